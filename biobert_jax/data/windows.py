@@ -1,0 +1,155 @@
+"""Sentences of words to windows of pieces, and predictions back to words.
+
+A sentence that fits is one window. A longer one is cut at word boundaries
+into overlapping windows; each of its words is labelled and predicted in one
+of them only, the one where it has most context (run_squad.py's rule). So
+training counts every gold word once, and every gold word gets exactly one
+prediction.
+"""
+
+import dataclasses
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+
+from biobert_jax.data.wordpiece import WordPieceTokenizer
+from biobert_jax.errors import InputError
+
+
+@dataclasses.dataclass(frozen=True)
+class Windows:
+  """Windows laid end to end.
+
+  Attributes:
+    input_ids: [pieces] vocabulary ids, [CLS] and [SEP] included.
+    words: [pieces] at the first piece of a word, where its prediction is
+      taken: the word's index among all words given; elsewhere -1.
+    offsets: [windows + 1] where each window begins in the two above.
+    num_words: how many words were given; each occurs once in `words`.
+  """
+
+  input_ids: np.ndarray
+  words: np.ndarray
+  offsets: np.ndarray
+  num_words: int
+
+  @property
+  def lengths(self) -> np.ndarray:
+    """[windows] pieces of each window."""
+    return np.diff(self.offsets)
+
+
+def encode(
+  sentences: Sequence[Sequence[str]],
+  tokenizer: WordPieceTokenizer,
+  *,
+  max_seq_length: int,
+  overlap: int,
+  counts: Counter[str],
+) -> Windows:
+  """Cuts sentences into windows.
+
+  Args:
+    sentences: words of each sentence.
+    tokenizer: turns words into pieces.
+    max_seq_length: pieces of a window at most, [CLS] and [SEP] included.
+    overlap: pieces that neighbouring windows of a long sentence share, at
+      least (fewer where a single word is longer).
+    counts: receives `sentences_split`, `words_without_pieces` (kept as
+      [UNK]) and `words_cut` (longer than a window: its first pieces stay).
+
+  Returns:
+    The windows, in the order of the sentences.
+
+  Raises:
+    InputError: the window is too short for its overlap.
+  """
+  budget = max_seq_length - 2
+  if not 0 <= overlap < budget:
+    raise InputError(
+      f'data.window_overlap is {overlap}; with data.max_seq_length '
+      f'{max_seq_length} it must lie between 0 and {budget - 1}'
+    )
+  pieces = tokenizer.encode_words([w for s in sentences for w in s])
+  ids: list[int] = []
+  words: list[int] = []
+  offsets = [0]
+  first = 0
+  for sentence in sentences:
+    own = pieces[first : first + len(sentence)]
+    own = _at_least_one_piece(own, tokenizer.unk_id, budget, counts)
+    lengths = [len(p) for p in own]
+    cuts = _cut(lengths, budget, overlap)
+    counts['sentences_split'] += len(cuts) > 1
+    for window, owned in zip(cuts, _owners(lengths, cuts), strict=True):
+      ids.append(tokenizer.cls_id)
+      words.append(-1)
+      for w in range(*window):
+        ids += own[w]
+        words.append(first + w if w in owned else -1)
+        words += [-1] * (len(own[w]) - 1)
+      ids.append(tokenizer.sep_id)
+      words.append(-1)
+      offsets.append(len(ids))
+    first += len(sentence)
+  return Windows(
+    np.asarray(ids, np.int32),
+    np.asarray(words, np.int32),
+    np.asarray(offsets, np.int64),
+    first,
+  )
+
+
+def _at_least_one_piece(
+  pieces: list[list[int]], unk_id: int, budget: int, counts: Counter[str]
+) -> list[list[int]]:
+  """Invisible words become [UNK], words longer than a window are cut."""
+  for word in pieces:
+    counts['words_without_pieces'] += not word
+    counts['words_cut'] += len(word) > budget
+  return [word[:budget] or [unk_id] for word in pieces]
+
+
+def _cut(
+  lengths: list[int], budget: int, overlap: int
+) -> list[tuple[int, int]]:
+  """Word ranges [first, last) of the windows of one sentence."""
+  if sum(lengths) <= budget:
+    return [(0, len(lengths))]
+  cuts = []
+  start = 0
+  while True:
+    end, used = start, 0
+    while end < len(lengths) and used + lengths[end] <= budget:
+      used += lengths[end]
+      end += 1
+    cuts.append((start, end))
+    if end == len(lengths):
+      return cuts
+    shared, following = 0, end
+    while following - 1 > start and shared < overlap:
+      following -= 1
+      shared += lengths[following]
+    start = following
+
+
+def _owners(
+  lengths: list[int], cuts: list[tuple[int, int]]
+) -> list[frozenset[int]]:
+  """For each window the words that have most context there."""
+  if len(cuts) == 1:
+    return [frozenset(range(len(lengths)))]
+  ends = np.cumsum(lengths)
+  best: dict[int, tuple[float, int]] = {}
+  for i, (first, last) in enumerate(cuts):
+    begin, end = ends[first] - lengths[first], ends[last - 1]
+    for w in range(first, last):
+      left, right = ends[w] - lengths[w] - begin, end - ends[w]
+      score = min(left, right) + 0.01 * (end - begin)
+      if w not in best or score > best[w][0]:
+        best[w] = (score, i)
+  return [
+    frozenset(w for w, (_, owner) in best.items() if owner == i)
+    for i in range(len(cuts))
+  ]

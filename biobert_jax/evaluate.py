@@ -1,0 +1,150 @@
+"""Scores a trained model on a split of its corpus."""
+
+import logging
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import jax
+import numpy as np
+from etils import epath
+
+from biobert_jax import experiment as experiments
+from biobert_jax.data.packing import Batch, PackedRows
+from biobert_jax.errors import InputError
+from biobert_jax.tasks.task import Scored, Task
+from biobert_jax.training import checkpoint, sharding, state
+
+_log = logging.getLogger(__name__)
+
+
+class Evaluator:
+  """A compiled evaluation step, ready to run over rows."""
+
+  def __init__(
+    self,
+    task: Task,
+    mesh: jax.sharding.Mesh,
+    strategy: str,
+    batch_size: int,
+    max_seq_length: int,
+  ):
+    """Compiles the step.
+
+    Args:
+      task: what to run.
+      mesh: where.
+      strategy: how parameters lie.
+      batch_size: rows of a global batch; rounded up to fill the devices.
+      max_seq_length: pieces of a row.
+    """
+    shards = mesh.shape[sharding.DATA]
+    self.batch_size = -(-batch_size // shards) * shards
+    self._mesh = mesh
+    self.abstract_params = jax.eval_shape(task.init, jax.random.key(0))
+    specs = sharding.param_specs(self.abstract_params, strategy, mesh)
+    self.param_shardings = sharding.shardings(specs, mesh)
+    shape = (self.batch_size, max_seq_length)
+    batch = {
+      name: jax.ShapeDtypeStruct(shape, np.int32)
+      for name in ('input_ids', 'segment_ids', 'position_ids', 'sequence_ids')
+    }
+    self._features = tuple(batch)
+
+    def eval_step(params: Any, batch: state.Batch) -> Any:
+      return task.predict(task.apply(params, batch))
+
+    arguments = (self.abstract_params, batch)
+    self._step = state.compile_eval_step(
+      eval_step, mesh, self.param_shardings, arguments
+    )
+
+  def run(
+    self,
+    params: Any,
+    rows: PackedRows,
+    advance: Callable[[], None] = lambda: None,
+  ) -> Iterator[tuple[Batch, dict[str, np.ndarray]]]:
+    """Yields every batch of `rows` with its predictions, whole.
+
+    The next batch is handed to the device before the last is read back.
+
+    Args:
+      params: parameters, laid out as `param_shardings`.
+      rows: what to predict.
+      advance: called after each batch; it may raise to break off.
+
+    Yields:
+      (batch, predictions) with arrays [batch_size, L].
+    """
+    hosts, host = jax.process_count(), jax.process_index()
+    each = self.batch_size // hosts
+    own = slice(host * each, (host + 1) * each)
+    waiting: tuple[Batch, Any] | None = None
+    for batch in rows.eval_batches(self.batch_size):
+      features = {name: batch[name][own] for name in self._features}
+      placed = sharding.place_batch(features, self._mesh)
+      outputs = self._step(params, placed)
+      if waiting is not None:
+        yield waiting[0], jax.device_get(waiting[1])
+      waiting = batch, outputs
+      advance()
+    if waiting is not None:
+      yield waiting[0], jax.device_get(waiting[1])
+
+
+def write_files(scored: Scored, workdir: epath.Path) -> None:
+  """Writes predictions and mistakes beside the model."""
+  for name, text in scored.files.items():
+    experiments.write_text(workdir / name, text)
+
+
+def open_model(
+  experiment: experiments.Experiment, workdir: epath.Path, batch_size: int
+) -> tuple[Evaluator, Any]:
+  """Compiles the evaluation step and restores the best parameters."""
+  if not (workdir / 'best').exists():
+    raise InputError(f'{workdir}: holds no parameters; train first')
+  mesh = sharding.make_mesh('dp', 1)
+  evaluator = Evaluator(
+    experiment.task,
+    mesh,
+    'dp',
+    batch_size,
+    experiment.config.data.max_seq_length,
+  )
+  checkpoints = checkpoint.Checkpoints(workdir, 1)
+  params = checkpoints.restore_best(
+    evaluator.abstract_params, evaluator.param_shardings
+  )
+  checkpoints.close()
+  return evaluator, params
+
+
+def evaluate(
+  workdir: str, split: str, overrides: dict[str, Any]
+) -> dict[str, Any]:
+  """Scores the best parameters of a work folder on one split.
+
+  Args:
+    workdir: folder of a training run.
+    split: 'train', 'devel', 'train_dev' or 'test'.
+    overrides: dotted config keys with new values.
+
+  Returns:
+    The figures; predictions and mistakes are written to the folder.
+
+  Raises:
+    InputError: nothing trained there, or a wrong corpus.
+  """
+  folder = epath.Path(workdir).resolve()
+  experiment = experiments.from_workdir(folder, overrides, (split,))
+  if experiment.dataset is None:
+    raise ValueError('a split was asked for, so there is a dataset')
+  rows = experiment.dataset.rows(split)
+  evaluator, params = open_model(
+    experiment, folder, experiment.config.train.eval_batch_size
+  )
+  scored = experiment.dataset.score(split, evaluator.run(params, rows))
+  if experiments.is_first_host():
+    write_files(scored, folder)
+  return {'workdir': str(folder), 'split': split, **scored.figures}

@@ -1,0 +1,304 @@
+"""From a config, or a work folder, to what the programs run.
+
+Everything a user can get wrong is checked here, before any compilation.
+"""
+
+import dataclasses
+import json
+import logging
+from typing import Any
+
+import jax
+from etils import epath
+from ml_collections import ConfigDict
+
+from biobert_jax.data.vocabulary import build_vocabulary
+from biobert_jax.data.wordpiece import WordPieceTokenizer, check_vocab_size
+from biobert_jax.errors import InputError
+from biobert_jax.models.config import BertConfig
+from biobert_jax.tasks import ner
+from biobert_jax.tasks.task import Dataset, Task
+
+_log = logging.getLogger(__name__)
+
+TASKS = {'ner': ner}
+CONFIG_FILE = 'config.json'
+MODEL_FOLDER = 'model'
+# Fields that may differ when a run goes on: where things lie and run, and
+# what is only shown. All others decide the result, so they are fixed.
+FREE_FIELDS = (
+  'data.dir',
+  'init_from',
+  'vocab.path',
+  'mesh.',
+  'compute.attention',
+  'compute.remat',
+  'train.log_every_steps',
+  'train.checkpoint_every_steps',
+  'train.keep_checkpoints',
+)
+_BERT_FILES = ('config.json', 'bert_config.json')
+
+
+@dataclasses.dataclass(frozen=True)
+class Experiment:
+  """A config made concrete.
+
+  Attributes:
+    config: every key resolved.
+    bert: the architecture.
+    tokenizer: the vocabulary and its casing.
+    dataset: the host's half of the task; None when none was asked for.
+    labels: names of the classes.
+    task: the pure half of the task.
+  """
+
+  config: ConfigDict
+  bert: BertConfig
+  tokenizer: WordPieceTokenizer
+  dataset: Dataset | None
+  labels: tuple[str, ...]
+  task: Task
+
+
+def from_config(config: ConfigDict) -> Experiment:
+  """Reads all that a training run needs.
+
+  Args:
+    config: an experiment of `configs/`, with overrides.
+
+  Returns:
+    The experiment.
+
+  Raises:
+    InputError: what is wrong, where, and the remedy.
+  """
+  validate(config)
+  tokenizer = _tokenizer(config)
+  bert = _architecture(config, tokenizer)
+  module = TASKS[config.task]
+  dataset = module.NerDataset(config, tokenizer)
+  task = module.make_task(bert, dataset.labels)
+  return Experiment(config, bert, tokenizer, dataset, dataset.labels, task)
+
+
+def validate(config: ConfigDict) -> None:
+  """Refuses values outside their range.
+
+  Raises:
+    InputError: names the key, its value and its range.
+  """
+  if config.task not in TASKS:
+    raise InputError(f'task is {config.task!r}; choose from {sorted(TASKS)}')
+  positive = (
+    'batch_size',
+    'accumulate',
+    'train.epochs',
+    'train.evaluations',
+    'train.log_every_steps',
+    'train.checkpoint_every_steps',
+    'train.keep_checkpoints',
+    'data.max_seq_length',
+    'optim.learning_rate',
+  )
+  flat = flatten(config)
+  for key in positive:
+    if not flat[key] > 0:  # Also refuses NaN.
+      raise InputError(f'{key} is {flat[key]}; it must be positive')
+  if not flat['optim.learning_rate'] < 1:
+    raise InputError(
+      f'optim.learning_rate is {flat["optim.learning_rate"]}; '
+      'fine-tuning uses 1e-5 to 1e-4'
+    )
+  for key in ('optim.warmup_fraction', 'optim.weight_decay'):
+    if not 0 <= flat[key] < 1:
+      raise InputError(f'{key} is {flat[key]}; it must lie in [0, 1)')
+
+
+def _tokenizer(config: ConfigDict) -> WordPieceTokenizer:
+  vocab = config.vocab
+  if config.init_from:
+    return WordPieceTokenizer.from_directory(
+      config.init_from, vocab.do_lower_case
+    )
+  do_lower_case = bool(vocab.do_lower_case)
+  if vocab.path:
+    return WordPieceTokenizer.from_vocab_file(vocab.path, do_lower_case)
+  _log.info('no init_from, no vocab.path: building a vocabulary')
+  texts = TASKS[config.task].training_texts(config)
+  pieces = build_vocabulary(texts, vocab.size, do_lower_case)
+  return WordPieceTokenizer(pieces, do_lower_case)
+
+
+def _architecture(
+  config: ConfigDict, tokenizer: WordPieceTokenizer
+) -> BertConfig:
+  """The checkpoint's architecture, or the variant's."""
+  compute = {
+    name: config.compute[name]
+    for name in ('dtype', 'param_dtype', 'attention', 'scan_layers', 'remat')
+  }
+  dropouts = ('hidden_dropout_prob', 'attention_probs_dropout_prob')
+  if config.init_from:
+    folder = epath.Path(config.init_from)
+    found = [folder / name for name in _BERT_FILES if (folder / name).exists()]
+    if not found:
+      raise InputError(f'{folder}: holds neither of {", ".join(_BERT_FILES)}')
+    bert = BertConfig.from_json(str(found[0]))
+    check_vocab_size(tokenizer, bert.vocab_size, folder)
+    changes = {n: config.model[n] for n in dropouts}
+    changes = {n: value for n, value in changes.items() if value is not None}
+    bert = bert.replace(**changes, **compute)
+  else:
+    sizes = {
+      name: value
+      for name, value in config.model.items()
+      if value is not None
+    }
+    bert = BertConfig(vocab_size=tokenizer.vocab_size, **sizes, **compute)
+  if config.data.max_seq_length > bert.max_position_embeddings:
+    raise InputError(
+      f'data.max_seq_length is {config.data.max_seq_length}; the model has '
+      f'{bert.max_position_embeddings} positions (max_position_embeddings)'
+    )
+  if (
+    bert.attention == 'dot_product_attention'
+    and bert.attention_probs_dropout_prob > 0
+  ):
+    raise InputError(
+      'compute.attention=dot_product_attention has no dropout of attention '
+      'weights; set --config.model.attention_probs_dropout_prob=0 or use '
+      'einsum'
+    )
+  return bert
+
+
+def flatten(config: Any, prefix: str = '') -> dict[str, Any]:
+  """Nested keys as `optim.learning_rate` -> value."""
+  flat = {}
+  for key, value in config.items():
+    if isinstance(value, dict | ConfigDict):
+      flat |= flatten(value, f'{prefix}{key}.')
+    else:
+      flat[prefix + key] = value
+  return flat
+
+
+def save(experiment: Experiment, workdir: epath.Path) -> None:
+  """Writes config, architecture, vocabulary and labels to a work folder.
+
+  A folder that holds the same experiment stays as it is, so that a run goes
+  on; one that holds another is left untouched.
+
+  Raises:
+    InputError: the folder cannot be written, or holds another experiment.
+  """
+  record = _record(experiment)
+  path = workdir / CONFIG_FILE
+  if path.exists():
+    _compare(json.loads(path.read_text()), record, workdir)
+    return
+  try:
+    workdir.mkdir(parents=True, exist_ok=True)
+    model = workdir / MODEL_FOLDER
+    experiment.tokenizer.save(str(model))
+    _write_json(model / 'bert_config.json', _bert_record(experiment.bert))
+    _write_json(path, record)
+  except OSError as error:
+    raise InputError(f'--workdir {workdir}: {error.strerror}') from error
+
+
+def _record(experiment: Experiment) -> dict[str, Any]:
+  dataset = experiment.dataset
+  return {
+    'config': json.loads(experiment.config.to_json_best_effort()),
+    'labels': list(experiment.labels),
+    'vocab_sha256': experiment.tokenizer.sha256,
+    'data_sha256': dataset.sha256 if dataset else '',
+    'counts': dict(+dataset.counts) if dataset else {},
+  }
+
+
+def _bert_record(bert: BertConfig) -> dict[str, Any]:
+  record = dataclasses.asdict(bert)
+  del record['attention'], record['remat'], record['scan_layers']
+  return record | {'model_type': 'bert'}
+
+
+def _write_json(path: epath.Path, value: dict[str, Any]) -> None:
+  aside = path.parent / (path.name + '.tmp')
+  aside.write_text(json.dumps(value, indent=2, ensure_ascii=False) + '\n')
+  aside.replace(path)
+
+
+def write_text(path: epath.Path, text: str) -> None:
+  """Writes a file aside and renames it."""
+  aside = path.parent / (path.name + '.tmp')
+  aside.write_text(text)
+  aside.replace(path)
+
+
+def _compare(
+  old: dict[str, Any], new: dict[str, Any], workdir: epath.Path
+) -> None:
+  """Refuses to continue another experiment."""
+  before, after = flatten(old['config']), flatten(new['config'])
+  drift = [
+    f'{key}: {before.get(key)!r} there, {after.get(key)!r} now'
+    for key in sorted(before.keys() | after.keys())
+    if before.get(key) != after.get(key) and not key.startswith(FREE_FIELDS)
+  ]
+  for key in ('labels', 'vocab_sha256', 'data_sha256'):
+    if old[key] != new[key]:
+      drift.append(f'{key}: {old[key]!r} there, {new[key]!r} now')
+  if drift:
+    raise InputError(
+      f'--workdir {workdir} holds another experiment; use a new folder, or '
+      f'the old values: {"; ".join(drift)}'
+    )
+
+
+def from_workdir(
+  workdir: epath.Path,
+  overrides: dict[str, Any] | None = None,
+  splits: tuple[str, ...] = (),
+) -> Experiment:
+  """Opens what `train` left in a work folder.
+
+  Args:
+    workdir: the folder.
+    overrides: dotted config keys with new values, `{'data.dir': …}`.
+    splits: which splits to read; none of them for raw text.
+
+  Returns:
+    The experiment, with a dataset when splits were asked for.
+
+  Raises:
+    InputError: no such folder, or it holds no experiment.
+  """
+  path = workdir / CONFIG_FILE
+  if not path.exists():
+    raise InputError(f'{path}: no such file; --workdir must be a folder of '
+                     '`python -m biobert_jax train`')
+  record = json.loads(path.read_text())
+  config = ConfigDict(record['config'])
+  config.update_from_flattened_dict(overrides or {})
+  model = workdir / MODEL_FOLDER
+  tokenizer = WordPieceTokenizer.from_directory(str(model))
+  stored = BertConfig.from_json(str(model / 'bert_config.json'))
+  bert = stored.replace(
+    dtype=config.compute.dtype,
+    param_dtype=config.compute.param_dtype,
+    scan_layers=config.compute.scan_layers,
+  )
+  module, labels = TASKS[config.task], tuple(record['labels'])
+  dataset = None
+  if splits:
+    dataset = module.NerDataset(config, tokenizer, labels, splits)
+  task = module.make_task(bert, labels)
+  return Experiment(config, bert, tokenizer, dataset, labels, task)
+
+
+def is_first_host() -> bool:
+  """Whether this process writes the files of a job."""
+  return jax.process_index() == 0

@@ -1,0 +1,261 @@
+"""The layers of BERT (google-research/bert modeling.py) as Flax modules.
+
+A row may hold several packed sequences. `sequence_ids` [B, L] tells them
+apart: 0 is padding, 1, 2, ... the sequences of the row; attention stays
+inside one. Nothing here is stateful: dropout draws from `dropout_keys`, one
+key a row, so that the bits of a row depend neither on the batch it stands in
+nor on the slice that computes it. No keys, no dropout.
+"""
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+from jax import lax
+from jax.ad_checkpoint import checkpoint_name
+from jaxtyping import Array, Bool, Float, Int, Key
+
+from biobert_jax.models.config import BertConfig
+
+DropoutKeys = Key[Array, 'B'] | None
+
+
+def dense(config: BertConfig, features: int, name: str) -> nn.Dense:
+  """A dense layer [..., in] -> [..., features], initialised as BERT's."""
+  return nn.Dense(
+    features,
+    dtype=jnp.dtype(config.dtype),
+    param_dtype=jnp.dtype(config.param_dtype),
+    kernel_init=initializer(config),
+    name=name,
+  )
+
+
+def initializer(config: BertConfig) -> nn.initializers.Initializer:
+  """Normal, cut at two deviations (modeling.py:376)."""
+  return nn.initializers.truncated_normal(config.initializer_range)
+
+
+class LayerNorm(nn.Module):
+  """Layer norm over the last axis, computed in float32 whatever the dtype."""
+
+  config: BertConfig
+
+  @nn.compact
+  def __call__(self, x: Float[Array, '*R D']) -> Float[Array, '*R D']:
+    param_dtype = jnp.dtype(self.config.param_dtype)
+    ones, zeros = nn.initializers.ones, nn.initializers.zeros
+    scale = self.param('scale', ones, (x.shape[-1],), param_dtype)
+    bias = self.param('bias', zeros, (x.shape[-1],), param_dtype)
+    x32 = x.astype(jnp.float32)
+    centred = x32 - jnp.mean(x32, axis=-1, keepdims=True)
+    variance = jnp.mean(jnp.square(centred), axis=-1, keepdims=True)
+    y = centred * lax.rsqrt(variance + self.config.layer_norm_eps)
+    return (y * scale + bias).astype(self.config.dtype)
+
+
+def split_keys(keys: DropoutKeys, count: int) -> list[DropoutKeys]:
+  """`count` independent sets of row keys (or of None)."""
+  if keys is None:
+    return [None] * count
+  split = jax.vmap(lambda key: jax.random.split(key, count))(keys)
+  return [split[:, i] for i in range(count)]
+
+
+def dropout(
+  x: Float[Array, 'B *R'], rate: float, keys: DropoutKeys
+) -> Float[Array, 'B *R']:
+  """Zeroes a fraction `rate` of x and scales the rest up.
+
+  Sixteen random bits an element (the rate is met within 1e-5): half the
+  random numbers of `jax.random.bernoulli`.
+
+  Args:
+    x: activations; the first axis is the row.
+    rate: fraction 0-1.
+    keys: a key for each row, or None for no dropout.
+
+  Returns:
+    x with dropout, of the same dtype.
+  """
+  if keys is None or rate == 0:
+    return x
+  threshold = round((1 - rate) * 2**16)
+
+  def keep_row(key: Key[Array, '']) -> Bool[Array, '*R']:
+    shape = x.shape[1:]
+    if shape[-1] % 2:
+      return jax.random.bits(key, shape, jnp.uint16) < threshold
+    words = jax.random.bits(key, (*shape[:-1], shape[-1] // 2), jnp.uint32)
+    low = (words & jnp.uint32(0xFFFF)) < threshold
+    high = (words >> 16) < threshold
+    return jnp.concatenate([low, high], axis=-1)
+
+  keep = jax.vmap(keep_row)(keys)
+  return jnp.where(keep, x * (2**16 / threshold), jnp.zeros_like(x))
+
+
+def activation(
+  x: Float[Array, '*R F'], hidden_act: str
+) -> Float[Array, '*R F']:
+  """The feed-forward non-linearity that the config names."""
+  if hidden_act == 'relu':
+    return jax.nn.relu(x)
+  return jax.nn.gelu(x, approximate=hidden_act == 'gelu_tanh')
+
+
+class Embeddings(nn.Module):
+  """Word, token type and position embeddings, summed (modeling.py:430)."""
+
+  config: BertConfig
+
+  @nn.compact
+  def __call__(
+    self,
+    input_ids: Int[Array, 'B L'],
+    segment_ids: Int[Array, 'B L'],
+    position_ids: Int[Array, 'B L'],
+    dropout_keys: DropoutKeys,
+  ) -> Float[Array, 'B L D']:
+    config = self.config
+
+    def lookup(name: str, rows: int, ids: Int[Array, 'B L']) -> Array:
+      shape = (rows, config.hidden_size)
+      param_dtype = jnp.dtype(config.param_dtype)
+      table = self.param(name, initializer(config), shape, param_dtype)
+      return jnp.take(table, ids, axis=0).astype(config.dtype)
+
+    x = lookup('word_embeddings', config.vocab_size, input_ids)
+    x += lookup('token_type_embeddings', config.type_vocab_size, segment_ids)
+    x += lookup(
+      'position_embeddings', config.max_position_embeddings, position_ids
+    )
+    x = LayerNorm(config, name='LayerNorm')(x)
+    return dropout(x, config.hidden_dropout_prob, dropout_keys)
+
+
+def einsum_attention(
+  query: Float[Array, 'B L H K'],
+  key: Float[Array, 'B S H K'],
+  value: Float[Array, 'B S H K'],
+  mask: Bool[Array, 'B 1 L S'],
+  rate: float,
+  dropout_keys: DropoutKeys,
+) -> Float[Array, 'B L H K']:
+  """Scaled dot-product attention; the softmax in float32.
+
+  Args:
+    query: queries.
+    key: keys.
+    value: values.
+    mask: True where a query may see a key; every query sees at least itself.
+    rate: fraction 0-1 of attention weights dropped.
+    dropout_keys: one key a row, or None.
+
+  Returns:
+    The attended values.
+  """
+  scale = query.shape[-1] ** -0.5
+  scores = jnp.einsum('blhk,bshk->bhls', query * scale, key)
+  scores = scores.astype(jnp.float32)
+  scores = jnp.where(mask, scores, jnp.finfo(jnp.float32).min)
+  weights = jax.nn.softmax(scores, axis=-1).astype(query.dtype)
+  weights = dropout(weights, rate, dropout_keys)
+  return jnp.einsum('bhls,bshk->blhk', weights, value)
+
+
+class SelfAttention(nn.Module):
+  """Multi-head attention without its output projection (modeling.py:558)."""
+
+  config: BertConfig
+
+  @nn.compact
+  def __call__(
+    self,
+    hidden: Float[Array, 'B L D'],
+    mask: Bool[Array, 'B 1 L L'],
+    dropout_keys: DropoutKeys,
+  ) -> Float[Array, 'B L D']:
+    config = self.config
+    heads = (config.num_attention_heads, config.head_dim)
+
+    def project(name: str) -> Float[Array, 'B L H K']:
+      x = checkpoint_name(dense(config, config.hidden_size, name)(hidden), name)
+      return x.reshape(*x.shape[:-1], *heads)
+
+    query, key, value = project('query'), project('key'), project('value')
+    if config.attention == 'dot_product_attention':
+      context = jax.nn.dot_product_attention(query, key, value, mask=mask)
+    else:
+      rate = config.attention_probs_dropout_prob
+      context = einsum_attention(query, key, value, mask, rate, dropout_keys)
+    return checkpoint_name(context.reshape(hidden.shape), 'context')
+
+
+class Residual(nn.Module):
+  """Dense, dropout, add, layer norm: the end of both sublayers."""
+
+  config: BertConfig
+
+  @nn.compact
+  def __call__(
+    self,
+    x: Float[Array, 'B L F'],
+    residual: Float[Array, 'B L D'],
+    dropout_keys: DropoutKeys,
+  ) -> Float[Array, 'B L D']:
+    config = self.config
+    x = dense(config, config.hidden_size, 'dense')(x)
+    x = checkpoint_name(x, 'sublayer')
+    x = dropout(x, config.hidden_dropout_prob, dropout_keys)
+    return LayerNorm(config, name='LayerNorm')(x + residual)
+
+
+class Attention(nn.Module):
+  """The attention sublayer, with TF's scopes `self` and `output`."""
+
+  config: BertConfig
+
+  @nn.compact
+  def __call__(
+    self,
+    hidden: Float[Array, 'B L D'],
+    mask: Bool[Array, 'B 1 L L'],
+    dropout_keys: DropoutKeys,
+  ) -> Float[Array, 'B L D']:
+    of_weights, of_output = split_keys(dropout_keys, 2)
+    attend = SelfAttention(self.config, name='self')
+    context = attend(hidden, mask, of_weights)
+    return Residual(self.config, name='output')(context, hidden, of_output)
+
+
+class Intermediate(nn.Module):
+  """The widening half of the feed-forward sublayer."""
+
+  config: BertConfig
+
+  @nn.compact
+  def __call__(self, hidden: Float[Array, 'B L D']) -> Float[Array, 'B L F']:
+    x = dense(self.config, self.config.intermediate_size, 'dense')(hidden)
+    return activation(
+      checkpoint_name(x, 'intermediate'), self.config.hidden_act
+    )
+
+
+class Layer(nn.Module):
+  """One post-norm transformer block (modeling.py:828)."""
+
+  config: BertConfig
+
+  @nn.compact
+  def __call__(
+    self,
+    hidden: Float[Array, 'B L D'],
+    mask: Bool[Array, 'B 1 L L'],
+    dropout_keys: DropoutKeys,
+  ) -> Float[Array, 'B L D']:
+    of_attention, of_output = split_keys(dropout_keys, 2)
+    hidden = Attention(self.config, name='attention')(
+      hidden, mask, of_attention
+    )
+    wide = Intermediate(self.config, name='intermediate')(hidden)
+    return Residual(self.config, name='output')(wide, hidden, of_output)

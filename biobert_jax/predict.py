@@ -1,0 +1,178 @@
+"""Raw text to entities with character offsets."""
+
+import itertools
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import numpy as np
+from etils import epath
+
+from biobert_jax import evaluate as evaluation
+from biobert_jax import experiment as experiments
+from biobert_jax import run
+from biobert_jax.data import annotations, documents, windows
+from biobert_jax.data.packing import PackedRows
+from biobert_jax.errors import InputError
+from biobert_jax.metrics.ner import spans
+from biobert_jax.tasks.ner import merge
+from biobert_jax.training.metric_writer import Progress
+
+_log = logging.getLogger(__name__)
+
+FORMATS: dict[str, Callable[..., Any]] = {
+  'jsonl': annotations.write_jsonl,
+  'brat': annotations.write_brat,
+  'pubtator': annotations.write_pubtator,
+  'conll': annotations.write_conll,
+  'html': annotations.write_html,
+}
+# Documents read, packed and tagged together: bounds memory.
+_CHUNK = 512
+
+
+class Tagger:
+  """A trained model that marks entities in text."""
+
+  def __init__(self, workdir: str, batch_size: int = 16):
+    """Opens a work folder of `train` and compiles the model.
+
+    Args:
+      workdir: the folder.
+      batch_size: rows computed together.
+
+    Raises:
+      InputError: nothing trained there.
+    """
+    folder = epath.Path(workdir).expanduser().resolve()
+    self._experiment = experiments.from_workdir(folder)
+    self._evaluator, self._params = evaluation.open_model(
+      self._experiment, folder, batch_size
+    )
+    self.counts: Counter[str] = Counter()
+
+  def __call__(
+    self, source: Iterable[documents.Document]
+  ) -> Iterator[documents.Document]:
+    """Yields each document with the entities found in it.
+
+    Args:
+      source: documents; entities they already have are dropped.
+
+    Yields:
+      The documents in their order; `text[start:end]` is an entity's text.
+    """
+    iterator = iter(source)
+    while chunk := list(itertools.islice(iterator, _CHUNK)):
+      yield from self._tag(chunk)
+
+  def _tag(self, chunk: list[documents.Document]) -> list[documents.Document]:
+    words = [_sentences(document) for document in chunk]
+    flat = [sentence for document in words for sentence in document]
+    texts = [
+      [document.text[start:end] for start, end in sentence]
+      for document, sentences in zip(chunk, words, strict=True)
+      for sentence in sentences
+    ]
+    if not flat:
+      return [_with(document, []) for document in chunk]
+    data = self._experiment.config.data
+    encoded = windows.encode(
+      texts,
+      self._experiment.tokenizer,
+      max_seq_length=data.max_seq_length,
+      overlap=data.window_overlap,
+      counts=self.counts,
+    )
+    rows = PackedRows(
+      encoded,
+      np.zeros(encoded.num_words, np.int32),
+      max_seq_length=data.max_seq_length,
+      pack=True,
+    )
+    outputs = self._evaluator.run(self._params, rows)
+    ids, probabilities = merge(outputs, encoded.num_words)
+    tagged, first = [], 0
+    for document, sentences in zip(chunk, words, strict=True):
+      found: list[documents.Entity] = []
+      for sentence in sentences:
+        last = first + len(sentence)
+        found += self._entities(
+          document.text, sentence, ids[first:last], probabilities[first:last]
+        )
+        first = last
+      tagged.append(_with(document, found))
+    return tagged
+
+  def _entities(
+    self,
+    text: str,
+    words: list[tuple[int, int]],
+    ids: np.ndarray,
+    probabilities: np.ndarray,
+  ) -> Iterator[documents.Entity]:
+    labels = self._experiment.labels
+    for first, last, kind in spans([labels[i] for i in ids]):
+      start, end = words[first][0], words[last - 1][1]
+      yield documents.Entity(
+        start,
+        end,
+        kind or self._experiment.config.data.entity_type,
+        text[start:end],
+        round(float(np.mean(probabilities[first:last])), 4),
+      )
+
+
+def _sentences(document: documents.Document) -> list[list[tuple[int, int]]]:
+  """Character spans of the words of each sentence."""
+  raise NotImplementedError
+
+
+def _with(
+  document: documents.Document, found: list[documents.Entity]
+) -> documents.Document:
+  return documents.Document(
+    document.id, document.text, tuple(found), document.title_length
+  )
+
+
+def predict(
+  workdir: str, source: str, output: str, form: str
+) -> dict[str, Any]:
+  """Tags a file of raw text or PubTator.
+
+  Args:
+    workdir: folder of a training run.
+    source: a file with one document a line, or PubTator; '-' is standard
+      input.
+    output: the file (for brat, the folder) to write.
+    form: a key of `FORMATS`.
+
+  Returns:
+    `{"output", "documents", "entities", "per_type"}`.
+
+  Raises:
+    InputError: nothing trained there, or unreadable text.
+  """
+  if form not in FORMATS:
+    raise InputError(f'--format is {form!r}; choose from {sorted(FORMATS)}')
+  tagger = Tagger(workdir)
+  types: Counter[str] = Counter()
+  total = 0
+
+  def counted() -> Iterator[documents.Document]:
+    nonlocal total
+    for document in tagger(documents.read_documents(source, tagger.counts)):
+      total += 1
+      types.update(entity.type for entity in document.entities)
+      yield document
+
+  FORMATS[form](counted(), output)
+  run.say_counts(tagger.counts)
+  return {
+    'output': output,
+    'documents': total,
+    'entities': types.total(),
+    'per_type': dict(sorted(types.items())),
+  }

@@ -1,0 +1,324 @@
+"""Parts of a training run: its plan, its log, its stop, its first weights."""
+
+import dataclasses
+import logging
+import math
+import signal
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import jax
+import numpy as np
+import optax
+from etils import epath
+from jax.experimental import multihost_utils
+from ml_collections import ConfigDict
+
+from biobert_jax.data.packing import PackedRows
+from biobert_jax.data.pipeline import FEATURES
+from biobert_jax.errors import DivergedError, PreemptedError
+from biobert_jax.experiment import Experiment, is_first_host
+from biobert_jax.interchange import huggingface
+from biobert_jax.models.encoder import stack_layers, unstack_layers
+from biobert_jax.tasks.task import Scored
+from biobert_jax.training import metric_writer, optimizer, sharding
+from biobert_jax.training.state import TrainState
+
+_log = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+  """Steps of a run, derived from epochs and fractions.
+
+  Attributes:
+    num_steps: of the whole run.
+    warmup_steps: of the learning rate's rise.
+    evaluations: how often devel is scored.
+    checkpoint_every: steps between checkpoints, besides those at scores.
+    selects: whether devel chooses the best parameters.
+  """
+
+  num_steps: int
+  warmup_steps: int
+  evaluations: int
+  checkpoint_every: int
+  selects: bool
+
+  @classmethod
+  def of(cls, config: ConfigDict, num_rows: int) -> 'Plan':
+    """The plan of a config for a training split of so many rows."""
+    steps = math.ceil(config.train.epochs * num_rows / config.batch_size)
+    data = config.data
+    selects = bool(data.devel_split) and data.train_split != 'train_dev'
+    if not selects:
+      _log.info('devel does not choose: the last step is kept')
+    return cls(
+      steps,
+      int(steps * config.optim.warmup_fraction),
+      config.train.evaluations,
+      config.train.checkpoint_every_steps,
+      selects,
+    )
+
+  def _due_after(self, step: int) -> bool:
+    due = step * self.evaluations // self.num_steps
+    return due > (step - 1) * self.evaluations // self.num_steps
+
+  def evaluates_after(self, step: int) -> bool:
+    """Whether devel is to be scored after so many steps."""
+    return self.selects and self._due_after(step)
+
+  def saves_after(self, step: int) -> bool:
+    """Whether a checkpoint is due; always after the last step."""
+    return step % self.checkpoint_every == 0 or self._due_after(step)
+
+
+def make_optimizer(
+  config: ConfigDict, plan: Plan
+) -> tuple[optax.Schedule, optax.GradientTransformation]:
+  """The learning rate and the optimizer that a config describes."""
+  optim = config.optim
+  rate = optimizer.schedule(
+    optim.learning_rate,
+    plan.num_steps,
+    plan.warmup_steps,
+    optim.reference_jump,
+  )
+  return rate, optimizer.bert_adamw(
+    rate,
+    b1=optim.b1,
+    b2=optim.b2,
+    eps=optim.eps,
+    weight_decay=optim.weight_decay,
+    clip_norm=optim.clip_norm,
+    bias_correction=optim.bias_correction,
+  )
+
+
+def say_counts(counts: Counter[str]) -> None:
+  """Logs what reading the corpus noticed."""
+  for what, count in sorted((+counts).items()):
+    _log.info('corpus: %d %s', count, what.replace('_', ' '))
+
+
+def _flat(tree: Any) -> dict[str, Any]:
+  leaves = jax.tree_util.tree_leaves_with_path(tree)
+  return {sharding.path_of(path): leaf for path, leaf in leaves}
+
+
+def load_weights(
+  experiment: Experiment, abstract_params: Any
+) -> dict[str, np.ndarray]:
+  """Parameters of `init_from` by path; empty without one.
+
+  Args:
+    experiment: names the folder.
+    abstract_params: shapes of the model's parameters.
+
+  Returns:
+    path -> array; paths that are not there keep their random start.
+  """
+  config, bert = experiment.config, experiment.bert
+  if not config.init_from:
+    return {}
+  params = dict(abstract_params)
+  if bert.scan_layers:
+    encoder = jax.eval_shape(unstack_layers, params['bert']['encoder'])
+    params['bert'] = {**params['bert'], 'encoder': encoder}
+  shapes = {path: leaf.shape for path, leaf in _flat(params).items()}
+  loaded, report = huggingface.load(
+    config.init_from, bert, shapes, experiment.labels
+  )
+  _log.info('%s: %s', config.init_from, report)
+  if not bert.scan_layers:
+    return loaded
+  tree: dict[str, Any] = {}
+  prefix = 'bert/encoder/'
+  for path in [p for p in loaded if p.startswith(prefix)]:
+    *parents, leaf = path.removeprefix(prefix).split('/')
+    node = tree
+    for name in parents:
+      node = node.setdefault(name, {})
+    node[leaf] = loaded.pop(path)
+  stacked = _flat(stack_layers(tree))
+  return loaded | {prefix + p: np.asarray(x) for p, x in stacked.items()}
+
+
+def replace(params: Any, arrays: dict[str, np.ndarray]) -> Any:
+  """Parameters with some replaced, each laid out as the one before."""
+
+  def leaf(path: Any, old: jax.Array) -> jax.Array:
+    new = arrays.get(sharding.path_of(path))
+    if new is None:
+      return old
+    new = new.astype(old.dtype)
+    return jax.make_array_from_callback(
+      old.shape, old.sharding, lambda index: new[index]
+    )
+
+  return jax.tree_util.tree_map_with_path(leaf, params)
+
+
+def abstract_arguments(
+  state: TrainState, rows: PackedRows, batch_size: int, key: jax.Array
+) -> tuple[Any, ...]:
+  """Shapes of a training step's arguments."""
+  shape = (batch_size, rows.max_seq_length)
+  batch = {
+    name: jax.ShapeDtypeStruct(
+      (batch_size,) if name == 'row_ids' else shape, np.int32
+    )
+    for name in FEATURES
+  }
+  return state, batch, jax.eval_shape(lambda: key)
+
+
+class Stop:
+  """SIGTERM: save where all hosts agree, and leave."""
+
+  def __init__(self) -> None:
+    """Listens, on a single host by a handler of its own."""
+    self._asked = False
+    self._tick = 0
+    on_main_thread = threading.current_thread() is threading.main_thread()
+    # On several hosts JAX's own notifier listens and agrees on a step.
+    if jax.process_count() == 1 and on_main_thread:
+      signal.signal(signal.SIGTERM, self._ask)
+
+  def _ask(self, *_: Any) -> None:
+    self._asked = True
+
+  def _reached(self) -> bool:
+    if jax.process_count() == 1:
+      return self._asked
+    self._tick += 1
+    return bool(multihost_utils.reached_preemption_sync_point(self._tick))
+
+  def check(
+    self,
+    state: TrainState,
+    save: Callable[[TrainState], None],
+    flush: Callable[[], None],
+  ) -> None:
+    """Saves and leaves when asked to; called at every step and batch.
+
+    Raises:
+      PreemptedError: the state is saved.
+    """
+    if not self._reached():
+      return
+    flush()
+    save(state)
+    raise PreemptedError(
+      f'stopped at step {int(state.step)}, which is saved; run the same '
+      'command again to go on'
+    )
+
+
+class Log:
+  """Figures of the loop, read one step late so that no step waits."""
+
+  def __init__(
+    self,
+    workdir: epath.Path,
+    config: ConfigDict,
+    plan: Plan,
+    rate: optax.Schedule,
+    start: int,
+  ):
+    """Opens the files of the first host.
+
+    Args:
+      workdir: the work folder.
+      config: says how often to log.
+      plan: the run's.
+      rate: learning rate at a step.
+      start: the step it continues from.
+    """
+    self._writer = None
+    if is_first_host():
+      self._writer = metric_writer.MetricWriter(workdir, start)
+    self._every = config.train.log_every_steps
+    self._rate = rate
+    self._pending: tuple[int, dict[str, jax.Array]] | None = None
+    self._progress = metric_writer.Progress(
+      'train', plan.num_steps, start, 'steps'
+    )
+    self._waited = 0.0
+    self._since = (start, time.monotonic())
+    self._note = ''
+
+  def timed(self, batches: Iterable[Any]) -> Iterator[Any]:
+    """The same batches; measures how long the loop waits for them."""
+    iterator = iter(batches)
+    while True:
+      began = time.monotonic()
+      try:
+        batch = next(iterator)
+      except StopIteration:
+        return
+      self._waited += time.monotonic() - began
+      yield batch
+
+  def step(self, step: int, figures: dict[str, jax.Array]) -> None:
+    """Takes a dispatched step's figures, and reads those before it."""
+    self.flush()
+    self._pending = step, figures
+
+  def flush(self) -> None:
+    """Reads the figures that are still on the device.
+
+    Raises:
+      DivergedError: one of them is not finite.
+    """
+    if self._pending is None:
+      return
+    (step, arrays), self._pending = self._pending, None
+    figures = {k: float(v) for k, v in jax.device_get(arrays).items()}
+    wrong = [k for k, v in figures.items() if not math.isfinite(v)]
+    if wrong:
+      raise DivergedError(
+        f'{wrong[0]} is {figures[wrong[0]]} at step {step}; checkpoints '
+        'before it are kept; lower optim.learning_rate'
+      )
+    if step % self._every == 0 or step == 1:
+      self._write(step, figures)
+    self._note = f'loss {figures["loss"]:.4f}'
+    self._progress.advance(1, self._note)
+
+  def _write(self, step: int, figures: dict[str, float]) -> None:
+    before, then = self._since
+    now = time.monotonic()
+    spent = max(1e-9, now - then)
+    if self._writer is not None:
+      scalars = {f'train/{name}': value for name, value in figures.items()}
+      scalars['train/learning_rate'] = float(self._rate(step - 1))
+      scalars['train/steps_per_second'] = (step - before) / spent
+      scalars['train/input_wait_fraction'] = self._waited / spent
+      self._writer.write(step, scalars)
+    self._since, self._waited = (step, now), 0.0
+
+  def scores(self, step: int, split: str, scored: Scored) -> None:
+    """Writes the scores of a split."""
+    scalars = {
+      f'{split}/{name}': value
+      for name, value in scored.figures.items()
+      if isinstance(value, float)
+    }
+    _log.info(
+      'step %d, %s: %s',
+      *(step, split),
+      ', '.join(f'{k.split("/")[1]} {v:.2f}' for k, v in scalars.items()),
+    )
+    if self._writer is not None:
+      self._writer.write(step, scalars)
+
+  def close(self) -> None:
+    """Closes files and bar."""
+    self._progress.close()
+    if self._writer is not None:
+      self._writer.close()

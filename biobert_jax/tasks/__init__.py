@@ -1,0 +1,1 @@
+"""What differs between tasks: one `Task` record each."""

@@ -1,0 +1,159 @@
+"""The one training loop."""
+
+import contextlib
+import json
+import logging
+import time
+from typing import Any
+
+import jax
+from etils import epath
+from ml_collections import ConfigDict
+
+from biobert_jax import evaluate as evaluation
+from biobert_jax import experiment as experiments
+from biobert_jax import run
+from biobert_jax.data import pipeline
+from biobert_jax.training import checkpoint, metric_writer, sharding, state
+
+_log = logging.getLogger(__name__)
+
+
+def train(config: ConfigDict, workdir: str) -> dict[str, Any]:
+  """Trains, keeps the best parameters on devel, scores devel and test.
+
+  Started again on the same folder, it goes on where it was stopped, and
+  ends with the same bytes as a run that was not.
+
+  Args:
+    config: an experiment of `configs/`.
+    workdir: where everything is written.
+
+  Returns:
+    `{"workdir", "step", "results": {split: figures}}`, also written to
+    `results.json` there.
+
+  Raises:
+    InputError: a wrong config or corpus, before anything is compiled.
+    DivergedError: the loss is not finite.
+    PreemptedError: SIGTERM; the state is saved.
+  """
+  began = time.monotonic()
+  stop = run.Stop()
+  folder = epath.Path(workdir).expanduser().resolve()
+
+  # Mesh.
+  experiments.validate(config)
+  strategy = config.mesh.strategy
+  mesh = sharding.make_mesh(strategy, config.mesh.model)
+  sharding.check_batch(config.batch_size, config.accumulate, mesh)
+
+  # Data.
+  experiment = experiments.from_config(config)
+  dataset, task, data = experiment.dataset, experiment.task, config.data
+  sharding.check_heads(experiment.bert.num_attention_heads, mesh)
+  splits = [s for s in (data.devel_split, data.test_split) if s]
+  rows = {s: dataset.rows(s) for s in (data.train_split, *splits)}
+  train_rows = rows[data.train_split]
+  plan = run.Plan.of(config, train_rows.num_rows)
+  rate, optimizer = run.make_optimizer(config, plan)
+
+  # Model and state: shapes first, so that parameters are born sharded.
+  abstract = state.abstract_state(task.init, optimizer)
+  specs = sharding.param_specs(abstract.params, strategy, mesh)
+  shardings = sharding.shardings(
+    state.state_specs(abstract, optimizer, specs), mesh
+  )
+  weights = run.load_weights(experiment, abstract.params)
+  key = jax.random.key(config.seed, impl=config.compute.rng)
+  if experiments.is_first_host():
+    experiments.save(experiment, folder)
+  run.say_counts(dataset.counts)
+
+  with contextlib.ExitStack() as stack:
+    # Restore, or begin.
+    checkpoints = checkpoint.Checkpoints(folder, config.train.keep_checkpoints)
+    stack.callback(checkpoints.close)
+    if checkpoints.latest_step is not None:
+      now = checkpoints.restore(abstract, shardings)
+      _log.info('resumed at step %d of %d', int(now.step), plan.num_steps)
+    else:
+      first_key = jax.random.key(config.seed)
+      now = state.create_state(task.init, optimizer, first_key, shardings)
+      now = now._replace(params=run.replace(now.params, weights))
+    step = int(now.step)
+
+    # Steps, compiled once, before the first batch is spent.
+    train_step = state.compile_train_step(
+      state.make_train_step(task, optimizer, mesh, specs, config.accumulate),
+      mesh,
+      shardings,
+      run.abstract_arguments(abstract, train_rows, config.batch_size, key),
+    )
+    evaluator = evaluation.Evaluator(
+      task,
+      mesh,
+      strategy,
+      config.train.eval_batch_size,
+      data.max_seq_length,
+    )
+    _log.info('ready after %.1f s', time.monotonic() - began)
+
+    # Loop. Figures of a step are read once the next step is on its way.
+    dataset_of_steps = pipeline.train_dataset(
+      train_rows,
+      batch_size=config.batch_size,
+      start_step=step,
+      num_steps=plan.num_steps,
+      host=jax.process_index(),
+      hosts=jax.process_count(),
+    )
+    log = run.Log(folder, config, plan, rate, step)
+    stack.callback(log.close)
+    batches = log.timed(
+      sharding.place_batch(batch, mesh)
+      for batch in pipeline.train_batches(dataset_of_steps)
+    )
+
+    def check_stop() -> None:
+      stop.check(now, checkpoints.save, log.flush)
+
+    def choose_best() -> None:
+      outputs = evaluator.run(now.params, rows[data.devel_split], check_stop)
+      scored = dataset.score(data.devel_split, outputs)
+      log.scores(step, data.devel_split, scored)
+      if scored.selection > checkpoints.best_score():
+        checkpoints.save_best(step, now.params, scored.selection)
+
+    # A checkpoint may have been written while its evaluation still ran.
+    if step > 0 and plan.evaluates_after(step):
+      choose_best()
+    for batch in batches:
+      check_stop()
+      now, figures = train_step(now, batch, key)
+      step += 1
+      log.step(step, figures)
+      if plan.saves_after(step):
+        log.flush()
+        checkpoints.save(now)
+      if plan.evaluates_after(step):
+        choose_best()
+    log.flush()
+    if checkpoints.best_step is None:
+      checkpoints.save_best(step, now.params, 0.0)
+
+    # Finish: the best parameters are scored.
+    best = checkpoints.restore_best(abstract.params, shardings.params)
+    results = {}
+    for split in splits:
+      scored = dataset.score(split, evaluator.run(best, rows[split]))
+      results[split] = scored.figures
+      if experiments.is_first_host():
+        evaluation.write_files(scored, folder)
+    best_step = checkpoints.best_step
+  report = {'workdir': str(folder), 'step': best_step, 'results': results}
+  if experiments.is_first_host():
+    text = json.dumps(report, indent=2) + '\n'
+    experiments.write_text(folder / 'results.json', text)
+    metric_writer.draw_curves(folder)
+  return report

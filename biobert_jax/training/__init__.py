@@ -1,0 +1,1 @@
+"""How parameters change: losses, sharding, optimizer, state, checkpoints."""

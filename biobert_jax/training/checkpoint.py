@@ -1,0 +1,128 @@
+"""Checkpoints by Orbax: the latest states to resume from, and the best.
+
+Under a work folder, `checkpoints/STEP/` hold whole states and `best/STEP/`
+the parameters that scored highest on devel, with their score. Orbax writes
+each aside and renames it when complete.
+"""
+
+import math
+from typing import Any
+
+import jax
+import orbax.checkpoint as ocp
+from etils import epath
+
+from biobert_jax.errors import InputError
+from biobert_jax.training.state import TrainState
+
+
+def _manager(folder: epath.Path, keep: int, **options: Any) -> Any:
+  return ocp.CheckpointManager(
+    folder,
+    options=ocp.CheckpointManagerOptions(
+      max_to_keep=keep, create=True, **options
+    ),
+  )
+
+
+def _targets(abstract: Any, shardings: Any) -> Any:
+  """What to restore: shapes, and where each piece is to lie."""
+  return jax.tree.map(
+    lambda x, s: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=s),
+    abstract,
+    shardings,
+  )
+
+
+class Checkpoints:
+  """The checkpoints of one work folder."""
+
+  def __init__(self, workdir: epath.Path, keep: int):
+    """Opens or creates them.
+
+    Args:
+      workdir: absolute path of the work folder.
+      keep: how many of the latest states stay.
+    """
+    self._latest = _manager(workdir / 'checkpoints', keep)
+    self._best = _manager(workdir / 'best', 1)
+
+  @property
+  def latest_step(self) -> int | None:
+    """The step to resume from, or None."""
+    step: int | None = self._latest.latest_step()
+    return step
+
+  def save(self, state: TrainState) -> None:
+    """Saves a whole state in the background, unless it is there already."""
+    step = int(state.step)
+    if step in self._latest.all_steps():
+      return
+    saved = self._latest.save(step, args=ocp.args.StandardSave(state))
+    if not saved:
+      raise InputError(
+        f'checkpoint of step {step} was refused: a later step '
+        f'({self._latest.latest_step()}) lies in the work folder; '
+        'use another --workdir'
+      )
+
+  def restore(self, abstract: TrainState, shardings: TrainState) -> TrainState:
+    """The latest state, laid out as `shardings` say, on any mesh."""
+    step = self._latest.latest_step()
+    target = _targets(abstract, shardings)
+    state: TrainState = self._latest.restore(
+      step, args=ocp.args.StandardRestore(target)
+    )
+    return state
+
+  def best_score(self) -> float:
+    """The best score so far; minus infinity before the first."""
+    step = self._best.latest_step()
+    if step is None:
+      return -math.inf
+    restored = self._best.restore(
+      step, args=ocp.args.Composite(score=ocp.args.JsonRestore())
+    )
+    return float(restored['score']['score'])
+
+  def save_best(self, step: int, params: Any, score: float) -> None:
+    """Replaces the best parameters."""
+    if step in self._best.all_steps():
+      return
+    self._best.save(
+      step,
+      args=ocp.args.Composite(
+        params=ocp.args.StandardSave(params),
+        score=ocp.args.JsonSave({'score': score}),
+      ),
+    )
+
+  def restore_best(self, abstract_params: Any, shardings: Any) -> Any:
+    """The best parameters.
+
+    Raises:
+      InputError: nothing was trained in this folder yet.
+    """
+    self._best.wait_until_finished()
+    step = self._best.latest_step()
+    if step is None:
+      raise InputError(
+        f'{self._best.directory}: holds no parameters; train first'
+      )
+    target = _targets(abstract_params, shardings)
+    restored = self._best.restore(
+      step, args=ocp.args.Composite(params=ocp.args.StandardRestore(target))
+    )
+    return restored['params']
+
+  @property
+  def best_step(self) -> int | None:
+    """The step of the best parameters."""
+    step: int | None = self._best.latest_step()
+    return step
+
+  def close(self) -> None:
+    """Waits until everything is written."""
+    for manager in (self._latest, self._best):
+      manager.wait_until_finished()
+      manager.close()

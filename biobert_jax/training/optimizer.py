@@ -1,0 +1,115 @@
+"""BERT's optimizer (google-research/bert optimization.py) in optax."""
+
+import re
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from biobert_jax.errors import InputError
+from biobert_jax.training.sharding import path_of
+
+
+def schedule(
+  learning_rate: float,
+  num_steps: int,
+  warmup_steps: int,
+  reference_jump: bool = False,
+) -> optax.Schedule:
+  """Linear warmup from 0, linear decay to 0.
+
+  Args:
+    learning_rate: the peak.
+    num_steps: steps of the whole run.
+    warmup_steps: steps of the rise.
+    reference_jump: decay as in optimization.py:32-54, where the decay runs
+      from step 0 and warmup merely replaces its beginning, so that the rate
+      falls by warmup/num_steps when warmup ends.
+
+  Returns:
+    The learning rate at a step, counted from 0.
+  """
+  decay_from = 0 if reference_jump else warmup_steps
+
+  def rate(step: jax.Array) -> jax.Array:
+    step = jnp.asarray(step, jnp.float32)
+    rise = step / max(1, warmup_steps)
+    fall = (num_steps - step) / max(1, num_steps - decay_from)
+    scale = jnp.where(step < warmup_steps, rise, jnp.maximum(0.0, fall))
+    return learning_rate * scale
+
+  return rate
+
+
+def decay_mask(params: Any) -> Any:
+  """True for parameters that decay: all but biases and layer norms."""
+  return jax.tree_util.tree_map_with_path(
+    lambda path, _: not re.search(r'(bias|LayerNorm/scale)$', path_of(path)),
+    params,
+  )
+
+
+def scale_by_bert_adam(
+  b1: float, b2: float, eps: float, bias_correction: bool
+) -> optax.GradientTransformation:
+  """Adam's direction; without bias correction as in optimization.py:131."""
+  if bias_correction:
+    return optax.scale_by_adam(b1=b1, b2=b2, eps=eps)
+
+  def init(params: Any) -> optax.ScaleByAdamState:
+    mu, nu = optax.tree.zeros_like(params), optax.tree.zeros_like(params)
+    return optax.ScaleByAdamState(jnp.zeros([], jnp.int32), mu, nu)
+
+  def update(
+    updates: Any, state: optax.ScaleByAdamState, params: Any = None
+  ) -> tuple[Any, optax.ScaleByAdamState]:
+    del params
+    mu = optax.tree.update_moment(updates, state.mu, b1, 1)
+    nu = optax.tree.update_moment(updates, state.nu, b2, 2)
+    direction = jax.tree.map(lambda m, v: m / (jnp.sqrt(v) + eps), mu, nu)
+    return direction, optax.ScaleByAdamState(state.count + 1, mu, nu)
+
+  return optax.GradientTransformation(init, update)
+
+
+def bert_adamw(
+  rate: optax.Schedule,
+  *,
+  b1: float,
+  b2: float,
+  eps: float,
+  weight_decay: float,
+  clip_norm: float,
+  bias_correction: bool,
+) -> optax.GradientTransformation:
+  """Clip by global norm, Adam, decoupled decay; the rate scales both.
+
+  Args:
+    rate: learning rate at a step.
+    b1: decay of the first moment.
+    b2: decay of the second moment.
+    eps: added outside the square root.
+    weight_decay: fraction of a parameter taken off each step, times rate.
+    clip_norm: the gradient's largest global norm.
+    bias_correction: False as in the reference, whose first updates are
+      larger by (1 - b1) / sqrt(1 - b2), about 3.2 times.
+
+  Returns:
+    The transformation.
+
+  Raises:
+    InputError: a value outside its range.
+  """
+  for name, value in (('b1', b1), ('b2', b2)):
+    if not 0 <= value < 1:
+      raise InputError(f'optim.{name} is {value}; it must lie in [0, 1)')
+  for name, value in (('eps', eps), ('clip_norm', clip_norm)):
+    if not value > 0:
+      raise InputError(f'optim.{name} is {value}; it must be positive')
+  return optax.chain(
+    optax.clip_by_global_norm(clip_norm),
+    scale_by_bert_adam(b1, b2, eps, bias_correction),
+    optax.add_decayed_weights(weight_decay, decay_mask),
+    optax.scale_by_learning_rate(rate),
+  )

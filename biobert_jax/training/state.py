@@ -1,0 +1,224 @@
+"""The state of training, and the steps that change and read it."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax.sharding import Mesh
+from jax.sharding import PartitionSpec as P
+
+from biobert_jax.training import sharding
+
+Batch = dict[str, jax.Array]
+Scalars = dict[str, jax.Array]
+
+
+class TrainState(NamedTuple):
+  """All that changes from step to step.
+
+  Attributes:
+    step: int32 [], steps done.
+    params: parameter tree.
+    opt_state: the optimizer's.
+  """
+
+  step: jax.Array
+  params: Any
+  opt_state: optax.OptState
+
+
+class Objective(Protocol):
+  """What a task tells the step; pure functions of arrays."""
+
+  def apply(
+    self, params: Any, batch: Batch, dropout_keys: jax.Array | None
+  ) -> Any:
+    """The model's outputs for a batch."""
+
+  def weights(self, batch: Batch) -> Scalars:
+    """The weight of each loss and metric, from the batch alone."""
+
+  def sums(self, outputs: Any, batch: Batch) -> Scalars:
+    """Sums of each loss and metric; those of `losses` make the objective."""
+
+  @property
+  def losses(self) -> tuple[str, ...]:
+    """Names of the sums that are minimised."""
+
+
+def abstract_state(
+  init: Callable[[jax.Array], Any], optimizer: optax.GradientTransformation
+) -> TrainState:
+  """Shapes of a new state, without computing it."""
+  return jax.eval_shape(
+    lambda: _new_state(init(jax.random.key(0)), optimizer)
+  )
+
+
+def _new_state(
+  params: Any, optimizer: optax.GradientTransformation
+) -> TrainState:
+  return TrainState(jnp.zeros([], jnp.int32), params, optimizer.init(params))
+
+
+def state_specs(
+  state: TrainState, optimizer: optax.GradientTransformation, specs: Any
+) -> TrainState:
+  """Partition specs of a state: moments lie where their parameters lie."""
+  of_optimizer = optax.tree.map_params(
+    optimizer,
+    lambda _, spec: spec,
+    state.opt_state,
+    specs,
+    transform_non_params=lambda _: P(),
+  )
+  return TrainState(P(), specs, of_optimizer)
+
+
+def create_state(
+  init: Callable[[jax.Array], Any],
+  optimizer: optax.GradientTransformation,
+  key: jax.Array,
+  state_shardings: TrainState,
+) -> TrainState:
+  """A new state whose parameters are born where they will lie.
+
+  Args:
+    init: key -> parameters.
+    optimizer: the optimizer.
+    key: of the random start.
+    state_shardings: NamedShardings of the state.
+
+  Returns:
+    The state at step 0.
+  """
+  build = jax.jit(
+    lambda key: _new_state(init(key), optimizer),
+    out_shardings=state_shardings,
+  )
+  return build(key)
+
+
+def _microbatches(batch: Batch, accumulate: int) -> Batch:
+  return jax.tree.map(
+    lambda x: x.reshape(accumulate, x.shape[0] // accumulate, *x.shape[1:]),
+    batch,
+  )
+
+
+def make_train_step(
+  objective: Objective,
+  optimizer: optax.GradientTransformation,
+  mesh: Mesh,
+  specs: Any,
+  accumulate: int,
+) -> Callable[[TrainState, Batch, jax.Array], tuple[TrainState, Scalars]]:
+  """Builds the pure training step.
+
+  Gradients run in `shard_map` over `data`: each device sums those of its own
+  rows over all microbatches, then one reduction joins them. Parameters that
+  are cut over `data` are gathered once before and their gradients scattered
+  once after, so one step serves every strategy.
+
+  Args:
+    objective: the task's part.
+    optimizer: turns gradients into updates.
+    mesh: the mesh.
+    specs: partition specs of the parameters.
+    accumulate: microbatches a step.
+
+  Returns:
+    (state, global batch, key) -> (new state, metrics). Metrics are global
+    means, `grad_norm` before clipping.
+  """
+
+  def local_gradients(
+    params: Any, batch: Batch, key: jax.Array
+  ) -> tuple[Any, Scalars]:
+    params = sharding.gather(params, specs)
+    totals = jax.lax.psum(objective.weights(batch), sharding.DATA)
+    # An all-padding batch has no weight: its loss and gradients are 0.
+    totals = jax.tree.map(lambda w: jnp.maximum(w, 1.0), totals)
+
+    def loss(params: Any, part: Batch) -> tuple[jax.Array, Scalars]:
+      keys = jax.vmap(jax.random.fold_in, (None, 0))(key, part['row_ids'])
+      sums = objective.sums(objective.apply(params, part, keys), part)
+      means = {name: sums[name] / totals[name] for name in sums}
+      total = sum(means[name] for name in objective.losses)
+      return jnp.asarray(total), means
+
+    gradient = jax.grad(loss, has_aux=True)
+    if accumulate == 1:
+      grads, means = gradient(params, batch)
+    else:
+
+      def add(total: Any, part: Batch) -> tuple[Any, None]:
+        return jax.tree.map(jnp.add, total, gradient(params, part)), None
+
+      parts = _microbatches(batch, accumulate)
+      one = jax.tree.map(lambda x: x[0], parts)
+      shapes = jax.eval_shape(gradient, params, one)
+      zeros = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)
+      (grads, means), _ = jax.lax.scan(add, zeros, parts)
+    means = jax.lax.psum(means, sharding.DATA)
+    return sharding.reduce_gradients(grads, specs), means
+
+  manual = sharding.manual_specs(specs)
+  gradients = jax.shard_map(
+    local_gradients,
+    mesh=mesh,
+    in_specs=(manual, P(sharding.DATA), P()),
+    out_specs=(manual, P()),
+    axis_names={sharding.DATA},
+    check_vma=False,
+  )
+
+  def train_step(
+    state: TrainState, batch: Batch, key: jax.Array
+  ) -> tuple[TrainState, Scalars]:
+    step_key = jax.random.fold_in(key, state.step)
+    grads, metrics = gradients(state.params, batch, step_key)
+    updates, opt_state = optimizer.update(
+      grads, state.opt_state, state.params
+    )
+    params = optax.apply_updates(state.params, updates)
+    metrics['grad_norm'] = optax.global_norm(grads)
+    return TrainState(state.step + 1, params, opt_state), metrics
+
+  return train_step
+
+
+def compile_train_step(
+  train_step: Callable[..., Any],
+  mesh: Mesh,
+  state_shardings: TrainState,
+  arguments: tuple[Any, ...],
+) -> Any:
+  """Compiles the step ahead of time; the old state's memory is reused.
+
+  Being compiled, it refuses other shapes: no step can compile again.
+  """
+  rows, whole = sharding.by_rows(mesh), sharding.replicated(mesh)
+  jitted = jax.jit(
+    train_step,
+    in_shardings=(state_shardings, rows, whole),
+    out_shardings=(state_shardings, whole),
+    donate_argnums=0,
+  )
+  return jitted.lower(*arguments).compile()
+
+
+def compile_eval_step(
+  eval_step: Callable[[Any, Batch], Any],
+  mesh: Mesh,
+  param_shardings: Any,
+  arguments: tuple[Any, ...],
+) -> Any:
+  """Compiles (params, batch) -> predictions, whole on every host."""
+  rows, whole = sharding.by_rows(mesh), sharding.replicated(mesh)
+  jitted = jax.jit(
+    eval_step, in_shardings=(param_shardings, rows), out_shardings=whole
+  )
+  return jitted.lower(*arguments).compile()

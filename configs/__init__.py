@@ -1,0 +1,1 @@
+"""Experiments; `ls configs/` is the list of them."""

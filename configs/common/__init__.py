@@ -1,0 +1,1 @@
+"""The defaults that experiments differ from."""
