@@ -1,8 +1,7 @@
 """`python -m biobert_jax COMMAND`: flags, hosts, dispatch.
 
-The last line of standard output is one JSON object; logs go to standard
-error. Exit codes: 0 done, 3 wrong config or data, 4 diverged, 42 preempted
-(run the same command again).
+Standard output ends with one JSON object; logs go to standard error. Exit
+codes: 0 done, 3 wrong config or data, 4 diverged, 42 preempted (run again).
 """
 
 import importlib
@@ -19,95 +18,80 @@ from ml_collections import config_flags
 from biobert_jax import errors
 
 _HELP = """usage: python -m biobert_jax COMMAND [--flag=value ...]
-
   train     --config=configs/NAME.py:VARIANT --workdir=DIR [--config.KEY=VALUE]
   evaluate  --workdir=DIR --split=test [--config.data.dir=DIR]
   predict   --workdir=DIR --input=FILE_OR_- --output=OUT --format=FORMAT
 """
-_SPLITS = ['train', 'devel', 'train_dev', 'test']
-_FORMATS = ['jsonl', 'brat', 'pubtator', 'conll', 'html']
+# Command -> its text flags with defaults; those with None must be given.
+_FLAGS: dict[str, dict[str, str | None]] = {
+  'train': {'workdir': None, 'coordinator': ''},
+  'evaluate': {'workdir': None, 'split': 'test', 'config.data.dir': ''},
+  'predict': {'workdir': None, 'input': None, 'output': None}
+  | {'format': 'jsonl'},
+}
+_CONFIG_ERRORS = (flags.Error, AttributeError, KeyError, TypeError, OSError)
 
 
 def _parse(command: str, arguments: Sequence[str]) -> flags.FlagValues:
   """Defines and reads the flags of a command."""
   values = flags.FlagValues()
-  required = ['workdir']
-
-  def text(name: str, default: str | None, what: str) -> None:
-    flags.DEFINE_string(name, default, what, flag_values=values)
-
-  text('workdir', None, 'The folder of the run.')
+  for name, default in _FLAGS[command].items():
+    flags.DEFINE_string(name, default, '', flag_values=values)
   if command == 'train':
-    config_flags.DEFINE_config_file('config', flag_values=values)
-    required.append('config')
-    flags.DEFINE_bool('multihost', False, 'Join the hosts.', values)
-    text('coordinator', None, 'HOST:PORT of host 0, where not found out.')
-    flags.DEFINE_integer('num_hosts', None, 'How many.', flag_values=values)
-    flags.DEFINE_integer('host', None, 'This one.', flag_values=values)
-  if command == 'evaluate':
-    flags.DEFINE_enum('split', 'test', _SPLITS, 'Scored.', flag_values=values)
-    text('config.data.dir', None, 'The corpus, if it has moved.')
-  if command == 'predict':
-    text('input', None, 'Raw text, one document a line, or PubTator.')
-    text('output', None, 'File to write; for brat a folder.')
-    flags.DEFINE_enum('format', 'jsonl', _FORMATS, 'Form.', flag_values=values)
-    required += ['input', 'output']
-  # The flag library reads overrides of a config from the list it parses.
-  values(['biobert_jax', *arguments])
-  missing = [f'--{name}' for name in required if values[name].value is None]
-  if missing:
-    raise errors.InputError(f'{command} needs {", ".join(missing)}')
+    # It looks for overrides itself, in `sys.argv` unless told otherwise.
+    config_flags.DEFINE_config_file(
+      'config', flag_values=values, sys_argv=['', *arguments]
+    )
+    # A pod: --multihost; the others only where JAX cannot find them out.
+    flags.DEFINE_bool('multihost', False, '', values)
+    flags.DEFINE_integer('num_hosts', None, '', flag_values=values)
+    flags.DEFINE_integer('host', None, '', flag_values=values)
+  try:
+    values(['', *arguments])
+    wanted = [*_FLAGS[command], *(['config'] if command == 'train' else [])]
+    if missing := [f'--{n}' for n in wanted if values[n].value is None]:
+      raise errors.InputError(f'{command} needs {", ".join(missing)}')
+    if command == 'train':
+      values.config.keys()  # Raises here what kept the file from loading.
+  except _CONFIG_ERRORS as error:
+    # ml_collections wraps what a config file raises with its traceback.
+    what = ' '.join(str(error).split('Error: ')[-1].split())
+    if isinstance(error, AttributeError | KeyError):
+      what = f'no such config key: {what}'
+    raise errors.InputError(what) from error
   return values
 
 
-def _run(command: str, arguments: Sequence[str]) -> dict[str, Any]:
-  try:
-    values = _parse(command, arguments)
-  # What the flag library raises for misspelt keys, wrong types, no such file.
-  except (flags.Error, AttributeError, KeyError, TypeError, OSError) as error:
-    raise errors.InputError(' '.join(str(error).split())) from error
+def _run(command: str, values: flags.FlagValues) -> dict[str, Any]:
+  # Only now: wrong flags should not wait for JAX.
+  if command == 'train' and values.multihost:
+    jax = importlib.import_module('jax')
+    jax.distributed.initialize(
+      values.coordinator or None, values.num_hosts, values.host
+    )
+  program = importlib.import_module(f'biobert_jax.{command}')
+  arguments = [values[name].value for name in _FLAGS[command]]
   if command == 'train':
-    if values.multihost:
-      import jax
-
-      jax.distributed.initialize(
-        values.coordinator, values.num_hosts, values.host
-      )
-    train = importlib.import_module('biobert_jax.train')
-    return train.train(values.config, values.workdir)
-  if command == 'evaluate':
-    evaluate = importlib.import_module('biobert_jax.evaluate')
-    moved = values['config.data.dir'].value
-    overrides = {'data.dir': moved} if moved else {}
-    return evaluate.evaluate(values.workdir, values.split, overrides)
-  predict = importlib.import_module('biobert_jax.predict')
-  return predict.predict(
-    values.workdir, values.input, values.output, values.format
-  )
+    arguments = [values.config, values.workdir]
+  report: dict[str, Any] = getattr(program, command)(*arguments)
+  return report
 
 
 def main(arguments: Sequence[str]) -> int:
   """Runs a command; returns its exit code."""
-  if not arguments or arguments[0] not in ('train', 'evaluate', 'predict'):
+  if not arguments or arguments[0] not in _FLAGS:
     sys.stderr.write(_HELP)
     return 0 if arguments in (['-h'], ['--help']) else errors.EXIT_BAD_INPUT
-  logging.basicConfig(
-    format='[%(asctime)s] %(message)s', datefmt='%H:%M:%S', stream=sys.stderr
-  )
+  logging.basicConfig(format='[%(asctime)s] %(message)s', datefmt='%H:%M:%S')
   logging.getLogger('biobert_jax').setLevel(logging.INFO)
   # configs/ import each other, whatever the current folder is.
   sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
   try:
-    print(json.dumps(_run(arguments[0], arguments[1:]), ensure_ascii=False))
-  except errors.InputError as error:
-    sys.stderr.write(f'error: {error}\n')
-    return errors.EXIT_BAD_INPUT
-  except errors.DivergedError as error:
-    sys.stderr.write(f'diverged: {error}\n')
-    return errors.EXIT_DIVERGED
-  except errors.PreemptedError as error:
-    sys.stderr.write(f'preempted: {error}\n')
-    return errors.EXIT_PREEMPTED
+    report = _run(arguments[0], _parse(arguments[0], arguments[1:]))
+  except errors.UserError as error:
+    sys.stderr.write(f'{error.kind}: {error}\n')
+    return error.exit_code
+  print(json.dumps(report, ensure_ascii=False))
   return errors.EXIT_DONE
 
 

@@ -9,7 +9,14 @@ EXIT_DIVERGED = 4  # The loss is not finite: do not relaunch.
 EXIT_PREEMPTED = 42  # State is saved: relaunch.
 
 
-class InputError(ValueError):
+class UserError(Exception):
+  """One line for the user instead of a traceback, and an exit code."""
+
+  kind = 'error'
+  exit_code = EXIT_BAD_INPUT
+
+
+class InputError(UserError, ValueError):
   """A wrong file, option or value: what, where, and the remedy, in one line."""
 
   @classmethod
@@ -18,9 +25,15 @@ class InputError(ValueError):
     return cls(f'{path}:{line}: {what}')
 
 
-class DivergedError(RuntimeError):
+class DivergedError(UserError, RuntimeError):
   """The loss became non-finite; the last finite checkpoint stands."""
 
+  kind = 'diverged'
+  exit_code = EXIT_DIVERGED
 
-class PreemptedError(RuntimeError):
+
+class PreemptedError(UserError, RuntimeError):
   """SIGTERM arrived; the state was saved at the step that is named."""
+
+  kind = 'preempted'
+  exit_code = EXIT_PREEMPTED

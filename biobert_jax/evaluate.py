@@ -9,6 +9,7 @@ import numpy as np
 from etils import epath
 
 from biobert_jax import experiment as experiments
+from biobert_jax.data.ner import SPLITS
 from biobert_jax.data.packing import Batch, PackedRows
 from biobert_jax.errors import InputError
 from biobert_jax.tasks.task import Scored, Task
@@ -120,15 +121,13 @@ def open_model(
   return evaluator, params
 
 
-def evaluate(
-  workdir: str, split: str, overrides: dict[str, Any]
-) -> dict[str, Any]:
+def evaluate(workdir: str, split: str, data_dir: str = '') -> dict[str, Any]:
   """Scores the best parameters of a work folder on one split.
 
   Args:
     workdir: folder of a training run.
     split: 'train', 'devel', 'train_dev' or 'test'.
-    overrides: dotted config keys with new values.
+    data_dir: where the corpus is now, if it has moved.
 
   Returns:
     The figures; predictions and mistakes are written to the folder.
@@ -136,10 +135,11 @@ def evaluate(
   Raises:
     InputError: nothing trained there, or a wrong corpus.
   """
-  folder = epath.Path(workdir).resolve()
+  if split not in SPLITS:
+    raise InputError(f'--split is {split!r}; choose from {SPLITS}')
+  folder = epath.Path(workdir).expanduser().resolve()
+  overrides = {'data.dir': data_dir} if data_dir else {}
   experiment = experiments.from_workdir(folder, overrides, (split,))
-  if experiment.dataset is None:
-    raise ValueError('a split was asked for, so there is a dataset')
   rows = experiment.dataset.rows(split)
   evaluator, params = open_model(
     experiment, folder, experiment.config.train.eval_batch_size

@@ -48,7 +48,7 @@ class Experiment:
     config: every key resolved.
     bert: the architecture.
     tokenizer: the vocabulary and its casing.
-    dataset: the host's half of the task; None when none was asked for.
+    corpus: the host's half of the task; None when none was asked for.
     labels: names of the classes.
     task: the pure half of the task.
   """
@@ -56,9 +56,16 @@ class Experiment:
   config: ConfigDict
   bert: BertConfig
   tokenizer: WordPieceTokenizer
-  dataset: Dataset | None
+  corpus: Dataset | None
   labels: tuple[str, ...]
   task: Task
+
+  @property
+  def dataset(self) -> Dataset:
+    """The corpus, where one was asked for."""
+    if self.corpus is None:
+      raise ValueError('this experiment was opened without a corpus')
+    return self.corpus
 
 
 def from_config(config: ConfigDict) -> Experiment:
@@ -151,9 +158,7 @@ def _architecture(
     bert = bert.replace(**changes, **compute)
   else:
     sizes = {
-      name: value
-      for name, value in config.model.items()
-      if value is not None
+      name: value for name, value in config.model.items() if value is not None
     }
     bert = BertConfig(vocab_size=tokenizer.vocab_size, **sizes, **compute)
   if config.data.max_seq_length > bert.max_position_embeddings:
@@ -175,7 +180,7 @@ def _architecture(
 
 def flatten(config: Any, prefix: str = '') -> dict[str, Any]:
   """Nested keys as `optim.learning_rate` -> value."""
-  flat = {}
+  flat: dict[str, Any] = {}
   for key, value in config.items():
     if isinstance(value, dict | ConfigDict):
       flat |= flatten(value, f'{prefix}{key}.')
@@ -214,8 +219,8 @@ def _record(experiment: Experiment) -> dict[str, Any]:
     'config': json.loads(experiment.config.to_json_best_effort()),
     'labels': list(experiment.labels),
     'vocab_sha256': experiment.tokenizer.sha256,
-    'data_sha256': dataset.sha256 if dataset else '',
-    'counts': dict(+dataset.counts) if dataset else {},
+    'data_sha256': dataset.sha256,
+    'counts': dict(+dataset.counts),
   }
 
 
@@ -278,8 +283,10 @@ def from_workdir(
   """
   path = workdir / CONFIG_FILE
   if not path.exists():
-    raise InputError(f'{path}: no such file; --workdir must be a folder of '
-                     '`python -m biobert_jax train`')
+    raise InputError(
+      f'{path}: no such file; --workdir must be a folder of '
+      '`python -m biobert_jax train`'
+    )
   record = json.loads(path.read_text())
   config = ConfigDict(record['config'])
   config.update_from_flattened_dict(overrides or {})

@@ -1,5 +1,6 @@
 """Raw text to entities with character offsets."""
 
+import dataclasses
 import itertools
 import logging
 from collections import Counter
@@ -14,10 +15,10 @@ from biobert_jax import experiment as experiments
 from biobert_jax import run
 from biobert_jax.data import annotations, documents, windows
 from biobert_jax.data.packing import PackedRows
+from biobert_jax.data.sentences import split_sentences
 from biobert_jax.errors import InputError
 from biobert_jax.metrics.ner import spans
 from biobert_jax.tasks.ner import merge
-from biobert_jax.training.metric_writer import Progress
 
 _log = logging.getLogger(__name__)
 
@@ -126,15 +127,14 @@ class Tagger:
 
 def _sentences(document: documents.Document) -> list[list[tuple[int, int]]]:
   """Character spans of the words of each sentence."""
-  raise NotImplementedError
+  words = documents.split_words(document.text)
+  return split_sentences(document.text, words, document.title_length)
 
 
 def _with(
   document: documents.Document, found: list[documents.Entity]
 ) -> documents.Document:
-  return documents.Document(
-    document.id, document.text, tuple(found), document.title_length
-  )
+  return dataclasses.replace(document, entities=tuple(found))
 
 
 def predict(

@@ -17,8 +17,7 @@ from etils import epath
 from jax.experimental import multihost_utils
 from ml_collections import ConfigDict
 
-from biobert_jax.data.packing import PackedRows
-from biobert_jax.data.pipeline import FEATURES
+from biobert_jax.data.packing import FEATURES, PackedRows
 from biobert_jax.errors import DivergedError, PreemptedError
 from biobert_jax.experiment import Experiment, is_first_host
 from biobert_jax.interchange import huggingface

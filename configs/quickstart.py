@@ -1,6 +1,6 @@
 """Disease and chemical names in the embedded sample; a minute on a laptop.
 
-    python -m biobert_jax train --config=configs/quickstart.py:tiny \
+    python -m biobert_jax train --config=configs/quickstart.py:tiny \\
       --workdir=runs/quickstart
 
 The sample is invented (biobert_jax/sample/ner): it shows that the whole path
@@ -9,13 +9,18 @@ runs and says nothing about a model.
 
 import pathlib
 
+import ml_collections
+
 import biobert_jax
 from configs.common import ner
 
 
-def get_config(size: str = 'tiny'):
+def get_config(size: str = 'tiny') -> ml_collections.ConfigDict:
+  """The experiment; `size` is 'tiny', 'base' or 'large'."""
   sample = pathlib.Path(biobert_jax.__file__).parent / 'sample' / 'ner'
   config = ner.get_config(size, str(sample))
+  # So few sentences cannot teach every word in two spellings.
+  config.vocab.do_lower_case = True
   config.train.epochs = 30.0
   config.train.evaluations = 6
   return config.lock()

@@ -17,6 +17,16 @@ from biobert_jax.data.windows import Windows
 
 Batch = dict[str, np.ndarray]
 
+# What the device needs; `words` serves only the host that merges predictions.
+FEATURES = (
+  'input_ids',
+  'segment_ids',
+  'position_ids',
+  'sequence_ids',
+  'labels',
+  'row_ids',
+)
+
 
 def mix(*keys: int | np.ndarray) -> np.ndarray:
   """Hashes 64-bit keys (splitmix64 finaliser, Steele et al. 2014).
@@ -29,12 +39,8 @@ def mix(*keys: int | np.ndarray) -> np.ndarray:
     for key in keys:
       state = state + np.asarray(key).astype(np.uint64)
       state = state + np.uint64(0x9E3779B97F4A7C15)
-      state = (state ^ (state >> np.uint64(30))) * np.uint64(
-        0xBF58476D1CE4E5B9
-      )
-      state = (state ^ (state >> np.uint64(27))) * np.uint64(
-        0x94D049BB133111EB
-      )
+      state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+      state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
       state = state ^ (state >> np.uint64(31))
   return state
 
@@ -61,9 +67,7 @@ class RowPlan:
     return len(self.row_offsets) - 1
 
 
-def plan_rows(
-  lengths: np.ndarray, max_seq_length: int, pack: bool
-) -> RowPlan:
+def plan_rows(lengths: np.ndarray, max_seq_length: int, pack: bool) -> RowPlan:
   """Fills rows with the longest window that fits, until none does.
 
   Args:
@@ -223,9 +227,7 @@ class PackedRows:
     )
     row = np.repeat(np.arange(len(rows)), end - begin)
     sizes = plan.lengths[places]
-    within = np.arange(sizes.sum()) - np.repeat(
-      np.cumsum(sizes) - sizes, sizes
-    )
+    within = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
     source = np.repeat(windows.offsets[dealt], sizes) + within
     target = np.repeat(row * length + plan.starts[places], sizes) + within
     words = windows.words[source]

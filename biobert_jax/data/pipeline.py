@@ -5,20 +5,11 @@ from collections.abc import Iterator
 
 # Its C++ side writes banners and hardware remarks to standard error.
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
+os.environ.setdefault('TF_ENABLE_ONEDNN_OPTS', '0')
 
 import tensorflow as tf
 
-from biobert_jax.data.packing import Batch, PackedRows
-
-# What the device needs; `words` serves only the host that merges predictions.
-FEATURES = (
-  'input_ids',
-  'segment_ids',
-  'position_ids',
-  'sequence_ids',
-  'labels',
-  'row_ids',
-)
+from biobert_jax.data.packing import FEATURES, Batch, PackedRows
 
 
 def train_dataset(

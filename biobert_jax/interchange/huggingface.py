@@ -6,8 +6,11 @@ Hugging Face keeps dense kernels as [out, in]; ours are [in, out], as in TF.
 import dataclasses
 import json
 import pathlib
+from collections import Counter
 from typing import Any
 
+# Teaches NumPy the name bfloat16, without which safetensors cannot give it.
+import ml_dtypes  # noqa: F401
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
@@ -15,6 +18,11 @@ from biobert_jax.errors import InputError
 from biobert_jax.models.config import BertConfig
 
 WEIGHTS_FILE = 'model.safetensors'
+_INDEX_FILE = WEIGHTS_FILE + '.index.json'
+# safetensors' names of what weights are stored as; others (I8, F8_E4M3, ...)
+# are quantised and mean nothing without their scales.
+_STORED_TYPES = ('F64', 'F32', 'F16', 'BF16')
+_SHOWN = 8  # Tensors that one error lists.
 
 # Ours (below the encoder) -> Hugging Face's (without `bert.`), for one layer.
 _LAYER_PARTS = (
@@ -87,10 +95,27 @@ class LoadReport:
 
 
 def labels_of(directory: pathlib.Path) -> tuple[str, ...] | None:
-  """The label names of a checkpoint's head, in the order of their ids."""
-  stored = json.loads((directory / 'config.json').read_text('utf-8'))
-  by_id = stored.get('id2label')
-  if not isinstance(by_id, dict):
+  """The label names of a checkpoint's head, in the order of their ids.
+
+  Args:
+    directory: a Hugging Face model folder.
+
+  Returns:
+    The names; None where `config.json` is absent or numbers no labels.
+
+  Raises:
+    InputError: the file is damaged.
+  """
+  path = directory / 'config.json'
+  if not path.exists():
+    return None
+  try:
+    by_id = json.loads(path.read_text('utf-8')).get('id2label')
+  except (ValueError, AttributeError) as error:
+    raise InputError(
+      f'{path}: not a JSON object ({error}); copy it again'
+    ) from error
+  if not isinstance(by_id, dict) or not all(k.isdecimal() for k in by_id):
     return None
   return tuple(by_id[key] for key in sorted(by_id, key=int))
 
@@ -119,18 +144,32 @@ def load(
   """
   directory = pathlib.Path(directory)
   path = directory / WEIGHTS_FILE
-  if not path.exists():
-    found = sorted(p.name for p in directory.glob('*'))[:12]
-    raise InputError(
-      f'{path}: no such file; init_from takes a Hugging Face folder with '
-      f'{WEIGHTS_FILE} (the folder holds: {", ".join(found) or "nothing"})'
-    )
+  if not path.is_file():
+    raise _no_weights(directory)
   same_head = labels_of(directory) == labels
   try:
     with safe_open(path, framework='np') as tensors:
       return _load(tensors, path, config, shapes, same_head)
   except SafetensorError as error:
     raise InputError(f'{path}: damaged ({error}); copy it again') from error
+  except OSError as error:
+    raise InputError(f'{path}: cannot be read ({error})') from error
+
+
+def _no_weights(directory: pathlib.Path) -> InputError:
+  """Says what a folder without `model.safetensors` needs."""
+  index = directory / _INDEX_FILE
+  if index.exists():
+    return InputError(
+      f'{index}: weights in several files are not read; join them with '
+      "transformers: model.save_pretrained(DIR, max_shard_size='100GB')"
+    )
+  found = sorted(p.name for p in directory.glob('*'))[:12]
+  return InputError(
+    f'{directory / WEIGHTS_FILE}: no such file; init_from takes a Hugging '
+    f'Face folder with {WEIGHTS_FILE}, as save_pretrained of transformers '
+    f'writes it (the folder holds: {", ".join(found) or "nothing"})'
+  )
 
 
 def _load(
@@ -140,28 +179,50 @@ def _load(
   shapes: dict[str, tuple[int, ...]],
   same_head: bool,
 ) -> tuple[dict[str, np.ndarray], LoadReport]:
-  stored = {_canonical(name): name for name in tensors.keys()}  # noqa: SIM118
+  stored = _stored_names(list(tensors.keys()), path)
   table = name_table(config.num_hidden_layers)
-  params, missing, new, wrong = {}, [], [], []
+  params: dict[str, np.ndarray] = {}
+  missing: list[str] = []
+  new: list[str] = []
+  wrong: list[str] = []
   for ours, shape in shapes.items():
     name = stored.get(table[ours])
     if name is None or (ours in HEADS and not same_head):
       (new if ours in HEADS else missing).append(ours)
       continue
-    array = tensors.get_tensor(name).astype(np.float32)
-    if ours.endswith('/kernel'):
-      array = array.T
-    if array.shape != shape:
-      wrong.append(f'{name} is {array.shape}, {ours} is {shape}')
-    params[ours] = array
-  if missing or wrong:
+    is_kernel = ours.endswith('/kernel')
+    expected = shape[::-1] if is_kernel else shape
+    found = tensors.get_slice(name)
+    if tuple(found.get_shape()) != expected:
+      wrong.append(f'{name} is {tuple(found.get_shape())}, not {expected}')
+    elif found.get_dtype() not in _STORED_TYPES:
+      wrong.append(f'{name} is stored as {found.get_dtype()}, not as floats')
+    else:
+      array = tensors.get_tensor(name).astype(np.float32)
+      params[ours] = array.T if is_kernel else array
+  faults = [f'missing {table[m]}' for m in missing] + wrong
+  if faults:
+    more = len(faults) - _SHOWN
     raise InputError(
-      f'{path}: not the weights of this architecture; '
-      + '; '.join([f'missing {table[m]}' for m in missing[:8]] + wrong[:8])
+      f'{path}: not the weights of this architecture; use the config.json '
+      'that came with them; '
+      + '; '.join(faults[:_SHOWN])
+      + (f'; and {more} more' if more > 0 else '')
     )
   taken = {stored[table[ours]] for ours in params}
   unused = tuple(sorted(set(stored.values()) - taken))
   return params, LoadReport(tuple(params), tuple(new), unused)
+
+
+def _stored_names(names: list[str], path: pathlib.Path) -> dict[str, str]:
+  """Canonical name -> stored name."""
+  twice = [n for n, c in Counter(map(_canonical, names)).items() if c > 1]
+  if twice:
+    raise InputError(
+      f'{path}: holds {twice[0]} in two spellings (with and without "bert.", '
+      'or gamma/beta and weight/bias); keep one of each'
+    )
+  return {_canonical(name): name for name in names}
 
 
 def _canonical(name: str) -> str:

@@ -1,1 +1,1 @@
-"""Pure functions of parameters and arrays; no data, no mesh, no config files."""
+"""Pure functions of parameters and arrays: no data, mesh or config files."""

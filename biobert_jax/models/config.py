@@ -81,6 +81,11 @@ class BertConfig:
     _check_choice('remat', self.remat, REMAT_POLICIES)
     _check_choice('dtype', self.dtype, DTYPES)
     _check_choice('param_dtype', self.param_dtype, DTYPES)
+    for name in ('initializer_range', 'layer_norm_eps'):
+      if not getattr(self, name) > 0:
+        raise InputError(
+          f'model.{name} is {getattr(self, name)}; it must be positive'
+        )
     for name in ('hidden_dropout_prob', 'attention_probs_dropout_prob'):
       if not 0 <= getattr(self, name) < 1:
         raise InputError(
@@ -136,7 +141,7 @@ class BertConfig:
       elif field.name in _REQUIRED:
         raise InputError(f'{path}: "{field.name}" is missing')
     act = fields.get('hidden_act', 'gelu')
-    if act not in _ACTIVATIONS:
+    if not isinstance(act, str) or act not in _ACTIVATIONS:
       raise InputError(
         f'{path}: hidden_act {act!r} is not one of {sorted(_ACTIVATIONS)}'
       )

@@ -39,16 +39,20 @@ def attention_mask(sequence_ids: Int[Array, 'B L']) -> Bool[Array, 'B 1 L L']:
   return same[:, None]
 
 
-def _remat_layer(policy: str) -> type[nn.Module]:
+def _remat_layer(config: BertConfig) -> type[nn.Module]:
   policies = jax.checkpoint_policies
   keep: dict[str, Callable[..., Any] | None] = {
     'names': policies.save_only_these_names(*_KEPT_NAMES),
     'dots': policies.dots_with_no_batch_dims_saveable,
     'full': None,
   }
-  if policy == 'none':
+  if config.remat == 'none':
     return Layer
-  return nn.remat(Layer, policy=keep[policy], prevent_cse=False)
+  # Unrolled layers need the barrier: without it XLA finds the recomputation
+  # equal to the first computation and keeps the activations after all.
+  return nn.remat(
+    Layer, policy=keep[config.remat], prevent_cse=not config.scan_layers
+  )
 
 
 class _ScannedLayer(nn.Module):
@@ -63,7 +67,7 @@ class _ScannedLayer(nn.Module):
     mask: Bool[Array, 'B 1 L L'],
     dropout_keys: DropoutKeys,
   ) -> tuple[Float[Array, 'B L D'], None]:
-    layer = _remat_layer(self.config.remat)(self.config, name='layer')
+    layer = _remat_layer(self.config)(self.config, name='layer')
     return layer(hidden, mask, dropout_keys), None
 
 
@@ -83,7 +87,7 @@ class Encoder(nn.Module):
     count = config.num_hidden_layers
     keys = split_keys(dropout_keys, count)
     if not config.scan_layers:
-      layer = _remat_layer(config.remat)
+      layer = _remat_layer(config)
       for i in range(count):
         hidden = layer(config, name=f'layer_{i}')(hidden, mask, keys[i])
       return hidden
@@ -94,7 +98,8 @@ class Encoder(nn.Module):
       in_axes=(nn.broadcast, 0),
       length=count,
     )
-    stacked = None if dropout_keys is None else jnp.stack(keys)
+    given = [key for key in keys if key is not None]
+    stacked = jnp.stack(given) if given else None
     hidden, _ = scanned(config, name='layers')(hidden, mask, stacked)
     return hidden
 
@@ -159,9 +164,7 @@ def stack_layers(params: dict[str, Any]) -> dict[str, Any]:
     The same numbers under `layers/layer`, stacked along a new first axis.
   """
   layers = [params[f'layer_{i}'] for i in range(len(params))]
-  return {
-    'layers': {'layer': jax.tree.map(lambda *xs: jnp.stack(xs), *layers)}
-  }
+  return {'layers': {'layer': jax.tree.map(lambda *xs: jnp.stack(xs), *layers)}}
 
 
 def unstack_layers(params: dict[str, Any]) -> dict[str, Any]:

@@ -79,7 +79,8 @@ def dropout(
   """
   if keys is None or rate == 0:
     return x
-  threshold = round((1 - rate) * 2**16)
+  # At least one of 2**16 is dropped, and one kept: 2**16 is no uint16.
+  threshold = min(max(round((1 - rate) * 2**16), 1), 2**16 - 1)
 
   def keep_row(key: Key[Array, '']) -> Bool[Array, '*R']:
     shape = x.shape[1:]

@@ -157,9 +157,7 @@ class NerDataset:
     return Scored(metrics.as_dict(report), report.overall.f1, files)
 
 
-def merge(
-  outputs: Outputs, num_words: int
-) -> tuple[np.ndarray, np.ndarray]:
+def merge(outputs: Outputs, num_words: int) -> tuple[np.ndarray, np.ndarray]:
   """Outputs of rows -> (label id, probability) of every word.
 
   Args:
@@ -207,9 +205,7 @@ def _digest(sentences: list[corpus.Sentence]) -> str:
   return digest.hexdigest()
 
 
-def _mistakes(
-  sentences: list[corpus.Sentence], report: metrics.Report
-) -> str:
+def _mistakes(sentences: list[corpus.Sentence], report: metrics.Report) -> str:
   """False positives and negatives, a line each, with file and line."""
   rows = ['kind\tfile\tline\ttype\ttext']
   both: list[tuple[str, Any]] = [

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
 
@@ -50,7 +51,7 @@ class Task:
 
   def init(self, key: jax.Array) -> Any:
     """Random parameters; their shapes do not depend on the batch's."""
-    ids = np.zeros((1, 2), np.int32)
+    ids = jnp.zeros((1, 2), jnp.int32)
     return self.module.init(key, ids, ids, ids, ids)['params']
 
 

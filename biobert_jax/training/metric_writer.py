@@ -88,7 +88,7 @@ def draw_curves(workdir: epath.Path) -> None:
     axis.set_title(title)
     axis.set_xlabel('step')
     axis.grid(alpha=0.3)
-    if len(names) > 1:
+    if len(names) > 1 and axis.lines:
       axis.legend()
   figure.tight_layout()
   with (workdir / 'curves.png').open('wb') as file:

@@ -52,9 +52,7 @@ def abstract_state(
   init: Callable[[jax.Array], Any], optimizer: optax.GradientTransformation
 ) -> TrainState:
   """Shapes of a new state, without computing it."""
-  return jax.eval_shape(
-    lambda: _new_state(init(jax.random.key(0)), optimizer)
-  )
+  return jax.eval_shape(lambda: _new_state(init(jax.random.key(0)), optimizer))
 
 
 def _new_state(
@@ -74,7 +72,7 @@ def state_specs(
     specs,
     transform_non_params=lambda _: P(),
   )
-  return TrainState(P(), specs, of_optimizer)
+  return TrainState._make([P(), specs, of_optimizer])
 
 
 def create_state(
@@ -180,11 +178,9 @@ def make_train_step(
   ) -> tuple[TrainState, Scalars]:
     step_key = jax.random.fold_in(key, state.step)
     grads, metrics = gradients(state.params, batch, step_key)
-    updates, opt_state = optimizer.update(
-      grads, state.opt_state, state.params
-    )
+    updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
     params = optax.apply_updates(state.params, updates)
-    metrics['grad_norm'] = optax.global_norm(grads)
+    metrics['grad_norm'] = optax.tree.norm(grads)
     return TrainState(state.step + 1, params, opt_state), metrics
 
   return train_step

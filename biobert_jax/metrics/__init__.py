@@ -1,0 +1,1 @@
+"""The official scores, in NumPy and plain Python."""

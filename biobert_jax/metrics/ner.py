@@ -1,0 +1,385 @@
+"""Entity precision, recall and F1, equal to `conlleval.pl` digit for digit.
+
+The rules are those of the CoNLL-2000 script (version 2004-01-26, shipped as
+`biocodes/conlleval.pl` by dmis-lab/biobert): a tag is split at its first `-`
+into a head and a type, a chunk starts where `startOfChunk` says so and ends
+where `endOfChunk` says so. They are lenient: an `I` after an `O` or at the
+start of a sentence starts an entity, and so does a change of type. Two
+consequences that surprise:
+
+- `E`, `S`, `L` and `U` heads are half known: `B-x E-x B-x E-x` is one entity to
+  the script, and an untyped `S` is none. Convert such tags to B/I/O first.
+- The type `0` counts as no type, since it is false in Perl.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+
+_OUTSIDE = 'O'  # Also what the script sees at a sentence break.
+_NAME_OF_UNTYPED = 'entity'  # In `as_dict`: a JSON key must say something.
+
+
+class Score(NamedTuple):
+  """Numbers of entities, and the percentages that follow from them.
+
+  Attributes:
+    gold: entities in the gold tags.
+    predicted: entities in the predicted tags.
+    correct: entities in both, with the same boundaries and type.
+  """
+
+  gold: int
+  predicted: int
+  correct: int
+
+  @property
+  def precision(self) -> float:
+    """Correct of predicted, percent (0-100); 0 where nothing is predicted."""
+    return 100 * self.correct / self.predicted if self.predicted else 0.0
+
+  @property
+  def recall(self) -> float:
+    """Correct of gold, percent (0-100); 0 where there is no gold entity."""
+    return 100 * self.correct / self.gold if self.gold else 0.0
+
+  @property
+  def f1(self) -> float:
+    """Harmonic mean of precision and recall, percent (0-100)."""
+    # The script's own order of operations, so that the last bit is its too.
+    precision, recall = self.precision, self.recall
+    if precision + recall == 0:
+      return 0.0
+    return 2 * precision * recall / (precision + recall)
+
+
+@dataclass(frozen=True)
+class Span:
+  """One entity.
+
+  Attributes:
+    sentence: index of its sentence.
+    start: index of its first token in the sentence.
+    end: index after its last token.
+    type: its type; '' where tags carry none.
+  """
+
+  sentence: int
+  start: int
+  end: int
+  type: str
+
+
+@dataclass
+class Report:
+  """What `evaluate` finds.
+
+  Attributes:
+    overall: the score over all types.
+    per_type: the score of each type that occurs in gold or predicted tags.
+    accuracy: tokens whose tags agree, percent (0-100).
+    interval: 95 % bootstrap interval of the overall F1, percent; None if none
+      was asked for, or there is no token.
+    false_positives: predicted entities that are not gold, in reading order.
+    false_negatives: gold entities that are not predicted, in reading order.
+    tokens: number of tokens.
+  """
+
+  overall: Score
+  per_type: dict[str, Score]
+  accuracy: float
+  interval: tuple[float, float] | None
+  false_positives: list[Span]
+  false_negatives: list[Span]
+  tokens: int
+
+
+# What (head of the tag before, head of this tag) ends or starts by itself.
+_ENDING = frozenset(('BB', 'BO', 'IB', 'IO', 'EE', 'EI', 'EO'))
+_STARTING = frozenset(('BB', 'IB', 'OB', 'OI', 'OE', 'EE', 'EI'))
+
+
+@lru_cache(maxsize=65536)
+def _split(tag: str) -> tuple[str, str]:
+  """`B-Disease` -> ('B', 'Disease'); `B` -> ('B', '')."""
+  head, _, type_ = tag.partition('-')
+  return head, '' if type_ == '0' else type_
+
+
+# A corpus has a handful of tags: the rules run once for each pair of them.
+@lru_cache(maxsize=65536)
+def _transition(previous: str, tag: str) -> tuple[bool, bool, str]:
+  """The script's endOfChunk and startOfChunk.
+
+  Args:
+    previous: the tag of the token before; 'O' at the start of a sentence.
+    tag: the tag of this token.
+
+  Returns:
+    Whether a chunk ends before this token, whether one starts at it, and the
+    type of this token's tag.
+  """
+  last, last_type = _split(previous)
+  head, type_ = _split(tag)
+  # Heads longer than a letter are in no pair; an empty one could fake one.
+  pair = last + head if len(last) == len(head) == 1 else ''
+  other_type = last_type != type_
+  ends = (
+    pair in _ENDING
+    or (last not in ('O', '.') and other_type)
+    or last in ('[', ']')  # In that scheme these chunks have one token.
+  )
+  starts = (
+    pair in _STARTING
+    or (head not in ('O', '.') and other_type)
+    or head in ('[', ']')
+  )
+  return ends, starts, type_
+
+
+def spans(tags: Sequence[str]) -> list[tuple[int, int, str]]:
+  """Decodes the tags of one sentence: the one decoder, for gold and predicted.
+
+  Args:
+    tags: one tag a token, of any scheme that conlleval reads.
+
+  Returns:
+    (start, end, type) of each entity in reading order: token indices, end
+    exclusive; type '' where tags carry none. There are as many as conlleval
+    counts, and none holds a token tagged `O`.
+  """
+  found = []
+  start, type_of_open = -1, ''
+  previous = _OUTSIDE
+  for index, tag in enumerate(tags):
+    ends, starts, type_ = _transition(previous, tag)
+    # `O` does not end what the script does not know (an untyped `B S O`).
+    if start >= 0 and (ends or starts or _split(tag)[0] == _OUTSIDE):
+      found.append((start, index, type_of_open))
+      start = -1
+    if starts:
+      start, type_of_open = index, type_
+    previous = tag
+  if start >= 0:
+    found.append((start, len(tags), type_of_open))
+  return found
+
+
+def evaluate(
+  gold: Sequence[Sequence[str]],
+  predicted: Sequence[Sequence[str]],
+  *,
+  bootstrap: int = 0,
+  seed: int = 0,
+) -> Report:
+  """Scores predicted tags against gold tags as `conlleval.pl` does.
+
+  The counts are the script's, kept by its own walk over the file. On B/I/O
+  tags, and on typed tags of any scheme of letters, the lists agree with them.
+  On bracket tags, `.` tags and untyped `S`-like tags the script can leave a
+  chunk open and count one correct entity fewer than the lists tell.
+
+  Args:
+    gold: the tags of each sentence.
+    predicted: the tags of the same sentences.
+    bootstrap: number of resamples for the interval; 0 for none.
+    seed: of the resampling.
+
+  Returns:
+    The report.
+
+  Raises:
+    ValueError: if the numbers of sentences differ, or the numbers of tags in a
+      sentence, which is named.
+  """
+  _check_lengths(gold, predicted)
+  per_type, counts = _count(gold, predicted)
+  lengths = np.array([len(sentence) for sentence in gold], np.int64)
+  tokens = int(lengths.sum())
+  agreeing = sum(
+    g == p or _split(g) == _split(p)
+    for one, other in zip(gold, predicted, strict=True)
+    for g, p in zip(one, other, strict=True)
+  )
+  false_positives, false_negatives = _mistakes(gold, predicted)
+  return Report(
+    overall=Score(*map(int, counts.sum(axis=0))),
+    per_type=per_type,
+    accuracy=100 * agreeing / tokens if tokens else 0.0,
+    interval=_interval(counts[lengths > 0], bootstrap, seed),
+    false_positives=false_positives,
+    false_negatives=false_negatives,
+    tokens=tokens,
+  )
+
+
+def as_dict(report: Report) -> dict[str, Any]:
+  """The report for JSON, rounded as the script prints it (two decimals).
+
+  Args:
+    report: what `evaluate` returned.
+
+  Returns:
+    precision, recall, f1 and accuracy in percent; gold, predicted and correct
+    in entities; per_type, where entities without a type stand under `entity`;
+    f1_interval_95 as [low, high] in percent, or None.
+  """
+  untyped = '' if _NAME_OF_UNTYPED in report.per_type else _NAME_OF_UNTYPED
+  return {
+    **_percentages(report.overall),
+    'per_type': {
+      type_ or untyped: {**_percentages(score), **score._asdict()}
+      for type_, score in report.per_type.items()
+    },
+    **report.overall._asdict(),
+    'accuracy': _rounded(report.accuracy),
+    'f1_interval_95': report.interval and [*map(_rounded, report.interval)],
+  }
+
+
+def conlleval_text(report: Report) -> str:
+  """What `conlleval.pl` prints, byte for byte (in UTF-8).
+
+  Args:
+    report: what `evaluate` returned.
+
+  Returns:
+    The text, with its last line break.
+  """
+  overall = report.overall
+  text = (
+    f'processed {report.tokens} tokens with {overall.gold} phrases; '
+    f'found: {overall.predicted} phrases; correct: {overall.correct}.\n'
+  )
+  if report.tokens:
+    text += f'accuracy: {report.accuracy:6.2f}%; {_figures(overall)}\n'
+  for type_, score in report.per_type.items():
+    # Perl pads by bytes. The script prints the empty type twice if both sides
+    # have it: its test for a repeated name takes '' for "no name yet".
+    padding = ' ' * (17 - len(type_.encode()))
+    line = f'{padding}{type_}: {_figures(score)}  {score.predicted}\n'
+    twice = not type_ and score.gold and score.predicted
+    text += line * 2 if twice else line
+  return text
+
+
+def _figures(score: Score) -> str:
+  return (
+    f'precision: {score.precision:6.2f}%; '
+    f'recall: {score.recall:6.2f}%; FB1: {score.f1:6.2f}'
+  )
+
+
+def _percentages(score: Score) -> dict[str, float]:
+  return {
+    'precision': _rounded(score.precision),
+    'recall': _rounded(score.recall),
+    'f1': _rounded(score.f1),
+  }
+
+
+def _rounded(value: float) -> float:
+  """To two decimals, as printf does."""
+  return float(f'{value:.2f}')
+
+
+def _check_lengths(
+  gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]
+) -> None:
+  if len(gold) != len(predicted):
+    raise ValueError(
+      f'{len(gold)} gold sentences but {len(predicted)} predicted ones; '
+      'give one sequence of tags for each sentence'
+    )
+  for index, (one, other) in enumerate(zip(gold, predicted, strict=True)):
+    if len(one) != len(other):
+      raise ValueError(
+        f'sentence {index} has {len(one)} gold tags but {len(other)} '
+        'predicted ones; give one tag for each token'
+      )
+
+
+def _count(
+  gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]
+) -> tuple[dict[str, Score], np.ndarray]:
+  """Walks over the file as the script does.
+
+  Returns:
+    The score of each type, sorted; and [sentences, 3]: the numbers of gold,
+    predicted and correct entities of each sentence.
+  """
+  golds: Counter[str] = Counter()
+  predictions: Counter[str] = Counter()
+  corrects: Counter[str] = Counter()
+  rows = []
+  last_g = last_p = _OUTSIDE
+  inside = False  # In a chunk that both sides share so far.
+  remaining = len(gold)
+  for one, other in zip(gold, predicted, strict=True):
+    before = golds.total(), predictions.total(), corrects.total()
+    pairs = list(zip(one, other, strict=True))
+    remaining -= 1
+    if remaining:  # A sentence break lies between sentences, not at the end.
+      pairs.append((_OUTSIDE, _OUTSIDE))
+    for g, p in pairs:
+      if g == p == last_g == last_p == _OUTSIDE:
+        continue  # Nothing ends or starts; most tokens are such.
+      g_ends, g_starts, g_type = _transition(last_g, g)
+      p_ends, p_starts, p_type = _transition(last_p, p)
+      if inside and g_ends and p_ends:
+        inside = False
+        corrects[_split(last_g)[1]] += 1
+      elif inside and (g_ends != p_ends or g_type != p_type):
+        inside = False
+      if g_starts and p_starts and g_type == p_type:
+        inside = True
+      if g_starts:
+        golds[g_type] += 1
+      if p_starts:
+        predictions[p_type] += 1
+      last_g, last_p = g, p
+    if not remaining and inside:
+      corrects[_split(last_g)[1]] += 1
+    after = golds.total(), predictions.total(), corrects.total()
+    rows.append([b - a for a, b in zip(before, after, strict=True)])
+  per_type = {
+    type_: Score(golds[type_], predictions[type_], corrects[type_])
+    for type_ in sorted(golds.keys() | predictions.keys())
+  }
+  return per_type, np.array(rows, np.int64).reshape(-1, 3)
+
+
+def _mistakes(
+  gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]
+) -> tuple[list[Span], list[Span]]:
+  false_positives: list[Span] = []
+  false_negatives: list[Span] = []
+  for index, (one, other) in enumerate(zip(gold, predicted, strict=True)):
+    golds, predictions = spans(one), spans(other)
+    if golds == predictions:
+      continue
+    known, found = set(golds), set(predictions)
+    false_positives += [Span(index, *s) for s in predictions if s not in known]
+    false_negatives += [Span(index, *s) for s in golds if s not in found]
+  return false_positives, false_negatives
+
+
+def _interval(
+  counts: np.ndarray, resamples: int, seed: int
+) -> tuple[float, float] | None:
+  """95 % percentile interval of F1 over sentences drawn with replacement."""
+  if not resamples or not len(counts):
+    return None
+  # Sentences with equal counts are interchangeable: drawing how often each
+  # kind occurs is the same draw, at the cost of the number of kinds.
+  kinds, sizes = np.unique(counts, axis=0, return_counts=True)
+  random = np.random.default_rng(seed)
+  drawn = random.multinomial(len(counts), sizes / len(counts), resamples)
+  gold, predicted, correct = (drawn @ kinds).T
+  f1 = 200 * correct / np.maximum(gold + predicted, 1)
+  low, high = np.percentile(f1, [2.5, 97.5])
+  return float(low), float(high)

@@ -1,0 +1,78 @@
+"""The closing table of scripts/quickstart.sh."""
+
+import json
+import sys
+from pathlib import Path
+
+
+def entities_by_type(predictions: Path) -> dict[str, list[str]]:
+  """The distinct entities of a JSONL file of `predict`, in order of reading.
+
+  Args:
+    predictions: one document a line, each with its `entities`.
+
+  Returns:
+    Type of entity -> texts, each once.
+  """
+  found: dict[str, list[str]] = {}
+  for line in predictions.read_text(encoding='utf-8').splitlines():
+    for entity in json.loads(line)['entities']:
+      texts = found.setdefault(entity['type'], [])
+      if entity['text'] not in texts:
+        texts.append(entity['text'])
+  return found
+
+
+def report(workdir: Path, scores: dict[str, float], seconds: int) -> str:
+  """What was made, where it lies and what to try next.
+
+  Args:
+    workdir: the quick start's folder.
+    scores: the last line of `evaluate`.
+    seconds: the whole run, with the environment.
+
+  Returns:
+    Lines to print.
+  """
+  outputs = {
+    'trained model and its config': '',
+    'scores of devel and test': 'results.json',
+    'tagged test split (token, gold, predicted)': 'predictions_test.tsv',
+    'entities of two raw documents': 'paragraph.jsonl',
+    'the same, marked in colour': 'paragraph.html',
+  }
+  lines = [f'Quick start done in {seconds} s.', '']
+  lines += [f'  {what:<44}{workdir / name}' for what, name in outputs.items()]
+  lines += [
+    '',
+    f'  test F1 {scores["f1"]:.1f} (precision {scores["precision"]:.1f}, '
+    f'recall {scores["recall"]:.1f}) on the invented sample:',
+    '  it says that the programs work, not that the model is good.',
+    '',
+  ]
+  found = entities_by_type(workdir / 'paragraph.jsonl')
+  for kind, texts in sorted(found.items()):
+    lines.append(f'  {kind}: {", ".join(texts)}')
+  if not found:
+    lines.append('  No entity was found in the two documents.')
+  lines += [
+    '',
+    'Next:',
+    f"  echo 'Aspirin prevents stroke.' | .venv/bin/python -m biobert_jax "
+    f'predict --workdir={workdir} --input=- --output=entities.txt '
+    f'--format=brat',
+    '  .venv/bin/python -m biobert_jax train '
+    '--config=configs/ner_ncbi_disease.py:tiny --workdir=runs/ncbi '
+    '--config.data.dir=FOLDER',
+  ]
+  return '\n'.join(lines)
+
+
+def main() -> None:
+  """Prints the table; arguments: WORKDIR SCORES_JSON SECONDS."""
+  workdir, scores, seconds = sys.argv[1:]
+  print(report(Path(workdir), json.loads(scores), int(seconds)))
+
+
+if __name__ == '__main__':
+  main()

@@ -1,0 +1,168 @@
+"""Wrong configs and folders end in one clear error."""
+
+import json
+
+import jax
+import numpy as np
+import pytest
+from etils import epath
+from safetensors.numpy import save_file
+
+from biobert_jax import experiment, run
+from biobert_jax.errors import InputError
+from biobert_jax.interchange import huggingface
+from biobert_jax.models.config import BertConfig
+from biobert_jax.tasks import ner
+from tests import small_run
+
+PIECES = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]']
+
+
+def checkpoint_folder(tmp_path, **changes):
+  """A tiny Hugging Face folder of random weights, written by the tests."""
+  letters = [chr(c) for c in range(33, 127)]
+  pieces = PIECES + letters + ['##' + c for c in letters]
+  sizes = {
+    'vocab_size': len(pieces),
+    'hidden_size': 16,
+    'num_hidden_layers': 1,
+    'num_attention_heads': 2,
+    'intermediate_size': 32,
+    'max_position_embeddings': 128,
+  }
+  bert = BertConfig(**sizes)
+  params = ner.make_task(bert, ('O', 'B', 'I')).init(jax.random.key(1))
+  table = huggingface.name_table(1)
+  tensors = {}
+  for path, leaf in run._flat(params).items():
+    array = np.asarray(leaf)
+    array = array.T if path.endswith('kernel') else array
+    tensors[table[path]] = np.ascontiguousarray(array)
+  folder = tmp_path / 'model'
+  folder.mkdir()
+  save_file(tensors, folder / 'model.safetensors')
+  (folder / 'config.json').write_text(
+    json.dumps({'model_type': 'bert'} | sizes | changes)
+  )
+  (folder / 'vocab.txt').write_text('\n'.join(pieces) + '\n')
+  (folder / 'tokenizer_config.json').write_text('{"do_lower_case": false}')
+  return folder
+
+
+def test_checkpoint_brings_architecture_vocabulary_and_casing(tmp_path):
+  folder = checkpoint_folder(tmp_path)
+  made = experiment.from_config(small_run.config(init_from=str(folder)))
+  assert made.bert.hidden_size == 16
+  assert made.tokenizer.vocab_size == made.bert.vocab_size
+  assert made.tokenizer.do_lower_case is False
+  params = jax.eval_shape(made.task.init, jax.random.key(0))
+  arrays = run.load_weights(made, params)
+  assert 'bert/encoder/layer_0/attention/self/query/kernel' in arrays
+
+
+def test_scanned_layers_load_the_same_weights(tmp_path):
+  folder = checkpoint_folder(tmp_path)
+  loaded = {}
+  for scan in (False, True):
+    made = experiment.from_config(
+      small_run.config(init_from=str(folder), compute__scan_layers=scan)
+    )
+    params = jax.eval_shape(made.task.init, jax.random.key(0))
+    loaded[scan] = run.load_weights(made, params)
+    assert set(loaded[scan]) <= set(run._flat(params))
+  part = 'attention/self/query/kernel'
+  np.testing.assert_array_equal(
+    loaded[True][f'bert/encoder/layers/layer/{part}'][0],
+    loaded[False][f'bert/encoder/layer_0/{part}'],
+  )
+
+
+@pytest.mark.parametrize(
+  ('overrides', 'message'),
+  [
+    ({'batch_size': 0}, 'batch_size is 0'),
+    ({'batch_size': -1}, 'batch_size is -1'),
+    ({'optim__learning_rate': float('nan')}, 'learning_rate is nan'),
+    ({'optim__learning_rate': 1e20}, 'learning_rate is 1e'),
+    ({'optim__warmup_fraction': 1.5}, 'warmup_fraction is 1.5'),
+    ({'train__epochs': 0.0}, 'train.epochs is 0'),
+    ({'task': 'parsing'}, "task is 'parsing'"),
+    ({'data__max_seq_length': 600}, 'max_position_embeddings'),
+    ({'data__window_overlap': 126}, 'window_overlap is 126'),
+    ({'data__dir': ''}, 'data.dir is not set'),
+    ({'data__dir': '/no/such/folder'}, '/no/such/folder'),
+    ({'init_from': '/no/such/folder'}, '/no/such/folder'),
+    ({'vocab__path': '/no/such/vocab.txt'}, '/no/such/vocab.txt'),
+    ({'compute__attention': 'flash'}, "attention is 'flash'"),
+    ({'compute__attention': 'dot_product_attention'}, 'no dropout'),
+    ({'compute__dtype': 'float8'}, "dtype is 'float8'"),
+    ({'model__hidden_size': 33}, 'not a multiple'),
+    ({'vocab__size': 20}, '20'),
+  ],
+)
+def test_wrong_values_are_named(overrides, message):
+
+  def prepare():
+    made = experiment.from_config(small_run.config(**overrides))
+    made.dataset.rows('train')
+
+  with pytest.raises(InputError, match=message) as caught:
+    prepare()
+  assert '\n' not in str(caught.value)
+
+
+def test_vocabulary_of_another_size_than_the_checkpoint(tmp_path):
+  folder = checkpoint_folder(tmp_path)
+  with (folder / 'vocab.txt').open('a') as file:
+    file.write('extra\n')
+  with pytest.raises(InputError, match='193'):
+    experiment.from_config(small_run.config(init_from=str(folder)))
+
+
+def test_unknown_casing_is_an_error(tmp_path):
+  folder = checkpoint_folder(tmp_path)
+  (folder / 'tokenizer_config.json').unlink()
+  with pytest.raises(InputError, match='do_lower_case'):
+    experiment.from_config(small_run.config(init_from=str(folder)))
+
+
+def test_label_only_in_test_is_an_error(tmp_path):
+  for split in ('train', 'devel'):
+    (tmp_path / f'{split}.tsv').write_text('Fever\tB-Disease\nfell\tO\n')
+  (tmp_path / 'test.tsv').write_text('x\tO\nAspirin\tB-Chemical\n')
+  with pytest.raises(InputError, match=r'test.tsv:2.*B-Chemical'):
+    experiment.from_config(small_run.config(data__dir=str(tmp_path)))
+
+
+def test_workdir_that_cannot_be_written(tmp_path):
+  blocked = tmp_path / 'file'
+  blocked.write_text('')
+  made = experiment.from_config(small_run.config())
+  with pytest.raises(InputError, match='--workdir'):
+    experiment.save(made, epath.Path(blocked / 'run'))
+
+
+def test_a_folder_without_a_run(tmp_path):
+  with pytest.raises(InputError, match='no such file'):
+    experiment.from_workdir(epath.Path(tmp_path))
+
+
+def test_every_fixed_field_is_guarded(tmp_path):
+  made = experiment.from_config(small_run.config())
+  experiment.save(made, epath.Path(tmp_path))
+  record = json.loads((tmp_path / 'config.json').read_text())
+  flat = experiment.flatten(record['config'])
+  free = [k for k in flat if k.startswith(experiment.FREE_FIELDS)]
+  assert 'optim.learning_rate' not in free
+  for key, value in flat.items():
+    changed = json.loads(json.dumps(record))
+    node = changed['config']
+    *parents, leaf = key.split('.')
+    for parent in parents:
+      node = node[parent]
+    node[leaf] = 'other' if value != 'other' else 'another'
+    if key in free:
+      experiment._compare(changed, record, epath.Path(tmp_path))
+    else:
+      with pytest.raises(InputError, match=key.replace('.', r'\.')):
+        experiment._compare(changed, record, epath.Path(tmp_path))

@@ -1,0 +1,308 @@
+"""The encoder against modeling.py in NumPy, and against itself laid out anew.
+
+One row of packed sequences equals as many rows of one; scanned layers equal
+unrolled ones; no policy of rematerialisation changes a number.
+"""
+
+import math
+import re
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from biobert_jax.models.config import BertConfig
+from biobert_jax.models.encoder import (
+  BertEncoder,
+  Pooler,
+  stack_layers,
+  unstack_layers,
+)
+
+BASE = BertConfig(
+  vocab_size=30,
+  hidden_size=16,
+  num_hidden_layers=2,
+  num_attention_heads=2,
+  intermediate_size=24,
+  max_position_embeddings=16,
+  # Large weights: a mistake in any of them shows.
+  initializer_range=0.3,
+)
+LAYER = (
+  'attention/self/query',
+  'attention/self/key',
+  'attention/self/value',
+  'attention/output/dense',
+  'attention/output/LayerNorm',
+  'intermediate/dense',
+  'output/dense',
+  'output/LayerNorm',
+)
+GOLDEN_PATHS = sorted(
+  [
+    'embeddings/word_embeddings',
+    'embeddings/token_type_embeddings',
+    'embeddings/position_embeddings',
+    'embeddings/LayerNorm/scale',
+    'embeddings/LayerNorm/bias',
+    *(
+      f'encoder/layer_0/{module}/{name}'
+      for module in LAYER
+      for name in ('scale' if 'LayerNorm' in module else 'kernel', 'bias')
+    ),
+  ]
+)
+
+
+def pack(rows, length=16):
+  """Rows of sequences of ids -> the encoder's four arrays."""
+  arrays = np.zeros((4, len(rows), length), np.int32)
+  for row, sequences in enumerate(rows):
+    first = 0
+    for n, ids in enumerate(sequences, 1):
+      place = slice(first, first + len(ids))
+      arrays[0, row, place] = ids
+      arrays[1, row, place] = np.arange(len(ids)) >= len(ids) // 2
+      arrays[2, row, place] = np.arange(len(ids))
+      arrays[3, row, place] = n
+      first = place.stop
+  return tuple(jnp.asarray(a) for a in arrays)
+
+
+SEQUENCES = [[3, 7, 9, 1, 4], [5, 6, 2, 8], [29, 1, 12, 13, 14, 15, 7]]
+PACKED = pack([SEQUENCES, [[11, 3]]])
+
+
+def paths_of(tree):
+  leaves = jax.tree_util.tree_leaves_with_path(tree)
+  return {'/'.join(k.key for k in path): leaf for path, leaf in leaves}
+
+
+@pytest.fixture(scope='module')
+def variables():
+  plain = jax.jit(BertEncoder(BASE).init)(jax.random.key(0), *PACKED)
+  # Biases and scales that are not 0 and 1.
+  leaves, tree = jax.tree.flatten(plain)
+  draw = np.random.default_rng(1).normal
+  return tree.unflatten(
+    [x + draw(0, 0.1, x.shape).astype(np.float32) for x in leaves]
+  )
+
+
+@pytest.fixture(scope='module')
+def encode(variables):
+  apply = jax.jit(BertEncoder(BASE).apply)
+  return lambda arrays: np.asarray(apply(variables, *arrays))
+
+
+def numpy_bert(params, ids, segments):
+  """modeling.py of one whole sequence, in float64."""
+  p = {k: np.asarray(v, np.float64) for k, v in paths_of(params).items()}
+
+  def norm(x, name):
+    centred = x - x.mean(-1, keepdims=True)
+    deviation = np.sqrt(np.square(centred).mean(-1, keepdims=True) + 1e-12)
+    return centred / deviation * p[f'{name}/scale'] + p[f'{name}/bias']
+
+  def dense(x, name):
+    return x @ p[f'{name}/kernel'] + p[f'{name}/bias']
+
+  x = p['embeddings/word_embeddings'][ids]
+  x = x + p['embeddings/token_type_embeddings'][segments]
+  x = x + p['embeddings/position_embeddings'][: len(ids)]
+  x = norm(x, 'embeddings/LayerNorm')
+  erf = np.vectorize(math.erf)
+  for layer in ('encoder/layer_0/', 'encoder/layer_1/'):
+    query, key, value = (
+      dense(x, f'{layer}attention/self/{name}').reshape(len(ids), 2, 8)
+      for name in ('query', 'key', 'value')
+    )
+    scores = np.einsum('lhk,shk->hls', query, key) / math.sqrt(8)
+    weights = np.exp(scores) / np.exp(scores).sum(-1, keepdims=True)
+    context = np.einsum('hls,shk->lhk', weights, value).reshape(len(ids), 16)
+    context = dense(context, f'{layer}attention/output/dense')
+    x = norm(x + context, f'{layer}attention/output/LayerNorm')
+    wide = dense(x, f'{layer}intermediate/dense')
+    wide = wide * (1 + erf(wide / math.sqrt(2))) / 2
+    x = norm(
+      x + dense(wide, f'{layer}output/dense'), f'{layer}output/LayerNorm'
+    )
+  return x
+
+
+def test_equals_modeling_py(variables, encode):
+  actual = encode(PACKED)
+  first = 0
+  for ids in SEQUENCES:
+    segments = (np.arange(len(ids)) >= len(ids) // 2).astype(int)
+    expected = numpy_bert(variables['params'], np.array(ids), segments)
+    part = actual[0, first : first + len(ids)]
+    np.testing.assert_allclose(part, expected, atol=2e-6)
+    first += len(ids)
+
+
+def test_packed_sequences_do_not_see_each_other(encode):
+  packed = encode(PACKED)[0]
+  alone = encode(pack([[ids] for ids in SEQUENCES]))
+  parts = [row[: len(ids)] for row, ids in zip(alone, SEQUENCES, strict=True)]
+  np.testing.assert_allclose(packed, np.concatenate(parts), atol=1e-6)
+
+
+def test_padding_is_never_seen(encode):
+  short = pack([[SEQUENCES[0]], [SEQUENCES[1]]])
+  before = encode(short)
+  assert np.isfinite(before).all()
+  real = np.asarray(short[3]) > 0
+  noise = [
+    jnp.where(short[3] > 0, x, bound)
+    for x, bound in zip(short[:3], (29, 1, 15), strict=True)
+  ]
+  after = encode((*noise, short[3]))
+  np.testing.assert_array_equal(before[real], after[real])
+  assert not np.array_equal(before[~real], after[~real])
+
+
+def test_golden_paths_of_one_layer():
+  encoder = BertEncoder(BASE.replace(num_hidden_layers=1))
+  params = jax.eval_shape(encoder.init, jax.random.key(0), *PACKED)['params']
+  assert sorted(paths_of(params)) == GOLDEN_PATHS
+
+
+# Scanned layers.
+
+
+def scanned(variables):
+  params = dict(variables['params'])
+  return {'params': params | {'encoder': stack_layers(params['encoder'])}}
+
+
+def test_stacking_is_undone(variables):
+  encoder = variables['params']['encoder']
+  back = unstack_layers(stack_layers(encoder))
+  jax.tree.map(np.testing.assert_array_equal, back, encoder)
+
+
+def test_scan_makes_the_parameters_that_stacking_makes(variables):
+  config = BASE.replace(scan_layers=True)
+  born = jax.eval_shape(BertEncoder(config).init, jax.random.key(0), *PACKED)
+  shapes = {k: v.shape for k, v in paths_of(born).items()}
+  stacked = paths_of(scanned(variables))
+  assert shapes == {k: v.shape for k, v in stacked.items()}
+
+
+def test_scanned_layers_start_from_different_numbers():
+  config = BASE.replace(scan_layers=True)
+  born = jax.jit(BertEncoder(config).init)(jax.random.key(0), *PACKED)
+  kernel = paths_of(born)[
+    'params/encoder/layers/layer/intermediate/dense/kernel'
+  ]
+  assert not np.array_equal(kernel[0], kernel[1])
+
+
+@pytest.mark.parametrize('drop', [False, True])
+def test_scan_equals_loop_and_draws_the_same_bits(variables, drop):
+  keys = jax.random.split(jax.random.key(5), 2) if drop else None
+  loop = jax.jit(BertEncoder(BASE).apply)(variables, *PACKED, keys)
+  scan = BertEncoder(BASE.replace(scan_layers=True))
+  scan = jax.jit(scan.apply)(scanned(variables), *PACKED, keys)
+  np.testing.assert_allclose(loop, scan, atol=1e-6)
+
+
+def test_every_dropout_draws_bits_of_its_own():
+  """Embeddings, and twice hidden plus once attention in each layer."""
+  keys = jax.random.split(jax.random.key(5), 2)
+  encoder = BertEncoder(BASE)
+  shapes = jax.eval_shape(encoder.init, jax.random.key(0), *PACKED)
+  program = jax.make_jaxpr(encoder.apply)(shapes, *PACKED, keys)
+  assert str(program).count(' = random_bits[') == 1 + 3 * 2
+
+
+# Rematerialisation.
+
+
+def gradient(variables, **changes):
+  """(loss, gradients, matrix products compiled) of a config."""
+  config = BASE.replace(**changes)
+  keys = jax.random.split(jax.random.key(5), 2)
+  target = np.random.default_rng(2).normal(size=(2, 16, 16))
+  target = jnp.asarray(target, jnp.float32)
+
+  def loss(variables):
+    hidden = BertEncoder(config).apply(variables, *PACKED, keys)
+    return jnp.mean(hidden * target)
+
+  step = jax.jit(jax.value_and_grad(loss)).lower(variables).compile()
+  products = len(re.findall(r' = \S+ dot\(', step.as_text()))
+  value, grads = step(variables)
+  return value, grads, products
+
+
+@pytest.mark.parametrize('scan', [False, True])
+def test_remat_changes_what_is_computed_but_no_number(variables, scan):
+  start = scanned(variables) if scan else variables
+  results = {
+    policy: gradient(start, scan_layers=scan, remat=policy)
+    for policy in ('none', 'names', 'dots', 'full')
+  }
+  loss, grads, _ = results['none']
+  for value, others, _ in results.values():
+    np.testing.assert_allclose(value, loss, rtol=1e-6)
+    for path, g in paths_of(others).items():
+      np.testing.assert_allclose(
+        g, paths_of(grads)[path], rtol=1e-5, atol=1e-8, err_msg=path
+      )
+  # Counted after XLA: it must not have merged the second computation with
+  # the first, which is what it does to unrolled layers without a barrier.
+  none, names, dots, full = (products for *_, products in results.values())
+  assert none < names < dots < full
+
+
+# Other ways to compute.
+
+
+def test_dot_product_attention_equals_einsum(variables, encode):
+  config = BASE.replace(attention='dot_product_attention')
+  actual = jax.jit(BertEncoder(config).apply)(variables, *PACKED)
+  np.testing.assert_allclose(actual, encode(PACKED), atol=2e-6)
+
+
+@pytest.mark.parametrize('attention', ['einsum', 'dot_product_attention'])
+def test_bfloat16_where_it_is_safe(attention):
+  config = BASE.replace(dtype='bfloat16', attention=attention)
+  encoder = BertEncoder(config)
+  shapes = jax.eval_shape(encoder.init, jax.random.key(0), *PACKED)
+  assert {x.dtype.name for x in jax.tree.leaves(shapes)} == {'float32'}
+  program = jax.make_jaxpr(encoder.apply)(shapes, *PACKED)
+  assert program.out_avals[0].dtype == jnp.bfloat16
+
+  def dtypes(pattern):
+    return set(re.findall(pattern, str(program)))
+
+  # Softmax (exp) and layer norms (rsqrt, mean squares) in float32.
+  assert dtypes(r':(\w+)\[[\d,]*\] = exp ') == {'f32'}
+  assert dtypes(r':(\w+)\[[\d,]*\] = rsqrt') == {'f32'}
+  assert dtypes(r':(\w+)\[[\d,]*\] = square') == {'f32'}
+  # No dense layer takes float32 operands; scores may leave in float32.
+  dense = r':(\w+)\[2,16,(?:16|24)\] = dot_general'
+  assert dtypes(dense) == {'bf16'}
+
+
+def test_bfloat16_is_near_float32(variables, encode):
+  encoder = BertEncoder(BASE.replace(dtype='bfloat16'))
+  actual = jax.jit(encoder.apply)(variables, *PACKED).astype(np.float32)
+  assert np.max(np.abs(actual - encode(PACKED))) < 0.1
+
+
+def test_pooler_takes_the_first_piece_of_each_sequence():
+  hidden = jnp.asarray(np.random.default_rng(0).normal(size=(2, 16, 16)))
+  hidden = hidden.astype(jnp.float32)
+  positions = jnp.asarray([[0, 5, 9], [0, 0, 0]])
+  pooler = Pooler(BASE)
+  variables = jax.jit(pooler.init)(jax.random.key(0), hidden, positions)
+  pooled = pooler.apply(variables, hidden, positions)
+  kernel = np.asarray(variables['params']['dense']['kernel'])
+  for row, place, position in ((0, 0, 0), (0, 1, 5), (0, 2, 9), (1, 2, 0)):
+    expected = np.tanh(np.asarray(hidden[row, position]) @ kernel)
+    np.testing.assert_allclose(pooled[row, place], expected, atol=1e-6)

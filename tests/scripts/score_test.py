@@ -1,0 +1,263 @@
+"""The scoring tool: what it reads, prints, lists and refuses."""
+
+import importlib.util
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+import pytest
+
+from tests.metrics import conlleval_cases
+
+SCRIPT = pathlib.Path(__file__).parents[2] / 'scripts' / 'score.py'
+SAMPLE = """\
+Familial B-D B-D
+cancer I-D I-D
+of O O
+BRCA1 B-G O
+
+Aspirin B-C B-C
+helps O B-D
+"""
+SCORES = {
+  'precision': 66.67,
+  'recall': 66.67,
+  'f1': 66.67,
+  'gold': 3,
+  'predicted': 3,
+  'correct': 2,
+  'accuracy': 66.67,
+}
+
+
+def load():
+  """The script as a module: `scripts` is no package."""
+  spec = importlib.util.spec_from_file_location('score_script', SCRIPT)
+  module = importlib.util.module_from_spec(spec)
+  spec.loader.exec_module(module)
+  return module
+
+
+score = load()
+
+
+@pytest.fixture
+def ner(tmp_path, capsys):
+  """Scores a text; returns exit code, lines of stdout, and stderr."""
+
+  def run(content, *flags):
+    path = tmp_path / 'predictions.txt'
+    if isinstance(content, str):
+      content = content.encode()
+    path.write_bytes(content)
+    code = score.main(['ner', str(path), *flags])
+    captured = capsys.readouterr()
+    # One name for the file, wherever the test runs.
+    log = captured.err.replace(str(path), 'FILE')
+    return code, captured.out.splitlines(), log
+
+  return run
+
+
+def scores(outcome):
+  """The JSON object on the last line of standard output."""
+  code, lines, _ = outcome
+  assert code == 0
+  return json.loads(lines[-1])
+
+
+def test_last_line_is_the_scores(ner):
+  outcome = ner(SAMPLE)
+  result = scores(outcome)
+  assert len(outcome[1]) == 1
+  assert {name: result[name] for name in SCORES} == SCORES
+  assert set(result['per_type']) == {'C', 'D', 'G'}
+  assert result['per_type']['D']['precision'] == 50.0
+  low, high = result['f1_interval_95']
+  assert low <= 66.67 <= high
+
+
+def test_table_is_for_people(ner):
+  log = ner(SAMPLE)[2]
+  assert re.search(r'^overall +66.67 +66.67 +66.67 +3 +3 +2$', log, re.M)
+  assert re.search(r'^G +0.00 +0.00 +0.00 +1 +0 +0$', log, re.M)
+  assert '95 % interval of F1' in log
+  assert 'note:' not in log
+
+
+@pytest.mark.parametrize(
+  'content',
+  [
+    SAMPLE.replace(' ', '\t'),
+    SAMPLE.replace(' ', '  '),
+    SAMPLE.replace('\n', '\r\n'),
+    '\ufeff' + SAMPLE,
+    '\ufeff\n' + SAMPLE,
+    '\n\n' + SAMPLE + '\n\n',
+    SAMPLE.rstrip(),
+    SAMPLE.replace('\n\n', '\n-X- O O\n'),
+    SAMPLE.replace('\n\n', '\n-X- - - B-D I-D\n'),
+    SAMPLE.replace('\n\n', '\n  \n'),
+    re.sub(r'^(\S+) ', r'\1 NN ', SAMPLE, flags=re.M),
+    SAMPLE.replace(' ', '\t').replace('cancer', 'can cer'),
+    SAMPLE.replace('of', 'o\u2028f').replace('cancer', '\xa0'),
+    SAMPLE.replace('of ', ' '),
+  ],
+  ids=[
+    'tabs', 'runs_of_spaces', 'crlf', 'bom', 'bom_alone', 'blank_lines',
+    'no_last_newline',
+    'boundary', 'boundary_of_other_width', 'whitespace_line', 'four_columns',
+    'space_in_a_token', 'unicode_separators', 'empty_token',
+  ],
+)  # fmt: skip
+def test_forms_of_one_file_score_alike(ner, content):
+  assert scores(ner(content)) == scores(ner(SAMPLE))
+
+
+def test_docstart_is_a_token_as_in_the_script(ner):
+  text = '-DOCSTART- O O\nIt I-D I-D\n'
+  assert ner(text, '--conlleval')[1][0].startswith('processed 2 tokens with 1')
+
+
+@pytest.mark.parametrize('case', conlleval_cases.CASES, ids=lambda c: c.name)
+def test_conlleval_prints_the_scripts_text(ner, case):
+  blocks = (
+    ''.join(f'w {g} {p}\n' for g, p in zip(*pair, strict=True))
+    for pair in zip(case.gold, case.predicted, strict=True)
+  )
+  outcome = ner('\n'.join(blocks), '--conlleval', '--bootstrap=0')
+  assert ''.join(f'{line}\n' for line in outcome[1][:-1]) == case.text
+  assert scores(outcome)['f1_interval_95'] is None
+
+
+def test_errors_are_listed_with_their_lines(ner, tmp_path):
+  path = tmp_path / 'errors.tsv'
+  text = SAMPLE.replace('cancer I-D I-D', 'cancer I-D O')
+  scores(ner(text, '--errors', str(path)))
+  assert path.read_text() == (
+    'kind\tline\ttype\ttext\n'
+    'false_negative\t1\tD\tFamilial cancer\n'
+    'false_positive\t1\tD\tFamilial\n'
+    'false_negative\t4\tG\tBRCA1\n'
+    'false_positive\t7\tD\thelps\n'
+  )
+  assert sorted(p.name for p in tmp_path.iterdir()) == [
+    'errors.tsv',
+    'predictions.txt',
+  ]
+
+
+def test_seed_chooses_the_interval(ner):
+  text = ''.join(
+    f'{SAMPLE}\n{"w B O" if i % 3 else "w B B"}\n\n' for i in range(9)
+  )
+  intervals = [
+    scores(ner(text, '--bootstrap=31', seed))['f1_interval_95']
+    for seed in ('--seed=1', '--seed=1', '--seed=2')
+  ]
+  assert intervals[0] == intervals[1] != intervals[2]
+
+
+def test_half_known_schemes_get_a_note(ner):
+  log = ner('a B-D B-D\nb E-D E-D\nc S-D S-D\n')[2]
+  assert 'tags E, S; conlleval joins' in log
+  assert 'leaves chunks open' not in log
+  assert 'leaves chunks open' in ner('a B B\nb S S\n\nc B B\n')[2]
+
+
+@pytest.mark.parametrize(
+  ('content', 'message'),
+  [
+    ('', 'FILE: holds no token; write one `token gold predicted` a line'),
+    ('\n \n\n', 'FILE: holds no token'),
+    ('a O O\nb O\n', 'FILE:2: has 2 space-separated columns; write token'),
+    ('\n\na\n', 'FILE:3: has 1 space-separated column; write token'),
+    ('a\tO\tO\nb O O\n', 'FILE:2: has 1 tab-separated column; write token'),
+    ('a\tO\tO\t\n\nb\tO\t\n', 'FILE:3: has 2 tab-separated columns'),
+    ('a O O\nb c O O\n', 'FILE:2: has 4 space-separated columns but the lines'),
+    ('a N O O\nb O O\n', 'FILE:2: has 3 space-separated columns but the lines'),
+    ('a\t\tO\n', 'FILE:1: has an empty gold tag; write O'),
+    ('a O O\rb O O\n', r'FILE:1: holds a bare carriage return; end lines'),
+    (b'a O O\nb\xff O O\n', 'FILE:2: is not UTF-8; convert'),
+    ('a O O\n'.encode('utf-16'), 'FILE:1: is not UTF-8; convert'),
+  ],
+)  # fmt: skip
+def test_bad_input_is_one_line_that_names_the_place(ner, content, message):
+  code, lines, log = ner(content)
+  assert (code, lines) == (3, [])
+  assert log.startswith(f'error: {message}')
+  assert log.count('\n') == 1
+
+
+def test_unreadable_and_unwritable_files_are_named(ner, tmp_path, capsys):
+  for path in (tmp_path / 'none.txt', tmp_path):
+    assert score.main(['ner', str(path)]) == 3
+    assert capsys.readouterr().err.startswith(f'error: {path}: cannot be read')
+  code, lines, log = ner(SAMPLE, '--errors', str(tmp_path / 'no' / 'e.tsv'))
+  assert (code, lines) == (3, [])
+  assert 'e.tsv: cannot be written' in log
+
+
+def test_failed_write_leaves_the_old_list(ner, tmp_path, monkeypatch):
+  path = tmp_path / 'errors.tsv'
+  path.write_text('of yesterday')
+
+  def full(*_):
+    raise OSError(28, 'No space left on device')
+
+  monkeypatch.setattr(score.os, 'replace', full)
+  code, _, log = ner(SAMPLE, '--errors', str(path))
+  assert code == 3
+  assert 'cannot be written (No space left on device)' in log
+  assert path.read_text() == 'of yesterday'
+
+
+def test_input_is_never_overwritten(ner, tmp_path):
+  path = tmp_path / 'predictions.txt'
+  code, _, log = ner(SAMPLE, '--errors', str(path))
+  assert code == 3
+  assert 'is the input too' in log
+  assert path.read_text() == SAMPLE
+
+
+@pytest.mark.parametrize('flag', ['--bootstrap=-1', '--seed=-1'])
+def test_negative_numbers_are_refused(ner, flag):
+  code, _, log = ner(SAMPLE, flag)
+  assert code == 3
+  assert 'must not be negative' in log
+
+
+def test_program_runs_from_any_folder_without_jax(tmp_path):
+  text = SAMPLE.replace('-C', '-χ')
+  environment = {**os.environ, 'PYTHONIOENCODING': 'ascii'}
+  environment.pop('PYTHONPATH', None)
+  result = subprocess.run(
+    [sys.executable, '-X', 'importtime', SCRIPT, 'ner', '-', '--conlleval'],
+    input=text.encode(),
+    capture_output=True,
+    cwd=tmp_path,
+    env=environment,
+  )
+  log = result.stderr.decode()
+  assert result.returncode == 0, log
+  lines = result.stdout.decode().splitlines()
+  assert lines[0].startswith('processed 6 tokens')
+  assert lines[-2].lstrip().startswith('χ: precision: 100.00%')
+  assert json.loads(lines[-1])['f1'] == 66.67
+  imported = set(re.findall(r'\| +(\w+)$', log, re.M))
+  assert 'numpy' in imported
+  assert not imported & {'jax', 'jaxlib', 'flax', 'tensorflow', 'tokenizers'}
+
+
+def test_program_exits_with_3(tmp_path):
+  result = subprocess.run(
+    [sys.executable, SCRIPT, 'ner', 'absent.txt'],
+    capture_output=True,
+    cwd=tmp_path,
+    text=True,
+  )
+  assert (result.returncode, result.stdout) == (3, '')
+  assert result.stderr.startswith('error: absent.txt: cannot be read')

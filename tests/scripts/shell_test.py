@@ -1,0 +1,157 @@
+"""The shell scripts stop where they must, and say why and what to do.
+
+The programs they start are stand-ins: a `python` that answers or fails.
+"""
+
+import os
+import shutil
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+# Answers like the programs; writes what `predict` writes; fails on demand.
+PYTHON = f"""#!/usr/bin/env bash
+echo "$*" >>"$STUB_LOG"
+case "$*" in
+  *"$STUB_FAILS_AT"*) echo 'no such corpus' >&2; exit 3 ;;
+  *version_info*) echo '3 11' ;;
+  *biobert_jax*evaluate*)
+    echo 'a line of logs'
+    echo '{{"f1": 91.5, "precision": 90.1, "recall": 93.0}}' ;;
+  *biobert_jax*jsonl)
+    echo '{{"entities": [{{"type": "Disease", "text": "gout"}}]}}' \\
+      >"$STUB_WORKDIR/paragraph.jsonl" ;;
+  *quickstart_report.py*) exec {sys.executable} "$@" ;;
+esac
+"""
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+  """A copy of the scripts beside a stand-in for .venv."""
+  shutil.copytree(ROOT / 'scripts', tmp_path / 'scripts')
+  for name in ('requirements.txt', 'tpu_setup/constraints.txt'):
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    shutil.copy(ROOT / name, tmp_path / name)
+  executable(tmp_path / '.venv' / 'bin' / 'python', PYTHON)
+  return tmp_path
+
+
+def executable(path: Path, text: str) -> None:
+  path.parent.mkdir(parents=True, exist_ok=True)
+  path.write_text(text)
+  path.chmod(path.stat().st_mode | stat.S_IXUSR)
+
+
+def bash(
+  clone: Path, *command: str, fails_at: str = 'never'
+) -> subprocess.CompletedProcess[str]:
+  workdir = command[-1] if '--workdir' in command else 'runs/quickstart'
+  stub = {
+    'STUB_LOG': str(clone / 'log'),
+    'STUB_FAILS_AT': fails_at,
+    'STUB_WORKDIR': str(clone / workdir),
+  }
+  return subprocess.run(
+    ['bash', *command],
+    cwd='/',
+    env={**os.environ, **stub},
+    capture_output=True,
+    text=True,
+  )
+
+
+def quickstart(
+  clone: Path, *options: str, fails_at: str = 'never'
+) -> subprocess.CompletedProcess[str]:
+  script = str(clone / 'scripts' / 'quickstart.sh')
+  return bash(clone, script, *options, fails_at=fails_at)
+
+
+def test_quickstart_ends_with_the_score_and_the_entities(clone: Path) -> None:
+  done = quickstart(clone)
+  assert done.returncode == 0, done.stderr
+  assert 'test F1 91.5 (precision 90.1, recall 93.0)' in done.stdout
+  assert 'Disease: gout' in done.stdout
+  assert 'runs/quickstart/paragraph.html' in done.stdout
+
+
+def test_quickstart_names_the_command_that_failed(clone: Path) -> None:
+  done = quickstart(clone, fails_at='evaluate')
+  assert done.returncode == 3
+  assert 'no such corpus' in done.stderr
+  assert (
+    'step 3 failed (exit 3): python -m biobert_jax evaluate '
+    '--workdir=runs/quickstart --split=test'
+  ) in done.stderr
+  assert 'predict' not in (clone / 'log').read_text()
+
+
+def test_quickstart_removes_its_own_folder_and_no_other(clone: Path) -> None:
+  (clone / 'precious').mkdir()
+  refused = quickstart(clone, '--workdir', 'precious')
+  assert refused.returncode == 3
+  assert 'give another --workdir' in refused.stderr
+  assert (clone / 'precious').is_dir()
+
+  assert quickstart(clone, '--workdir', 'mine').returncode == 0
+  (clone / 'mine' / 'stale').touch()
+  again = quickstart(clone, '--workdir', 'mine')
+  assert 'Removing mine' in again.stdout
+  assert not (clone / 'mine' / 'stale').exists()
+
+
+def test_environment_is_installed_once_and_when_files_change(
+  clone: Path,
+) -> None:
+  script = str(clone / 'scripts' / 'setup_env.sh')
+
+  def installs() -> int:
+    done = bash(clone, script, 'run')
+    assert done.returncode == 0, done.stderr
+    return (clone / 'log').read_text().count('pip install')
+
+  assert installs() == 1
+  assert installs() == 1
+  with (clone / 'tpu_setup' / 'constraints.txt').open('a') as file:
+    file.write('more==1\n')
+  assert installs() == 2
+
+
+def test_a_failed_install_is_tried_again(clone: Path) -> None:
+  script = str(clone / 'scripts' / 'setup_env.sh')
+  failed = bash(clone, script, 'run', fails_at='pip install')
+  assert failed.returncode == 3
+  assert 'pip could not install into .venv' in failed.stderr
+  bash(clone, script, 'run')
+  assert (clone / 'log').read_text().count('pip install') == 2
+
+
+def test_missing_python_names_the_remedy(
+  clone: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+  shutil.rmtree(clone / '.venv')
+  executable(clone / 'other' / 'python3.12', '#!/bin/sh\necho 3 12\n')
+  monkeypatch.setenv('PYTHON', str(clone / 'other' / 'python3.12'))
+  done = bash(clone, str(clone / 'scripts' / 'setup_env.sh'))
+  assert done.returncode == 3
+  assert 'is not a Python 3.11' in done.stderr
+
+
+def test_venv_of_another_python_is_left_alone(clone: Path) -> None:
+  executable(clone / '.venv' / 'bin' / 'python', '#!/bin/sh\necho 3 12\n')
+  done = bash(clone, str(clone / 'scripts' / 'setup_env.sh'))
+  assert done.returncode == 3
+  assert 'rm -r .venv' in done.stderr
+  assert (clone / '.venv').is_dir()
+
+
+def test_check_refuses_an_unknown_argument(clone: Path) -> None:
+  done = bash(clone, str(clone / 'scripts' / 'check.sh'), '--quick')
+  assert done.returncode == 3
+  assert 'usage' in done.stderr
