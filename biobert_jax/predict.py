@@ -157,6 +157,8 @@ def predict(
   """
   if form not in FORMATS:
     raise InputError(f'--format is {form!r}; choose from {sorted(FORMATS)}')
+  if source != '-' and not epath.Path(source).exists():
+    raise InputError(f'--input {source}: no such file')
   tagger = Tagger(workdir)
   types: Counter[str] = Counter()
   total = 0

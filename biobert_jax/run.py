@@ -183,10 +183,17 @@ class Stop:
     """Listens, on a single host by a handler of its own."""
     self._asked = False
     self._tick = 0
+    self._before: Any = None
     on_main_thread = threading.current_thread() is threading.main_thread()
     # On several hosts JAX's own notifier listens and agrees on a step.
     if jax.process_count() == 1 and on_main_thread:
-      signal.signal(signal.SIGTERM, self._ask)
+      self._before = signal.signal(signal.SIGTERM, self._ask)
+
+  def close(self) -> None:
+    """Listens no more: what is left to do can be done again."""
+    if self._before is not None:
+      signal.signal(signal.SIGTERM, self._before)
+      self._before = None
 
   def _ask(self, *_: Any) -> None:
     self._asked = True

@@ -71,6 +71,7 @@ def train(config: ConfigDict, workdir: str) -> dict[str, Any]:
   run.say_counts(dataset.counts)
 
   with contextlib.ExitStack() as stack:
+    stack.callback(stop.close)
     # Restore, or begin.
     checkpoints = checkpoint.Checkpoints(folder, config.train.keep_checkpoints)
     stack.callback(checkpoints.close)
@@ -143,6 +144,7 @@ def train(config: ConfigDict, workdir: str) -> dict[str, Any]:
       checkpoints.save_best(step, now.params, 0.0)
 
     # Finish: the best parameters are scored.
+    stop.close()
     best = checkpoints.restore_best(abstract.params, shardings.params)
     results = {}
     for split in splits:

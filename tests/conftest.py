@@ -1,13 +1,21 @@
 """Eight virtual devices, so that every layout of a slice is tried here.
 
-Set before anything imports JAX; child processes inherit it.
+Set before anything imports JAX; child processes inherit it. Code is compiled
+without LLVM's optimisations: most of the tests' time would go into those, and
+XLA's own passes, which decide what is computed, run all the same.
 """
 
 import os
 
-_DEVICES = '--xla_force_host_platform_device_count'
+_FLAGS = {
+  '--xla_force_host_platform_device_count': 8,
+  '--xla_backend_optimization_level': 0,
+}
 
 os.environ['JAX_PLATFORMS'] = 'cpu'
-if _DEVICES not in os.environ.get('XLA_FLAGS', ''):
-  flags = os.environ.get('XLA_FLAGS', '')
-  os.environ['XLA_FLAGS'] = f'{flags} {_DEVICES}=8'.strip()
+os.environ['XLA_FLAGS'] = ' '.join(
+  [
+    os.environ.get('XLA_FLAGS', ''),
+    *(f'{name}={value}' for name, value in _FLAGS.items()),
+  ]
+).strip()

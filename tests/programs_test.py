@@ -14,7 +14,6 @@ from biobert_jax.data import documents
 from biobert_jax.errors import InputError
 from tests import small_run
 
-pytestmark = pytest.mark.xdist_group('programs')
 ROOT = pathlib.Path(__file__).parents[1]
 TEXT = (
   'Aspirin reduced fever in rats. Nephropathy was not seen (p < 0.05).\n'

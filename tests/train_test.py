@@ -17,7 +17,6 @@ from biobert_jax import errors, run, train
 from biobert_jax.training import checkpoint
 from tests import small_run
 
-pytestmark = pytest.mark.xdist_group('programs')
 ROOT = pathlib.Path(__file__).parents[1]
 
 

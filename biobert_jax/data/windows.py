@@ -55,7 +55,7 @@ def encode(
     tokenizer: turns words into pieces.
     max_seq_length: pieces of a window at most, [CLS] and [SEP] included.
     overlap: pieces that neighbouring windows of a long sentence share, at
-      least (fewer where a single word is longer).
+      least (fewer where the next word needs the room).
     counts: receives `sentences_split`, `words_without_pieces` (kept as
       [UNK]) and `words_cut` (longer than a window: its first pieces stay).
 
@@ -128,7 +128,13 @@ def _cut(
     if end == len(lengths):
       return cuts
     shared, following = 0, end
-    while following - 1 > start and shared < overlap:
+    # The next window has room for a word that this one lacks.
+    room = budget - lengths[end]
+    while (
+      following - 1 > start
+      and shared < overlap
+      and shared + lengths[following - 1] <= room
+    ):
       following -= 1
       shared += lengths[following]
     start = following

@@ -46,6 +46,7 @@ class Checkpoints:
     """
     self._latest = _manager(workdir / 'checkpoints', keep)
     self._best = _manager(workdir / 'best', 1)
+    self._best_score: float | None = None
 
   @property
   def latest_step(self) -> int | None:
@@ -77,6 +78,11 @@ class Checkpoints:
 
   def best_score(self) -> float:
     """The best score so far; minus infinity before the first."""
+    if self._best_score is None:
+      self._best_score = self._read_best_score()
+    return self._best_score
+
+  def _read_best_score(self) -> float:
     step = self._best.latest_step()
     if step is None:
       return -math.inf
@@ -89,6 +95,7 @@ class Checkpoints:
     """Replaces the best parameters."""
     if step in self._best.all_steps():
       return
+    self._best_score = score
     self._best.save(
       step,
       args=ocp.args.Composite(

@@ -1,0 +1,222 @@
+"""Times the parts of the system, each against a peer in the same run.
+
+    python scripts/benchmark.py [tokenizer] [packing] [input] [step]
+
+Prints a table, and as its last line one JSON object. A ratio above 1 says
+that ours is faster. Text is `$BIOBERT_DATA/ncbi-disease` where it is, else
+the embedded sample. `step` and `packing` import no TensorFlow, so they run on
+a box without it. The comparison of whole trainings with Hugging Face stands
+in tests/peers/ner_finetune_comparison.py.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+import jax
+import numpy as np
+
+from biobert_jax.data import ner as corpora
+from biobert_jax.data import windows
+from biobert_jax.data.packing import FEATURES, PackedRows
+from biobert_jax.data.vocabulary import build_vocabulary
+from biobert_jax.data.wordpiece import WordPieceTokenizer
+from biobert_jax.models.config import BertConfig
+from biobert_jax.tasks import ner
+from biobert_jax.training import optimizer, sharding, state
+
+LENGTH, ROWS = 128, 8
+
+
+def corpus() -> tuple[str, list[corpora.Sentence]]:
+  """Name and training sentences of the text that is timed."""
+  default = ROOT.parent / 'shared' / 'data'
+  real = pathlib.Path(os.environ.get('BIOBERT_DATA', default))
+  real /= 'ncbi-disease'
+  sample = ROOT / 'biobert_jax' / 'sample' / 'ner'
+  folder = real if real.is_dir() else sample
+  return folder.name, corpora.read_split(folder, 'train', Counter())
+
+
+def seconds(function: Callable[[], Any], repeats: int = 5) -> float:
+  """The median time of a call, after one that warms up."""
+  function()
+  times = []
+  for _ in range(repeats):
+    began = time.perf_counter()
+    function()
+    times.append(time.perf_counter() - began)
+  return sorted(times)[repeats // 2]
+
+
+def rows_of(
+  sentences: list[corpora.Sentence], tokenizer: WordPieceTokenizer, pack: bool
+) -> PackedRows:
+  """The sentences as rows of `LENGTH`, labels all 0."""
+  encoded = windows.encode(
+    [s.tokens for s in sentences],
+    tokenizer,
+    max_seq_length=LENGTH,
+    overlap=32,
+    counts=Counter(),
+  )
+  labels = np.zeros(encoded.num_words, np.int32)
+  return PackedRows(encoded, labels, max_seq_length=LENGTH, pack=pack)
+
+
+def time_tokenizer(
+  sentences: list[corpora.Sentence], tokenizer: WordPieceTokenizer
+) -> dict[str, float]:
+  """Words of the corpus to pieces; peer: the Rust library's own batch call."""
+  words = [word for s in sentences for word in s.tokens]
+  lists = [list(s.tokens) for s in sentences]
+  ours = seconds(lambda: tokenizer.encode_words(words))
+  backend = tokenizer._backend
+  peer = seconds(
+    lambda: backend.encode_batch(
+      lists, is_pretokenized=True, add_special_tokens=False
+    )
+  )
+  return {
+    'ours_words_per_second': len(words) / ours,
+    'peer_words_per_second': len(words) / peer,
+    'ratio': peer / ours,
+  }
+
+
+def time_packing(
+  sentences: list[corpora.Sentence], tokenizer: WordPieceTokenizer
+) -> dict[str, float]:
+  """Positions the device must compute; peer: batches padded to their longest.
+
+  The peer's batches hold as many sentences, in random order.
+  """
+  packed = rows_of(sentences, tokenizer, True)
+  lengths = packed.windows.lengths
+  each = max(1, round(ROWS * len(lengths) / packed.num_rows))
+  order = np.random.default_rng(0).permutation(len(lengths))
+  shuffled = lengths[order]
+  batches = [shuffled[i : i + each] for i in range(0, len(shuffled), each)]
+  dynamic = sum(int(b.max()) * len(b) for b in batches)
+  return {
+    'padding_percent': 100 * (1 - packed.fill),
+    'peer_padding_percent': 100 * (1 - lengths.sum() / dynamic),
+    'ratio': dynamic / (packed.num_rows * LENGTH),
+  }
+
+
+def time_input(
+  sentences: list[corpora.Sentence], tokenizer: WordPieceTokenizer
+) -> dict[str, float]:
+  """tf.data batches a second; peer: the same batches without tf.data."""
+  from biobert_jax.data import pipeline
+
+  rows, steps = rows_of(sentences, tokenizer, True), 300
+
+  def by_tf_data() -> None:
+    dataset = pipeline.train_dataset(
+      rows, batch_size=ROWS, start_step=0, num_steps=steps
+    )
+    for _ in pipeline.train_batches(dataset):
+      pass
+
+  def by_numpy() -> None:
+    for step in range(steps):
+      rows.train_batch(step, ROWS)
+
+  ours, peer = seconds(by_tf_data, 3), seconds(by_numpy, 3)
+  return {
+    'ours_batches_per_second': steps / ours,
+    'peer_batches_per_second': steps / peer,
+    'ratio': peer / ours,
+  }
+
+
+def time_step(
+  sentences: list[corpora.Sentence], tokenizer: WordPieceTokenizer
+) -> dict[str, float]:
+  """Sentences a second in the step; peer: the same step, a sentence a row."""
+  bert = BertConfig(
+    vocab_size=tokenizer.vocab_size,
+    hidden_size=256,
+    num_hidden_layers=4,
+    num_attention_heads=4,
+    intermediate_size=1024,
+  )
+  task = ner.make_task(bert, ('O', 'B', 'I'))
+  mesh = sharding.make_mesh('dp', 1)
+  rate = optimizer.schedule(1e-4, 100, 10)
+  adam = optimizer.bert_adamw(
+    rate,
+    b1=0.9,
+    b2=0.999,
+    eps=1e-6,
+    weight_decay=0.01,
+    clip_norm=1.0,
+    bias_correction=True,
+  )
+  abstract = state.abstract_state(task.init, adam)
+  specs = sharding.param_specs(abstract.params, 'dp', mesh)
+  layout = sharding.shardings(state.state_specs(abstract, adam, specs), mesh)
+  key = jax.random.key(0)
+  step = state.make_train_step(task, adam, mesh, specs, 1)
+  rates = {}
+  for pack in (True, False):
+    rows = rows_of(sentences, tokenizer, pack)
+    batch = rows.train_batch(0, ROWS)
+    placed = sharding.place_batch({n: batch[n] for n in FEATURES}, mesh)
+    now = state.create_state(task.init, adam, key, layout)
+    compiled = state.compile_train_step(step, mesh, layout, (now, placed, key))
+
+    def once(compiled: Any = compiled, placed: Any = placed) -> None:
+      nonlocal now
+      now, _ = compiled(now, placed, key)
+      jax.block_until_ready(now)
+
+    a_row = len(rows.windows.lengths) / rows.num_rows
+    rates[pack] = ROWS * a_row / seconds(once)
+  return {
+    'ours_sentences_per_second': rates[True],
+    'peer_sentences_per_second': rates[False],
+    'ratio': rates[True] / rates[False],
+  }
+
+
+PARTS = {
+  'tokenizer': time_tokenizer,
+  'packing': time_packing,
+  'input': time_input,
+  'step': time_step,
+}
+
+
+def main() -> None:
+  """Runs the parts that are named, or all."""
+  parser = argparse.ArgumentParser(description=__doc__)
+  parser.add_argument('parts', nargs='*', choices=[*PARTS, []])
+  chosen = parser.parse_args().parts or list(PARTS)
+  name, sentences = corpus()
+  texts = [' '.join(s.tokens) for s in sentences]
+  tokenizer = WordPieceTokenizer(build_vocabulary(texts, 8000), False)
+  device = jax.devices()[0].device_kind
+  report: dict[str, Any] = {'corpus': name, 'device': device}
+  sys.stderr.write(f'{name}: {len(sentences)} sentences, on {device}\n')
+  for part in chosen:
+    figures = PARTS[part](sentences, tokenizer)
+    report[part] = {k: round(v, 3) for k, v in figures.items()}
+    shown = ', '.join(f'{k} {v:,.2f}' for k, v in figures.items())
+    sys.stderr.write(f'{part:10} {shown}\n')
+  print(json.dumps(report))
+
+
+if __name__ == '__main__':
+  main()

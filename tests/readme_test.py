@@ -1,0 +1,111 @@
+"""Every command that the documents show is run here, or by CI itself."""
+
+import importlib
+import json
+import pathlib
+import re
+import shlex
+import subprocess
+import sys
+
+import pytest
+
+from biobert_jax import __main__ as command_line
+from tests.experiment_test import checkpoint_folder
+
+ROOT = pathlib.Path(__file__).parents[1]
+README = (ROOT / 'README.md').read_text()
+CONTRIBUTING = (ROOT / 'CONTRIBUTING.md').read_text()
+CONFIGS = sorted(p.stem for p in (ROOT / 'configs').glob('[a-z]*.py'))
+DOCSTRINGS = [importlib.import_module(f'configs.{n}').__doc__ for n in CONFIGS]
+COMMANDS = re.findall(r'`(python [^`]+)`', README)
+SMALL = (
+  *('--config.train.epochs=2', '--config.train.evaluations=1'),
+  *('--config.model.num_hidden_layers=1', '--config.model.hidden_size=32'),
+)
+
+
+def test_there_are_commands_for_every_program():
+  programs = {shlex.split(c)[2] for c in COMMANDS if ' -m ' in c}
+  assert programs == set(command_line._FLAGS)
+  assert len(COMMANDS) >= 8
+
+
+def test_bash_commands_are_run_by_ci():
+  ci = (ROOT / '.ci' / 'run').read_text()
+  shown = set(re.findall(r'bash (scripts/\w+\.sh)', README + CONTRIBUTING))
+  for script in shown:
+    assert (ROOT / script).exists()
+    assert script in ci
+
+
+@pytest.mark.parametrize('name', CONFIGS)
+def test_overrides_that_documents_show_are_keys(name):
+  shown = set(
+    re.findall(r'--config\.([\w.]+)=', ''.join((README, CONTRIBUTING)))
+  )
+  assert len(shown) >= 6
+  config = importlib.import_module(f'configs.{name}').get_config()
+  for key in shown - {'KEY'}:
+    node = config
+    for part in key.split('.'):
+      node = node[part]
+
+
+def test_flags_that_documents_show_exist(tmp_path):
+  base = [
+    f'--config={ROOT}/configs/quickstart.py:tiny',
+    f'--workdir={tmp_path}',
+  ]
+  text = ''.join((README, CONTRIBUTING, *DOCSTRINGS))
+  for flag in set(re.findall(r'--config\.\w[\w.]*=\w+', text)):
+    if not flag.endswith('VALUE'):
+      command_line._parse('train', [*base, flag])
+  assert command_line._parse('train', [*base, '--multihost']).multihost
+
+
+def test_the_table_of_commands_runs(tmp_path, monkeypatch, capsys):
+  """From the first row to the last, on small stand-ins for MODEL and DATA."""
+  monkeypatch.chdir(ROOT)
+  sample = ROOT / 'biobert_jax' / 'sample' / 'ner'
+  model = checkpoint_folder(tmp_path)
+  names = {
+    'MODEL': str(model),
+    'DATA': str(sample),
+    'FILE': str(sample / 'paragraph.txt'),
+  }
+  trained = 0
+  for command in COMMANDS:
+    for placeholder, value in names.items():
+      command = re.sub(rf'\b{placeholder}\b', value, command)
+    command = command.replace(':base', ':tiny')
+    arguments = shlex.split(command)[1:]
+    training = arguments[:3] == ['-m', 'biobert_jax', 'train']
+    trained += training
+    folder = f'{tmp_path}/{trained}'
+    arguments = [re.sub(r'runs/\w+', folder, a) for a in arguments]
+    if arguments[0] == '-m':
+      more = SMALL if training else ()
+      assert command_line.main([*arguments[2:], *more]) == 0, command
+      printed = capsys.readouterr().out
+    else:
+      done = subprocess.run(
+        [sys.executable, *arguments], capture_output=True, text=True, check=True
+      )
+      printed = done.stdout
+    assert isinstance(json.loads(printed.splitlines()[-1]), dict), command
+  assert trained >= 3
+
+
+def test_the_python_example_runs(tmp_path, monkeypatch, capsys):
+  monkeypatch.chdir(ROOT)
+  workdir = tmp_path / 'run'
+  arguments = ['train', '--config=configs/quickstart.py:tiny']
+  assert command_line.main([*arguments, f'--workdir={workdir}', *SMALL]) == 0
+  capsys.readouterr()
+  (code,) = re.findall(r'```python\n(.*?)```', README, flags=re.S)
+  code = code.replace('runs/quickstart', str(workdir))
+  done = subprocess.run(
+    [sys.executable, '-c', code], capture_output=True, text=True, check=False
+  )
+  assert done.returncode == 0, done.stderr

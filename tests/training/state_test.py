@@ -1,0 +1,309 @@
+"""One step, laid out in every way, against the plain gradient of the mean.
+
+All with dropout on: a row's bits come from its index in the global batch, so
+they do not depend on the layout either.
+"""
+
+import functools
+import re
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from biobert_jax.models.config import BertConfig
+from biobert_jax.tasks import ner
+from biobert_jax.training import optimizer, sharding, state
+
+BERT = BertConfig(
+  vocab_size=32,
+  hidden_size=16,
+  num_hidden_layers=1,
+  num_attention_heads=2,
+  intermediate_size=32,
+  max_position_embeddings=16,
+  initializer_range=0.2,
+)
+TASK = ner.make_task(BERT, ('O', 'B', 'I'))
+OPTIMIZER = optimizer.bert_adamw(
+  optimizer.schedule(1e-2, 20, 2),
+  b1=0.9,
+  b2=0.999,
+  eps=1e-6,
+  weight_decay=0.01,
+  clip_norm=1.0,
+  bias_correction=True,
+)
+KEY = jax.random.key(7)
+NUM_PARAMS = sum(
+  x.size for x in jax.tree.leaves(jax.eval_shape(TASK.init, jax.random.key(0)))
+)
+
+
+def make_batch(seed, rows=32, length=8):
+  """Rows with few labels and rows with many, so that means differ."""
+  draw = np.random.default_rng(seed)
+  used = draw.integers(1, length + 1, rows)
+  real = np.arange(length) < used[:, None]
+  labels = draw.integers(0, 3, (rows, length))
+  labelled = real & (draw.random((rows, length)) < draw.random((rows, 1)))
+  batch = {
+    'input_ids': np.where(real, draw.integers(5, 32, (rows, length)), 0),
+    'segment_ids': np.zeros((rows, length)),
+    'position_ids': np.where(real, np.arange(length), 0),
+    'sequence_ids': real,
+    'labels': np.where(labelled, labels, -1),
+    'row_ids': np.arange(rows),
+  }
+  return {name: array.astype(np.int32) for name, array in batch.items()}
+
+
+class Run:
+  """A compiled step on a mesh, and states to start it from."""
+
+  def __init__(self, strategy='dp', model=1, accumulate=1, devices=8):
+    self.mesh = sharding.make_mesh(strategy, model, jax.devices()[:devices])
+    abstract = state.abstract_state(TASK.init, OPTIMIZER)
+    specs = sharding.param_specs(abstract.params, strategy, self.mesh)
+    of_state = state.state_specs(abstract, OPTIMIZER, specs)
+    self.shardings = sharding.shardings(of_state, self.mesh)
+    batch = jax.eval_shape(lambda: jax.tree.map(jnp.asarray, make_batch(0)))
+    self.compiled = state.compile_train_step(
+      state.make_train_step(TASK, OPTIMIZER, self.mesh, specs, accumulate),
+      self.mesh,
+      self.shardings,
+      (abstract, batch, jax.eval_shape(lambda: KEY)),
+    )
+
+  @functools.cached_property
+  def first(self):
+    key = jax.random.key(3)
+    return state.create_state(TASK.init, OPTIMIZER, key, self.shardings)
+
+  def start(self):
+    """A copy, since a step takes the memory of the state it is given."""
+    return jax.tree.map(jnp.copy, self.first)
+
+  def step(self, now, batch):
+    placed = sharding.place_batch(batch, self.mesh)
+    return self.compiled(now, placed, KEY)
+
+  @functools.cached_property
+  def losses(self):
+    now, losses = self.start(), []
+    for seed in range(10):
+      now, metrics = self.step(now, make_batch(seed))
+      losses.append(float(metrics['loss']))
+    return np.array(losses)
+
+
+@pytest.fixture(scope='module')
+def run():
+  return functools.cache(Run)
+
+
+# The layouts that are compared: (strategy, model axis, microbatches).
+DP, DP2, DP4 = ('dp', 1, 1), ('dp', 1, 2), ('dp', 1, 4)
+FSDP2, TP = ('fsdp', 1, 2), ('tp', 2, 1)
+
+
+def plain_step(now, batch, key):
+  """One device, no accumulation, no shard_map: the definition."""
+  step_key = jax.random.fold_in(key, now.step)
+  keys = jax.vmap(lambda row: jax.random.fold_in(step_key, row))(
+    batch['row_ids']
+  )
+
+  def loss(params):
+    logits = TASK.apply(params, batch, keys)
+    each = optax.softmax_cross_entropy_with_integer_labels(
+      logits, jnp.maximum(batch['labels'], 0)
+    )
+    return jnp.mean(each, where=batch['labels'] >= 0)
+
+  value, grads = jax.value_and_grad(loss)(now.params)
+  updates, moments = OPTIMIZER.update(grads, now.opt_state, now.params)
+  norm = jnp.sqrt(sum(jnp.sum(g**2) for g in jax.tree.leaves(grads)))
+  params = optax.apply_updates(now.params, updates)
+  return value, norm, state.TrainState(now.step + 1, params, moments)
+
+
+def close(one, other, rtol, atol):
+  jax.tree.map(
+    functools.partial(np.testing.assert_allclose, rtol=rtol, atol=atol),
+    jax.device_get(one),
+    jax.device_get(other),
+  )
+
+
+def test_a_step_is_the_gradient_of_the_global_mean(run):
+  # Step 1, because the rate of step 0 is 0.
+  now, batch = run(*FSDP2).start(), make_batch(11)
+  now = now._replace(step=now.step + 1, opt_state=advanced(now.opt_state))
+  host = jax.device_get(now)
+  loss, norm, expected = jax.jit(plain_step)(host, batch, KEY)
+  after, metrics = run(*FSDP2).step(now, batch)
+  np.testing.assert_allclose(metrics['loss'], loss, rtol=1e-6)
+  np.testing.assert_allclose(metrics['grad_norm'], norm, rtol=1e-5)
+  assert int(after.step) == 2
+  close(adam(after), adam(expected), rtol=1e-4, atol=1e-8)
+  # Keys' biases have no gradient but rounding, which Adam scales up.
+  close(after.params, expected.params, rtol=1e-4, atol=1e-5)
+  moved = jax.tree.map(lambda a, b: np.max(np.abs(a - b)), host, expected)
+  assert min(jax.tree.leaves(moved.params['classifier'])) > 1e-3
+
+
+def adam(now):
+  """The gradients' moments."""
+  (moments,) = (s for s in now.opt_state if hasattr(s, 'mu'))
+  return moments.mu, moments.nu
+
+
+def advanced(opt_state):
+  """The same state with its counters one further."""
+  return jax.tree.map(lambda x: x + 1 if x.dtype == jnp.int32 else x, opt_state)
+
+
+@pytest.mark.parametrize('layout', [DP2, DP4, FSDP2, TP])
+def test_every_layout_trains_the_same(run, layout):
+  expected = run(*DP).losses
+  assert len(set(expected)) == 10
+  np.testing.assert_allclose(run(*layout).losses, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize('layout', [DP2, DP4])
+def test_accumulated_gradients_are_the_same(run, layout):
+  moments = []
+  for each in (DP, layout):
+    after, _ = run(*each).step(run(*each).start(), make_batch(1))
+    moments.append(adam(after))
+  assert max(np.max(np.abs(x)) for x in jax.tree.leaves(moments[0])) > 1e-3
+  close(*moments, rtol=1e-5, atol=1e-7)
+
+
+def collectives(run, kind):
+  """Elements of the results of each collective in the step's program."""
+  text = run.compiled.as_text()
+  inner, outer = text.split('\nENTRY ')
+  pattern = rf' = (.*?) {kind}(?:-start)?\('
+  # Nothing in a loop: one exchange a step, not one a microbatch.
+  assert not re.search(pattern, inner)
+  return [
+    sum(
+      int(np.prod([int(n) for n in shape.split(',') if n]))
+      for shape in re.findall(r'f32\[([\d,]*)\]', result)
+    )
+    for result in re.findall(pattern, outer)
+  ]
+
+
+@pytest.mark.parametrize('layout', [DP, DP2, DP4])
+def test_one_reduction_of_gradients_a_step(run, layout):
+  large = [n for n in collectives(run(*layout), 'all-reduce') if n > 8]
+  # With the loss and the accuracy.
+  assert large == [NUM_PARAMS + 2]
+
+
+def test_fsdp_gathers_once_and_scatters_once(run):
+  whole, step = 83, run(*FSDP2)
+  # Whole on every device: biases of query, key, value (16 each), of the wide
+  # product (32) and of the classifier (3).
+  assert sum(collectives(step, 'all-gather')) == NUM_PARAMS - whole
+  assert sum(collectives(step, 'reduce-scatter')) == (NUM_PARAMS - whole) // 8
+  assert whole < sum(collectives(step, 'all-reduce')) < whole + 64
+
+
+def test_moments_lie_where_their_parameters_lie(run):
+  now = run(*FSDP2).start()
+  for tree in adam(now):
+    jax.tree.map(
+      lambda moment, p: (
+        pytest.fail('moved') if moment.sharding != p.sharding else None
+      ),
+      tree,
+      now.params,
+    )
+  kernel = now.params['bert']['embeddings']['word_embeddings']
+  assert kernel.addressable_shards[0].data.shape == (32, 2)
+
+
+def test_layouts_start_from_the_same_numbers(run):
+  starts = [run(*each).start() for each in (DP, FSDP2, TP)]
+  for other in starts[1:]:
+    close(starts[0].params, other.params, rtol=0, atol=0)
+
+
+def test_the_old_state_is_given_away(run):
+  now = run(*DP).start()
+  after, _ = run(*DP).step(now, make_batch(0))
+  assert all(x.is_deleted() for x in jax.tree.leaves((now.params, now.step)))
+  assert not any(x.is_deleted() for x in jax.tree.leaves(after))
+
+
+def test_other_shapes_are_refused(run):
+  with pytest.raises(TypeError, match=r'int32\[32,8\]'):
+    run(*DP).step(run(*DP).start(), make_batch(0, length=16))
+  with pytest.raises(TypeError, match=r'int32\[32,8\]'):
+    run(*DP).step(run(*DP).start(), make_batch(0, rows=16))
+
+
+def test_a_batch_without_labels_teaches_nothing(run):
+  batch = {k: np.zeros_like(v) for k, v in make_batch(0).items()}
+  batch |= {
+    'labels': np.full((32, 8), -1, np.int32),
+    'row_ids': np.arange(32, dtype=np.int32),
+  }
+  after, metrics = run(*DP).step(run(*DP).start(), batch)
+  assert {k: float(v) for k, v in metrics.items()} == {
+    'loss': 0.0,
+    'accuracy': 0.0,
+    'grad_norm': 0.0,
+  }
+  assert all(np.isfinite(x).all() for x in jax.tree.leaves(after))
+  # The rate of step 0 is 0: not even decay moves them.
+  close(after.params, run(*DP).start().params, rtol=0, atol=0)
+
+
+def test_the_key_and_the_step_decide_the_bits(run):
+  step = run(*DP)
+
+  def loss(number, key):
+    now = step.start()
+    now = now._replace(step=now.step + number)
+    placed = sharding.place_batch(make_batch(0), step.mesh)
+    return float(step.compiled(now, placed, key)[1]['loss'])
+
+  first = loss(0, KEY)
+  assert loss(0, KEY) == first
+  assert loss(1, KEY) != first
+  assert loss(0, jax.random.key(8)) != first
+
+
+def test_eval_step_gives_whole_predictions(run):
+  mesh = run(*FSDP2).mesh
+  params, of_params = run(*FSDP2).start().params, run(*FSDP2).shardings.params
+  features = {
+    name: array
+    for name, array in make_batch(0).items()
+    if name.endswith('_ids') and name != 'row_ids'
+  }
+
+  def eval_step(params, batch):
+    return TASK.predict(TASK.apply(params, batch))
+
+  compiled = state.compile_eval_step(
+    eval_step,
+    mesh,
+    of_params,
+    jax.eval_shape(lambda: (params, jax.tree.map(jnp.asarray, features))),
+  )
+  actual = compiled(params, sharding.place_batch(features, mesh))
+  assert actual['label'].sharding.is_fully_replicated
+  whole = jax.device_get(params)
+  logits = jax.jit(TASK.apply)(whole, jax.tree.map(jnp.asarray, features))
+  np.testing.assert_array_equal(actual['label'], np.argmax(logits, -1))
+  np.testing.assert_allclose(
+    actual['probability'], np.max(jax.nn.softmax(logits), -1), atol=1e-6
+  )
