@@ -35,6 +35,7 @@ _LAYER_PARTS = (
   'output/dense',
   'output/LayerNorm',
 )
+_LAYERS = 'bert.encoder.layer.'
 _LEAVES = {'kernel': 'weight', 'scale': 'weight', 'bias': 'bias'}
 _EMBEDDINGS = ('word', 'position', 'token_type')
 # A task's own layer; only such may be missing from a checkpoint.
@@ -208,6 +209,14 @@ def _load(
       'that came with them; '
       + '; '.join(faults[:_SHOWN])
       + (f'; and {more} more' if more > 0 else '')
+    )
+  known = set(table.values())
+  deeper = [n for n in stored if n.startswith(_LAYERS) and n not in known]
+  if deeper:
+    raise InputError(
+      f'{path}: holds {deeper[0]}, which a model of '
+      f'{config.num_hidden_layers} layers lacks; use the config.json that '
+      'came with the weights'
     )
   taken = {stored[table[ours]] for ours in params}
   unused = tuple(sorted(set(stored.values()) - taken))

@@ -89,13 +89,20 @@ def test_most_context_wins():
   assert counts == {'sentences_split': 1}
 
 
-def test_a_tie_goes_to_the_longer_window_then_to_the_first():
+def test_a_tie_goes_to_the_first_of_equal_windows():
   # Words 0-5, 3-8, 6-9: word 4 lies 1 from an end of both the first and the
-  # second, and stays in the first; so does word 7 in the second, of 6 pieces,
-  # against the third, of 4.
+  # second window.
   encoded, _ = encode([[1] * 10], overlap=3)
   owned = [[w for w in words if w >= 0] for _, words in split(encoded)]
   assert owned == [[0, 1, 2, 3, 4], [5, 6, 7], [8, 9]]
+
+
+def test_a_tie_goes_to_the_longer_window():
+  # Words 0-3 of four pieces, words 1-4 of six: word 2 lies 1 from an end of
+  # both.
+  encoded, _ = encode([[1, 1, 1, 1, 3]], overlap=3)
+  owned = [[w for w in words if w >= 0] for _, words in split(encoded)]
+  assert owned == [[0, 1], [2, 3, 4]]
 
 
 def test_cuts_never_fall_inside_a_word():

@@ -332,3 +332,11 @@ def test_a_folder_without_weights_lists_what_it_holds(tmp_path):
     load(tmp_path)
   with pytest.raises(InputError, match=r'\(the folder holds: nothing\)'):
     load(tmp_path / 'none')
+
+
+def test_weights_of_a_deeper_model_are_refused(tmp_path):
+  """Else its upper layers would be left out without a word."""
+  write(tmp_path, as_stored(random_params()))
+  shallow = CONFIG.replace(num_hidden_layers=1)
+  with pytest.raises(InputError, match=r'layer\.1\..*a model of 1 layers'):
+    huggingface.load(tmp_path, shallow, shapes_of(shallow), LABELS)

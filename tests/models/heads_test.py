@@ -44,3 +44,12 @@ def test_dropout_belongs_to_rows_and_is_off_without_keys():
   assert not np.allclose(dropped[0], dropped[1])
   turned = apply(variables, *inputs, keys[::-1])
   np.testing.assert_allclose(turned[::-1], dropped, atol=1e-6)
+
+
+def test_dropout_precedes_the_classifier():
+  module = TokenClassifier(CONFIG, 5)
+  shapes = jax.eval_shape(module.init, jax.random.key(0), IDS, IDS, IDS, IDS)
+  keys = jax.random.split(jax.random.key(1), 3)
+  program = jax.make_jaxpr(module.apply)(shapes, IDS, IDS, IDS, IDS, keys)
+  # Embeddings, two sublayers, the head.
+  assert str(program).count(' = random_bits[') == 4

@@ -101,4 +101,4 @@ def test_the_peer_learns_and_tags_every_token(tmp_path: pathlib.Path) -> None:
   within = [row for block in rows for row in block[:4] if row[1] != 'O']
   right = np.mean([row[1] == row[2] for row in within])
   print(f'{right:.2f} of the entity words are right')
-  assert right > 0.5
+  assert right > 0.4  # 0.1 to 0.2 where it does not learn.
