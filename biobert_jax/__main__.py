@@ -44,12 +44,13 @@ def _parse(command: str, arguments: Sequence[str]) -> flags.FlagValues:
     )
     # A pod: --multihost; the others only where JAX cannot find them out.
     flags.DEFINE_bool('multihost', False, '', values)
-    flags.DEFINE_integer('num_hosts', None, '', flag_values=values)
-    flags.DEFINE_integer('host', None, '', flag_values=values)
+    flags.DEFINE_integer('num_hosts', 0, '', flag_values=values)
+    flags.DEFINE_integer('host', 0, '', flag_values=values)
   try:
-    values(['', *arguments])
-    wanted = [*_FLAGS[command], *(['config'] if command == 'train' else [])]
-    if missing := [f'--{n}' for n in wanted if values[n].value is None]:
+    _, *stray = values(['', *arguments])
+    if stray:
+      raise errors.InputError(f'{stray[0]!r} is no flag; is its -- missing?')
+    if missing := [f'--{n}' for n in values if values[n].value is None]:
       raise errors.InputError(f'{command} needs {", ".join(missing)}')
     if command == 'train':
       values.config.keys()  # Raises here what kept the file from loading.
@@ -64,11 +65,10 @@ def _parse(command: str, arguments: Sequence[str]) -> flags.FlagValues:
 
 def _run(command: str, values: flags.FlagValues) -> dict[str, Any]:
   # Only now: wrong flags should not wait for JAX.
-  if command == 'train' and values.multihost:
+  if command == 'train' and (values.multihost or values.num_hosts):
+    given = (values.coordinator, values.num_hosts, values.host)
     jax = importlib.import_module('jax')
-    jax.distributed.initialize(
-      values.coordinator or None, values.num_hosts, values.host
-    )
+    jax.distributed.initialize(*(given if values.num_hosts else ()))
   program = importlib.import_module(f'biobert_jax.{command}')
   arguments = [values[name].value for name in _FLAGS[command]]
   if command == 'train':

@@ -77,13 +77,10 @@ class Evaluator:
     Yields:
       (batch, predictions) with arrays [batch_size, L].
     """
-    hosts, host = jax.process_count(), jax.process_index()
-    each = self.batch_size // hosts
-    own = slice(host * each, (host + 1) * each)
     waiting: tuple[Batch, Any] | None = None
     for batch in rows.eval_batches(self.batch_size):
-      features = {name: batch[name][own] for name in self._features}
-      placed = sharding.place_batch(features, self._mesh)
+      features = {name: batch[name] for name in self._features}
+      placed = sharding.place_whole(features, self._mesh)
       outputs = self._step(params, placed)
       if waiting is not None:
         yield waiting[0], jax.device_get(waiting[1])
@@ -137,7 +134,7 @@ def evaluate(workdir: str, split: str, data_dir: str = '') -> dict[str, Any]:
   """
   if split not in SPLITS:
     raise InputError(f'--split is {split!r}; choose from {SPLITS}')
-  folder = epath.Path(workdir).expanduser().resolve()
+  folder = experiments.folder_of(workdir)
   overrides = {'data.dir': data_dir} if data_dir else {}
   experiment = experiments.from_workdir(folder, overrides, (split,))
   rows = experiment.dataset.rows(split)

@@ -4,17 +4,22 @@ Everything a user can get wrong is checked here, before any compilation.
 """
 
 import dataclasses
+import hashlib
 import json
 import logging
+import math
 from typing import Any
 
 import jax
+import numpy as np
 from etils import epath
+from jax.experimental import multihost_utils
 from ml_collections import ConfigDict
 
 from biobert_jax.data.vocabulary import build_vocabulary
 from biobert_jax.data.wordpiece import WordPieceTokenizer, check_vocab_size
 from biobert_jax.errors import InputError
+from biobert_jax.interchange.huggingface import WEIGHTS_FILE
 from biobert_jax.models.config import BertConfig
 from biobert_jax.tasks import ner
 from biobert_jax.tasks.task import Dataset, Task
@@ -38,6 +43,11 @@ FREE_FIELDS = (
   'train.keep_checkpoints',
 )
 _BERT_FILES = ('config.json', 'bert_config.json')
+RNGS = ('threefry2x32', 'rbg', 'unsafe_rbg')
+# Of a work folder's record, besides the config: what must not change either.
+_FINGERPRINTS = (
+  *('labels', 'architecture', 'vocab_sha256', 'data_sha256', 'weights_sha256'),
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,7 +82,8 @@ def from_config(config: ConfigDict) -> Experiment:
   """Reads all that a training run needs.
 
   Args:
-    config: an experiment of `configs/`, with overrides.
+    config: an experiment of `configs/`, with overrides, that `validate`
+      has passed.
 
   Returns:
     The experiment.
@@ -80,7 +91,6 @@ def from_config(config: ConfigDict) -> Experiment:
   Raises:
     InputError: what is wrong, where, and the remedy.
   """
-  validate(config)
   tokenizer = _tokenizer(config)
   bert = _architecture(config, tokenizer)
   module = TASKS[config.task]
@@ -102,6 +112,7 @@ def validate(config: ConfigDict) -> None:
     'accumulate',
     'train.epochs',
     'train.evaluations',
+    'train.eval_batch_size',
     'train.log_every_steps',
     'train.checkpoint_every_steps',
     'train.keep_checkpoints',
@@ -110,13 +121,24 @@ def validate(config: ConfigDict) -> None:
   )
   flat = flatten(config)
   for key in positive:
-    if not flat[key] > 0:  # Also refuses NaN.
+    if not 0 < flat[key] < math.inf:  # Also refuses NaN.
       raise InputError(f'{key} is {flat[key]}; it must be positive')
   if not flat['optim.learning_rate'] < 1:
     raise InputError(
       f'optim.learning_rate is {flat["optim.learning_rate"]}; '
       'fine-tuning uses 1e-5 to 1e-4'
     )
+  if config.compute.rng not in RNGS:
+    raise InputError(
+      f'compute.rng is {config.compute.rng!r}; choose from {RNGS}'
+    )
+  if config.compute.param_dtype != 'float32':
+    raise InputError(
+      f'compute.param_dtype is {config.compute.param_dtype!r}; updates are too '
+      'small for it: train with float32, and compute.dtype=bfloat16'
+    )
+  if not config.data.train_split:
+    raise InputError('data.train_split is empty; use train or train_dev')
   for key in ('optim.warmup_fraction', 'optim.weight_decay'):
     if not 0 <= flat[key] < 1:
       raise InputError(f'{key} is {flat[key]}; it must lie in [0, 1)')
@@ -189,39 +211,99 @@ def flatten(config: Any, prefix: str = '') -> dict[str, Any]:
   return flat
 
 
+def folder_of(workdir: str) -> epath.Path:
+  """The absolute path of a work folder.
+
+  Raises:
+    InputError: it is a URL.
+  """
+  if '://' in workdir:
+    raise InputError(
+      f'--workdir {workdir}: give a folder of a (mounted) file system, one '
+      'that all hosts share'
+    )
+  return epath.Path(workdir).expanduser().resolve()
+
+
 def save(experiment: Experiment, workdir: epath.Path) -> None:
   """Writes config, architecture, vocabulary and labels to a work folder.
 
   A folder that holds the same experiment stays as it is, so that a run goes
-  on; one that holds another is left untouched.
+  on; one that holds another is left untouched. The first host does it; when
+  it fails, all hosts raise.
 
   Raises:
     InputError: the folder cannot be written, or holds another experiment.
   """
+  failure: InputError | None = None
+  if is_first_host():
+    try:
+      _save(experiment, workdir)
+    except InputError as error:
+      failure = error
+  failed = multihost_utils.process_allgather(np.asarray(failure is not None))
+  if failure is not None:
+    raise failure
+  if np.any(failed):
+    raise InputError(f'--workdir {workdir}: refused, see the first host')
+
+
+def _save(experiment: Experiment, workdir: epath.Path) -> None:
   record = _record(experiment)
   path = workdir / CONFIG_FILE
   if path.exists():
-    _compare(json.loads(path.read_text()), record, workdir)
-    return
+    _compare(_read_record(workdir), record, workdir)
   try:
-    workdir.mkdir(parents=True, exist_ok=True)
+    # Also when a run goes on: a folder that has become read-only shows here.
     model = workdir / MODEL_FOLDER
     experiment.tokenizer.save(str(model))
-    _write_json(model / 'bert_config.json', _bert_record(experiment.bert))
-    _write_json(path, record)
+    _write_json(model / 'bert_config.json', record['architecture'])
+    if not path.exists():
+      _write_json(path, record)
   except OSError as error:
     raise InputError(f'--workdir {workdir}: {error.strerror}') from error
 
 
+def _read_record(workdir: epath.Path) -> dict[str, Any]:
+  """What `save` wrote.
+
+  Raises:
+    InputError: no such file, damaged, or another program's.
+  """
+  path = workdir / CONFIG_FILE
+  advice = '--workdir must be a folder of `python -m biobert_jax train`'
+  try:
+    record = json.loads(path.read_text(encoding='utf-8'))
+  except FileNotFoundError as error:
+    raise InputError(f'{path}: no such file; {advice}') from error
+  except (OSError, ValueError) as error:
+    raise InputError(f'{path}: cannot be read ({error}); {advice}') from error
+  if not isinstance(record, dict) or not {'config', *_FINGERPRINTS} <= set(
+    record
+  ):
+    raise InputError(f'{path}: not written by us; {advice}')
+  return record
+
+
 def _record(experiment: Experiment) -> dict[str, Any]:
-  dataset = experiment.dataset
+  config, dataset = experiment.config, experiment.dataset
   return {
-    'config': json.loads(experiment.config.to_json_best_effort()),
+    'config': json.loads(config.to_json_best_effort()),
     'labels': list(experiment.labels),
+    'architecture': _bert_record(experiment.bert),
     'vocab_sha256': experiment.tokenizer.sha256,
     'data_sha256': dataset.sha256,
+    'weights_sha256': _weights_digest(config.init_from),
     'counts': dict(+dataset.counts),
   }
+
+
+def _weights_digest(init_from: str | None) -> str:
+  """SHA-256 of the weights a run starts from; '' for none."""
+  if not init_from:
+    return ''
+  with (epath.Path(init_from) / WEIGHTS_FILE).open('rb') as file:
+    return hashlib.file_digest(file, 'sha256').hexdigest()
 
 
 def _bert_record(bert: BertConfig) -> dict[str, Any]:
@@ -231,15 +313,13 @@ def _bert_record(bert: BertConfig) -> dict[str, Any]:
 
 
 def _write_json(path: epath.Path, value: dict[str, Any]) -> None:
-  aside = path.parent / (path.name + '.tmp')
-  aside.write_text(json.dumps(value, indent=2, ensure_ascii=False) + '\n')
-  aside.replace(path)
+  write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + '\n')
 
 
 def write_text(path: epath.Path, text: str) -> None:
   """Writes a file aside and renames it."""
   aside = path.parent / (path.name + '.tmp')
-  aside.write_text(text)
+  aside.write_text(text, encoding='utf-8')
   aside.replace(path)
 
 
@@ -253,7 +333,7 @@ def _compare(
     for key in sorted(before.keys() | after.keys())
     if before.get(key) != after.get(key) and not key.startswith(FREE_FIELDS)
   ]
-  for key in ('labels', 'vocab_sha256', 'data_sha256'):
+  for key in _FINGERPRINTS:
     if old[key] != new[key]:
       drift.append(f'{key}: {old[key]!r} there, {new[key]!r} now')
   if drift:
@@ -281,13 +361,7 @@ def from_workdir(
   Raises:
     InputError: no such folder, or it holds no experiment.
   """
-  path = workdir / CONFIG_FILE
-  if not path.exists():
-    raise InputError(
-      f'{path}: no such file; --workdir must be a folder of '
-      '`python -m biobert_jax train`'
-    )
-  record = json.loads(path.read_text())
+  record = _read_record(workdir)
   config = ConfigDict(record['config'])
   config.update_from_flattened_dict(overrides or {})
   model = workdir / MODEL_FOLDER

@@ -31,27 +31,28 @@ FORMATS: dict[str, Callable[..., Any]] = {
 }
 # Documents read, packed and tagged together: bounds memory.
 _CHUNK = 512
+_ROWS = 16  # Computed together.
 
 
 class Tagger:
   """A trained model that marks entities in text."""
 
-  def __init__(self, workdir: str, batch_size: int = 16):
+  def __init__(self, workdir: str, counts: Counter[str] | None = None):
     """Opens a work folder of `train` and compiles the model.
 
     Args:
       workdir: the folder.
-      batch_size: rows computed together.
+      counts: receives what `windows.encode` notices.
 
     Raises:
       InputError: nothing trained there.
     """
-    folder = epath.Path(workdir).expanduser().resolve()
+    folder = experiments.folder_of(workdir)
     self._experiment = experiments.from_workdir(folder)
     self._evaluator, self._params = evaluation.open_model(
-      self._experiment, folder, batch_size
+      self._experiment, folder, _ROWS
     )
-    self.counts: Counter[str] = Counter()
+    self._counts = Counter() if counts is None else counts
 
   def __call__(
     self, source: Iterable[documents.Document]
@@ -84,7 +85,7 @@ class Tagger:
       self._experiment.tokenizer,
       max_seq_length=data.max_seq_length,
       overlap=data.window_overlap,
-      counts=self.counts,
+      counts=self._counts,
     )
     rows = PackedRows(
       encoded,
@@ -159,19 +160,21 @@ def predict(
     raise InputError(f'--format is {form!r}; choose from {sorted(FORMATS)}')
   if source != '-' and not epath.Path(source).exists():
     raise InputError(f'--input {source}: no such file')
-  tagger = Tagger(workdir)
+  counts: Counter[str] = Counter()
   types: Counter[str] = Counter()
   total = 0
 
   def counted() -> Iterator[documents.Document]:
     nonlocal total
-    for document in tagger(documents.read_documents(source, tagger.counts)):
+    # Only now: a writer has refused a wrong output by then.
+    tagger = Tagger(workdir, counts)
+    for document in tagger(documents.read_documents(source, counts)):
       total += 1
       types.update(entity.type for entity in document.entities)
       yield document
 
   FORMATS[form](counted(), output)
-  run.say_counts(tagger.counts)
+  run.say_counts(counts)
   return {
     'output': output,
     'documents': total,

@@ -275,6 +275,10 @@ class Log:
     self.flush()
     self._pending = step, figures
 
+  def restart_clock(self, step: int) -> None:
+    """Leaves out of the rates what was spent on scores and checkpoints."""
+    self._since, self._waited = (step, time.monotonic()), 0.0
+
   def flush(self) -> None:
     """Reads the figures that are still on the device.
 
@@ -298,15 +302,14 @@ class Log:
 
   def _write(self, step: int, figures: dict[str, float]) -> None:
     before, then = self._since
-    now = time.monotonic()
-    spent = max(1e-9, now - then)
+    spent = max(1e-9, time.monotonic() - then)
     if self._writer is not None:
       scalars = {f'train/{name}': value for name, value in figures.items()}
       scalars['train/learning_rate'] = float(self._rate(step - 1))
       scalars['train/steps_per_second'] = (step - before) / spent
       scalars['train/input_wait_fraction'] = self._waited / spent
       self._writer.write(step, scalars)
-    self._since, self._waited = (step, now), 0.0
+    self.restart_clock(step)
 
   def scores(self, step: int, split: str, scored: Scored) -> None:
     """Writes the scores of a split."""

@@ -7,13 +7,13 @@ import time
 from typing import Any
 
 import jax
-from etils import epath
 from ml_collections import ConfigDict
 
 from biobert_jax import evaluate as evaluation
 from biobert_jax import experiment as experiments
 from biobert_jax import run
 from biobert_jax.data import pipeline
+from biobert_jax.tasks.task import Scored
 from biobert_jax.training import checkpoint, metric_writer, sharding, state
 
 _log = logging.getLogger(__name__)
@@ -39,8 +39,7 @@ def train(config: ConfigDict, workdir: str) -> dict[str, Any]:
     PreemptedError: SIGTERM; the state is saved.
   """
   began = time.monotonic()
-  stop = run.Stop()
-  folder = epath.Path(workdir).expanduser().resolve()
+  folder = experiments.folder_of(workdir)
 
   # Mesh.
   experiments.validate(config)
@@ -66,11 +65,11 @@ def train(config: ConfigDict, workdir: str) -> dict[str, Any]:
   )
   weights = run.load_weights(experiment, abstract.params)
   key = jax.random.key(config.seed, impl=config.compute.rng)
-  if experiments.is_first_host():
-    experiments.save(experiment, folder)
+  experiments.save(experiment, folder)
   run.say_counts(dataset.counts)
 
   with contextlib.ExitStack() as stack:
+    stop = run.Stop()
     stack.callback(stop.close)
     # Restore, or begin.
     checkpoints = checkpoint.Checkpoints(folder, config.train.keep_checkpoints)
@@ -98,7 +97,10 @@ def train(config: ConfigDict, workdir: str) -> dict[str, Any]:
       config.train.eval_batch_size,
       data.max_seq_length,
     )
-    _log.info('ready after %.1f s', time.monotonic() - began)
+    _log.info(
+      'ready after %.1f s; %.1f MB of parameters and moments a device',
+      *(time.monotonic() - began, sharding.bytes_per_device(now) / 1e6),
+    )
 
     # Loop. Figures of a step are read once the next step is on its way.
     dataset_of_steps = pipeline.train_dataset(
@@ -119,12 +121,17 @@ def train(config: ConfigDict, workdir: str) -> dict[str, Any]:
     def check_stop() -> None:
       stop.check(now, checkpoints.save, log.flush)
 
+    # The best scores that this process computed, by step.
+    chosen: dict[int, Scored] = {}
+
     def choose_best() -> None:
       outputs = evaluator.run(now.params, rows[data.devel_split], check_stop)
       scored = dataset.score(data.devel_split, outputs)
       log.scores(step, data.devel_split, scored)
       if scored.selection > checkpoints.best_score():
         checkpoints.save_best(step, now.params, scored.selection)
+        chosen.clear()
+        chosen[step] = scored
 
     # A checkpoint may have been written while its evaluation still ran.
     if step > 0 and plan.evaluates_after(step):
@@ -139,20 +146,24 @@ def train(config: ConfigDict, workdir: str) -> dict[str, Any]:
         checkpoints.save(now)
       if plan.evaluates_after(step):
         choose_best()
+      if plan.saves_after(step):
+        log.restart_clock(step)
     log.flush()
-    if checkpoints.best_step is None:
+    if checkpoints.best_step < 0:
       checkpoints.save_best(step, now.params, 0.0)
 
     # Finish: the best parameters are scored.
-    stop.close()
     best = checkpoints.restore_best(abstract.params, shardings.params)
+    best_step = checkpoints.best_step
     results = {}
     for split in splits:
-      scored = dataset.score(split, evaluator.run(best, rows[split]))
+      scored = chosen.get(best_step) if split == data.devel_split else None
+      if scored is None:
+        outputs = evaluator.run(best, rows[split], check_stop)
+        scored = dataset.score(split, outputs)
       results[split] = scored.figures
       if experiments.is_first_host():
         evaluation.write_files(scored, folder)
-    best_step = checkpoints.best_step
   report = {'workdir': str(folder), 'step': best_step, 'results': results}
   if experiments.is_first_host():
     text = json.dumps(report, indent=2) + '\n'

@@ -86,6 +86,11 @@ def test_scanned_layers_load_the_same_weights(tmp_path):
     ({'optim__learning_rate': 1e20}, 'learning_rate is 1e'),
     ({'optim__warmup_fraction': 1.5}, 'warmup_fraction is 1.5'),
     ({'train__epochs': 0.0}, 'train.epochs is 0'),
+    ({'train__epochs': float('inf')}, 'train.epochs is inf'),
+    ({'train__eval_batch_size': 0}, 'train.eval_batch_size is 0'),
+    ({'compute__rng': 'threefry'}, "compute.rng is 'threefry'"),
+    ({'compute__param_dtype': 'bfloat16'}, 'train with float32'),
+    ({'data__train_split': ''}, 'data.train_split is empty'),
     ({'task': 'parsing'}, "task is 'parsing'"),
     ({'data__max_seq_length': 600}, 'max_position_embeddings'),
     ({'data__window_overlap': 126}, 'window_overlap is 126'),
@@ -93,7 +98,7 @@ def test_scanned_layers_load_the_same_weights(tmp_path):
     ({'data__dir': '/no/such/folder'}, '/no/such/folder'),
     ({'init_from': '/no/such/folder'}, '/no/such/folder'),
     ({'vocab__path': '/no/such/vocab.txt'}, '/no/such/vocab.txt'),
-    ({'compute__attention': 'flash'}, "attention is 'flash'"),
+    ({'compute__attention': 'flash'}, "compute.attention is 'flash'"),
     ({'compute__attention': 'dot_product_attention'}, 'no dropout'),
     ({'compute__dtype': 'float8'}, "dtype is 'float8'"),
     ({'model__hidden_size': 33}, 'not a multiple'),
@@ -103,8 +108,9 @@ def test_scanned_layers_load_the_same_weights(tmp_path):
 def test_wrong_values_are_named(overrides, message):
 
   def prepare():
-    made = experiment.from_config(small_run.config(**overrides))
-    made.dataset.rows('train')
+    config = small_run.config(**overrides)
+    experiment.validate(config)
+    experiment.from_config(config).dataset.rows('train')
 
   with pytest.raises(InputError, match=message) as caught:
     prepare()
@@ -140,6 +146,43 @@ def test_workdir_that_cannot_be_written(tmp_path):
   made = experiment.from_config(small_run.config())
   with pytest.raises(InputError, match='--workdir'):
     experiment.save(made, epath.Path(blocked / 'run'))
+
+
+def test_a_url_is_refused_as_a_workdir():
+  with pytest.raises(InputError, match='gs://b/x'):
+    experiment.folder_of('gs://b/x')
+
+
+@pytest.mark.parametrize('content', ['{"hidden_size": 4}', '{', '[]'])
+def test_a_folder_of_another_program(tmp_path, content):
+  """A Hugging Face folder has a `config.json` too."""
+  (tmp_path / 'config.json').write_text(content)
+  with pytest.raises(InputError, match='biobert_jax train'):
+    experiment.from_workdir(epath.Path(tmp_path))
+
+
+def test_other_weights_or_architecture_are_not_resumed(tmp_path):
+  model = checkpoint_folder(tmp_path)
+  made = experiment.from_config(small_run.config(init_from=str(model)))
+  experiment.save(made, epath.Path(tmp_path / 'run'))
+  experiment.save(made, epath.Path(tmp_path / 'run'))
+  file = model / 'model.safetensors'
+  file.write_bytes(file.read_bytes()[:-1] + b'x')
+  with pytest.raises(InputError, match='weights_sha256'):
+    experiment.save(made, epath.Path(tmp_path / 'run'))
+
+
+def test_an_edited_devel_split_is_not_resumed(tmp_path):
+  for split in ('train', 'devel', 'test'):
+    (tmp_path / f'{split}.tsv').write_text('Fever\tB-Disease\nfell\tO\n')
+  config = small_run.config(data__dir=str(tmp_path), vocab__size=60)
+  made = experiment.from_config(config)
+  experiment.save(made, epath.Path(tmp_path / 'run'))
+  (tmp_path / 'devel.tsv').write_text('Fever\tB-Disease\nrose\tO\n')
+  with pytest.raises(InputError, match='data_sha256'):
+    experiment.save(
+      experiment.from_config(config), epath.Path(tmp_path / 'run')
+    )
 
 
 def test_a_folder_without_a_run(tmp_path):

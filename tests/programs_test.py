@@ -140,6 +140,7 @@ def test_commands_print_one_json_line(trained, tmp_path, capsys):
       'batch_size=many',
     ),
     (['evaluate', '--workdir=W', '--split=dev'], 'split'),
+    (['evaluate', '--workdir=W', 'split=test'], "'split=test' is no flag"),
     (['evaluate', '--workdir=/no/such'], '/no/such/config.json'),
     (['predict', '--workdir=W', '--input=-'], 'needs --output'),
     (['evaluate', '--wrkdir=W'], 'wrkdir'),

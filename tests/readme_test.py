@@ -67,6 +67,7 @@ def test_flags_that_documents_show_exist(tmp_path):
 def test_the_table_of_commands_runs(tmp_path, monkeypatch, capsys):
   """From the first row to the last, on small stand-ins for MODEL and DATA."""
   monkeypatch.chdir(ROOT)
+  monkeypatch.setenv('BIOBERT_DATA', str(tmp_path))  # Benchmarks: the sample.
   sample = ROOT / 'biobert_jax' / 'sample' / 'ner'
   model = checkpoint_folder(tmp_path)
   names = {

@@ -76,11 +76,13 @@ class BertConfig:
 
   def __post_init__(self) -> None:
     _check_sizes(self)
-    _check_choice('hidden_act', self.hidden_act, ('gelu', 'gelu_tanh', 'relu'))
-    _check_choice('attention', self.attention, ATTENTIONS)
-    _check_choice('remat', self.remat, REMAT_POLICIES)
-    _check_choice('dtype', self.dtype, DTYPES)
-    _check_choice('param_dtype', self.param_dtype, DTYPES)
+    _check_choice(
+      'model.hidden_act', self.hidden_act, ('gelu', 'gelu_tanh', 'relu')
+    )
+    _check_choice('compute.attention', self.attention, ATTENTIONS)
+    _check_choice('compute.remat', self.remat, REMAT_POLICIES)
+    _check_choice('compute.dtype', self.dtype, DTYPES)
+    _check_choice('compute.param_dtype', self.param_dtype, DTYPES)
     for name in ('initializer_range', 'layer_norm_eps'):
       if not getattr(self, name) > 0:
         raise InputError(
@@ -205,4 +207,4 @@ def _check_sizes(config: BertConfig) -> None:
 
 def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
   if value not in choices:
-    raise InputError(f'model.{name} is {value!r}; choose from {choices}')
+    raise InputError(f'{name} is {value!r}; choose from {choices}')

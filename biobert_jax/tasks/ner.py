@@ -103,12 +103,8 @@ class NerDataset:
       if train is not None and split == data.test_split:
         shared = corpus.count_overlap(train, sentences)
         self.counts[f'{split}_sentences_also_in_train'] = shared
-    self.sha256 = _digest(train or [])
+    self.sha256 = _digest(self._sentences)
     self.rows = functools.cache(self._rows)
-
-  def num_examples(self, split: str) -> int:
-    """Sentences of a split."""
-    return len(self._sentences[split])
 
   def _rows(self, split: str) -> PackedRows:
     """Packs a split; see `Dataset.rows`."""
@@ -197,11 +193,13 @@ def _read(
   )
 
 
-def _digest(sentences: list[corpus.Sentence]) -> str:
+def _digest(splits: dict[str, list[corpus.Sentence]]) -> str:
   digest = hashlib.sha256()
-  for sentence in sentences:
-    digest.update('\t'.join(sentence.tokens + sentence.tags).encode())
-    digest.update(b'\n')
+  for split, sentences in splits.items():
+    digest.update(f'{split}\n'.encode())
+    for sentence in sentences:
+      digest.update('\t'.join(sentence.tokens + sentence.tags).encode())
+      digest.update(b'\n')
   return digest.hexdigest()
 
 

@@ -61,7 +61,7 @@ class Dataset(Protocol):
   Attributes:
     labels: names of the classes, by id.
     counts: what was mended, dropped or noticed while reading.
-    sha256: of the training examples.
+    sha256: of the examples of all splits that were read.
   """
 
   labels: tuple[str, ...]
@@ -70,9 +70,6 @@ class Dataset(Protocol):
 
   def rows(self, split: str) -> PackedRows:
     """The packed examples of a split."""
-
-  def num_examples(self, split: str) -> int:
-    """Sentences (or pairs, or questions) of a split."""
 
   def score(self, split: str, outputs: Outputs) -> 'Scored':
     """Merges outputs and scores them."""

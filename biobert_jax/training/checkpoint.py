@@ -16,13 +16,21 @@ from biobert_jax.errors import InputError
 from biobert_jax.training.state import TrainState
 
 
-def _manager(folder: epath.Path, keep: int, **options: Any) -> Any:
-  return ocp.CheckpointManager(
-    folder,
-    options=ocp.CheckpointManagerOptions(
-      max_to_keep=keep, create=True, **options
-    ),
-  )
+class _Manager(ocp.CheckpointManager):
+  """Orbax's, but deaf to preemption, which the loop listens for.
+
+  Both would count on the same sync point, by other numbers, and miss it.
+  """
+
+  def reached_preemption(self, step: int) -> bool:
+    """Never."""
+    del step
+    return False
+
+
+def _manager(folder: epath.Path, keep: int) -> Any:
+  options = ocp.CheckpointManagerOptions(max_to_keep=keep, create=True)
+  return _Manager(folder, options=options)
 
 
 def _targets(abstract: Any, shardings: Any) -> Any:
@@ -59,6 +67,9 @@ class Checkpoints:
     step = int(state.step)
     if step in self._latest.all_steps():
       return
+    # Nothing later may be on disk before the best that was found earlier:
+    # a killed run would go on without it.
+    self._best.wait_until_finished()
     saved = self._latest.save(step, args=ocp.args.StandardSave(state))
     if not saved:
       raise InputError(
@@ -95,14 +106,19 @@ class Checkpoints:
     """Replaces the best parameters."""
     if step in self._best.all_steps():
       return
-    self._best_score = score
-    self._best.save(
+    saved = self._best.save(
       step,
       args=ocp.args.Composite(
         params=ocp.args.StandardSave(params),
         score=ocp.args.JsonSave({'score': score}),
       ),
     )
+    if not saved:
+      raise InputError(
+        f'{self._best.directory}: refused step {step} after '
+        f'{self._best.latest_step()}; use another --workdir'
+      )
+    self._best_score = score
 
   def restore_best(self, abstract_params: Any, shardings: Any) -> Any:
     """The best parameters.
@@ -123,10 +139,10 @@ class Checkpoints:
     return restored['params']
 
   @property
-  def best_step(self) -> int | None:
-    """The step of the best parameters."""
+  def best_step(self) -> int:
+    """The step of the best parameters; -1 before the first."""
     step: int | None = self._best.latest_step()
-    return step
+    return -1 if step is None else step
 
   def close(self) -> None:
     """Waits until everything is written."""

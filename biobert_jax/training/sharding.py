@@ -78,6 +78,11 @@ def make_mesh(
     raise InputError(
       f'mesh.model is {model}; it must divide the {len(devices)} devices'
     )
+  if jax.process_count() > 1 and jax.local_device_count() % model:
+    raise InputError(
+      f'mesh.model is {model}; it must divide the {jax.local_device_count()} '
+      'devices of one host'
+    )
   if model > 1 and strategy != 'tp':
     raise InputError(f'mesh.model is {model}; only strategy "tp" uses it')
   return jax.make_mesh(
@@ -231,12 +236,32 @@ def reduce_gradients(gradients: Any, specs: Any) -> Any:
 
 
 def place_batch(batch: dict[str, np.ndarray], mesh: Mesh) -> dict[str, Any]:
-  """This host's rows -> global arrays cut over `data`."""
+  """This host's rows -> global arrays cut over `data`.
+
+  On a pod, rows may stand in another order than the hosts': a step sums over
+  them, and each carries its `row_ids`, so its result is the same.
+  """
   sharding = by_rows(mesh)
   return {
     name: jax.make_array_from_process_local_data(sharding, array)
     for name, array in batch.items()
   }
+
+
+def place_whole(batch: dict[str, np.ndarray], mesh: Mesh) -> dict[str, Any]:
+  """A global batch that every host holds -> the same, cut over `data`.
+
+  Row i stays row i, however the mesh orders the devices of the hosts, so
+  that what comes back can be laid beside the batch.
+  """
+  sharding = by_rows(mesh)
+
+  def place(whole: np.ndarray) -> jax.Array:
+    return jax.make_array_from_callback(
+      whole.shape, sharding, lambda index: whole[index]
+    )
+
+  return {name: place(array) for name, array in batch.items()}
 
 
 def bytes_per_device(tree: Any) -> int:

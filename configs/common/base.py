@@ -5,29 +5,22 @@ import os
 import ml_collections
 from ml_collections.config_dict import placeholder
 
+from biobert_jax.models.config import BertConfig
+
 SIZES = {
-  # BERT-Tiny, Turc et al. 2019.
-  'tiny': {
-    'hidden_size': 128,
-    'num_hidden_layers': 2,
-    'num_attention_heads': 2,
-    'intermediate_size': 512,
-  },
-  # BERT-base: BioBERT v1.0, v1.1.
-  'base': {
-    'hidden_size': 768,
-    'num_hidden_layers': 12,
-    'num_attention_heads': 12,
-    'intermediate_size': 3072,
-  },
-  # BERT-large.
-  'large': {
-    'hidden_size': 1024,
-    'num_hidden_layers': 24,
-    'num_attention_heads': 16,
-    'intermediate_size': 4096,
-  },
+  'tiny': BertConfig.tiny(),
+  'base': BertConfig.base(),
+  'large': BertConfig.large(),
 }
+# What a size sets; the vocabulary sets the rest.
+_SET_BY_SIZE = (
+  'hidden_size',
+  'num_hidden_layers',
+  'num_attention_heads',
+  'intermediate_size',
+  'max_position_embeddings',
+  'type_vocab_size',
+)
 
 
 def data_folder(name: str) -> str:
@@ -58,9 +51,9 @@ def get_config(size: str) -> ml_collections.ConfigDict:
   config.batch_size = 32  # Rows of a global batch.
   config.accumulate = 1  # Microbatches a step: less memory, same result.
 
-  config.model = ml_collections.ConfigDict(SIZES[size])
-  config.model.max_position_embeddings = 512
-  config.model.type_vocab_size = 2
+  config.model = ml_collections.ConfigDict(
+    {name: getattr(SIZES[size], name) for name in _SET_BY_SIZE}
+  )
   config.model.hidden_act = 'gelu'  # erf, as BioBERT; or 'gelu_tanh'.
   # Fractions 0-1; unset: the checkpoint's own, or 0.1.
   config.model.hidden_dropout_prob = placeholder(float)
@@ -68,7 +61,7 @@ def get_config(size: str) -> ml_collections.ConfigDict:
 
   config.compute = ml_collections.ConfigDict()
   config.compute.dtype = 'float32'  # Activations; 'bfloat16' on TPU.
-  config.compute.param_dtype = 'float32'
+  config.compute.param_dtype = 'float32'  # What training needs.
   config.compute.attention = 'einsum'  # Or 'dot_product_attention'.
   config.compute.scan_layers = False  # Compiles faster, runs a little slower.
   config.compute.remat = 'none'  # 'names', 'dots', 'full': less memory.

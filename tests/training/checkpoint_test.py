@@ -92,7 +92,7 @@ def same_bits(one, other):
 def test_an_empty_folder(opened):
   checkpoints = opened()
   assert checkpoints.latest_step is None
-  assert checkpoints.best_step is None
+  assert checkpoints.best_step == -1
   assert checkpoints.best_score() == -math.inf
   with pytest.raises(InputError, match='holds no parameters; train first'):
     checkpoints.restore_best(ABSTRACT.params, DP.params)

@@ -266,3 +266,13 @@ def test_rows_go_to_data():
       (shard,) = (s for s in placed.addressable_shards if s.device == device)
       rows = batch['ids'][2 * row : 2 * row + 2]
       np.testing.assert_array_equal(shard.data, rows)
+
+
+def test_a_whole_batch_keeps_its_rows_on_any_order_of_devices():
+  """On a pod, JAX orders a mesh's devices by wiring, not by host."""
+  shuffled = list(reversed(jax.devices()))
+  mesh = sharding.make_mesh('dp', 1, shuffled)
+  rows = np.arange(16).reshape(8, 2)
+  placed = sharding.place_whole({'ids': rows}, mesh)['ids']
+  np.testing.assert_array_equal(np.asarray(placed), rows)
+  assert placed.sharding == sharding.by_rows(mesh)
