@@ -222,7 +222,7 @@ def test_what_nothing_takes_is_reported(tmp_path):
     'cls.predictions.bias': np.zeros(11, np.float32),
     'bert.pooler.dense.weight': np.zeros((4, 4), np.float32),
     'bert.embeddings.position_ids': np.arange(7, dtype=np.int64)[None],
-    'bert.encoder.layer.2.output.dense.bias': np.zeros(4, np.float32),
+    'cls.seq_relationship.bias': np.zeros(2, np.float32),
   }
   write(tmp_path, as_stored(params) | extra)
   got, report = load(tmp_path)
