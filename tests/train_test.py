@@ -174,7 +174,7 @@ def test_sigterm_saves_and_asks_to_be_run_again(tmp_path):
   command = [
     *(sys.executable, '-m', 'biobert_jax', 'train'),
     *('--config=configs/quickstart.py:tiny', f'--workdir={tmp_path}'),
-    *('--config.model.hidden_size=32', '--config.train.epochs=40'),
+    *('--config.model.hidden_size=32', '--config.train.epochs=200'),
     *('--config.model.num_hidden_layers=1', '--config.train.log_every_steps=1'),
   ]
   environment = os.environ | {'JAX_PLATFORMS': 'cpu'}
