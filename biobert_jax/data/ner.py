@@ -158,6 +158,8 @@ def read_split(
     entries = sorted(entry.name for entry in pathlib.Path(directory).iterdir())
     held = ', '.join(entries[:20]) + ', ...' * (len(entries) > 20) or 'nothing'
     what = f'no {split}.tsv (or .{", .".join(EXTENSIONS[1:])})'
+    if split in ('devel', 'test'):
+      held += f' (--config.data.{split}_split= trains without it)'
     raise InputError(f'{directory}: {what}; the folder holds {held}')
   if _is_pubtator(path):
     read = documents.read_pubtator(path, counts)

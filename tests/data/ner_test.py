@@ -111,9 +111,11 @@ def test_several_files_for_a_split_are_refused(tmp_path):
 def test_a_missing_split_names_what_is_there(tmp_path):
   (tmp_path / 'training.tsv').write_text(COLUMNS)
   (tmp_path / 'LICENSE').write_text('')
-  match = r'no test\.tsv .*; the folder holds LICENSE, training\.tsv$'
-  with pytest.raises(InputError, match=match):
+  match = r'no test\.tsv .*; the folder holds LICENSE, training\.tsv \(--'
+  with pytest.raises(InputError, match=match + r'config\.data\.test_split= '):
     split_of(tmp_path, 'test')
+  with pytest.raises(InputError, match=r'holds LICENSE, training\.tsv$'):
+    split_of(tmp_path, 'train')
   with pytest.raises(InputError, match='no such folder'):
     split_of(tmp_path / 'none', 'test')
   with pytest.raises(InputError, match="split 'eval' is not one of"):
