@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
+import tqdm
 from etils import epath
 
 from biobert_jax import evaluate as evaluation
@@ -168,7 +169,9 @@ def predict(
     nonlocal total
     # Only now: a writer has refused a wrong output by then.
     tagger = Tagger(workdir, counts)
-    for document in tagger(documents.read_documents(source, counts)):
+    tagged = tagger(documents.read_documents(source, counts))
+    # On a terminal only.
+    for document in tqdm.tqdm(tagged, unit=' documents', disable=None):
       total += 1
       types.update(entity.type for entity in document.entities)
       yield document
