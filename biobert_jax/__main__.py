@@ -20,14 +20,14 @@ from biobert_jax import errors
 _HELP = """usage: python -m biobert_jax COMMAND [--flag=value ...]
   train     --config=configs/NAME.py:VARIANT --workdir=DIR [--config.KEY=VALUE]
   evaluate  --workdir=DIR --split=test [--config.data.dir=DIR]
-  predict   --workdir=DIR --input=FILE_OR_- --output=OUT --format=FORMAT
+  predict   --model=DIR --input=FILE_OR_- --output=OUT --format=FORMAT
 """
 # Command -> its text flags with defaults; those with None must be given.
 _FLAGS: dict[str, dict[str, str | None]] = {
   'train': {'workdir': None, 'coordinator': ''},
   'evaluate': {'workdir': None, 'split': 'test', 'config.data.dir': ''},
-  'predict': {'workdir': None, 'input': None, 'output': None}
-  | {'format': 'jsonl'},
+  'predict': {'workdir': '', 'input': None, 'output': None, 'format': 'jsonl'}
+  | {'model': '', 'do_lower_case': ''},
 }
 _CONFIG_ERRORS = (flags.Error, AttributeError, KeyError, TypeError, OSError)
 

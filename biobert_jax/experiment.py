@@ -19,7 +19,8 @@ from ml_collections import ConfigDict
 from biobert_jax.data.vocabulary import build_vocabulary
 from biobert_jax.data.wordpiece import WordPieceTokenizer, check_vocab_size
 from biobert_jax.errors import InputError
-from biobert_jax.interchange.huggingface import WEIGHTS_FILE
+from biobert_jax.interchange.folder import sha256
+from biobert_jax.interchange.source import COMPILED, Source, open_source
 from biobert_jax.models.config import BertConfig
 from biobert_jax.tasks import ner
 from biobert_jax.tasks.task import Dataset, Task
@@ -42,7 +43,6 @@ FREE_FIELDS = (
   'train.checkpoint_every_steps',
   'train.keep_checkpoints',
 )
-_BERT_FILES = ('config.json', 'bert_config.json')
 RNGS = ('threefry2x32', 'rbg', 'unsafe_rbg')
 # Of a work folder's record, besides the config: what must not change either.
 _FINGERPRINTS = (
@@ -61,6 +61,7 @@ class Experiment:
     corpus: the host's half of the task; None when none was asked for.
     labels: names of the classes.
     task: the pure half of the task.
+    init_from: the checkpoint that a training run starts from, if any.
   """
 
   config: ConfigDict
@@ -69,6 +70,7 @@ class Experiment:
   corpus: Dataset | None
   labels: tuple[str, ...]
   task: Task
+  init_from: Source | None = None
 
   @property
   def dataset(self) -> Dataset:
@@ -91,12 +93,19 @@ def from_config(config: ConfigDict) -> Experiment:
   Raises:
     InputError: what is wrong, where, and the remedy.
   """
-  tokenizer = _tokenizer(config)
-  bert = _architecture(config, tokenizer)
+  init_from = open_source(config.init_from) if config.init_from else None
+  if init_from is not None and init_from.form in COMPILED:
+    raise InputError(
+      f'init_from is {config.init_from}: compiled for {init_from.form}, which '
+      'cannot be trained; give what it was exported from'
+    )
+  tokenizer = _tokenizer(config, init_from)
+  bert = _architecture(config, tokenizer, init_from)
   module = TASKS[config.task]
   dataset = module.NerDataset(config, tokenizer)
-  task = module.make_task(bert, dataset.labels)
-  return Experiment(config, bert, tokenizer, dataset, dataset.labels, task)
+  labels = dataset.labels
+  task = module.make_task(bert, labels)
+  return Experiment(config, bert, tokenizer, dataset, labels, task, init_from)
 
 
 def validate(config: ConfigDict) -> None:
@@ -144,11 +153,13 @@ def validate(config: ConfigDict) -> None:
       raise InputError(f'{key} is {flat[key]}; it must lie in [0, 1)')
 
 
-def _tokenizer(config: ConfigDict) -> WordPieceTokenizer:
+def _tokenizer(
+  config: ConfigDict, init_from: Source | None
+) -> WordPieceTokenizer:
   vocab = config.vocab
-  if config.init_from:
+  if init_from is not None:
     return WordPieceTokenizer.from_directory(
-      config.init_from, vocab.do_lower_case
+      init_from.model_folder, vocab.do_lower_case
     )
   do_lower_case = bool(vocab.do_lower_case)
   if vocab.path:
@@ -160,7 +171,7 @@ def _tokenizer(config: ConfigDict) -> WordPieceTokenizer:
 
 
 def _architecture(
-  config: ConfigDict, tokenizer: WordPieceTokenizer
+  config: ConfigDict, tokenizer: WordPieceTokenizer, init_from: Source | None
 ) -> BertConfig:
   """The checkpoint's architecture, or the variant's."""
   compute = {
@@ -168,13 +179,9 @@ def _architecture(
     for name in ('dtype', 'param_dtype', 'attention', 'scan_layers', 'remat')
   }
   dropouts = ('hidden_dropout_prob', 'attention_probs_dropout_prob')
-  if config.init_from:
-    folder = epath.Path(config.init_from)
-    found = [folder / name for name in _BERT_FILES if (folder / name).exists()]
-    if not found:
-      raise InputError(f'{folder}: holds neither of {", ".join(_BERT_FILES)}')
-    bert = BertConfig.from_json(str(found[0]))
-    check_vocab_size(tokenizer, bert.vocab_size, folder)
+  if init_from is not None:
+    bert = BertConfig.from_json(init_from.config_file)
+    check_vocab_size(tokenizer, bert.vocab_size, init_from.model_folder)
     changes = {n: config.model[n] for n in dropouts}
     changes = {n: value for n, value in changes.items() if value is not None}
     bert = bert.replace(**changes, **compute)
@@ -256,7 +263,9 @@ def _save(experiment: Experiment, workdir: epath.Path) -> None:
   try:
     # Also when a run goes on: a folder that has become read-only shows here.
     model = workdir / MODEL_FOLDER
-    experiment.tokenizer.save(str(model))
+    experiment.tokenizer.save(
+      str(model), experiment.bert.max_position_embeddings
+    )
     _write_json(model / 'bert_config.json', record['architecture'])
     if not path.exists():
       _write_json(path, record)
@@ -293,17 +302,19 @@ def _record(experiment: Experiment) -> dict[str, Any]:
     'architecture': _bert_record(experiment.bert),
     'vocab_sha256': experiment.tokenizer.sha256,
     'data_sha256': dataset.sha256,
-    'weights_sha256': _weights_digest(config.init_from),
+    'weights_sha256': _weights_digest(experiment.init_from),
     'counts': dict(+dataset.counts),
   }
 
 
-def _weights_digest(init_from: str | None) -> str:
+def _weights_digest(init_from: Source | None) -> str:
   """SHA-256 of the weights a run starts from; '' for none."""
-  if not init_from:
+  if init_from is None:
     return ''
-  with (epath.Path(init_from) / WEIGHTS_FILE).open('rb') as file:
-    return hashlib.file_digest(file, 'sha256').hexdigest()
+  digest = hashlib.sha256()
+  for path in init_from.weight_files:
+    digest.update(sha256(path).encode())
+  return digest.hexdigest()
 
 
 def _bert_record(bert: BertConfig) -> dict[str, Any]:

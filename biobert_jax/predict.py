@@ -3,22 +3,22 @@
 import dataclasses
 import itertools
 import logging
+import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import tqdm
 from etils import epath
 
-from biobert_jax import evaluate as evaluation
-from biobert_jax import experiment as experiments
-from biobert_jax import run
+from biobert_jax import run, weights
 from biobert_jax.data import annotations, documents, windows
 from biobert_jax.data.packing import PackedRows
 from biobert_jax.data.sentences import split_sentences
 from biobert_jax.errors import InputError
 from biobert_jax.metrics.ner import spans
+from biobert_jax.runner import TokenRunner
 from biobert_jax.tasks.ner import merge
 
 _log = logging.getLogger(__name__)
@@ -32,27 +32,44 @@ FORMATS: dict[str, Callable[..., Any]] = {
 }
 # Documents read, packed and tagged together: bounds memory.
 _CHUNK = 512
-_ROWS = 16  # Computed together.
+# How text is cut where a model does not say (configs/common/ner.py).
+_DEFAULTS = {
+  'max_seq_length': 128,
+  'window_overlap': 32,
+  'entity_type': 'Entity',
+}
+_NO_ENTITY = ('[PAD]', 'X', '[CLS]', '[SEP]')
 
 
 class Tagger:
   """A trained model that marks entities in text."""
 
-  def __init__(self, workdir: str, counts: Counter[str] | None = None):
-    """Opens a work folder of `train` and compiles the model.
+  def __init__(
+    self,
+    model: str,
+    counts: Counter[str] | None = None,
+    do_lower_case: bool | None = None,
+  ):
+    """Opens a token classifier and compiles it.
 
     Args:
-      workdir: the folder.
+      model: a work folder of `train`, an import, an export in any form, a
+        Hugging Face folder.
       counts: receives what `windows.encode` notices.
+      do_lower_case: casing, where no file of the model states it.
 
     Raises:
-      InputError: nothing trained there.
+      InputError: no token classifier there, or labels that are no BIO tags.
     """
-    folder = experiments.folder_of(workdir)
-    self._experiment = experiments.from_workdir(folder)
-    self._evaluator, self._params = evaluation.open_model(
-      self._experiment, folder, _ROWS
-    )
+    opened = weights.open_model(model, do_lower_case)
+    positions = opened.bert.max_position_embeddings
+    settings = {**_DEFAULTS, **opened.settings}
+    self._length = min(settings['max_seq_length'], positions)
+    self._overlap = min(settings['window_overlap'], self._length // 4)
+    self._entity_type = settings['entity_type']
+    self._run = TokenRunner(opened, self._length)
+    self._tags = bio_tags(opened.labels, model)
+    self._tokenizer = opened.tokenizer
     self._counts = Counter() if counts is None else counts
 
   def __call__(
@@ -80,22 +97,20 @@ class Tagger:
     ]
     if not flat:
       return [_with(document, []) for document in chunk]
-    data = self._experiment.config.data
     encoded = windows.encode(
       texts,
-      self._experiment.tokenizer,
-      max_seq_length=data.max_seq_length,
-      overlap=data.window_overlap,
+      self._tokenizer,
+      max_seq_length=self._length,
+      overlap=self._overlap,
       counts=self._counts,
     )
     rows = PackedRows(
       encoded,
       np.zeros(encoded.num_words, np.int32),
-      max_seq_length=data.max_seq_length,
-      pack=True,
+      max_seq_length=self._length,
+      pack=self._run.pack,
     )
-    outputs = self._evaluator.run(self._params, rows)
-    ids, probabilities = merge(outputs, encoded.num_words)
+    ids, probabilities = merge(self._run(rows), encoded.num_words)
     tagged, first = [], 0
     for document, sentences in zip(chunk, words, strict=True):
       found: list[documents.Entity] = []
@@ -115,16 +130,39 @@ class Tagger:
     ids: np.ndarray,
     probabilities: np.ndarray,
   ) -> Iterator[documents.Entity]:
-    labels = self._experiment.labels
-    for first, last, kind in spans([labels[i] for i in ids]):
+    for first, last, kind in spans([self._tags[i] for i in ids]):
       start, end = words[first][0], words[last - 1][1]
       yield documents.Entity(
         start,
         end,
-        kind or self._experiment.config.data.entity_type,
+        kind or self._entity_type,
         text[start:end],
         round(float(np.mean(probabilities[first:last])), 4),
       )
+
+
+def bio_tags(labels: Sequence[str], model: str) -> tuple[str, ...]:
+  """A classifier's labels as BIO tags.
+
+  Args:
+    labels: by id. The reference's own [PAD], X, [CLS] and [SEP]
+      (run_ner.py:191) mark no entity.
+    model: for the message.
+
+  Returns:
+    Tags 'O', 'B', 'I', 'B-Type', 'I-Type'.
+
+  Raises:
+    InputError: a label is none of these.
+  """
+  tags = ['O' if label in _NO_ENTITY else label for label in labels]
+  wrong = [tag for tag in tags if not re.fullmatch('O|[BI](-.+)?', tag)]
+  if wrong:
+    raise InputError(
+      f'{model}: its label {wrong[0]!r} is no BIO tag (O, B-Type, I-Type); '
+      'name them in the order of their ids: import it with --labels=O,B-Type,…'
+    )
+  return tuple(tags)
 
 
 def _sentences(document: documents.Document) -> list[list[tuple[int, int]]]:
@@ -140,27 +178,37 @@ def _with(
 
 
 def predict(
-  workdir: str, source: str, output: str, form: str
+  workdir: str,
+  source: str,
+  output: str,
+  form: str,
+  model: str = '',
+  do_lower_case: str = '',
 ) -> dict[str, Any]:
   """Tags a file of raw text or PubTator.
 
   Args:
-    workdir: folder of a training run.
+    workdir: folder of a training run; '' where `model` is given.
     source: a file with one document a line, or PubTator; '-' is standard
       input.
     output: the file (for brat, the folder) to write.
     form: a key of `FORMATS`.
+    model: instead of `workdir`, any model that `Tagger` opens.
+    do_lower_case: 'true' or 'false', where no file of the model states it.
 
   Returns:
     `{"output", "documents", "entities", "per_type"}`.
 
   Raises:
-    InputError: nothing trained there, or unreadable text.
+    InputError: no model there, or unreadable text.
   """
+  if bool(workdir) == bool(model):
+    raise InputError('predict needs one of --workdir and --model')
   if form not in FORMATS:
     raise InputError(f'--format is {form!r}; choose from {sorted(FORMATS)}')
   if source != '-' and not epath.Path(source).exists():
     raise InputError(f'--input {source}: no such file')
+  casing = weights.casing_of(do_lower_case)
   counts: Counter[str] = Counter()
   types: Counter[str] = Counter()
   total = 0
@@ -168,7 +216,7 @@ def predict(
   def counted() -> Iterator[documents.Document]:
     nonlocal total
     # Only now: a writer has refused a wrong output by then.
-    tagger = Tagger(workdir, counts)
+    tagger = Tagger(workdir or model, counts, casing)
     tagged = tagger(documents.read_documents(source, counts))
     # On a terminal only.
     for document in tqdm.tqdm(tagged, unit=' documents', disable=None):

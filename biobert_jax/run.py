@@ -17,11 +17,12 @@ from etils import epath
 from jax.experimental import multihost_utils
 from ml_collections import ConfigDict
 
+from biobert_jax import weights
 from biobert_jax.data.packing import FEATURES, PackedRows
 from biobert_jax.errors import DivergedError, PreemptedError
 from biobert_jax.experiment import Experiment, is_first_host
-from biobert_jax.interchange import huggingface
-from biobert_jax.models.encoder import stack_layers, unstack_layers
+from biobert_jax.interchange.select import select
+from biobert_jax.models import parameters
 from biobert_jax.tasks.task import Scored
 from biobert_jax.training import metric_writer, optimizer, sharding
 from biobert_jax.training.state import TrainState
@@ -121,30 +122,16 @@ def load_weights(
   Returns:
     path -> array; paths that are not there keep their random start.
   """
-  config, bert = experiment.config, experiment.bert
-  if not config.init_from:
+  found, bert = experiment.init_from, experiment.bert
+  if found is None:
     return {}
-  params = dict(abstract_params)
-  if bert.scan_layers:
-    encoder = jax.eval_shape(unstack_layers, params['bert']['encoder'])
-    params['bert'] = {**params['bert'], 'encoder': encoder}
-  shapes = {path: leaf.shape for path, leaf in _flat(params).items()}
-  loaded, report = huggingface.load(
-    config.init_from, bert, shapes, experiment.labels
-  )
-  _log.info('%s: %s', config.init_from, report)
-  if not bert.scan_layers:
-    return loaded
-  tree: dict[str, Any] = {}
-  prefix = 'bert/encoder/'
-  for path in [p for p in loaded if p.startswith(prefix)]:
-    *parents, leaf = path.removeprefix(prefix).split('/')
-    node = tree
-    for name in parents:
-      node = node.setdefault(name, {})
-    node[leaf] = loaded.pop(path)
-  stacked = _flat(stack_layers(tree))
-  return loaded | {prefix + p: np.asarray(x) for p, x in stacked.items()}
+  flat = jax.eval_shape(parameters.to_flat, abstract_params)
+  shapes = {path: leaf.shape for path, leaf in flat.items()}
+  contents = weights.read_params(found, bert)
+  same_classes = weights.labels_of(found) == experiment.labels
+  loaded, report = select(contents, shapes, found.given, same_classes)
+  _log.info('%s (%s): %s', found.given, found.form, report)
+  return _flat(parameters.to_tree(loaded, bert.scan_layers))
 
 
 def replace(params: Any, arrays: dict[str, np.ndarray]) -> Any:

@@ -10,8 +10,9 @@ from safetensors.numpy import save_file
 
 from biobert_jax import experiment, run
 from biobert_jax.errors import InputError
-from biobert_jax.interchange import huggingface
+from biobert_jax.interchange import names
 from biobert_jax.models.config import BertConfig
+from biobert_jax.models.parameters import to_flat
 from biobert_jax.tasks import ner
 from tests import small_run
 
@@ -32,12 +33,11 @@ def checkpoint_folder(tmp_path, **changes):
   }
   bert = BertConfig(**sizes)
   params = ner.make_task(bert, ('O', 'B', 'I')).init(jax.random.key(1))
-  table = huggingface.name_table(1)
-  tensors = {}
-  for path, leaf in run._flat(params).items():
-    array = np.asarray(leaf)
-    array = array.T if path.endswith('kernel') else array
-    tensors[table[path]] = np.ascontiguousarray(array)
+  flat = {path: np.asarray(leaf) for path, leaf in to_flat(params).items()}
+  tensors = {
+    name: np.ascontiguousarray(array)
+    for name, array in names.write(flat, names.HUGGINGFACE, 1).items()
+  }
   folder = tmp_path / 'model'
   folder.mkdir()
   save_file(tensors, folder / 'model.safetensors')

@@ -22,7 +22,7 @@ ROOMS = {
   'training': {'jax', 'optax', 'orbax', 'etils', 'jaxtyping', 'numpy'}
   | {'tensorboardX', 'tqdm', 'matplotlib'},
   'interchange': {'biobert_jax.models'}
-  | {'numpy', 'ml_dtypes', 'safetensors', 'etils'},
+  | {'numpy', 'ml_dtypes', 'safetensors', 'jax', 'onnx', 'onnxruntime'},
   'tasks': {
     'biobert_jax.models',
     'biobert_jax.data',

@@ -50,12 +50,15 @@ _CJK = re.compile(
 _SIGMA_CONTEXT = 50
 
 
-def settle(text: str, do_lower_case: bool) -> tuple[str, list[int] | None]:
+def settle(
+  text: str, do_lower_case: bool, split_cjk: bool = True
+) -> tuple[str, list[int] | None]:
   """Rewrites disputed characters so that the library treats them as Google.
 
   Args:
     text: Any text, lone surrogates included.
     do_lower_case: Whether the library will lower-case and strip accents.
+    split_cjk: Whether it will cut at each CJK ideograph.
 
   Returns:
     The rewritten text and, for each of its characters, the index in `text`
@@ -69,7 +72,7 @@ def settle(text: str, do_lower_case: bool) -> tuple[str, list[int] | None]:
   end = 0
   for match in pattern.finditer(text):
     at = match.start()
-    form = _google_form(text, at, do_lower_case)
+    form = _google_form(text, at, do_lower_case, split_cjk)
     parts += text[end:at], form
     origin += range(end, at)
     origin += [at] * len(form)
@@ -85,11 +88,13 @@ def settle_piece(piece: str) -> str:
 
 
 @functools.cache
-def normalizer(do_lower_case: bool) -> normalizers.BertNormalizer:
+def normalizer(
+  do_lower_case: bool, split_cjk: bool = True
+) -> normalizers.BertNormalizer:
   """The library's normaliser, to be run on settled text."""
   return normalizers.BertNormalizer(
     clean_text=True,
-    handle_chinese_chars=True,
+    handle_chinese_chars=split_cjk,
     strip_accents=do_lower_case,
     lowercase=do_lower_case,
   )
@@ -114,13 +119,15 @@ def basic_words(text: str, do_lower_case: bool) -> list[str]:
   return [_STAND_INS.sub(_stood_for, word) for word, _ in splits]
 
 
-def _google_form(text: str, at: int, do_lower_case: bool) -> str:
+def _google_form(
+  text: str, at: int, do_lower_case: bool, split_cjk: bool
+) -> str:
   """What Google's BasicTokenizer makes of one disputed character."""
   char = text[at]
   if unicodedata.category(char) in ('Cc', 'Cf'):
     return ''
   if _CJK.match(char):
-    return f' {settle_piece(char)} '
+    return f' {settle_piece(char)} ' if split_cjk else settle_piece(char)
   if do_lower_case:
     lower = _lower_sigma(text, at) if char == 'Σ' else char.lower()
     decomposed = unicodedata.normalize('NFD', lower)

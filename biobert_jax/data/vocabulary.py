@@ -10,6 +10,7 @@ import json
 import os
 import pathlib
 import re
+import string
 from collections.abc import Iterable
 from typing import Any
 
@@ -56,7 +57,8 @@ def read_vocab_file(path: str | os.PathLike[str]) -> tuple[str, ...]:
   first_line: dict[str, int] = {}
   # Only a newline ends a line: str.splitlines would cut at U+2028 too.
   for number, line in enumerate(text.rstrip('\r\n').split('\n'), 1):
-    piece = line.strip()
+    # Some vocabularies hold a wide space: no text meets it, its id counts.
+    piece = line.strip() or line.strip(string.whitespace)
     if not piece:
       raise InputError.at(path, number, 'empty line; remove it')
     if piece in first_line:

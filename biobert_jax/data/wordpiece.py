@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import tokenizers
-from tokenizers import models, pre_tokenizers
+from tokenizers import decoders, models, pre_tokenizers, processors
 
 from biobert_jax.data.code_points import normalizer, settle, settle_piece
 from biobert_jax.data.vocabulary import (
@@ -45,14 +45,17 @@ class WordPieceTokenizer:
     pieces: The vocabulary; a piece's index is its id. A piece that continues
       a word begins with `##`.
     do_lower_case: Whether text is lower-cased and stripped of accents.
+    tokenize_chinese_chars: Whether each CJK ideograph is a word by itself, as
+      in Google's; a few published vocabularies were made without.
 
   Raises:
-    InputError: A special token is missing, pieces repeat or hold white space,
+    InputError: A special token is missing, pieces repeat or are padded,
       or the vocabulary's casing contradicts `do_lower_case`.
   """
 
   pieces: tuple[str, ...] = dataclasses.field(repr=False)
   do_lower_case: bool
+  tokenize_chinese_chars: bool = True
 
   def __post_init__(self) -> None:
     missing = [token for token in SPECIALS if token not in self.pieces]
@@ -61,7 +64,9 @@ class WordPieceTokenizer:
         f'the vocabulary lacks {", ".join(missing)}: add a line for each, or'
         ' use the vocab.txt of a BERT checkpoint'
       )
-    if any(not piece or piece != piece.strip() for piece in self.pieces):
+    # White space alone may stand in a vocabulary: no text ever meets it.
+    stripped = {piece: piece.strip() for piece in self.pieces}
+    if any(not p or (s and p != s) for p, s in stripped.items()):
       raise InputError(
         'the vocabulary holds an empty or padded piece; strip and drop them'
       )
@@ -92,14 +97,14 @@ class WordPieceTokenizer:
     else:
       path = fast_path
       pieces = read_tokenizer_json(path)
-    stored, source = _stored_casing(folder)
+    stored, split_cjk, source = _stored_casing(folder)
     if stored is None:
       stored = do_lower_case
     if stored is None:
       raise InputError(
         f'{folder}: no file says whether the vocabulary is lower-cased; set'
-        ' --config.vocab.do_lower_case=true (uncased) or'
-        ' --config.vocab.do_lower_case=false (cased, as BioBERT)'
+        ' --do_lower_case=true (uncased) or --do_lower_case=false (cased, as'
+        ' BioBERT), in train --config.vocab.do_lower_case'
       )
     if do_lower_case is not None and do_lower_case != stored:
       raise InputError(
@@ -107,7 +112,7 @@ class WordPieceTokenizer:
         f' option says {json.dumps(do_lower_case)}; set'
         f' --config.vocab.do_lower_case={json.dumps(stored)} or leave it out'
       )
-    return cls._checked(pieces, stored, path)
+    return cls._checked(pieces, stored, path, split_cjk)
 
   @classmethod
   def from_vocab_file(
@@ -127,9 +132,10 @@ class WordPieceTokenizer:
     pieces: tuple[str, ...],
     do_lower_case: bool,
     path: str | os.PathLike[str],
+    tokenize_chinese_chars: bool = True,
   ) -> 'WordPieceTokenizer':
     try:
-      return cls(pieces, do_lower_case)
+      return cls(pieces, do_lower_case, tokenize_chinese_chars)
     except InputError as error:
       raise InputError(f'{path}: {error}') from None
 
@@ -182,9 +188,14 @@ class WordPieceTokenizer:
         continuing_subword_prefix='##',
       )
     )
-    backend.normalizer = normalizer(self.do_lower_case)
+    backend.normalizer = normalizer(
+      self.do_lower_case, self.tokenize_chinese_chars
+    )
     backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     return backend
+
+  def _settle(self, text: str) -> tuple[str, list[int] | None]:
+    return settle(text, self.do_lower_case, self.tokenize_chinese_chars)
 
   def tokenize(self, text: str) -> list[str]:
     """The pieces of a text, without [CLS] and [SEP]."""
@@ -201,7 +212,7 @@ class WordPieceTokenizer:
       covers. Ranges are in order and none is empty; pieces that one character
       gave (a Hangul syllable, lower-cased) share its range.
     """
-    settled, origin = settle(text, self.do_lower_case)
+    settled, origin = self._settle(text)
     encoding = self._backend.encode(settled, add_special_tokens=False)
     offsets: list[tuple[int, int]] = encoding.offsets
     if origin is not None:
@@ -220,7 +231,7 @@ class WordPieceTokenizer:
     """
     distinct = list(dict.fromkeys(words))
     encodings = self._backend.encode_batch_fast(
-      [settle(word, self.do_lower_case)[0] for word in distinct],
+      [self._settle(word)[0] for word in distinct],
       add_special_tokens=False,
     )
     ids: dict[str, list[int]] = {
@@ -229,16 +240,50 @@ class WordPieceTokenizer:
     }
     return [ids[word].copy() for word in words]
 
-  def save(self, directory: str | os.PathLike[str]) -> None:
+  def to_tokenizer_json(self) -> str:
+    """The text of a `tokenizer.json`, for the Rust library and transformers.
+
+    It adds [CLS] and [SEP], allows words of 200 characters as Google does,
+    and takes special tokens in a text as such. It lacks only our mending of
+    rare code points (`data/code_points.py`).
+    """
+    backend = tokenizers.Tokenizer(
+      models.WordPiece(
+        vocab={piece: i for i, piece in enumerate(self.pieces)},
+        unk_token=UNK,
+        max_input_chars_per_word=MAX_CHARS_PER_WORD,
+        continuing_subword_prefix='##',
+      )
+    )
+    backend.normalizer = normalizer(
+      self.do_lower_case, self.tokenize_chinese_chars
+    )
+    backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    backend.post_processor = processors.BertProcessing(
+      (SEP, self.sep_id), (CLS, self.cls_id)
+    )
+    backend.decoder = decoders.WordPiece()
+    backend.add_special_tokens(list(SPECIALS))
+    text: str = backend.to_str(pretty=True)
+    return text
+
+  def save(
+    self, directory: str | os.PathLike[str], model_max_length: int = 512
+  ) -> None:
     """Writes `vocab.txt` and a `tokenizer_config.json` that states casing.
 
     Without the latter, transformers would lower-case a cased vocabulary.
+
+    Args:
+      directory: Where to.
+      model_max_length: Pieces that the model takes; transformers warns beyond.
     """
     folder = pathlib.Path(directory)
     folder.mkdir(parents=True, exist_ok=True)
     config = {
       'do_lower_case': self.do_lower_case,
-      'model_max_length': 512,
+      'tokenize_chinese_chars': self.tokenize_chinese_chars,
+      'model_max_length': model_max_length,
       'tokenizer_class': 'BertTokenizer',
     }
     _write(folder / 'vocab.txt', '\n'.join(self.pieces) + '\n')
@@ -276,8 +321,10 @@ def check_vocab_size(
   )
 
 
-def _stored_casing(folder: pathlib.Path) -> tuple[bool | None, pathlib.Path]:
-  """The casing that a directory's files state, and the file that does."""
+def _stored_casing(
+  folder: pathlib.Path,
+) -> tuple[bool | None, bool, pathlib.Path]:
+  """The casing that a directory's files state, whether CJK is split, where."""
   path = folder / 'tokenizer_config.json'
   settings: dict[str, Any] = read_json(path)
   lower = settings.get('do_lower_case')
@@ -289,15 +336,17 @@ def _stored_casing(folder: pathlib.Path) -> tuple[bool | None, pathlib.Path]:
     lower = settings.get('lowercase')
     split_cjk = settings.get('handle_chinese_chars')
   strip_accents = settings.get('strip_accents')
-  if lower is not None and not isinstance(lower, bool):
-    raise InputError(f'{path}: casing must be true or false, not {lower!r}')
-  if split_cjk is False or strip_accents not in (None, lower):
+  for value in (lower, split_cjk):
+    if value is not None and not isinstance(value, bool):
+      raise InputError(
+        f'{path}: casing and CJK must be true or false, not {value!r}'
+      )
+  if strip_accents not in (None, lower):
     raise InputError(
-      f'{path}: accents stripped: {strip_accents}, CJK split: {split_cjk};'
-      ' BERT strips accents just when it lower-cases, and splits CJK: use a'
-      ' checkpoint that does'
+      f'{path}: accents stripped: {strip_accents}; BERT strips accents just '
+      'when it lower-cases: use a checkpoint that does'
     )
-  return lower, path
+  return lower, split_cjk is not False, path
 
 
 def _check_casing(pieces: tuple[str, ...], do_lower_case: bool) -> None:

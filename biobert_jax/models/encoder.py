@@ -1,7 +1,7 @@
 """BERT: embeddings, the stack of layers, the pooler."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -55,10 +55,26 @@ def _remat_layer(config: BertConfig) -> type[nn.Module]:
   )
 
 
+class BertOutput(NamedTuple):
+  """What the encoder makes of a batch, in `config.dtype`.
+
+  Attributes:
+    last: [B, L, D], the last layer's vectors.
+    pooled: [B, P, D], the pooler's, where `cls_positions` were given.
+    layers: [N + 1, B, L, D], the embeddings' vectors and each layer's, where
+      `all_layers` was asked for.
+  """
+
+  last: Float[Array, 'B L D']
+  pooled: Float[Array, 'B P D'] | None
+  layers: Float[Array, 'M B L D'] | None
+
+
 class _ScannedLayer(nn.Module):
   """A layer in the (carry, per-layer) form of `nn.scan`."""
 
   config: BertConfig
+  all_layers: bool
 
   @nn.compact
   def __call__(
@@ -66,9 +82,10 @@ class _ScannedLayer(nn.Module):
     hidden: Float[Array, 'B L D'],
     mask: Bool[Array, 'B 1 L L'],
     dropout_keys: DropoutKeys,
-  ) -> tuple[Float[Array, 'B L D'], None]:
+  ) -> tuple[Float[Array, 'B L D'], Float[Array, 'B L D'] | None]:
     layer = _remat_layer(self.config)(self.config, name='layer')
-    return layer(hidden, mask, dropout_keys), None
+    hidden = layer(hidden, mask, dropout_keys)
+    return hidden, hidden if self.all_layers else None
 
 
 class Encoder(nn.Module):
@@ -82,15 +99,19 @@ class Encoder(nn.Module):
     hidden: Float[Array, 'B L D'],
     mask: Bool[Array, 'B 1 L L'],
     dropout_keys: DropoutKeys,
-  ) -> Float[Array, 'B L D']:
+    all_layers: bool = False,
+  ) -> tuple[Float[Array, 'B L D'], Float[Array, 'N B L D'] | None]:
+    """The last layer's vectors and, if `all_layers`, those of every layer."""
     config = self.config
     count = config.num_hidden_layers
     keys = split_keys(dropout_keys, count)
     if not config.scan_layers:
       layer = _remat_layer(config)
+      each = []
       for i in range(count):
         hidden = layer(config, name=f'layer_{i}')(hidden, mask, keys[i])
-      return hidden
+        each.append(hidden)
+      return hidden, jnp.stack(each) if all_layers else None
     scanned = nn.scan(
       _ScannedLayer,
       variable_axes={'params': 0},
@@ -100,8 +121,7 @@ class Encoder(nn.Module):
     )
     given = [key for key in keys if key is not None]
     stacked = jnp.stack(given) if given else None
-    hidden, _ = scanned(config, name='layers')(hidden, mask, stacked)
-    return hidden
+    return scanned(config, all_layers, name='layers')(hidden, mask, stacked)
 
 
 class BertEncoder(nn.Module):
@@ -117,7 +137,9 @@ class BertEncoder(nn.Module):
     position_ids: Int[Array, 'B L'],
     sequence_ids: Int[Array, 'B L'],
     dropout_keys: Key[Array, 'B'] | None = None,
-  ) -> Float[Array, 'B L D']:
+    cls_positions: Int[Array, 'B P'] | None = None,
+    all_layers: bool = False,
+  ) -> BertOutput:
     """Encodes a batch of packed rows.
 
     Args:
@@ -126,16 +148,42 @@ class BertEncoder(nn.Module):
       position_ids: positions, from 0 in each packed sequence.
       sequence_ids: 0 for padding, 1, 2, ... for the sequences of a row.
       dropout_keys: a key for each row while training; None: no dropout.
+      cls_positions: where in its row each packed sequence begins; None: no
+        pooler, neither computed nor among the parameters.
+      all_layers: whether to return the vectors of every layer.
 
     Returns:
-      The last layer's vectors, in `config.dtype`.
+      The last layer's vectors, and what else was asked for.
     """
     of_embeddings, of_layers = split_keys(dropout_keys, 2)
-    hidden = Embeddings(self.config, name='embeddings')(
+    embedded = Embeddings(self.config, name='embeddings')(
       input_ids, segment_ids, position_ids, of_embeddings
     )
     mask = attention_mask(sequence_ids)
-    return Encoder(self.config, name='encoder')(hidden, mask, of_layers)
+    last, each = Encoder(self.config, name='encoder')(
+      embedded, mask, of_layers, all_layers
+    )
+    pooled = None
+    if cls_positions is not None:
+      pooled = Pooler(self.config, name='pooler')(last, cls_positions)
+    if each is not None:
+      each = jnp.concatenate([embedded[None], each])
+    return BertOutput(last, pooled, each)
+
+  def word_embeddings(self) -> Float[Array, 'V D']:
+    """The table of word vectors itself, once the encoder has been called.
+
+    BERT's masked language model decodes with it (modeling.py:261): read here,
+    it stays one parameter of two uses.
+    """
+    return self.variables['params']['embeddings']['word_embeddings']
+
+
+def at_positions(
+  hidden: Float[Array, 'B L D'], positions: Int[Array, 'B P']
+) -> Float[Array, 'B P D']:
+  """The vectors that stand at given places of their row."""
+  return jnp.take_along_axis(hidden, positions[..., None], axis=1)
 
 
 class Pooler(nn.Module):
@@ -150,28 +198,5 @@ class Pooler(nn.Module):
     cls_positions: Int[Array, 'B P'],
   ) -> Float[Array, 'B P D']:
     """Pools the vectors that stand at `cls_positions`."""
-    first = jnp.take_along_axis(hidden, cls_positions[..., None], axis=1)
+    first = at_positions(hidden, cls_positions)
     return jnp.tanh(dense(self.config, self.config.hidden_size, 'dense')(first))
-
-
-def stack_layers(params: dict[str, Any]) -> dict[str, Any]:
-  """Parameters of unrolled layers -> those of scanned layers.
-
-  Args:
-    params: an `Encoder`'s parameters, `layer_0` ... `layer_{N-1}`.
-
-  Returns:
-    The same numbers under `layers/layer`, stacked along a new first axis.
-  """
-  layers = [params[f'layer_{i}'] for i in range(len(params))]
-  return {'layers': {'layer': jax.tree.map(lambda *xs: jnp.stack(xs), *layers)}}
-
-
-def unstack_layers(params: dict[str, Any]) -> dict[str, Any]:
-  """The inverse of `stack_layers`."""
-  stacked = params['layers']['layer']
-  count = jax.tree.leaves(stacked)[0].shape[0]
-  return {
-    f'layer_{i}': jax.tree.map(lambda x, i=i: x[i], stacked)
-    for i in range(count)
-  }

@@ -19,8 +19,13 @@ from biobert_jax.models.config import BertConfig
 DropoutKeys = Key[Array, 'B'] | None
 
 
-def dense(config: BertConfig, features: int, name: str) -> nn.Dense:
-  """A dense layer [..., in] -> [..., features], initialised as BERT's."""
+def dense(
+  config: BertConfig, features: int, name: str | None = None
+) -> nn.Dense:
+  """A dense layer [..., in] -> [..., features], initialised as BERT's.
+
+  `name` is for layers made in a call; in `setup`, the attribute names them.
+  """
   return nn.Dense(
     features,
     dtype=jnp.dtype(config.dtype),

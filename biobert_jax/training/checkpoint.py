@@ -6,9 +6,11 @@ each aside and renames it when complete.
 """
 
 import math
+import os
 from typing import Any
 
 import jax
+import numpy as np
 import orbax.checkpoint as ocp
 from etils import epath
 
@@ -149,3 +151,46 @@ class Checkpoints:
     for manager in (self._latest, self._best):
       manager.wait_until_finished()
       manager.close()
+
+
+def write_params(folder: str | os.PathLike[str], params: Any) -> None:
+  """Writes parameters alone into a new folder.
+
+  Args:
+    folder: where.
+    params: a tree of arrays.
+  """
+  with ocp.StandardCheckpointer() as writer:
+    writer.save(epath.Path(folder).resolve(), params)
+
+
+def read_params(folder: str | os.PathLike[str]) -> Any:
+  """Reads parameters to the host, whatever mesh wrote them.
+
+  Args:
+    folder: that of `write_params`, or the folder `best` of a work folder.
+
+  Returns:
+    The tree that was saved, as NumPy arrays.
+
+  Raises:
+    InputError: nothing was written there, or it is damaged.
+  """
+  path = epath.Path(folder).resolve()
+  if not (path / '_METADATA').exists():
+    steps = [p.name for p in path.glob('*') if p.name.isdecimal()]
+    if not steps:
+      raise InputError(f'{path}: holds no parameters; train first')
+    path = path / max(steps, key=int) / 'params'
+  try:
+    with ocp.Checkpointer(ocp.PyTreeCheckpointHandler()) as reader:
+      tree = dict(ocp.PyTreeCheckpointHandler().metadata(path).tree)
+      as_numpy = jax.tree.map(
+        lambda _: ocp.RestoreArgs(restore_type=np.ndarray), tree
+      )
+      return reader.restore(
+        path, args=ocp.args.PyTreeRestore(restore_args=as_numpy)
+      )
+  except (OSError, ValueError, KeyError) as error:
+    reason = ' '.join(str(error).split())[:200]
+    raise InputError(f'{path}: damaged ({reason}); copy it again') from error

@@ -31,6 +31,7 @@ STRATEGIES: dict[str, dict[str, str]] = {
 
 # Exactly one row matches each parameter path; there is no catch-all row.
 _LAYER = r'.*/encoder/(layer_\d+|layers/layer)'
+_HEAD = r'(classifier|qa_outputs|yes_no|cls/seq_relationship)'
 TABLE: tuple[tuple[str, tuple[str, ...]], ...] = (
   (r'.*embeddings/word_embeddings', ('vocab', 'embed')),
   (r'.*embeddings/position_embeddings', ('position', 'embed')),
@@ -48,8 +49,12 @@ TABLE: tuple[tuple[str, tuple[str, ...]], ...] = (
   (_LAYER + r'/output/LayerNorm/(scale|bias)', ('embed',)),
   (r'(.*/)?pooler/dense/kernel', ('embed', 'pooled')),
   (r'(.*/)?pooler/dense/bias', ('pooled',)),
-  (r'classifier/kernel', ('embed', 'labels')),
-  (r'classifier/bias', ('labels',)),
+  (r'cls/predictions/transform/dense/kernel', ('embed', 'transformed')),
+  (r'cls/predictions/transform/dense/bias', ('transformed',)),
+  (r'cls/predictions/transform/LayerNorm/(scale|bias)', ('embed',)),
+  (r'cls/predictions/bias', ('vocab',)),
+  (_HEAD + r'/kernel', ('embed', 'labels')),
+  (_HEAD + r'/bias', ('labels',)),
 )
 
 

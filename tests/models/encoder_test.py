@@ -4,6 +4,7 @@ One row of packed sequences equals as many rows of one; scanned layers equal
 unrolled ones; no policy of rematerialisation changes a number.
 """
 
+import functools
 import math
 import re
 
@@ -13,12 +14,9 @@ import numpy as np
 import pytest
 
 from biobert_jax.models.config import BertConfig
-from biobert_jax.models.encoder import (
-  BertEncoder,
-  Pooler,
-  stack_layers,
-  unstack_layers,
-)
+from biobert_jax.models.encoder import BertEncoder, Pooler
+from biobert_jax.models.layers import Embeddings
+from biobert_jax.models.parameters import to_flat, to_tree
 
 BASE = BertConfig(
   vocab_size=30,
@@ -94,7 +92,7 @@ def variables():
 @pytest.fixture(scope='module')
 def encode(variables):
   apply = jax.jit(BertEncoder(BASE).apply)
-  return lambda arrays: np.asarray(apply(variables, *arrays))
+  return lambda arrays: np.asarray(apply(variables, *arrays).last)
 
 
 def numpy_bert(params, ids, segments):
@@ -174,14 +172,7 @@ def test_golden_paths_of_one_layer():
 
 
 def scanned(variables):
-  params = dict(variables['params'])
-  return {'params': params | {'encoder': stack_layers(params['encoder'])}}
-
-
-def test_stacking_is_undone(variables):
-  encoder = variables['params']['encoder']
-  back = unstack_layers(stack_layers(encoder))
-  jax.tree.map(np.testing.assert_array_equal, back, encoder)
+  return {'params': to_tree(to_flat(variables['params']), scan_layers=True)}
 
 
 def test_scan_makes_the_parameters_that_stacking_makes(variables):
@@ -201,15 +192,6 @@ def test_scanned_layers_start_from_different_numbers():
   assert not np.array_equal(kernel[0], kernel[1])
 
 
-@pytest.mark.parametrize('drop', [False, True])
-def test_scan_equals_loop_and_draws_the_same_bits(variables, drop):
-  keys = jax.random.split(jax.random.key(5), 2) if drop else None
-  loop = jax.jit(BertEncoder(BASE).apply)(variables, *PACKED, keys)
-  scan = BertEncoder(BASE.replace(scan_layers=True))
-  scan = jax.jit(scan.apply)(scanned(variables), *PACKED, keys)
-  np.testing.assert_allclose(loop, scan, atol=1e-6)
-
-
 def test_every_dropout_draws_bits_of_its_own():
   """Embeddings, and twice hidden plus once attention in each layer."""
   keys = jax.random.split(jax.random.key(5), 2)
@@ -217,6 +199,77 @@ def test_every_dropout_draws_bits_of_its_own():
   shapes = jax.eval_shape(encoder.init, jax.random.key(0), *PACKED)
   program = jax.make_jaxpr(encoder.apply)(shapes, *PACKED, keys)
   assert str(program).count(' = random_bits[') == 1 + 3 * 2
+
+
+# What else the encoder returns.
+
+
+@pytest.fixture(scope='module')
+def asked(variables):
+  """Everything the encoder can return, by loop and by scan."""
+  positions = jnp.asarray([[0, 5, 9], [0, 0, 0]], jnp.int32)
+
+  @functools.cache
+  def run(scan, drop=False):
+    keys = jax.random.split(jax.random.key(5), 2) if drop else None
+    encoder = BertEncoder(BASE.replace(scan_layers=scan))
+    params = (scanned(variables) if scan else variables)['params']
+    pooler = {'dense': {'kernel': jnp.eye(16), 'bias': jnp.full(16, 0.5)}}
+    return jax.jit(encoder.apply, static_argnames='all_layers')(
+      {'params': params | {'pooler': pooler}},
+      *PACKED,
+      keys,
+      cls_positions=positions,
+      all_layers=True,
+    )
+
+  return run
+
+
+@pytest.mark.parametrize('scan', [False, True])
+def test_all_layers_are_those_of_shallower_encoders(
+  variables, encode, asked, scan
+):
+  out = asked(scan)
+  assert out.layers.shape == (3, 2, 16, 16)
+  np.testing.assert_array_equal(out.layers[-1], out.last)
+  np.testing.assert_allclose(out.last, encode(PACKED), atol=1e-6)
+  shallow = BertEncoder(BASE.replace(num_hidden_layers=1))
+  first = jax.jit(shallow.apply)(variables, *PACKED).last
+  np.testing.assert_allclose(out.layers[1], first, atol=1e-6)
+  embedded = jax.jit(Embeddings(BASE).apply)(
+    {'params': variables['params']['embeddings']}, *PACKED[:3], None
+  )
+  np.testing.assert_allclose(out.layers[0], embedded, atol=1e-6)
+
+
+@pytest.mark.parametrize('scan', [False, True])
+def test_the_encoder_pools_its_last_layer(asked, scan):
+  out = asked(scan)
+  for row, place, position in ((0, 0, 0), (0, 1, 5), (0, 2, 9), (1, 2, 0)):
+    expected = np.tanh(np.asarray(out.last[row, position]) + 0.5)
+    np.testing.assert_allclose(out.pooled[row, place], expected, atol=1e-6)
+
+
+@pytest.mark.parametrize('drop', [False, True])
+def test_scan_equals_loop_and_draws_the_same_bits(variables, asked, drop):
+  """And to ask for more changes none of them."""
+  keys = jax.random.split(jax.random.key(5), 2) if drop else None
+  loop = jax.jit(BertEncoder(BASE).apply)(variables, *PACKED, keys)
+  np.testing.assert_allclose(loop.last, asked(True, drop).last, atol=1e-6)
+
+
+def test_nothing_is_returned_or_stacked_unasked(variables):
+  def program(**options):
+    encoder = BertEncoder(BASE.replace(scan_layers=True))
+    apply = functools.partial(encoder.apply, **options)
+    traced = jax.make_jaxpr(apply)(scanned(variables), *PACKED)
+    (scan,) = (e for e in traced.eqns if e.primitive.name == 'scan')
+    # A scan returns what it carries, and then what it stacks.
+    return len(traced.out_avals), len(scan.outvars) - scan.params['num_carry']
+
+  assert program() == (1, 0)
+  assert program(all_layers=True) == (2, 1)
 
 
 # Rematerialisation.
@@ -231,7 +284,7 @@ def gradient_of(variables, **changes):
   target = np.random.default_rng(2).normal(size=(2, 16, 16))
 
   def loss(variables):
-    hidden = BertEncoder(config).apply(variables, *PACKED, keys)
+    hidden = BertEncoder(config).apply(variables, *PACKED, keys).last
     return jnp.mean(jnp.square(hidden - jnp.asarray(target, jnp.float32)))
 
   return jax.jit(jax.value_and_grad(loss)).lower(variables)
@@ -293,7 +346,7 @@ def test_remat_computes_again(variables, scan):
 def test_dot_product_attention_equals_einsum(variables, encode):
   config = BASE.replace(attention='dot_product_attention')
   actual = jax.jit(BertEncoder(config).apply)(variables, *PACKED)
-  np.testing.assert_allclose(actual, encode(PACKED), atol=2e-6)
+  np.testing.assert_allclose(actual.last, encode(PACKED), atol=2e-6)
 
 
 @pytest.mark.parametrize('attention', ['einsum', 'dot_product_attention'])
@@ -319,7 +372,7 @@ def test_bfloat16_where_it_is_safe(attention):
 
 def test_bfloat16_is_near_float32(variables, encode):
   encoder = BertEncoder(BASE.replace(dtype='bfloat16'))
-  actual = jax.jit(encoder.apply)(variables, *PACKED).astype(np.float32)
+  actual = jax.jit(encoder.apply)(variables, *PACKED).last.astype(np.float32)
   assert np.max(np.abs(actual - encode(PACKED))) < 0.1
 
 

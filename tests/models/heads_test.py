@@ -1,11 +1,22 @@
-"""The token classifier: BERT, dropout, one linear layer."""
+"""Each head against NumPy on the encoder's vectors, and its parameters."""
+
+import math
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
+from biobert_jax.errors import InputError
 from biobert_jax.models.config import BertConfig
-from biobert_jax.models.heads import TokenClassifier
+from biobert_jax.models.encoder import BertEncoder
+from biobert_jax.models.heads import (
+  HEADS,
+  PreTrainer,
+  TokenClassifier,
+  module_of,
+)
+from biobert_jax.models.parameters import to_flat
 
 CONFIG = BertConfig(
   vocab_size=30,
@@ -14,26 +25,300 @@ CONFIG = BertConfig(
   num_attention_heads=2,
   intermediate_size=24,
   max_position_embeddings=8,
-  dtype='bfloat16',
+  # Large weights: a mistake in any of them shows.
+  initializer_range=0.3,
   hidden_dropout_prob=0.5,
   attention_probs_dropout_prob=0.0,
 )
 IDS = jnp.ones((3, 8), jnp.int32)
+LABELS = 5
+
+# Rows of two sequences, and one of padding behind one.
+PIECES = jnp.asarray(
+  [
+    [2, 9, 4, 7, 3, 2, 8, 3],
+    [2, 5, 3, 2, 6, 6, 9, 3],
+    [2, 11, 3, 0, 0, 0, 0, 0],
+  ],
+  jnp.int32,
+)
+SEQUENCES = jnp.asarray(
+  [[1] * 5 + [2] * 3, [1] * 3 + [2] * 5, [1] * 3 + [0] * 5], jnp.int32
+)
+POSITIONS = jnp.asarray(
+  [[*range(5), *range(3)], [*range(3), *range(5)], [*range(3), *range(5)]],
+  jnp.int32,
+)
+FEATURES = PIECES, PIECES % 2, POSITIONS, SEQUENCES
+CLS = jnp.asarray([[0, 5], [0, 3], [0, 0]], jnp.int32)
+MASKED = jnp.asarray([[1, 6, 0], [1, 5, 6], [1, 0, 0]], jnp.int32)
+# What each head takes besides the features.
+EXTRA = {
+  'encoder': (CLS,),
+  'pretraining': (CLS, MASKED),
+  'masked_lm': (CLS, MASKED),
+  'token': (),
+  'sequence': (CLS,),
+  'span': (),
+  'yes_no': (CLS,),
+}
 
 
-def test_shapes_types_and_names():
-  module = TokenClassifier(CONFIG, 5)
-  shapes = jax.eval_shape(module.init, jax.random.key(0), IDS, IDS, IDS, IDS)
-  assert set(shapes['params']) == {'bert', 'classifier'}
-  classifier = shapes['params']['classifier']
-  assert classifier['kernel'].shape == (16, 5)
-  assert classifier['bias'].shape == (5,)
-  logits = jax.eval_shape(module.apply, shapes, IDS, IDS, IDS, IDS)
-  assert (logits.shape, logits.dtype) == ((3, 8, 5), jnp.float32)
+def layer_paths(prefix, first):
+  """Paths and shapes of a layer; `first`: its axis of stacking, or none."""
+  d, f = (16,), (24,)
+  shapes = {}
+  for module, rows, columns in (
+    ('attention/self/query', d, d),
+    ('attention/self/key', d, d),
+    ('attention/self/value', d, d),
+    ('attention/output/dense', d, d),
+    ('intermediate/dense', d, f),
+    ('output/dense', f, d),
+  ):
+    shapes[f'{prefix}/{module}/kernel'] = first + rows + columns
+    shapes[f'{prefix}/{module}/bias'] = first + columns
+  for module in ('attention/output/LayerNorm', 'output/LayerNorm'):
+    shapes[f'{prefix}/{module}/scale'] = first + d
+    shapes[f'{prefix}/{module}/bias'] = first + d
+  return shapes
+
+
+EMBEDDINGS = {
+  'bert/embeddings/word_embeddings': (30, 16),
+  'bert/embeddings/position_embeddings': (8, 16),
+  'bert/embeddings/token_type_embeddings': (2, 16),
+  'bert/embeddings/LayerNorm/scale': (16,),
+  'bert/embeddings/LayerNorm/bias': (16,),
+}
+POOLER = {
+  'bert/pooler/dense/kernel': (16, 16),
+  'bert/pooler/dense/bias': (16,),
+}
+PREDICTIONS = {
+  'cls/predictions/transform/dense/kernel': (16, 16),
+  'cls/predictions/transform/dense/bias': (16,),
+  'cls/predictions/transform/LayerNorm/scale': (16,),
+  'cls/predictions/transform/LayerNorm/bias': (16,),
+  'cls/predictions/bias': (30,),
+}
+NEXT_SENTENCE = {
+  'cls/seq_relationship/kernel': (16, 2),
+  'cls/seq_relationship/bias': (2,),
+}
+CLASSIFIER = {'classifier/kernel': (16, 5), 'classifier/bias': (5,)}
+# All that a head adds to embeddings and layers.
+OF_HEAD = {
+  'encoder': POOLER,
+  'pretraining': POOLER | PREDICTIONS | NEXT_SENTENCE,
+  'masked_lm': PREDICTIONS,
+  'token': CLASSIFIER,
+  'sequence': POOLER | CLASSIFIER,
+  'span': {'qa_outputs/kernel': (16, 2), 'qa_outputs/bias': (2,)},
+  'yes_no': {'yes_no/kernel': (16, 1), 'yes_no/bias': (1,)},
+}
+
+
+def abstract(head, config=CONFIG):
+  """A head's module and the shapes of its variables."""
+  module = module_of(head, config, LABELS)
+  arguments = *FEATURES, *EXTRA[head]
+  return module, jax.eval_shape(module.init, jax.random.key(0), *arguments)
+
+
+def paths_of(tree):
+  leaves = jax.tree_util.tree_leaves_with_path(tree)
+  return {'/'.join(k.key for k in path): leaf for path, leaf in leaves}
+
+
+@pytest.mark.parametrize('scan', [False, True])
+@pytest.mark.parametrize('head', HEADS)
+def test_paths_and_shapes(head, scan):
+  config = CONFIG.replace(num_hidden_layers=2, scan_layers=scan)
+  _, variables = abstract(head, config)
+  actual = {k: v.shape for k, v in paths_of(variables['params']).items()}
+  if scan:
+    layers = layer_paths('bert/encoder/layers/layer', (2,))
+  else:
+    layers = layer_paths('bert/encoder/layer_0', ())
+    layers |= layer_paths('bert/encoder/layer_1', ())
+  assert actual == EMBEDDINGS | layers | OF_HEAD[head]
+
+
+def test_the_encoder_alone_has_no_pooler_unasked():
+  module = module_of('encoder', CONFIG)
+  init = jax.eval_shape(module.init, jax.random.key(0), *FEATURES)
+  assert set(init['params']['bert']) == {'embeddings', 'encoder'}
+
+
+# Numbers.
+
+
+@pytest.fixture(scope='module')
+def logits_of():
+  """Runs a head on noisy parameters.
+
+  Gives its outputs, the encoder's, and the parameters in float64.
+  """
+
+  def run(head, config=CONFIG):
+    module, variables = abstract(head, config)
+    draw = np.random.default_rng(1).normal
+    variables = jax.tree.map(
+      lambda x: draw(0, 0.3, x.shape).astype(np.float32), variables
+    )
+    outputs = jax.jit(module.apply)(variables, *FEATURES, *EXTRA[head])
+    hidden = jax.jit(BertEncoder(config).apply)(
+      {'params': variables['params']['bert']}, *FEATURES
+    )
+    params = {
+      path: np.asarray(x, np.float64)
+      for path, x in to_flat(variables['params']).items()
+    }
+    return outputs, np.asarray(hidden.last, np.float64), params
+
+  return run
+
+
+def dense(params, name, x):
+  return x @ params[f'{name}/kernel'] + params[f'{name}/bias']
+
+
+def at(hidden, positions):
+  return np.stack([h[p] for h, p in zip(hidden, positions, strict=True)])
+
+
+def pooled(params, hidden):
+  return np.tanh(dense(params, 'bert/pooler/dense', at(hidden, CLS)))
+
+
+def check(actual, expected):
+  assert actual.dtype == jnp.float32
+  assert actual.shape == expected.shape
+  np.testing.assert_allclose(actual, expected, atol=2e-5)
+
+
+def test_encoder(logits_of):
+  output, hidden, params = logits_of('encoder')
+  np.testing.assert_allclose(output.last, hidden, atol=1e-6)
+  check(output.pooled, pooled(params, hidden))
+
+
+def test_token(logits_of):
+  logits, hidden, params = logits_of('token')
+  check(logits, dense(params, 'classifier', hidden))
+
+
+def test_sequence(logits_of):
+  logits, hidden, params = logits_of('sequence')
+  check(logits, dense(params, 'classifier', pooled(params, hidden)))
+
+
+def test_span(logits_of):
+  logits, hidden, params = logits_of('span')
+  check(logits, dense(params, 'qa_outputs', hidden))
+
+
+def test_yes_no(logits_of):
+  logits, hidden, params = logits_of('yes_no')
+  check(logits, dense(params, 'yes_no', at(hidden, CLS))[..., 0])
+
+
+ERF = np.vectorize(math.erf)
+ACTIVATIONS = {
+  'gelu': lambda x: x * (1 + ERF(x / math.sqrt(2))) / 2,
+  'gelu_tanh': lambda x: (
+    x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))) / 2
+  ),
+  'relu': lambda x: np.maximum(x, 0),
+}
+
+
+def predictions(params, hidden, hidden_act):
+  x = dense(params, 'cls/predictions/transform/dense', at(hidden, MASKED))
+  x = ACTIVATIONS[hidden_act](x)
+  x = (x - x.mean(-1, keepdims=True)) / np.sqrt(x.var(-1) + 1e-12)[..., None]
+  x *= params['cls/predictions/transform/LayerNorm/scale']
+  x += params['cls/predictions/transform/LayerNorm/bias']
+  table = params['bert/embeddings/word_embeddings']
+  return x @ table.T + params['cls/predictions/bias']
+
+
+@pytest.mark.parametrize('hidden_act', sorted(ACTIVATIONS))
+def test_masked_lm(logits_of, hidden_act):
+  config = CONFIG.replace(hidden_act=hidden_act)
+  logits, hidden, params = logits_of('masked_lm', config)
+  check(logits.masked_lm, predictions(params, hidden, hidden_act))
+  assert logits.next_sentence is None
+
+
+def test_pretraining(logits_of):
+  logits, hidden, params = logits_of('pretraining')
+  check(logits.masked_lm, predictions(params, hidden, 'gelu'))
+  expected = dense(params, 'cls/seq_relationship', pooled(params, hidden))
+  check(logits.next_sentence, expected)
+
+
+@pytest.mark.parametrize('head', HEADS[1:])
+def test_logits_are_float32_where_the_encoder_is_not(head):
+  module, variables = abstract(head, CONFIG.replace(dtype='bfloat16'))
+  arguments = *FEATURES, *EXTRA[head]
+  logits = jax.eval_shape(module.apply, variables, *arguments)
+  assert {x.dtype for x in jax.tree.leaves(logits)} == {jnp.dtype('float32')}
+
+
+def test_pieces_are_decoded_in_bfloat16_and_summed_in_float32():
+  module, variables = abstract('masked_lm', CONFIG.replace(dtype='bfloat16'))
+  apply, arguments = module.apply, (*FEATURES, CLS, MASKED)
+  program = jax.make_jaxpr(apply)(variables, *arguments)
+  (product,) = (
+    equation
+    for equation in program.eqns
+    if equation.primitive.name == 'dot_general'
+    and 30 in equation.outvars[0].aval.shape
+  )
+  assert {x.aval.dtype for x in product.invars} == {jnp.dtype('bfloat16')}
+  assert product.outvars[0].aval.dtype == jnp.float32
+
+
+# The table that the masked language model shares with the embeddings.
+
+
+def test_gradients_of_both_uses_of_the_table_are_joined():
+  module = PreTrainer(CONFIG, next_sentence=False)
+  variables = jax.jit(module.init)(jax.random.key(0), *FEATURES, CLS, MASKED)
+
+  def loss(variables):
+    # One column: as an output, the table is used in row 20 alone, which is
+    # no input.
+    logits = module.apply(variables, *FEATURES, CLS, MASKED).masked_lm
+    return jnp.sum(jnp.sin(logits[..., 20]))
+
+  gradient = jax.jit(jax.grad(loss))(variables)
+  rows = gradient['params']['bert']['embeddings']['word_embeddings']
+  used = np.flatnonzero(np.any(np.asarray(rows), axis=-1))
+  # Also as inputs, save padding, which no predicted piece sees.
+  assert set(used) == {20, *np.unique(PIECES[SEQUENCES > 0]).tolist()}
+
+
+def test_only_masked_positions_are_decoded():
+  module, variables = abstract('pretraining')
+  arguments = *FEATURES, CLS, MASKED
+  program = str(jax.make_jaxpr(module.apply)(variables, *arguments))
+  assert 'f32[3,3,30]' in program
+  assert 'f32[3,8,30]' not in program
+
+
+def test_without_next_sentence_there_is_no_pooler():
+  _, variables = abstract('masked_lm')
+  assert 'pooler' not in variables['params']['bert']
+
+
+# Dropout.
 
 
 def test_dropout_belongs_to_rows_and_is_off_without_keys():
-  module = TokenClassifier(CONFIG.replace(dtype='float32'), 5)
+  module = TokenClassifier(CONFIG, 5)
   variables = jax.jit(module.init)(jax.random.key(0), IDS, IDS, IDS, IDS)
   apply = jax.jit(module.apply)
   keys = jax.random.split(jax.random.key(1), 3)
@@ -46,10 +331,28 @@ def test_dropout_belongs_to_rows_and_is_off_without_keys():
   np.testing.assert_allclose(turned[::-1], dropped, atol=1e-6)
 
 
-def test_dropout_precedes_the_classifier():
-  module = TokenClassifier(CONFIG, 5)
-  shapes = jax.eval_shape(module.init, jax.random.key(0), IDS, IDS, IDS, IDS)
+@pytest.mark.parametrize('head', HEADS)
+def test_dropout_precedes_the_classifiers_alone(head):
+  module, variables = abstract(head)
   keys = jax.random.split(jax.random.key(1), 3)
-  program = jax.make_jaxpr(module.apply)(shapes, IDS, IDS, IDS, IDS, keys)
+  arguments = *FEATURES, *EXTRA[head], keys  # The keys come last.
+  program = jax.make_jaxpr(module.apply)(variables, *arguments)
   # Embeddings, two sublayers, the head.
-  assert str(program).count(' = random_bits[') == 4
+  count = 4 if head in ('token', 'sequence') else 3
+  assert str(program).count(' = random_bits[') == count
+
+
+# Names.
+
+
+@pytest.mark.parametrize('head', ['ner', '', 'Token'])
+def test_unknown_heads_are_refused(head):
+  names = 'encoder, pretraining, masked_lm, token, sequence, span, yes_no'
+  with pytest.raises(InputError, match=f"head is '{head}'; choose .* {names}$"):
+    module_of(head, CONFIG, 3)
+
+
+@pytest.mark.parametrize('head', ['token', 'sequence'])
+def test_classifiers_need_labels(head):
+  with pytest.raises(InputError, match=f"'{head}' has 0 labels; give num_lab"):
+    module_of(head, CONFIG)

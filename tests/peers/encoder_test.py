@@ -1,7 +1,6 @@
 """Our BERT beside transformers': the same pieces, vectors, gradients, steps."""
 
 import dataclasses
-import functools
 import json
 import pathlib
 from collections import Counter
@@ -18,8 +17,9 @@ from biobert_jax.data.packing import Batch, PackedRows
 from biobert_jax.data.wordpiece import WordPieceTokenizer
 from biobert_jax.interchange import huggingface
 from biobert_jax.models.config import BertConfig
-from biobert_jax.models.encoder import BertEncoder, stack_layers
+from biobert_jax.models.encoder import BertEncoder
 from biobert_jax.models.heads import TokenClassifier
+from biobert_jax.models.parameters import to_flat, to_tree
 from biobert_jax.tasks.ner import make_task
 from biobert_jax.training import optimizer, sharding, state
 from tests.peers import peer
@@ -68,17 +68,6 @@ class Case:
   theirs: dict[str, np.ndarray]
 
 
-def nested(flat: dict[str, np.ndarray]) -> dict[str, Any]:
-  """`{'a/b': x}` -> `{'a': {'b': x}}`."""
-  tree: dict[str, Any] = {}
-  for path, array in flat.items():
-    *parents, leaf = path.split('/')
-    functools.reduce(lambda t, k: t.setdefault(k, {}), parents, tree)[leaf] = (
-      array
-    )
-  return tree
-
-
 def pretrained(
   folder: pathlib.Path, config: BertConfig, head: dict[str, np.ndarray]
 ) -> dict[str, Any]:
@@ -95,7 +84,7 @@ def pretrained(
     'embeddings',  # `position_ids`, a buffer.
   }
   kernel = {'kernel': head['weight'].T, 'bias': head['bias']}
-  return nested(loaded) | {'classifier': kernel}
+  return to_tree(loaded, scan_layers=False) | {'classifier': kernel}
 
 
 @pytest.fixture(scope='module')
@@ -196,9 +185,7 @@ def test_vectors_are_equal(
   case: Case, pack: bool, scan_layers: bool, attention: str
 ) -> None:
   config = case.config.replace(attention=attention, scan_layers=scan_layers)
-  params = case.params['bert']
-  if scan_layers:
-    params = {**params, 'encoder': stack_layers(params['encoder'])}
+  params = to_tree(to_flat(case.params['bert']), scan_layers)
   rows = sentence_rows(case, pack)
   assert (rows.num_rows < 30) if pack else (rows.num_rows == 69)
   (batch,) = rows.eval_batches(rows.num_rows)
@@ -208,7 +195,7 @@ def test_vectors_are_equal(
   np.testing.assert_array_equal(
     in_order(batch, batch['input_ids']), case.theirs['input_ids']
   )
-  ours, theirs = in_order(batch, np.asarray(hidden)), case.theirs['hidden']
+  ours, theirs = in_order(batch, np.asarray(hidden.last)), case.theirs['hidden']
   difference = np.max(np.abs(ours - theirs))
   print(f'largest difference {difference:.2e} of {np.max(np.abs(theirs)):.2f}')
   assert difference <= 1e-5

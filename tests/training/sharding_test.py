@@ -12,12 +12,23 @@ from jax.sharding import PartitionSpec as P
 
 from biobert_jax.errors import InputError
 from biobert_jax.models.config import BertConfig
-from biobert_jax.models.heads import TokenClassifier
+from biobert_jax.models.heads import HEADS, module_of
 from biobert_jax.training import sharding, state
 
+# Positions that a head takes besides the four features.
+EXTRA_ARGUMENTS = {
+  'encoder': 1,
+  'pretraining': 2,
+  'masked_lm': 2,
+  'token': 0,
+  'sequence': 1,
+  'span': 0,
+  'yes_no': 1,
+}
 
-def params_of(**changes):
-  """Shapes of a classifier with a pooler beside its encoder."""
+
+def params_of(head='sequence', **changes):
+  """Shapes of a head's parameters; 'sequence' has a pooler."""
   sizes = {
     'vocab_size': 31,
     'hidden_size': 32,
@@ -28,17 +39,9 @@ def params_of(**changes):
   }
   config = BertConfig(**(sizes | changes))
   ids = jnp.zeros((1, 2), jnp.int32)
-  module = TokenClassifier(config, 3)
-  params = jax.eval_shape(module.init, jax.random.key(0), *(ids,) * 4)
-  params = params['params']
-  d = config.hidden_size
-  params['bert']['pooler'] = {
-    'dense': {
-      'kernel': jax.ShapeDtypeStruct((d, d), jnp.float32),
-      'bias': jax.ShapeDtypeStruct((d,), jnp.float32),
-    }
-  }
-  return params
+  arguments = (ids,) * (4 + EXTRA_ARGUMENTS[head])
+  init = module_of(head, config, 3).init
+  return jax.eval_shape(init, jax.random.key(0), *arguments)['params']
 
 
 def flat(tree):
@@ -53,7 +56,9 @@ def flat(tree):
 
 @pytest.mark.parametrize('scan', [False, True])
 def test_one_row_matches_each_parameter_and_has_its_rank(scan):
-  paths = flat(params_of(scan_layers=scan))
+  paths = {}
+  for head in HEADS:
+    paths |= flat(params_of(head, scan_layers=scan))
   for path, leaf in paths.items():
     assert len(sharding.logical_axes(path)) == leaf.ndim, path
   unused = [
@@ -71,6 +76,10 @@ def test_one_row_matches_each_parameter_and_has_its_rank(scan):
     'bert/encoder/layer_0/attention/self/query/kernels',
     'bert/encoder/layer_x/output/dense/kernel',
     'span/classifier/kernel',
+    'cls/predictions/kernel',
+    'cls/predictions/transform/kernel',
+    'seq_relationship/kernel',
+    'cls/qa_outputs/bias',
     'classifier/scale',
   ],
 )
@@ -134,6 +143,35 @@ SPECS = {
     'classifier/bias': P(None),
   },
 }
+
+
+HEAD_SPECS = {
+  # All that is cut outside embeddings and layers.
+  'dp': {},
+  'fsdp': {
+    'bert/pooler/dense/kernel': P('data', None),
+    'cls/predictions/transform/dense/kernel': P('data', None),
+    'cls/predictions/transform/LayerNorm/scale': P('data'),
+    'cls/predictions/transform/LayerNorm/bias': P('data'),
+    'cls/seq_relationship/kernel': P('data', None),
+    'qa_outputs/kernel': P('data', None),
+    'yes_no/kernel': P('data', None),
+    'classifier/kernel': P('data', None),
+  },
+  'tp': {},
+}
+
+
+@pytest.mark.parametrize('strategy', sorted(HEAD_SPECS))
+def test_specs_of_heads(strategy):
+  mesh = sharding.make_mesh(strategy, 2 if strategy == 'tp' else 1)
+  cut = {}
+  for head in HEADS:
+    specs = flat(sharding.param_specs(params_of(head), strategy, mesh))
+    cut |= {path: spec for path, spec in specs.items() if any(spec)}
+  inside = ('bert/embeddings', 'bert/encoder')
+  found = {k: v for k, v in cut.items() if not k.startswith(inside)}
+  assert found == HEAD_SPECS[strategy]
 
 
 @pytest.mark.parametrize(('strategy', 'model'), list(SPECS))

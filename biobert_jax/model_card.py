@@ -1,0 +1,205 @@
+"""README.md of an export: what the model is, its data, scores and command."""
+
+import pathlib
+from collections.abc import Mapping
+from typing import Any
+
+from biobert_jax.interchange import source
+from biobert_jax.weights import Model
+
+# Head -> the tag that model hubs sort by.
+_PIPELINES = {
+  'encoder': 'feature-extraction',
+  'pretraining': 'fill-mask',
+  'masked_lm': 'fill-mask',
+  'token': 'token-classification',
+  'sequence': 'text-classification',
+  'span': 'question-answering',
+  'yes_no': 'question-answering',
+}
+_OPEN = {
+  source.HUGGINGFACE: """```python
+from transformers import {auto}, AutoTokenizer
+
+tokenizer = AutoTokenizer.from_pretrained('.')
+model = {auto}.from_pretrained('.')
+```""",
+  source.TENSORFLOW: """The 2019 code loads it by name:
+`--init_checkpoint=bert_model.ckpt --bert_config_file=bert_config.json
+--vocab_file=vocab.txt --do_lower_case={lower}`.""",
+  source.STABLEHLO: """It needs only jax, on CPU, CUDA or TPU:
+
+```python
+import jax
+import numpy as np
+
+with open('model.stablehlo', 'rb') as file:
+  model = jax.export.deserialize(bytearray(file.read()))
+ids = np.asarray([[{cls}, {sep}]], np.int32)
+print(model.call(ids, np.ones_like(ids), np.zeros_like(ids)))
+```""",
+  source.ONNX: """It needs only onnxruntime; `model_int8.onnx` is smaller:
+
+```python
+import numpy as np
+import onnxruntime
+
+model = onnxruntime.InferenceSession('model.onnx')
+ids = np.asarray([[{cls}, {sep}]], np.int64)
+feed = {{'input_ids': ids, 'attention_mask': np.ones_like(ids),
+        'token_type_ids': np.zeros_like(ids)}}
+print(model.run(None, feed))
+```""",
+}
+_AUTO = {
+  'encoder': 'AutoModel',
+  'pretraining': 'AutoModelForPreTraining',
+  'masked_lm': 'AutoModelForMaskedLM',
+  'token': 'AutoModelForTokenClassification',
+  'sequence': 'AutoModelForSequenceClassification',
+  'span': 'AutoModelForQuestionAnswering',
+  'yes_no': 'AutoModel',
+}
+
+
+def write(model: Model, form: str, checked: Mapping[str, Any]) -> str:
+  """The text of a model card.
+
+  Args:
+    model: what was exported.
+    form: to what.
+    checked: what comparing it with the model gave.
+
+  Returns:
+    Markdown, with the front matter of model hubs.
+  """
+  lines = [
+    '---',
+    f'library_name: {"transformers" if form == source.HUGGINGFACE else form}',
+    f'pipeline_tag: {_PIPELINES[model.head]}',
+    'language: en',
+    'tags: [biomedical, bert, jax]',
+    '---',
+    '',
+    f'# BERT with a {model.head.replace("_", "-")} head, for {form}'
+    if model.head != 'encoder'
+    else f'# BERT encoder, for {form}',
+    '',
+    'Written by BioBERT in JAX (`scripts/export_weights.py`).',
+    '',
+    *_facts(model),
+    *_training(model.about),
+    *_extended(model.about),
+    '## Use',
+    '',
+    _OPEN[form].format(
+      auto=_AUTO[model.head],
+      lower=model.tokenizer.do_lower_case,
+      cls=model.tokenizer.cls_id,
+      sep=model.tokenizer.sep_id,
+    ),
+    '',
+    '## Checked',
+    '',
+    'Before it was put in place, this export was read again and compared with '
+    'the model it came from:',
+    '',
+    *(
+      f'- {name.replace("_", " ")}: {_shown(v)}' for name, v in checked.items()
+    ),
+    '',
+    '`sha256sum --check SHA256SUMS` finds damaged files.',
+    '',
+  ]
+  return '\n'.join(lines)
+
+
+def _facts(model: Model) -> list[str]:
+  bert = model.bert
+  casing = 'lower-cased' if model.tokenizer.do_lower_case else 'cased'
+  rows = [
+    (
+      'architecture',
+      f'BERT, {bert.num_hidden_layers} layers of '
+      f'{bert.hidden_size}, {bert.num_attention_heads} heads',
+    ),
+    ('vocabulary', f'{bert.vocab_size} pieces, {casing}'),
+    ('longest input', f'{bert.max_position_embeddings} pieces'),
+    ('weights from', f'{model.source.form}: `{model.source.name}`'),
+  ]
+  if model.labels:
+    rows.append(('labels', ', '.join(f'`{label}`' for label in model.labels)))
+  if model.settings:
+    rows.append(
+      ('windows', ', '.join(f'{k} {v}' for k, v in model.settings.items()))
+    )
+  return ['| | |', '| --- | --- |', *(f'| {a} | {b} |' for a, b in rows), '']
+
+
+def _training(about: Mapping[str, Any]) -> list[str]:
+  """Data, scores and command of the run that trained it."""
+  if 'task' not in about:
+    return []
+  config = about['config']
+  lines = [
+    '## Training',
+    '',
+    f'- task: {about["task"]}; corpus: `{_name(config["data"]["dir"])}` '
+    f'(trained on its split {config["data"]["train_split"]}; sha256 of the '
+    f'examples {about["data_sha256"][:16]}…)',
+    f'- started from: `{_name(config["init_from"] or "random weights")}`',
+    f'- recipe: {config["train"]["epochs"]} epochs of batches of '
+    f'{config["batch_size"]} rows, learning rate '
+    f'{config["optim"]["learning_rate"]}, seed {config["seed"]}',
+  ]
+  if about.get('command'):
+    lines.append(f'- command: `{about["command"]}`')
+  lines += ['', *_scores(about['results'].get('results', {}))]
+  return lines
+
+
+def _extended(about: Mapping[str, Any]) -> list[str]:
+  """What `scripts/extend_model.py` changed after training, step by step."""
+  lines = []
+  for step in about.get('extended', ()):
+    if 'new_pieces' in step:
+      where = 'over [unused*] slots' if step['over_unused'] else 'at the end'
+      lines.append(
+        f'- {step["new_pieces"]} pieces added {where}, each started from the '
+        'mean of its old pieces '
+        f'(vocabulary {" → ".join(map(str, step["vocab_size"]))})'
+      )
+    if 'max_position_embeddings' in step:
+      before, after = step['max_position_embeddings']
+      lines.append(
+        f'- positions {before} → {after}: position i starts as i modulo '
+        f'{before}'
+      )
+  if not lines:
+    return []
+  return ['## Extended, not trained since', '', *lines, '']
+
+
+def _name(path: str) -> str:
+  """The last part of a path: a card is published, folders are private."""
+  return pathlib.PurePath(path).name
+
+
+def _scores(results: Mapping[str, Any]) -> list[str]:
+  rows = [
+    f'| {split} | {f["precision"]} | {f["recall"]} | {f["f1"]} |'
+    for split, f in results.items()
+    if isinstance(f, dict) and {'precision', 'recall', 'f1'} <= set(f)
+  ]
+  if not rows:
+    return []
+  head = ['| split | precision | recall | F1 |', '| --- | --- | --- | --- |']
+  return [*head, *rows, '']
+
+
+def _shown(value: Any) -> str:
+  if isinstance(value, dict):
+    return ', '.join(
+      f'{k.replace("_", " ")} {_shown(v)}' for k, v in value.items()
+    )
+  return f'{value:.3g}' if isinstance(value, float) else str(value)

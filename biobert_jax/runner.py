@@ -1,0 +1,106 @@
+"""A token classifier of any form, run over rows of pieces."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import jax
+import numpy as np
+
+from biobert_jax.data.packing import Batch, PackedRows
+from biobert_jax.errors import InputError
+from biobert_jax.evaluate import Evaluator
+from biobert_jax.interchange import onnx, source, stablehlo
+from biobert_jax.models.parameters import to_tree
+from biobert_jax.tasks import ner
+from biobert_jax.training import sharding
+from biobert_jax.weights import Model
+
+Outputs = Iterator[tuple[Batch, dict[str, np.ndarray]]]
+_ROWS = 16  # Computed together.
+# Of programs that know no packed rows: a window a row.
+_COMPILED: dict[str, Callable[..., Any]] = {
+  source.STABLEHLO: stablehlo.Model,
+  source.ONNX: onnx.Model,
+}
+
+
+class TokenRunner:
+  """Labels and probabilities of every piece of packed rows.
+
+  Attributes:
+    pack: whether several windows may share a row.
+  """
+
+  def __init__(self, model: Model, max_seq_length: int):
+    """Compiles the model.
+
+    Args:
+      model: a token classifier in any form.
+      max_seq_length: pieces of a row.
+
+    Raises:
+      InputError: it is no token classifier.
+    """
+    if model.head != 'token':
+      raise InputError(
+        f'{model.source.given}: its head is {model.head.replace("_", " ")}; '
+        'entities need a token classifier'
+      )
+    self.pack = model.source.form not in source.COMPILED
+    if self.pack:
+      self._run = _native(model, max_seq_length)
+    else:
+      program = _COMPILED[model.source.form](model.source.folder)
+      # StableHLO compiles each new length; onnxruntime takes any.
+      trim = model.source.form == source.ONNX
+      self._run = lambda rows: _by_program(program, rows, trim)
+
+  def __call__(self, rows: PackedRows) -> Outputs:
+    """Yields every batch of `rows` with 'label' and 'probability' [B, L]."""
+    return self._run(rows)
+
+
+def _native(
+  model: Model, max_seq_length: int
+) -> Callable[[PackedRows], Outputs]:
+  """Our own step on all devices."""
+  bert = model.bert
+  if model.source.form == source.WORKDIR:  # As it was trained.
+    compute = model.source.record['config']['compute']
+    bert = bert.replace(dtype=compute['dtype'])
+  task = ner.make_task(bert, model.labels)
+  mesh = sharding.make_mesh('dp', 1)
+  evaluator = Evaluator(task, mesh, 'dp', _ROWS, max_seq_length)
+  tree = to_tree(model.params, scan_layers=False)
+  tree['bert'].pop('pooler', None)  # Some bring one that nothing here needs.
+  params = jax.tree.map(
+    lambda array, layout: jax.make_array_from_callback(
+      array.shape, layout, lambda index: array[index]
+    ),
+    tree,
+    evaluator.param_shardings,
+  )
+  return lambda rows: evaluator.run(params, rows)
+
+
+def _by_program(
+  program: Callable[..., dict[str, Any]], rows: PackedRows, trim: bool
+) -> Outputs:
+  """Batches through a program in the signature of transformers."""
+  for batch in rows.eval_batches(_ROWS):
+    real = batch['sequence_ids'] > 0
+    longest = int(real.sum(axis=1).max()) if trim else rows.max_seq_length
+    logits = np.asarray(
+      program(
+        batch['input_ids'][:, :longest],
+        real[:, :longest].astype(np.int64),
+        batch['segment_ids'][:, :longest],
+      )['logits']
+    )
+    exponents = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    shares = exponents / exponents.sum(axis=-1, keepdims=True)
+    label = np.zeros(real.shape, np.int32)
+    probability = np.zeros(real.shape, np.float32)
+    label[:, :longest] = logits.argmax(axis=-1)
+    probability[:, :longest] = shares.max(axis=-1)
+    yield batch, {'label': label, 'probability': probability}

@@ -1,0 +1,343 @@
+"""The weights of anything: whatever lies at a path, as our parameters.
+
+`open_model` reads TF1 checkpoints, Hugging Face folders, work folders,
+imports and exports; `import_weights` keeps what was read in our own form,
+and `for_run` gives a training run its first parameters.
+"""
+
+import dataclasses
+import logging
+import pathlib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from biobert_jax.data.wordpiece import WordPieceTokenizer, check_vocab_size
+from biobert_jax.errors import InputError
+from biobert_jax.interchange import (
+  folder,
+  huggingface,
+  names,
+  safetensors_files,
+  source,
+)
+from biobert_jax.interchange.names import Imported
+from biobert_jax.interchange.source import Source
+from biobert_jax.models.config import BertConfig
+from biobert_jax.models.parameters import to_flat, to_tree
+from biobert_jax.training import checkpoint
+
+_log = logging.getLogger(__name__)
+
+CLASSIFIERS = ('token', 'sequence')
+# Groups of the name table besides encoder and pooler -> the head they make.
+_HEADS = {
+  (): 'encoder',
+  ('masked_lm', 'next_sentence'): 'pretraining',
+  ('masked_lm',): 'masked_lm',
+  ('qa_outputs',): 'span',
+  ('yes_no',): 'yes_no',
+}
+# How a task cuts text, kept with the weights.
+SETTINGS = ('max_seq_length', 'window_overlap', 'entity_type')
+SLOTS_FILE = 'optimizer.safetensors'
+PARAMS_FOLDER = 'params'
+
+
+@dataclasses.dataclass(frozen=True)
+class Model:
+  """A whole model, as read.
+
+  Attributes:
+    source: where from.
+    bert: the architecture.
+    tokenizer: vocabulary and casing.
+    contents: parameters by path, layers unrolled, and what was left out;
+      no parameters in the forms 'stablehlo' and 'onnx'.
+    head: 'encoder', 'pretraining', 'masked_lm', 'token', 'sequence', 'span',
+      'yes_no', or 'classifier' where nothing says of what.
+    labels: names of a classifier's classes; empty where unknown.
+    settings: `SETTINGS` of the task it was trained for, where known.
+    about: what it was trained on and its scores, where known; under
+      'extended' how `extend.py` changed it since.
+  """
+
+  source: Source
+  bert: BertConfig
+  tokenizer: WordPieceTokenizer
+  contents: Imported
+  head: str
+  labels: tuple[str, ...]
+  settings: Mapping[str, Any]
+  about: Mapping[str, Any]
+
+  @property
+  def params(self) -> dict[str, np.ndarray]:
+    """path -> float32 array, layers unrolled."""
+    return self.contents.params
+
+
+def casing_of(flag: str) -> bool | None:
+  """The value of a flag --do_lower_case; None where it is left out.
+
+  Raises:
+    InputError: neither 'true' nor 'false'.
+  """
+  if flag not in ('', 'true', 'false'):
+    raise InputError(f'--do_lower_case is {flag!r}; give true or false')
+  return flag == 'true' if flag else None
+
+
+def tokenizer_of(
+  found: Source, do_lower_case: bool | None = None
+) -> WordPieceTokenizer:
+  """The vocabulary of a source; casing is asked for, never guessed."""
+  return WordPieceTokenizer.from_directory(found.model_folder, do_lower_case)
+
+
+def open_model(
+  given: str | pathlib.Path,
+  do_lower_case: bool | None = None,
+  head: str = '',
+  labels: Sequence[str] = (),
+  skip: str = '',
+) -> Model:
+  """Reads a model, whatever its form.
+
+  Args:
+    given: a path that `source.open_source` takes.
+    do_lower_case: casing, where no file states it.
+    head: 'token' or 'sequence', where no file says what a classifier is.
+    labels: names of its classes, where no file has them.
+    skip: regular expression of stored tensors to leave out.
+
+  Returns:
+    The model; its report says what became of every tensor.
+
+  Raises:
+    InputError: unreadable, incomplete, contradictory; names the tensors.
+  """
+  found = source.open_source(given)
+  tokenizer = tokenizer_of(found, do_lower_case)
+  bert = BertConfig.from_json(found.config_file)
+  check_vocab_size(tokenizer, bert.vocab_size, found.model_folder)
+  contents = read_params(found, bert, skip)
+  known = _what_it_is(found, contents)
+  if head and known['head'] not in ('classifier', head):
+    raise InputError(f'{given}: its head is {known["head"]}, not {head}')
+  if labels and known['labels'] and tuple(labels) != known['labels']:
+    raise InputError(
+      f'{given}: its labels are {", ".join(known["labels"])}; leave the option '
+      'out'
+    )
+  model = Model(
+    found,
+    bert,
+    tokenizer,
+    contents,
+    head or known['head'],
+    known['labels'] or tuple(labels),
+    known['settings'],
+    known['about'],
+  )
+  _check_labels(model)
+  return model
+
+
+def read_params(found: Source, bert: BertConfig, skip: str = '') -> Imported:
+  """The parameters of a source, every tensor accounted for.
+
+  Raises:
+    InputError: lists the tensors that are not as they must be.
+  """
+  if found.form in source.COMPILED:
+    return Imported({}, {}, Counter())
+  if found.form in (source.WORKDIR, source.IMPORTED):
+    params = to_flat(checkpoint.read_params(found.weights))
+    names.check(params, bert, found.weights)
+    return Imported(params, _kept_slots(found), Counter())
+  column = (
+    names.TENSORFLOW if found.form == source.TENSORFLOW else names.HUGGINGFACE
+  )
+  tensors = source.tensors_of(found)
+  return names.read(tensors, column, bert, found.weights, skip)
+
+
+def _kept_slots(found: Source) -> dict[str, Any]:
+  path = found.folder / SLOTS_FILE
+  return safetensors_files.read(path) if path.is_file() else {}
+
+
+def labels_of(found: Source) -> tuple[str, ...]:
+  """Names of the classes of a source's classifier; empty where unknown."""
+  if found.record:
+    return tuple(found.record['labels'])
+  return huggingface.labels_of(found.folder)
+
+
+def _what_it_is(found: Source, contents: Imported) -> dict[str, Any]:
+  """Head, labels, settings and origin, as far as the files say them."""
+  record = found.record
+  if record and found.form != source.WORKDIR:
+    return {name: record[name] for name in ('head', 'settings', 'about')} | {
+      'labels': labels_of(found)
+    }
+  if found.form == source.WORKDIR:
+    data = record['config']['data']
+    head = _head(contents.groups, found, 'token')
+    settings = {name: data[name] for name in SETTINGS if name in data}
+    about = _about_run(found)
+  else:
+    classifier = huggingface.classifier_of(found.folder)
+    head = _head(contents.groups, found, classifier)
+    settings, about = {}, {}
+  labels = labels_of(found) if head in CLASSIFIERS else ()
+  return {'head': head, 'labels': labels, 'settings': settings, 'about': about}
+
+
+def _about_run(found: Source) -> dict[str, Any]:
+  """What a work folder says of its training: config, corpus, scores."""
+  record = found.record
+  results = folder.read_json(found.folder / 'results.json')
+  return {
+    'task': record['config']['task'],
+    'config': record['config'],
+    'counts': record['counts'],
+    'data_sha256': record['data_sha256'],
+    'results': results,
+  }
+
+
+def _head(groups: Sequence[str], found: Source, classifier: str) -> str:
+  """The head that some groups of tensors make."""
+  own = tuple(g for g in groups if g not in (names.ENCODER, names.POOLER))
+  if own == ('classifier',):
+    return classifier or 'classifier'
+  if own not in _HEADS:
+    raise InputError(
+      f'{found.weights}: holds the heads {", ".join(own)} together; leave out '
+      'all but one (--skip of scripts/import_weights.py)'
+    )
+  return _HEADS[own]
+
+
+def _check_labels(model: Model) -> None:
+  kernel = model.params.get('classifier/kernel')
+  if kernel is None or not model.labels:
+    return
+  if kernel.shape[1] != len(model.labels):
+    raise InputError(
+      f'{model.source.given}: its classifier has {kernel.shape[1]} classes, '
+      f'but {len(model.labels)} labels are named: {", ".join(model.labels)}'
+    )
+  if len(set(model.labels)) != len(model.labels):
+    raise InputError(
+      f'{model.source.given}: a label is named twice: {", ".join(model.labels)}'
+    )
+
+
+def import_weights(
+  model: Model,
+  output: str,
+  *,
+  overwrite: bool = False,
+  slots: bool = False,
+  extra: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+  """Keeps a model in our own form: Orbax, for any mesh, with checksums.
+
+  Args:
+    model: what `open_model` read.
+    output: the folder to write.
+    overwrite: whether a folder there is replaced.
+    slots: whether the optimizer's leftovers are kept too.
+    extra: text files to put beside, by name.
+
+  Returns:
+    A report for the user.
+
+  Raises:
+    InputError: the folder cannot be written; a classifier without a name.
+  """
+  check_known(model)
+  with folder.written_aside(output, overwrite) as aside:
+    checkpoint.write_params(
+      aside / PARAMS_FOLDER, to_tree(model.params, scan_layers=False)
+    )
+    model.tokenizer.save(aside, model.bert.max_position_embeddings)
+    folder.write_json(
+      aside / 'bert_config.json',
+      huggingface.config_json(model.bert, model.head, model.labels),
+    )
+    kept = model.contents.slots if slots else {}
+    if kept:
+      arrays = {name: tensor.read() for name, tensor in kept.items()}
+      safetensors_files.write(aside / SLOTS_FILE, arrays, {})
+    for name, text in (extra or {}).items():
+      (aside / name).write_text(text, 'utf-8', newline='\n')
+    folder.write_json(
+      aside / folder.RECORD, record_of(model, source.IMPORTED, PARAMS_FOLDER)
+    )
+    check_equal(model, open_model(aside))
+  return {
+    'output': output,
+    'form': model.source.form,
+    'head': model.head,
+    'tensors': len(model.params),
+    'groups': list(model.contents.groups),
+    'skipped': dict(model.contents.skipped),
+    'slots_kept': len(kept),
+  }
+
+
+def check_known(model: Model) -> None:
+  """Refuses a classifier of which nobody knows what it says.
+
+  Raises:
+    InputError: names the option that says it.
+  """
+  if model.head == 'classifier':
+    raise InputError(
+      f'{model.source.given}: nothing says what its classifier '
+      '(output_weights) labels; give --head=token or --head=sequence'
+    )
+  if model.head in CLASSIFIERS and not model.labels:
+    raise InputError(
+      f'{model.source.given}: nothing names the classes of its classifier; '
+      'give --labels=A,B,C in the order of their ids'
+    )
+
+
+def record_of(model: Model, form: str, where: str) -> dict[str, Any]:
+  """Our record of a model that is written in some form."""
+  return {
+    'form': form,
+    'weights': where,
+    'head': model.head,
+    'labels': list(model.labels),
+    'settings': dict(model.settings),
+    'about': dict(model.about),
+    # Its name, not its path: exports are published.
+    'from': model.source.name,
+    'from_form': model.source.form,
+  }
+
+
+def check_equal(model: Model, again: Model) -> None:
+  """Compares what was written, read again, with what was meant.
+
+  Raises:
+    RuntimeError: names what differs; a fault of ours or of the disk.
+  """
+  different = [
+    path
+    for path, array in model.params.items()
+    if not np.array_equal(array, again.params.get(path, ()), equal_nan=True)
+  ]
+  for what in ('bert', 'tokenizer', 'head', 'labels'):
+    if getattr(model, what) != getattr(again, what):
+      different.append(what)
+  if different or model.params.keys() != again.params.keys():
+    raise RuntimeError(f'{again.source.given} differs in {different[:8]}')

@@ -1,0 +1,69 @@
+"""Writes a model in a form that opens elsewhere, and checks it there.
+
+    python scripts/export_weights.py --workdir=W --format=FORMAT --output=DIR
+
+FORMAT is huggingface, tensorflow (a TF1 checkpoint), stablehlo or onnx (with
+an int8 variant). Instead of a work folder of `train`, `--model=PATH` takes
+all that scripts/import_weights.py does, so one command converts between
+foreign forms. DIR appears when it is complete and was compared with the
+model. The last line is one JSON object.
+"""
+
+import argparse
+import json
+import logging
+import pathlib
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from biobert_jax import errors
+from scripts.import_weights import add_reading_options, reading_options
+
+
+def parser() -> argparse.ArgumentParser:
+  """The options."""
+  made = argparse.ArgumentParser(
+    description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+  )
+  given = made.add_mutually_exclusive_group(required=True)
+  given.add_argument('--workdir', help='a work folder of `train`')
+  given.add_argument('--model', help='any other checkpoint')
+  made.add_argument('--format', required=True, help='the form to write')
+  made.add_argument('--output', required=True, help='the folder to write')
+  made.add_argument('--overwrite', action='store_true', help='replace it')
+  add_reading_options(made)
+  return made
+
+
+def main() -> int:
+  """Reads, writes, reports; returns the exit code."""
+  options = parser().parse_args()
+  logging.basicConfig(format='%(message)s')
+  logging.getLogger('biobert_jax').setLevel(logging.INFO)
+  # Only now: wrong options should not wait for JAX.
+  from biobert_jax import export, weights
+  from biobert_jax.interchange import folder
+
+  try:
+    folder.check_output(options.output, options.overwrite)
+    export.check_form(options.format)
+    model = weights.open_model(
+      options.workdir or options.model, **reading_options(options)
+    )
+    sys.stderr.write(
+      f'{model.source.given}: {model.source.form}, {model.contents}\n'
+    )
+    report = export.export(
+      model, options.format, options.output, options.overwrite
+    )
+  except errors.UserError as error:
+    sys.stderr.write(f'{error.kind}: {error}\n')
+    return error.exit_code
+  print(json.dumps(report, ensure_ascii=False))
+  return errors.EXIT_DONE
+
+
+if __name__ == '__main__':
+  sys.exit(main())

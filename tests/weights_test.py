@@ -1,0 +1,262 @@
+"""Whatever lies at a path, as our parameters; and imports of it."""
+
+import json
+import pathlib
+import shutil
+import tarfile
+import time
+
+import jax
+import numpy as np
+import pytest
+
+from biobert_jax import experiment, run, train, weights
+from biobert_jax.errors import InputError
+from biobert_jax.interchange import source
+from biobert_jax.models.heads import HEADS
+from tests import model_folders, small_run
+from tests.model_folders import LABELS
+
+Path = pathlib.Path
+
+
+def assert_equal(
+  params: dict[str, np.ndarray], wanted: dict[str, np.ndarray]
+) -> None:
+  assert params.keys() == wanted.keys()
+  for path, array in wanted.items():
+    np.testing.assert_array_equal(params[path], array, err_msg=path)
+
+
+@pytest.mark.parametrize('head', HEADS)
+def test_every_head_is_recognised_and_imported(
+  head: str, tmp_path: Path
+) -> None:
+  params = model_folders.write_huggingface(tmp_path / 'model', head)
+  model = weights.open_model(tmp_path / 'model')
+  assert (model.source.form, model.head) == ('huggingface', head)
+  assert model.labels == model_folders.labels_of(head)
+  assert_equal(model.params, params)
+  report = weights.import_weights(model, str(tmp_path / 'kept'))
+  assert report['head'] == head
+  again = weights.open_model(tmp_path / 'kept')
+  assert again.source.form == 'imported'
+  assert_equal(again.params, params)
+  weights.check_equal(model, again)
+
+
+def test_slots_are_kept_when_asked(tmp_path: Path) -> None:
+  slots = {
+    'global_step': np.asarray(7, np.int64),
+    'bert/pooler/dense/bias/adam_m': np.ones(24, np.float32),
+  }
+  params = model_folders.write_tensorflow(tmp_path / 'tf', **slots)
+  model = weights.open_model(tmp_path / 'tf', do_lower_case=False)
+  assert (model.source.form, model.head) == ('tensorflow', 'pretraining')
+  weights.import_weights(model, str(tmp_path / 'without'))
+  assert weights.open_model(tmp_path / 'without').contents.slots == {}
+  weights.import_weights(model, str(tmp_path / 'with'), slots=True)
+  again = weights.open_model(tmp_path / 'with')
+  assert_equal(again.params, params)
+  kept = {n: slot.read() for n, slot in again.contents.slots.items()}
+  assert kept.keys() == slots.keys()
+  for name, array in slots.items():
+    assert kept[name].dtype == array.dtype
+    np.testing.assert_array_equal(kept[name], array)
+
+
+@pytest.mark.parametrize('given', ['prefix', 'index', 'folder', 'archive'])
+def test_a_tf_checkpoint_by_any_name(given: str, tmp_path: Path) -> None:
+  folder = tmp_path / 'biobert_v1.1'
+  params = model_folders.write_tensorflow(folder)
+  archive = tmp_path / 'biobert_v1.1.tar.gz'
+  with tarfile.open(archive, 'w:gz') as tar:
+    tar.add(folder, folder.name)
+  path = {
+    'prefix': folder / 'bert_model.ckpt',
+    'index': folder / 'bert_model.ckpt.index',
+    'folder': folder,
+    'archive': archive,
+  }[given]
+  model = weights.open_model(path, do_lower_case=False)
+  assert_equal(model.params, params)
+
+
+def test_an_unpacked_archive_goes_when_no_longer_used(tmp_path: Path) -> None:
+  model_folders.write_huggingface(tmp_path / 'model')
+  archive = tmp_path / 'model.tar.gz'
+  with tarfile.open(archive, 'w:gz') as tar:
+    tar.add(tmp_path / 'model', 'model')
+  found = source.open_source(archive)
+  unpacked = found.folder
+  assert (unpacked / 'vocab.txt').exists()
+  del found
+  assert not unpacked.exists()
+
+
+def test_two_kinds_in_a_folder_are_not_chosen_between(tmp_path: Path) -> None:
+  model_folders.write_huggingface(tmp_path)
+  model_folders.write_tensorflow(tmp_path)
+  with pytest.raises(InputError, match='holds model.safetensors and a TF1'):
+    source.open_source(tmp_path)
+  one = source.open_source(tmp_path / 'model.safetensors')
+  other = source.open_source(tmp_path / 'bert_model.ckpt')
+  assert (one.form, other.form) == ('huggingface', 'tensorflow')
+  assert one.config_file.name == 'config.json'
+  assert other.config_file.name == 'bert_config.json'
+
+
+@pytest.mark.parametrize('name', ['nowhere', 'notes.txt', '.', 'gs://b/x'])
+def test_what_is_no_checkpoint_says_what_would_be(
+  name: str, tmp_path: Path
+) -> None:
+  (tmp_path / 'notes.txt').write_text('hello')
+  given = name if '://' in name else str(tmp_path / name)
+  with pytest.raises(InputError) as caught:
+    source.open_source(given)
+  assert given in str(caught.value)
+  assert 'TF1' in str(caught.value) or 'copy it' in str(caught.value)
+
+
+def test_casing_is_asked_for(tmp_path: Path) -> None:
+  model_folders.write_tensorflow(tmp_path)
+  with pytest.raises(InputError, match='--do_lower_case'):
+    weights.open_model(tmp_path)
+
+
+def test_a_classifier_nobody_names_is_asked_about(tmp_path: Path) -> None:
+  model_folders.write_tensorflow(tmp_path / 'tf', 'token')
+  given = tmp_path / 'tf'
+  model = weights.open_model(given, do_lower_case=False)
+  assert model.head == 'classifier'
+  with pytest.raises(InputError, match='--head=token or --head=sequence'):
+    weights.import_weights(model, str(tmp_path / 'kept'))
+  model = weights.open_model(given, do_lower_case=False, head='token')
+  with pytest.raises(InputError, match='--labels'):
+    weights.import_weights(model, str(tmp_path / 'kept'))
+  with pytest.raises(InputError, match='3 classes, but 2 labels'):
+    weights.open_model(given, False, 'token', ('O', 'B'))
+  with pytest.raises(InputError, match='named twice'):
+    weights.open_model(given, False, 'token', ('O', 'B', 'B'))
+  model = weights.open_model(given, False, 'token', LABELS)
+  weights.import_weights(model, str(tmp_path / 'kept'))
+  again = weights.open_model(tmp_path / 'kept')
+  assert (again.head, again.labels) == ('token', LABELS)
+  with pytest.raises(InputError, match='its labels are O, B, I'):
+    weights.open_model(tmp_path / 'kept', labels=('X', 'Y', 'Z'))
+  with pytest.raises(InputError, match='its head is token'):
+    weights.open_model(tmp_path / 'kept', head='sequence')
+
+
+def test_a_work_folder_is_read_whole(tmp_path: Path) -> None:
+  train.train(small_run.config(train__epochs=1.0), str(tmp_path / 'loop'))
+  model = weights.open_model(tmp_path / 'loop')
+  assert (model.source.form, model.head) == ('workdir', 'token')
+  assert model.settings == {
+    'max_seq_length': 128,
+    'window_overlap': 32,
+    'entity_type': 'Entity',
+  }
+  assert set(model.about['results']['results']) == {'devel', 'test'}
+  config = small_run.config(train__epochs=1.0, compute__scan_layers=True)
+  train.train(config, str(tmp_path / 'scan'))
+  scanned = weights.open_model(tmp_path / 'scan')
+  assert scanned.params.keys() == model.params.keys()
+  weights.import_weights(scanned, str(tmp_path / 'kept'))
+  kept = weights.open_model(tmp_path / 'kept')
+  assert kept.about['results'] == scanned.about['results']
+  assert kept.settings == scanned.settings
+
+
+@pytest.mark.parametrize('scan', [False, True])
+def test_a_run_starts_from_what_was_imported(
+  scan: bool, tmp_path: Path
+) -> None:
+  params = model_folders.write_huggingface(tmp_path / 'model')
+  model = weights.open_model(tmp_path / 'model')
+  weights.import_weights(model, str(tmp_path / 'kept'))
+  for given in ('model', 'kept'):
+    config = small_run.config(
+      init_from=str(tmp_path / given),
+      compute__scan_layers=scan,
+      data__max_seq_length=64,
+    )
+    made = experiment.from_config(config)
+    abstract = jax.eval_shape(made.task.init, jax.random.key(0))
+    arrays = run.load_weights(made, abstract)
+    table = 'bert/embeddings/word_embeddings'
+    np.testing.assert_array_equal(arrays[table], params[table])
+    # The run's labels are B-…, I-…: the classifier starts anew.
+    assert 'classifier/kernel' not in arrays
+    layers = [path for path in arrays if 'intermediate/dense/kernel' in path]
+    assert len(layers) == (1 if scan else 2)
+
+
+def _flip(path: Path) -> None:
+  data = bytearray(path.read_bytes())
+  data[-100] ^= 1
+  path.write_bytes(data)
+
+
+def test_damage_is_refused_by_name_within_a_second(tmp_path: Path) -> None:
+  model_folders.write_huggingface(tmp_path / 'model')
+  model = weights.open_model(tmp_path / 'model')
+  good = tmp_path / 'kept'
+  weights.import_weights(model, str(good))
+  largest = max((good / 'params').rglob('*'), key=lambda p: p.stat().st_size)
+
+  def refused(what: str) -> None:
+    began = time.perf_counter()
+    with pytest.raises(InputError) as caught:
+      weights.open_model(good)
+    assert time.perf_counter() - began < 1
+    assert what in str(caught.value)
+    assert '\n' not in str(caught.value)
+
+  kept = largest.read_bytes()
+  _flip(largest)
+  refused(f'{largest.name}: differs from its checksum')
+  largest.write_bytes(kept[:-1])
+  refused(f'{largest.name}: differs from its checksum')
+  largest.write_bytes(kept)
+  weights.open_model(good)
+  # A vocabulary that lost a line, with checksums made anew.
+  (good / 'SHA256SUMS').unlink()
+  vocab = good / 'vocab.txt'
+  vocab.write_text(vocab.read_text().replace('A\n', ''))
+  refused('the vocabulary has 49 pieces but the checkpoint embeds 50')
+
+
+def test_a_layer_too_few_is_listed(tmp_path: Path) -> None:
+  model_folders.write_huggingface(tmp_path)
+  path = tmp_path / 'config.json'
+  stored = json.loads(path.read_text())
+  path.write_text(json.dumps(stored | {'num_hidden_layers': 3}))
+  with pytest.raises(InputError, match=r'missing bert\.encoder\.layer\.2\.'):
+    weights.open_model(tmp_path)
+  path.write_text(json.dumps(stored | {'num_hidden_layers': 1}))
+  with pytest.raises(InputError, match=r'unmapped bert\.encoder\.layer\.1\.'):
+    weights.open_model(tmp_path)
+
+
+def test_programs_are_not_trained_from(tmp_path: Path) -> None:
+  model_folders.write_huggingface(tmp_path)
+  (tmp_path / 'biobert_jax.json').write_text(
+    json.dumps({'form': 'onnx', 'weights': 'model.onnx', 'labels': []})
+  )
+  with pytest.raises(InputError, match='compiled for onnx'):
+    experiment.from_config(small_run.config(init_from=str(tmp_path)))
+
+
+def test_a_copy_of_a_run_elsewhere_is_read(tmp_path: Path) -> None:
+  train.train(small_run.config(train__epochs=1.0), str(tmp_path / 'run'))
+  shutil.move(tmp_path / 'run', tmp_path / 'moved')
+  model = weights.open_model(tmp_path / 'moved')
+  best = max((tmp_path / 'moved' / 'best').glob('[0-9]*'))
+  (best / 'params' / '_METADATA').unlink()
+  with pytest.raises(InputError, match='damaged'):
+    weights.open_model(tmp_path / 'moved')
+  shutil.rmtree(best)
+  with pytest.raises(InputError, match='holds no parameters; train first'):
+    weights.open_model(tmp_path / 'moved')
+  assert model.params
