@@ -17,7 +17,8 @@ FOLDERS = (PACKAGE, 'configs', 'scripts', 'tpu_setup')
 # those above; the programs at the top of the package may import every room.
 ROOMS = {
   'models': {'jax', 'flax', 'jaxtyping', 'numpy'},
-  'data': {'numpy', 'tokenizers', 'sentencepiece', 'absl.logging'},
+  'data': {'numpy', 'tokenizers', 'sentencepiece', 'absl.logging', 'lxml'}
+  | {'array_record'},
   'metrics': {'numpy'},
   'training': {'jax', 'optax', 'orbax', 'etils', 'jaxtyping', 'numpy'}
   | {'tensorboardX', 'tqdm', 'matplotlib'},
