@@ -36,7 +36,7 @@ from biobert_jax.errors import InputError
 from biobert_jax.prepare_workers import Workers
 
 DROPPED = 'dropped.tsv'
-_NAMED = 10_000  # Lines of `dropped.tsv` for each reason.
+NAMED = 10_000  # Lines of `dropped.tsv` for each reason.
 _PARTS = 1024  # About so many, where files are small.
 _SMALL_FILE = 256 << 10  # Bytes.
 _END = 1 << runs.KEY_BITS
@@ -100,14 +100,52 @@ def prepare(
   """
   sizes = sizes or Sizes()
   workers = len(os.sched_getaffinity(0)) if workers is None else workers
-  if not 0 <= held_out < 1:
-    raise InputError(f'held_out={held_out} is not a fraction from 0 to below 1')
-  if workers < 1 or (num_shards is not None and num_shards < 1):
-    raise InputError('workers and shards must be at least 1')
+  if workers < 1:
+    raise InputError('workers must be at least 1')
   reading = reading or Options()
   files = find_inputs(inputs)
-  excluded = frozenset(runs.key_of(full_id(id)) for id in exclude_ids)
-  asked = {
+  excluded = excluded_keys(exclude_ids)
+  asked = ask(files, tokenizer, excluded, reading, held_out, num_shards)
+  folder = pathlib.Path(output)
+  if (done := finished(folder, asked)) is not None:
+    return done
+  job = Job(reading, excluded, sizes.run, sizes.group)
+  with begun(folder, asked) as parts:
+    units = plan_units(files, parts, asked, sizes)
+    with Workers(workers, tokenizer, job) as pool:
+      pool.read([unit for unit in units if not os.path.exists(unit.path)])
+      manifest = _write_shards(folder, units, pool, asked, sizes)
+  if not keep_parts:
+    shutil.rmtree(parts)
+  return manifest
+
+
+def ask(
+  files: Sequence[InputFile],
+  tokenizer: WordPieceTokenizer,
+  excluded: frozenset[bytes],
+  reading: Options,
+  held_out: float,
+  num_shards: int | None,
+) -> dict[str, Any]:
+  """What a corpus is made of and how, as its manifest says it.
+
+  Args:
+    files: the input.
+    tokenizer: the vocabulary.
+    excluded: keys of articles to leave out.
+    reading: choices of the readers.
+    held_out: fraction 0-1 of articles.
+    num_shards: of the training split, if stated.
+
+  Raises:
+    InputError: A number that cannot be.
+  """
+  if not 0 <= held_out < 1:
+    raise InputError(f'held_out={held_out} is not a fraction from 0 to below 1')
+  if num_shards is not None and num_shards < 1:
+    raise InputError('shards must be at least 1')
+  return {
     'vocabulary': shards.describe_vocabulary(tokenizer),
     'inputs': {
       'files': len(files),
@@ -126,18 +164,6 @@ def prepare(
       'reading': dataclasses.asdict(reading),
     },
   }
-  folder = pathlib.Path(output)
-  if (done := _finished(folder, asked)) is not None:
-    return done
-  job = Job(reading, excluded, sizes.run, sizes.group)
-  with _begun(folder, asked) as parts:
-    units = plan_units(files, parts, asked, sizes)
-    with Workers(workers, tokenizer, job) as pool:
-      pool.read([unit for unit in units if not os.path.exists(unit.path)])
-      manifest = _write_shards(folder, units, pool, asked, sizes)
-  if not keep_parts:
-    shutil.rmtree(parts)
-  return manifest
 
 
 def find_inputs(patterns: Sequence[str]) -> tuple[InputFile, ...]:
@@ -156,7 +182,7 @@ def find_inputs(patterns: Sequence[str]) -> tuple[InputFile, ...]:
       paths[os.path.realpath(path)] = None
   if not paths:
     raise InputError('no input: name files or patterns with --input')
-  names = _short_names(list(paths))
+  names = short_names(list(paths))
   files = []
   for path, name in zip(paths, names, strict=True):
     try:
@@ -167,7 +193,7 @@ def find_inputs(patterns: Sequence[str]) -> tuple[InputFile, ...]:
   return tuple(files)
 
 
-def _short_names(paths: Sequence[str]) -> list[str]:
+def short_names(paths: Sequence[str]) -> list[str]:
   """The shortest end of each path that no other has, in linear time."""
   names = [''] * len(paths)
   left = list(range(len(paths)))
@@ -180,6 +206,11 @@ def _short_names(paths: Sequence[str]) -> list[str]:
       names[i] = end
     left = [i for i, end in zip(left, ends, strict=True) if count[end] > 1]
   return names
+
+
+def excluded_keys(ids: Iterable[str]) -> frozenset[bytes]:
+  """The keys of articles to leave out, see `prepare`."""
+  return frozenset(runs.key_of(full_id(id)) for id in ids)
 
 
 def full_id(id: str) -> str:
@@ -236,19 +267,19 @@ def plan_units(
   ]
 
 
-def _finished(folder: pathlib.Path, asked: dict[str, Any]) -> Manifest | None:
+def finished(folder: pathlib.Path, asked: dict[str, Any]) -> Manifest | None:
   """The manifest of a folder that is complete and what was asked for."""
   if not (folder / shards.MANIFEST).exists():
     return None
   manifest = shards.read_manifest(folder)
-  _check_same(folder / shards.MANIFEST, manifest, asked)
+  check_same(folder / shards.MANIFEST, manifest, asked)
   for split in manifest['splits']:
     shards.check_shards(folder, manifest, split)
   return manifest
 
 
-def _check_same(
-  path: pathlib.Path, stored: dict[str, Any], asked: dict[str, Any]
+def check_same(
+  path: object, stored: dict[str, Any], asked: dict[str, Any]
 ) -> None:
   for name, value in asked.items():
     if stored[name] != value:
@@ -260,7 +291,7 @@ def _check_same(
 
 
 @contextlib.contextmanager
-def _begun(
+def begun(
   folder: pathlib.Path, asked: dict[str, Any]
 ) -> Iterator[pathlib.Path]:
   """The folder of parts, for this run alone."""
@@ -287,7 +318,7 @@ def _begun(
     fixed = {'vocabulary': asked['vocabulary'], 'options': asked['options']}
     if (parts / 'asked.json').exists():
       path = parts / 'asked.json'
-      _check_same(path, json.loads(path.read_text()), fixed)
+      check_same(path, json.loads(path.read_text()), fixed)
     else:
       shards.write_json(parts / 'asked.json', fixed)
     for place in (folder, parts):
@@ -308,11 +339,11 @@ def _write_shards(
   in_range = np.zeros(runs.PARTITIONS, np.int64)
   for unit in units:
     part = runs.Part(unit.path)
-    tally.add(part.summary(), _NAMED)
+    tally.add(part.summary(), NAMED)
     in_range += part.sizes()
   paths = tuple(unit.path for unit in units)
   options = asked['options']
-  count = options['shards'] or max(1, -(-int(in_range.sum()) // sizes.shard))
+  count = options['shards'] or count_shards(int(in_range.sum()), sizes)
   pool.parts(str(folder), paths, in_range)
   ranges = plan_ranges(options['held_out'], count)
   results = pool.write(ranges)
@@ -320,7 +351,7 @@ def _write_shards(
     # Too small a corpus: its very first article is held out.
     place = pool.first_place(ranges[1:])
     if place is not None:
-      ranges = plan_ranges((place + 1) / _END, count, place + 1)
+      ranges = plan_ranges(options['held_out'], count, place)
       results = pool.write(ranges)
   for _, shard_tally in results:
     stored = shard_tally.as_dict()
@@ -330,22 +361,30 @@ def _write_shards(
     stored['notes'] = [
       (why, id, units[part].files[file].name) for why, id, part, file in numbers
     ]
-    tally.add(stored, _NAMED)
-  _check_kept(results, tally, ranges)
-  return _write_manifest(folder, ranges, results, tally, asked)
+    tally.add(stored, NAMED)
+  check_kept(results, tally, ranges)
+  return write_manifest(folder, ranges, results, tally, asked)
+
+
+def count_shards(size: int, sizes: Sizes) -> int:
+  """Shards of the training split for so many bytes of all that was read."""
+  return max(1, -(-size // sizes.shard))
 
 
 def plan_ranges(
-  held_out: float, count: int, end: int | None = None
+  held_out: float, count: int, first: int | None = None
 ) -> list[Range]:
   """The shards: the held-out one first, if any, then those of training.
 
   Args:
     held_out: fraction 0-1 of all places.
     count: shards of the training split.
-    end: of the held-out places, if not by the fraction.
+    first: place of the first article of all; it is held out even if the
+      fraction ends before it.
   """
-  end = int(held_out * _END) if end is None else end
+  end = int(held_out * _END)
+  if held_out and first is not None:
+    end = max(end, first + 1)
   edges = [end + (_END - end) * i // count for i in range(count + 1)]
   return [Range(HELD_OUT, 0, 1, 0, end)] * (held_out > 0) + [
     Range(TRAIN, i, count, low, high)
@@ -353,7 +392,7 @@ def plan_ranges(
   ]
 
 
-def _check_kept(
+def check_kept(
   results: Sequence[tuple[dict[str, Any], Tally]],
   tally: Tally,
   ranges: Sequence[Range],
@@ -380,7 +419,7 @@ def _check_kept(
   )
 
 
-def _write_manifest(
+def write_manifest(
   folder: pathlib.Path,
   ranges: Sequence[Range],
   results: Sequence[tuple[dict[str, Any], Tally]],

@@ -85,6 +85,15 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     prog='prepare_corpus.py',
     description='Makes token shards of PubMed, PMC, plain text or JSON lines.',
   )
+  add_corpus_options(parser)
+  add = parser.add_argument
+  add('--workers', type=int, help='processes (default: one a core)')
+  add('--keep_parts', action='store_true', help='leave DIR/parts in place')
+  return parser.parse_args(arguments)
+
+
+def add_corpus_options(parser: argparse.ArgumentParser) -> None:
+  """Adds the options that say what a corpus is made of, and how."""
   add = parser.add_argument
   add('--input', nargs='+', required=True, action='extend', metavar='GLOB')
   add('--output', required=True, metavar='DIR', help='new, or begun before')
@@ -95,7 +104,6 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     type=boolean,
     help='true for an uncased vocabulary, false for a cased one as BioBERT',
   )
-  add('--workers', type=int, help='processes (default: one a core)')
   add('--shards', type=int, help='of training (default: about 128 MB each)')
   add(
     '--held_out',
@@ -108,8 +116,6 @@ def parse(arguments: list[str]) -> argparse.Namespace:
   add('--title_only', type=boolean, default=reading.title_only)
   add('--labels', type=boolean, default=reading.labels)
   add('--translated', type=boolean, default=reading.translated)
-  add('--keep_parts', action='store_true', help='leave DIR/parts in place')
-  return parser.parse_args(arguments)
 
 
 def run(flags: argparse.Namespace) -> None:
@@ -126,10 +132,15 @@ def run(flags: argparse.Namespace) -> None:
     reading=Options(flags.title_only, flags.labels, flags.translated),
     keep_parts=flags.keep_parts,
   )
+  report(manifest, flags.output, time.monotonic() - start)
+
+
+def report(manifest: Manifest, output: str, seconds: float) -> None:
+  """Prints the table, and a line of JSON on standard output."""
   print(table(manifest), file=sys.stderr)
   summary = {
-    'manifest': os.path.join(flags.output, MANIFEST),
-    'seconds': round(time.monotonic() - start, 2),
+    'manifest': os.path.join(output, MANIFEST),
+    'seconds': round(seconds, 2),
     'splits': {k: v['counts'] for k, v in manifest['splits'].items()},
     **{key: manifest[key] for key in ('counts', 'readers', 'vocabulary')},
   }

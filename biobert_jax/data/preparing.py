@@ -4,7 +4,7 @@ import collections
 import dataclasses
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -139,18 +139,8 @@ def read_unit(
     writer = runs.PartWriter(unit.path, job.run_bytes)
     try:
       for number, file in enumerate(unit.files):
-        wanted = _wanted(file, job, tally)
-        for item in tokenising.items(wanted):
-          if isinstance(item, Deletion):
-            writer.add(item.id, 0, None, number)
-            continue
-          progress(item.characters, 0)
-          if item.documents:
-            article = item.article
-            writer.add(article.id, article.version, item.documents, number)
-          else:
-            tally.counts['without text'] += 1
-            tally.note('without text', item.article.id, file.name)
+        for said in read_input(file, tokenising, job, tally, progress):
+          writer.add(*said, number)
         progress(0, file.bytes)
       writer.close(tally.as_dict())
     finally:
@@ -160,6 +150,41 @@ def read_unit(
       f'{error.filename or unit.path}: {error.strerror}; free the disk or mend'
       ' the file, and run again: finished files are kept'
     ) from None
+
+
+def read_input(
+  file: InputFile,
+  tokenising: Tokenising,
+  job: Job,
+  tally: Tally,
+  progress: Callable[[int, int], None],
+) -> Iterator[tuple[str, int, tuple[runs.Document, ...] | None]]:
+  """What a file says of articles, tokenised.
+
+  Args:
+    file: to read.
+    tokenising: sentences to pieces.
+    job: what is wanted of it.
+    tally: takes what was left out.
+    progress: called with characters of text, and 0.
+
+  Yields:
+    (id, version, documents), in the file's order; None for the documents of an
+    article that is withdrawn.
+
+  Raises:
+    InputError: The file is at fault.
+  """
+  for item in tokenising.items(_wanted(file, job, tally)):
+    if isinstance(item, Deletion):
+      yield item.id, 0, None
+      continue
+    progress(item.characters, 0)
+    if item.documents:
+      yield item.article.id, item.article.version, item.documents
+    else:
+      tally.counts['without text'] += 1
+      tally.note('without text', item.article.id, file.name)
 
 
 def _wanted(
@@ -213,11 +238,36 @@ def write_range(
   tally = Tally()
   parts = [runs.Part(path) for path in paths]
 
+  kept = (
+    latest(said, tally) for said in _in_range(parts, sizes, wanted, group_bytes)
+  )
+  return write_articles(directory, kept, wanted, tally), tally
+
+
+def write_articles(
+  directory: str,
+  articles: Iterable[runs.Entry | None],
+  wanted: Range,
+  tally: Tally,
+) -> dict[str, Any]:
+  """Writes a shard, and counts what goes into it.
+
+  Args:
+    directory: where to.
+    articles: in the order of their keys; None is skipped.
+    wanted: the shard.
+    tally: takes the counts.
+
+  Returns:
+    The shard's entry in the manifest.
+
+  Raises:
+    InputError: The shard cannot be written.
+  """
+
   def examples() -> Iterator[tuple[bytes, int, int]]:
-    for said in _in_range(parts, sizes, wanted, group_bytes):
-      kept = runs.latest(said)
-      _count_versions(said, kept, tally)
-      for document in kept.read() if kept else ():
+    for article in articles:
+      for document in article.read() if article else ():
         tally.counts['documents'] += 1
         tally.counts['sentences'] += document.sentences
         tally.counts['words'] += document.words
@@ -225,10 +275,9 @@ def write_range(
         tally.counts['unknown pieces'] += document.unknown
         yield document.record, document.pieces, document.sentences
 
-  entry = shards.write_shard(
+  return shards.write_shard(
     directory, wanted.split, wanted.index, wanted.count, examples()
   )
-  return entry, tally
 
 
 def first_place(
@@ -254,10 +303,14 @@ def _in_range(
       yield said
 
 
-def _count_versions(
-  said: Sequence[runs.Entry], kept: runs.Entry | None, tally: Tally
-) -> None:
-  """Says of each article that does not stand why."""
+def latest(said: Sequence[runs.Entry], tally: Tally) -> runs.Entry | None:
+  """What stands of an article; the tally takes why the rest does not.
+
+  Args:
+    said: of one article, in the order of the input.
+    tally: its notes name the number of the part and of a file in it.
+  """
+  kept = runs.latest(said)
   deleted = [i for i, entry in enumerate(said) if entry.is_deletion]
   for i, entry in enumerate(said):
     if entry is kept:
@@ -266,3 +319,4 @@ def _count_versions(
       reason = 'deleted' if deleted and i < deleted[-1] else 'repeated'
       tally.counts[reason] += 1
       tally.note(reason, entry.id, f'{entry.order[0]} {entry.file}')
+  return kept

@@ -29,6 +29,7 @@ _SHIFT = KEY_BITS - 12  # From the first 64 bits of a key to its partition.
 # Key, bytes after this head, version, ordinal in the part, file of the unit,
 # is it a deletion, bytes of the id, documents.
 _HEAD = struct.Struct('<16sQIQIBII')
+_KEY_BYTES = 16
 # Bytes of the record, words, sentences, pieces, unknown pieces.
 _DOCUMENT = struct.Struct('<QIIII')
 _TRAILER = struct.Struct('<QQI16s')  # Table, JSON, runs, magic.
@@ -98,6 +99,57 @@ def place_of(key: bytes) -> int:
   return int.from_bytes(key[:8])
 
 
+def encode(
+  id: str,
+  version: int,
+  documents: Sequence[Document] | None,
+  ordinal: int,
+  file: int,
+) -> bytes:
+  """What one record says of an article, as bytes; `decode` reads it.
+
+  Args:
+    id: of the article.
+    version: the higher, the later.
+    documents: in order; None where the record withdraws the article.
+    ordinal: of the record, in the order of the input.
+    file: number of the file that says so.
+  """
+  body = bytearray(id.encode('utf-8', 'surrogatepass'))
+  size_of_id = len(body)
+  for document in documents or ():
+    body += _DOCUMENT.pack(
+      len(document.record),
+      document.words,
+      document.sentences,
+      document.pieces,
+      document.unknown,
+    )
+    body += document.record
+  head = _HEAD.pack(
+    key_of(id),
+    len(body),
+    min(max(version, 0), _LATEST),
+    ordinal,
+    file,
+    documents is None,
+    size_of_id,
+    len(documents or ()),
+  )
+  return head + body
+
+
+def decode(data: bytes) -> Entry:
+  """Reads what `encode` made; the order is (file, ordinal)."""
+  head = _HEAD.unpack_from(data)
+  return _entry((head[0], (head[4], head[3]), head, data[_HEAD.size :]))
+
+
+def key_in(data: bytes) -> bytes:
+  """The key of the article that encoded data is of."""
+  return data[:_KEY_BYTES]
+
+
 class PartWriter:
   """Writes a part, holding one run in memory."""
 
@@ -132,30 +184,10 @@ class PartWriter:
       documents: in order.
       file: that says so, by its number among those of the part.
     """
-    body = bytearray(id.encode('utf-8', 'surrogatepass'))
-    size_of_id = len(body)
-    for document in documents or ():
-      body += _DOCUMENT.pack(
-        len(document.record),
-        document.words,
-        document.sentences,
-        document.pieces,
-        document.unknown,
-      )
-      body += document.record
-    head = _HEAD.pack(
-      key := key_of(id),
-      len(body),
-      min(max(version, 0), _LATEST),
-      self._ordinal,
-      file,
-      documents is None,
-      size_of_id,
-      len(documents or ()),
-    )
+    data = encode(id, version, documents, self._ordinal, file)
     self._ordinal += 1
-    self._run.append((key, head + body))
-    self._held += len(head) + len(body)
+    self._run.append((key_in(data), data))
+    self._held += len(data)
     if self._held >= self._run_bytes:
       self._flush()
 
