@@ -8,6 +8,7 @@ and `for_run` gives a training run its first parameters.
 import dataclasses
 import logging
 import pathlib
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -119,6 +120,12 @@ def open_model(
   Raises:
     InputError: unreadable, incomplete, contradictory; names the tensors.
   """
+  try:
+    re.compile(skip)
+  except re.error as error:
+    raise InputError(
+      f'--skip={skip}: no regular expression ({error})'
+    ) from error
   found = source.open_source(given)
   tokenizer = tokenizer_of(found, do_lower_case)
   bert = BertConfig.from_json(found.config_file)
@@ -217,8 +224,8 @@ def _head(groups: Sequence[str], found: Source, classifier: str) -> str:
     return classifier or 'classifier'
   if own not in _HEADS:
     raise InputError(
-      f'{found.weights}: holds the heads {", ".join(own)} together; leave out '
-      'all but one (--skip of scripts/import_weights.py)'
+      f'{found.weights}: {", ".join(own)} together make no head that is known '
+      'here; leave tensors out by --skip=REGEX'
     )
   return _HEADS[own]
 
@@ -325,6 +332,13 @@ def record_of(model: Model, form: str, where: str) -> dict[str, Any]:
   }
 
 
+def _same_bits(array: np.ndarray, other: np.ndarray | None) -> bool:
+  """Whether float32 arrays are equal, with next to no memory: NaN too."""
+  if other is None or array.dtype != other.dtype:
+    return False
+  return np.array_equal(array.view(np.int32), other.view(np.int32))
+
+
 def check_equal(model: Model, again: Model) -> None:
   """Compares what was written, read again, with what was meant.
 
@@ -334,7 +348,7 @@ def check_equal(model: Model, again: Model) -> None:
   different = [
     path
     for path, array in model.params.items()
-    if not np.array_equal(array, again.params.get(path, ()), equal_nan=True)
+    if not _same_bits(array, again.params.get(path))
   ]
   for what in ('bert', 'tokenizer', 'head', 'labels'):
     if getattr(model, what) != getattr(again, what):

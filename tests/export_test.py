@@ -124,11 +124,10 @@ def test_every_head_goes_out_and_comes_back(
     np.testing.assert_array_equal(again.params[path], array)
 
 
+# All heads stand in tests/interchange/{onnx,stablehlo}_test.py.
 @pytest.mark.parametrize('form', ['stablehlo', 'onnx'])
-@pytest.mark.parametrize('head', HEADS)
-def test_every_head_runs_elsewhere(
-  head: str, form: str, tmp_path: Path
-) -> None:
+@pytest.mark.parametrize('head', ['pretraining', 'span'])
+def test_heads_run_elsewhere(head: str, form: str, tmp_path: Path) -> None:
   model_folders.write_huggingface(tmp_path / 'model', head)
   model = weights.open_model(tmp_path / 'model')
   checked = export.export(model, form, str(tmp_path / 'out'))['checked']

@@ -69,8 +69,14 @@ def test_the_table_of_commands_runs(tmp_path, monkeypatch, capsys):
   monkeypatch.chdir(ROOT)
   monkeypatch.setenv('BIOBERT_DATA', str(tmp_path))  # Benchmarks: the sample.
   sample = ROOT / 'biobert_jax' / 'sample' / 'ner'
-  model = checkpoint_folder(tmp_path)
+  model = checkpoint_folder(
+    tmp_path,
+    architectures=['BertForTokenClassification'],
+    id2label={'0': 'O', '1': 'B', '2': 'I'},
+  )
+  (tmp_path / 'pieces.txt').write_text('ab\n##cd\n')
   names = {
+    'PIECES': str(tmp_path / 'pieces.txt'),
     'MODEL': str(model),
     'DATA': str(sample),
     'FILE': str(sample / 'paragraph.txt'),

@@ -12,9 +12,10 @@ import pytest
 
 from biobert_jax import experiment, run, train, weights
 from biobert_jax.errors import InputError
-from biobert_jax.interchange import source
+from biobert_jax.interchange import huggingface, source
 from biobert_jax.models.heads import HEADS
 from tests import model_folders, small_run
+from tests.interchange import random_models
 from tests.model_folders import LABELS
 
 Path = pathlib.Path
@@ -239,11 +240,25 @@ def test_a_layer_too_few_is_listed(tmp_path: Path) -> None:
     weights.open_model(tmp_path)
 
 
+def test_heads_that_make_no_model_are_named(tmp_path: Path) -> None:
+  params = random_models.flat_params('token')
+  params |= random_models.flat_params('span')
+  model_folders.write_huggingface(tmp_path)
+  huggingface.write(tmp_path, params, model_folders.CONFIG, 'token', LABELS)
+  with pytest.raises(InputError, match='classifier, qa_outputs together'):
+    weights.open_model(tmp_path)
+  model = weights.open_model(tmp_path, skip=r'qa_outputs\..*')
+  assert model.head == 'token'
+  assert model.contents.skipped == {'left out as asked': 2}
+  with pytest.raises(InputError, match=r'--skip=\(: no regular expression'):
+    weights.open_model(tmp_path, skip='(')
+
+
 def test_programs_are_not_trained_from(tmp_path: Path) -> None:
   model_folders.write_huggingface(tmp_path)
-  (tmp_path / 'biobert_jax.json').write_text(
-    json.dumps({'form': 'onnx', 'weights': 'model.onnx', 'labels': []})
-  )
+  record = {'form': 'onnx', 'weights': 'model.onnx', 'head': 'token'}
+  record |= {'labels': [], 'settings': {}, 'about': {}}
+  (tmp_path / 'biobert_jax.json').write_text(json.dumps(record))
   with pytest.raises(InputError, match='compiled for onnx'):
     experiment.from_config(small_run.config(init_from=str(tmp_path)))
 

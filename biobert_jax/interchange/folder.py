@@ -21,6 +21,8 @@ from biobert_jax.errors import InputError
 
 RECORD = 'biobert_jax.json'
 SUMS = 'SHA256SUMS'
+# What a record says at least (`weights.record_of`).
+_KEYS = {'form', 'weights', 'head', 'labels', 'settings', 'about'}
 
 
 @contextlib.contextmanager
@@ -180,6 +182,6 @@ def read_record(folder: pathlib.Path) -> dict[str, Any]:
   """
   path = folder / RECORD
   record = read_json(path)
-  if record and 'form' not in record:
+  if record and not record.keys() >= _KEYS:
     raise InputError(f'{path}: not written by us; remove it')
   return record

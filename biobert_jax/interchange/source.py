@@ -132,12 +132,17 @@ def open_source(given: str | pathlib.Path) -> Source:
 def _look(path: pathlib.Path, given: str) -> Source:
   if path.is_dir():
     return _look_into(path, given)
-  if path.is_file() and path.name in HUGGINGFACE_FILES:
-    return Source(given, HUGGINGFACE, path.parent, path, {})
-  if path.is_file() and path.suffix == '.index':
-    path = path.with_suffix('')  # A file of the checkpoint, not its prefix.
+  if path.is_file():
+    record = folder.read_record(path.parent)
+    if path.name in HUGGINGFACE_FILES:
+      return Source(given, HUGGINGFACE, path.parent, path, record)
+    if path.suffix == '.onnx' and record:  # Its int8 variant, for one.
+      return Source(given, ONNX, path.parent, path, record)
+    if path.suffix == '.index':
+      path = path.with_suffix('')  # A file of the checkpoint, not its prefix.
   if (prefix := tensorflow.find_prefix(path)) is not None:
-    return Source(given, TENSORFLOW, prefix.parent, prefix, {})
+    record = folder.read_record(prefix.parent)
+    return Source(given, TENSORFLOW, prefix.parent, prefix, record)
   what = 'not a checkpoint' if path.exists() else 'no such file or folder'
   raise InputError(f'{given}: {what}; give {_TAKES}')
 

@@ -5,6 +5,7 @@ the parameters that scored highest on devel, with their score. Orbax writes
 each aside and renames it when complete.
 """
 
+import logging
 import math
 import os
 from typing import Any
@@ -160,8 +161,23 @@ def write_params(folder: str | os.PathLike[str], params: Any) -> None:
     folder: where.
     params: a tree of arrays.
   """
-  with ocp.StandardCheckpointer() as writer:
-    writer.save(epath.Path(folder).resolve(), params)
+  # A file an array: to merge them all into one takes twice their memory.
+  # Orbax warns that it has nothing to merge.
+  log = logging.getLogger('absl')
+  log.addFilter(_is_news)
+  try:
+    with ocp.Checkpointer(
+      ocp.PyTreeCheckpointHandler(use_ocdbt=False)
+    ) as writer:
+      writer.save(
+        epath.Path(folder).resolve(), args=ocp.args.PyTreeSave(params)
+      )
+  finally:
+    log.removeFilter(_is_news)
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+  return 'Skipping merge of OCDBT' not in str(record.msg)
 
 
 def read_params(folder: str | os.PathLike[str]) -> Any:

@@ -109,9 +109,12 @@ def test_folders_without_checksums_pass(tmp_path: pathlib.Path) -> None:
 def test_records(tmp_path: pathlib.Path) -> None:
   assert folder.read_record(tmp_path) == {}
   path = tmp_path / folder.RECORD
-  path.write_text('{"form": "onnx"}')
-  assert folder.read_record(tmp_path) == {'form': 'onnx'}
-  for text in ('{', '[]', json.dumps({'a': 1})):
+  keys = ('form', 'weights', 'head', 'labels', 'settings', 'about')
+  record = dict.fromkeys(keys, '')
+  path.write_text(json.dumps(record))
+  assert folder.read_record(tmp_path) == record
+  del record['labels']
+  for text in ('{', '[]', json.dumps({'a': 1}), json.dumps(record)):
     path.write_text(text)
     with pytest.raises(InputError, match=r'biobert_jax\.json: not'):
       folder.read_record(tmp_path)
