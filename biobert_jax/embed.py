@@ -14,6 +14,7 @@ it has most context. What comes of it depends on `pooling`:
 
 import dataclasses
 import itertools
+import os
 import pathlib
 import re
 from collections import Counter
@@ -274,7 +275,7 @@ def embed(
   length = int(max_seq_length) if max_seq_length else None
   counts: Counter[str] = Counter()
   totals: Counter[str] = Counter(texts=0, pieces=0, vectors=0)
-  with vectors.written_aside(output) as file:
+  with vectors.written_aside(os.path.expanduser(output)) as file:
     # Only now: a wrong output has been refused by then.
     embedder = Embedder(model, numbers, pooling, length, counts, casing)
 

@@ -72,11 +72,12 @@ def export(
       'parameters to convert; give what it was exported from'
     )
   weights.check_known(model)
-  with folder.written_aside(output, overwrite) as aside:
+  reads = model.source.folder
+  with folder.written_aside(output, overwrite, reads) as aside:
     model.tokenizer.save(aside, model.bert.max_position_embeddings)
     checked = FORMATS[form](model, aside)
     card = model_card.write(model, form, checked)
-    (aside / 'README.md').write_text(card, 'utf-8')
+    (aside / folder.CARD).write_text(card, 'utf-8')
   return {
     'output': output,
     'format': form,
@@ -180,6 +181,7 @@ def _score_int8(model: Model, aside: pathlib.Path) -> dict[str, Any]:
   data = model.source.record['config']['data']
   split = data['test_split'] or data['devel_split']
   # Neither program knows packed rows.
+  _log.info('scoring float32 and int8 on %s', split)
   workdir, overrides = epath.Path(model.source.folder), {'data.pack': False}
   try:
     run = experiment.from_workdir(workdir, overrides, (split,))

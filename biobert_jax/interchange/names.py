@@ -240,6 +240,7 @@ def read(
     InputError: lists the tensors that are unmapped, missing, doubled,
       mis-shaped or not floats.
   """
+  _check_depth(config, len(tensors), source)
   rows = table(config.num_hidden_layers)
   by_name = {row.name(column): row for row in rows}
   stored, slots, skipped, faults = _sort(tensors, column, by_name, skip)
@@ -265,6 +266,16 @@ def read(
     raise InputError(_message(source, [fault]))
   _check_tied(tensors, params, source)
   return Imported(params, slots, skipped)
+
+
+def _check_depth(config: BertConfig, tensors: int, source: object) -> None:
+  """Refuses more layers than tensors before a table of them is made."""
+  if config.num_hidden_layers > tensors:
+    raise InputError(
+      f'{source}: holds {tensors} tensors, too few for '
+      f'{config.num_hidden_layers} layers; use the configuration that came '
+      'with them'
+    )
 
 
 def _message(source: object, faults: list[str]) -> str:
@@ -383,6 +394,7 @@ def check(
   Raises:
     InputError: lists the tensors that are unmapped, missing or mis-shaped.
   """
+  _check_depth(config, len(params), source)
   rows = table(config.num_hidden_layers)
   present = set(groups_of(params))
   faults = [f'unmapped {p}' for p in params.keys() - {r.ours for r in rows}]

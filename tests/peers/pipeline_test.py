@@ -1,6 +1,8 @@
 """transformers' pipeline on an export finds what `predict` finds."""
 
 import json
+import pathlib
+import re
 from collections import Counter
 
 import pytest
@@ -20,6 +22,7 @@ TEXTS = (
   'Naïve patients had hyponatraemia, 糖尿病 and e\u0301dema.',
   'Nothing was found',
 )
+README = (peer.REPOSITORY / 'README.md').read_text('utf-8')
 Spans = set[tuple[int, int, int, str]]
 
 
@@ -35,13 +38,19 @@ def sentences() -> list[str]:
 
 
 @pytest.fixture(scope='module')
-def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Spans]:
-  """Who -> (text, start, end, type) of every entity."""
+def base(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+  """A folder with a trained tagger's export, `model`."""
   base = tmp_path_factory.mktemp('pipeline')
   config = small_run.config(model__hidden_size=64, train__epochs=12.0)
   train.train(config, str(base / 'run'))
   model = weights.open_model(base / 'run')
   export.export(model, 'huggingface', str(base / 'model'))
+  return base
+
+
+@pytest.fixture(scope='module')
+def found(base: pathlib.Path) -> dict[str, Spans]:
+  """Who -> (text, start, end, type) of every entity."""
   texts = sentences()
   (base / 'texts.json').write_text(json.dumps(texts), 'utf-8')
   files = [base / name for name in ('model', 'texts.json', 'found.json')]
@@ -58,6 +67,18 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Spans]:
     strategy: {(i, *entity) for i, row in enumerate(rows) for entity in row}
     for strategy, rows in answers.items()
   }
+
+
+def test_the_python_session_of_the_readme_runs(base: pathlib.Path) -> None:
+  _, session = re.findall(r'```python\n(.*?)```', README, flags=re.S)
+  code = session.replace('runs/x/huggingface', str(base / 'model'))
+  code = re.sub(r"text = '.*'", "text = 'Aspirin reduced fever in rats.'", code)
+  lines = [line.split() for line in peer.run('-c', code).splitlines()]
+  assert lines
+  for start, end, kind, *text, _ in lines:
+    assert kind in ('Chemical', 'Disease')
+    found = 'Aspirin reduced fever in rats.'[int(start) : int(end)]
+    assert found == ' '.join(text)
 
 
 def test_first_pieces_decide_in_both(found: dict[str, Spans]) -> None:
