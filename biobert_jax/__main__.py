@@ -21,6 +21,7 @@ _HELP = """usage: python -m biobert_jax COMMAND [--flag=value ...]
   train     --config=configs/NAME.py:VARIANT --workdir=DIR [--config.KEY=VALUE]
   evaluate  --workdir=DIR --split=test [--config.data.dir=DIR]
   predict   --model=DIR --input=FILE_OR_- --output=OUT --format=FORMAT
+  embed     --model=DIR --input=FILE_OR_- --output=OUT.npz --pooling=POOLING
 """
 # Command -> its text flags with defaults; those with None must be given.
 _FLAGS: dict[str, dict[str, str | None]] = {
@@ -28,6 +29,8 @@ _FLAGS: dict[str, dict[str, str | None]] = {
   'evaluate': {'workdir': None, 'split': 'test', 'config.data.dir': ''},
   'predict': {'workdir': '', 'input': None, 'output': None, 'format': 'jsonl'}
   | {'model': '', 'do_lower_case': ''},
+  'embed': {'model': None, 'input': None, 'output': None, 'layers': '-1'}
+  | {'pooling': 'mean', 'max_seq_length': '', 'do_lower_case': ''},
 }
 _CONFIG_ERRORS = (flags.Error, AttributeError, KeyError, TypeError, OSError)
 
@@ -70,11 +73,8 @@ def _run(command: str, values: flags.FlagValues) -> dict[str, Any]:
     jax = importlib.import_module('jax')
     jax.distributed.initialize(*(given if values.num_hosts else ()))
   program = importlib.import_module(f'biobert_jax.{command}')
-  arguments = [values[name].value for name in _FLAGS[command]]
-  if command == 'train':
-    arguments = [values.config, values.workdir]
-  report: dict[str, Any] = getattr(program, command)(*arguments)
-  return report
+  names = ('config', 'workdir') if command == 'train' else _FLAGS[command]
+  return getattr(program, command)(*(values[name].value for name in names))
 
 
 def main(arguments: Sequence[str]) -> int:

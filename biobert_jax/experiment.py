@@ -8,6 +8,9 @@ import hashlib
 import json
 import logging
 import math
+import pathlib
+import shlex
+import sys
 from typing import Any
 
 import jax
@@ -304,17 +307,25 @@ def _record(experiment: Experiment) -> dict[str, Any]:
     'data_sha256': dataset.sha256,
     'weights_sha256': _weights_digest(experiment.init_from),
     'counts': dict(+dataset.counts),
+    'command': _command(),
   }
+
+
+def _command() -> str:
+  """How this process was started; '' where it is not our command line."""
+  if pathlib.Path(sys.argv[0]).parent.name != 'biobert_jax':
+    return ''
+  return shlex.join(['python', '-m', 'biobert_jax', *sys.argv[1:]])
 
 
 def _weights_digest(init_from: Source | None) -> str:
   """SHA-256 of the weights a run starts from; '' for none."""
   if init_from is None:
     return ''
-  digest = hashlib.sha256()
-  for path in init_from.weight_files:
-    digest.update(sha256(path).encode())
-  return digest.hexdigest()
+  digests = [sha256(path) for path in init_from.weight_files]
+  if len(digests) == 1:
+    return digests[0]
+  return hashlib.sha256('\n'.join(digests).encode()).hexdigest()
 
 
 def _bert_record(bert: BertConfig) -> dict[str, Any]:

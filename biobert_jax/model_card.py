@@ -23,20 +23,19 @@ from transformers import {auto}, AutoTokenizer
 
 tokenizer = AutoTokenizer.from_pretrained('.')
 model = {auto}.from_pretrained('.')
-```""",
+```{pipeline}""",
   source.TENSORFLOW: """The 2019 code loads it by name:
 `--init_checkpoint=bert_model.ckpt --bert_config_file=bert_config.json
 --vocab_file=vocab.txt --do_lower_case={lower}`.""",
   source.STABLEHLO: """It needs only jax, on CPU, CUDA or TPU:
 
 ```python
-import jax
 import numpy as np
+from load import Model  # load.py stands beside this card.
 
-with open('model.stablehlo', 'rb') as file:
-  model = jax.export.deserialize(bytearray(file.read()))
+model = Model('.')
 ids = np.asarray([[{cls}, {sep}]], np.int32)
-print(model.call(ids, np.ones_like(ids), np.zeros_like(ids)))
+print(model(ids, np.ones_like(ids), np.zeros_like(ids)))
 ```""",
   source.ONNX: """It needs only onnxruntime; `model_int8.onnx` is smaller:
 
@@ -51,6 +50,15 @@ feed = {{'input_ids': ids, 'attention_mask': np.ones_like(ids),
 print(model.run(None, feed))
 ```""",
 }
+_PIPELINE = """
+
+Entities with their places, a word labelled by its first piece as in training:
+
+```python
+from transformers import pipeline
+
+tag = pipeline('ner', '.', aggregation_strategy='first')
+```"""
 _AUTO = {
   'encoder': 'AutoModel',
   'pretraining': 'AutoModelForPreTraining',
@@ -94,6 +102,7 @@ def write(model: Model, form: str, checked: Mapping[str, Any]) -> str:
     '',
     _OPEN[form].format(
       auto=_AUTO[model.head],
+      pipeline=_PIPELINE if model.head == 'token' else '',
       lower=model.tokenizer.do_lower_case,
       cls=model.tokenizer.cls_id,
       sep=model.tokenizer.sep_id,
@@ -154,7 +163,7 @@ def _training(about: Mapping[str, Any]) -> list[str]:
   ]
   if about.get('command'):
     lines.append(f'- command: `{about["command"]}`')
-  lines += ['', *_scores(about['results'].get('results', {}))]
+  lines += ['', *_scores(about['results'])]
   return lines
 
 
@@ -202,4 +211,4 @@ def _shown(value: Any) -> str:
     return ', '.join(
       f'{k.replace("_", " ")} {_shown(v)}' for k, v in value.items()
     )
-  return f'{value:.3g}' if isinstance(value, float) else str(value)
+  return f'{value:.4g}' if isinstance(value, float) else str(value)

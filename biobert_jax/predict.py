@@ -62,6 +62,7 @@ class Tagger:
       InputError: no token classifier there, or labels that are no BIO tags.
     """
     opened = weights.open_model(model, do_lower_case)
+    weights.check_known(opened)
     positions = opened.bert.max_position_embeddings
     settings = {**_DEFAULTS, **opened.settings}
     self._length = min(settings['max_seq_length'], positions)

@@ -17,11 +17,7 @@ from biobert_jax.weights import Model
 
 Outputs = Iterator[tuple[Batch, dict[str, np.ndarray]]]
 _ROWS = 16  # Computed together.
-# Of programs that know no packed rows: a window a row.
-_COMPILED: dict[str, Callable[..., Any]] = {
-  source.STABLEHLO: stablehlo.Model,
-  source.ONNX: onnx.Model,
-}
+Program = Callable[[np.ndarray, np.ndarray, np.ndarray], dict[str, Any]]
 
 
 class TokenRunner:
@@ -49,11 +45,12 @@ class TokenRunner:
     self.pack = model.source.form not in source.COMPILED
     if self.pack:
       self._run = _native(model, max_seq_length)
-    else:
-      program = _COMPILED[model.source.form](model.source.folder)
-      # StableHLO compiles each new length; onnxruntime takes any.
-      trim = model.source.form == source.ONNX
-      self._run = lambda rows: _by_program(program, rows, trim)
+    elif model.source.form == source.ONNX:
+      onnx_model = onnx.Model(model.source.weights)
+      self._run = lambda rows: by_program(onnx_model, rows, trim=True)
+    else:  # Compiled anew for each length: all rows are given one.
+      program = stablehlo.Model(model.source.folder)
+      self._run = lambda rows: by_program(program, rows, trim=False)
 
   def __call__(self, rows: PackedRows) -> Outputs:
     """Yields every batch of `rows` with 'label' and 'probability' [B, L]."""
@@ -83,10 +80,17 @@ def _native(
   return lambda rows: evaluator.run(params, rows)
 
 
-def _by_program(
-  program: Callable[..., dict[str, Any]], rows: PackedRows, trim: bool
-) -> Outputs:
-  """Batches through a program in the signature of transformers."""
+def by_program(program: Program, rows: PackedRows, trim: bool) -> Outputs:
+  """Runs a program in the signature of transformers, a window a row.
+
+  Args:
+    program: (input_ids, attention_mask, token_type_ids) -> outputs by name.
+    rows: not packed: the program knows no borders within a row.
+    trim: cut each batch to its longest window.
+
+  Yields:
+    As `TokenRunner` does.
+  """
   for batch in rows.eval_batches(_ROWS):
     real = batch['sequence_ids'] > 0
     longest = int(real.sum(axis=1).max()) if trim else rows.max_seq_length

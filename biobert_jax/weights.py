@@ -1,13 +1,12 @@
 """The weights of anything: whatever lies at a path, as our parameters.
 
 `open_model` reads TF1 checkpoints, Hugging Face folders, work folders,
-imports and exports; `import_weights` keeps what was read in our own form,
-and `for_run` gives a training run its first parameters.
+imports and exports; `import_weights` keeps what was read in our own form.
 """
 
 import dataclasses
-import logging
 import pathlib
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -26,10 +25,9 @@ from biobert_jax.interchange import (
 from biobert_jax.interchange.names import Imported
 from biobert_jax.interchange.source import Source
 from biobert_jax.models.config import BertConfig
+from biobert_jax.models.heads import HEADS
 from biobert_jax.models.parameters import to_flat, to_tree
 from biobert_jax.training import checkpoint
-
-_log = logging.getLogger(__name__)
 
 CLASSIFIERS = ('token', 'sequence')
 # Groups of the name table besides encoder and pooler -> the head they make.
@@ -42,6 +40,8 @@ _HEADS = {
 }
 # How a task cuts text, kept with the weights.
 SETTINGS = ('max_seq_length', 'window_overlap', 'entity_type')
+# The folders of an option's value.
+_ABSOLUTE = re.compile(r'=[/~]\S*/')
 SLOTS_FILE = 'optimizer.safetensors'
 PARAMS_FOLDER = 'params'
 
@@ -119,6 +119,12 @@ def open_model(
   Raises:
     InputError: unreadable, incomplete, contradictory; names the tensors.
   """
+  try:
+    re.compile(skip)
+  except re.error as error:
+    raise InputError(
+      f'--skip={skip}: no regular expression ({error})'
+    ) from error
   found = source.open_source(given)
   tokenizer = tokenizer_of(found, do_lower_case)
   bert = BertConfig.from_json(found.config_file)
@@ -126,7 +132,14 @@ def open_model(
   contents = read_params(found, bert, skip)
   known = _what_it_is(found, contents)
   if head and known['head'] not in ('classifier', head):
-    raise InputError(f'{given}: its head is {known["head"]}, not {head}')
+    raise InputError(
+      f'{given}: its head is {known["head"]}; leave out --head={head}'
+    )
+  if labels and (head or known['head']) not in (*CLASSIFIERS, 'classifier'):
+    raise InputError(
+      f'{given}: its head is {known["head"]}, which has no classes; leave '
+      '--labels out'
+    )
   if labels and known['labels'] and tuple(labels) != known['labels']:
     raise InputError(
       f'{given}: its labels are {", ".join(known["labels"])}; leave the option '
@@ -181,6 +194,15 @@ def _what_it_is(found: Source, contents: Imported) -> dict[str, Any]:
   """Head, labels, settings and origin, as far as the files say them."""
   record = found.record
   if record and found.form != source.WORKDIR:
+    head = record['head']
+    if found.form not in source.COMPILED:
+      claimed = head if head in CLASSIFIERS else ''
+      head = _head(contents.groups, found, claimed)
+    if head != record['head'] or head not in HEADS:
+      raise InputError(
+        f'{found.folder / folder.RECORD}: its head is {record["head"]!r}, that '
+        f'of the tensors {head}; export the model again'
+      )
     return {name: record[name] for name in ('head', 'settings', 'about')} | {
       'labels': labels_of(found)
     }
@@ -198,16 +220,29 @@ def _what_it_is(found: Source, contents: Imported) -> dict[str, Any]:
 
 
 def _about_run(found: Source) -> dict[str, Any]:
-  """What a work folder says of its training: config, corpus, scores."""
+  """What a work folder says of its training: config, corpus, scores.
+
+  Of paths the last parts only: exports are published.
+  """
   record = found.record
   results = folder.read_json(found.folder / 'results.json')
   return {
     'task': record['config']['task'],
-    'config': record['config'],
+    'config': _without_folders(record['config']),
+    'command': _ABSOLUTE.sub('=', record.get('command', '')),
     'counts': record['counts'],
     'data_sha256': record['data_sha256'],
-    'results': results,
+    'results': results.get('results', {}),
   }
+
+
+def _without_folders(value: Any) -> Any:
+  """A config whose absolute paths are cut to their last parts."""
+  if isinstance(value, dict):
+    return {name: _without_folders(item) for name, item in value.items()}
+  if isinstance(value, str) and value.startswith(('/', '~')):
+    return pathlib.PurePath(value).name
+  return value
 
 
 def _head(groups: Sequence[str], found: Source, classifier: str) -> str:
@@ -217,8 +252,8 @@ def _head(groups: Sequence[str], found: Source, classifier: str) -> str:
     return classifier or 'classifier'
   if own not in _HEADS:
     raise InputError(
-      f'{found.weights}: holds the heads {", ".join(own)} together; leave out '
-      'all but one (--skip of scripts/import_weights.py)'
+      f'{found.weights}: {", ".join(own)} together make no head that is known '
+      'here; leave tensors out by --skip=REGEX'
     )
   return _HEADS[own]
 
@@ -262,7 +297,8 @@ def import_weights(
     InputError: the folder cannot be written; a classifier without a name.
   """
   check_known(model)
-  with folder.written_aside(output, overwrite) as aside:
+  reads = model.source.folder
+  with folder.written_aside(output, overwrite, reads) as aside:
     checkpoint.write_params(
       aside / PARAMS_FOLDER, to_tree(model.params, scan_layers=False)
     )
@@ -325,6 +361,13 @@ def record_of(model: Model, form: str, where: str) -> dict[str, Any]:
   }
 
 
+def _same_bits(array: np.ndarray, other: np.ndarray | None) -> bool:
+  """Whether float32 arrays are equal, with next to no memory: NaN too."""
+  if other is None or array.dtype != other.dtype:
+    return False
+  return np.array_equal(array.view(np.int32), other.view(np.int32))
+
+
 def check_equal(model: Model, again: Model) -> None:
   """Compares what was written, read again, with what was meant.
 
@@ -334,7 +377,7 @@ def check_equal(model: Model, again: Model) -> None:
   different = [
     path
     for path, array in model.params.items()
-    if not np.array_equal(array, again.params.get(path, ()), equal_nan=True)
+    if not _same_bits(array, again.params.get(path))
   ]
   for what in ('bert', 'tokenizer', 'head', 'labels'):
     if getattr(model, what) != getattr(again, what):

@@ -4,9 +4,9 @@
 #   bash scripts/quickstart.sh [--workdir DIR]
 #
 # Makes .venv where it is missing, trains a tiny tagger on the sample that comes
-# with the code (biobert_jax/sample), scores it and tags a paragraph. DIR
-# (default runs/quickstart; relative to the repository) is removed first if an
-# earlier quick start made it.
+# with the code (biobert_jax/sample), scores it, exports it for Hugging Face and
+# tags a paragraph with the export. DIR (default runs/quickstart; relative to
+# the repository) is removed first if an earlier quick start made it.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -32,7 +32,7 @@ readonly MARK=quickstart.txt  # Written into a folder that is ours to remove.
 step() {  # step NUMBER TITLE COMMAND...: its last line of output in $result.
   local number=$1 title=$2 start=$SECONDS code=0
   shift 2
-  printf '\n[%s/5] %s\n      %s\n' "$number" "$title" "$*"
+  printf '\n[%s/6] %s\n      %s\n' "$number" "$title" "$*"
   result=$("$@") || code=$?
   result=${result##*$'\n'}
   if ((code)); then
@@ -62,10 +62,13 @@ step 2 'Train a tiny tagger on the sample' \
 step 3 'Score it on the test split' \
   python -m biobert_jax evaluate --workdir="$workdir" --split=test
 scores=$result
+step 4 'Export it for Hugging Face' \
+  python scripts/export_weights.py --workdir="$workdir" --format=huggingface \
+  --output="$workdir/huggingface"
 for format in jsonl html; do
-  step "$([[ $format == jsonl ]] && echo 4 || echo 5)" \
-    "Tag raw text (as $format)" \
-    python -m biobert_jax predict --workdir="$workdir" \
+  step "$([[ $format == jsonl ]] && echo 5 || echo 6)" \
+    "Tag raw text with the export (as $format)" \
+    python -m biobert_jax predict --model="$workdir/huggingface" \
     --input="$SAMPLE/paragraph.txt" --output="$workdir/paragraph.$format" \
     --format="$format"
 done

@@ -38,6 +38,7 @@ def report(workdir: Path, scores: dict[str, float], seconds: int) -> str:
     'trained model and its config': '',
     'scores of devel and test': 'results.json',
     'tagged test split (token, gold, predicted)': 'predictions_test.tsv',
+    'the model for transformers, with its card': 'huggingface',
     'entities of two raw documents': 'paragraph.jsonl',
     'the same, marked in colour': 'paragraph.html',
   }

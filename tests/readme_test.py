@@ -69,8 +69,14 @@ def test_the_table_of_commands_runs(tmp_path, monkeypatch, capsys):
   monkeypatch.chdir(ROOT)
   monkeypatch.setenv('BIOBERT_DATA', str(tmp_path))  # Benchmarks: the sample.
   sample = ROOT / 'biobert_jax' / 'sample' / 'ner'
-  model = checkpoint_folder(tmp_path)
+  model = checkpoint_folder(
+    tmp_path,
+    architectures=['BertForTokenClassification'],
+    id2label={'0': 'O', '1': 'B', '2': 'I'},
+  )
+  (tmp_path / 'pieces.txt').write_text('ab\n##cd\n')
   names = {
+    'PIECES': str(tmp_path / 'pieces.txt'),
     'MODEL': str(model),
     'DATA': str(sample),
     'FILE': str(sample / 'paragraph.txt'),
@@ -104,7 +110,8 @@ def test_the_python_example_runs(tmp_path, monkeypatch, capsys):
   arguments = ['train', '--config=configs/quickstart.py:tiny']
   assert command_line.main([*arguments, f'--workdir={workdir}', *SMALL]) == 0
   capsys.readouterr()
-  (code,) = re.findall(r'```python\n(.*?)```', README, flags=re.S)
+  # The second is of transformers: tests/peers/pipeline_test.py runs it.
+  code, _ = re.findall(r'```python\n(.*?)```', README, flags=re.S)
   code = code.replace('runs/quickstart', str(workdir))
   done = subprocess.run(
     [sys.executable, '-c', code], capture_output=True, text=True, check=False

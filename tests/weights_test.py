@@ -3,6 +3,8 @@
 import json
 import pathlib
 import shutil
+import subprocess
+import sys
 import tarfile
 import time
 
@@ -10,11 +12,13 @@ import jax
 import numpy as np
 import pytest
 
-from biobert_jax import experiment, run, train, weights
+from biobert_jax import evaluate, experiment, predict, run, train, weights
 from biobert_jax.errors import InputError
-from biobert_jax.interchange import source
+from biobert_jax.interchange import huggingface, source
 from biobert_jax.models.heads import HEADS
+from biobert_jax.training import checkpoint
 from tests import model_folders, small_run
+from tests.interchange import random_models
 from tests.model_folders import LABELS
 
 Path = pathlib.Path
@@ -157,7 +161,7 @@ def test_a_work_folder_is_read_whole(tmp_path: Path) -> None:
     'window_overlap': 32,
     'entity_type': 'Entity',
   }
-  assert set(model.about['results']['results']) == {'devel', 'test'}
+  assert set(model.about['results']) == {'devel', 'test'}
   config = small_run.config(train__epochs=1.0, compute__scan_layers=True)
   train.train(config, str(tmp_path / 'scan'))
   scanned = weights.open_model(tmp_path / 'scan')
@@ -239,11 +243,25 @@ def test_a_layer_too_few_is_listed(tmp_path: Path) -> None:
     weights.open_model(tmp_path)
 
 
+def test_heads_that_make_no_model_are_named(tmp_path: Path) -> None:
+  params = random_models.flat_params('token')
+  params |= random_models.flat_params('span')
+  model_folders.write_huggingface(tmp_path)
+  huggingface.write(tmp_path, params, model_folders.CONFIG, 'token', LABELS)
+  with pytest.raises(InputError, match='classifier, qa_outputs together'):
+    weights.open_model(tmp_path)
+  model = weights.open_model(tmp_path, skip=r'qa_outputs\..*')
+  assert model.head == 'token'
+  assert model.contents.skipped == {'left out as asked': 2}
+  with pytest.raises(InputError, match=r'--skip=\(: no regular expression'):
+    weights.open_model(tmp_path, skip='(')
+
+
 def test_programs_are_not_trained_from(tmp_path: Path) -> None:
   model_folders.write_huggingface(tmp_path)
-  (tmp_path / 'biobert_jax.json').write_text(
-    json.dumps({'form': 'onnx', 'weights': 'model.onnx', 'labels': []})
-  )
+  record = {'form': 'onnx', 'weights': 'model.onnx', 'head': 'token'}
+  record |= {'labels': [], 'settings': {}, 'about': {}}
+  (tmp_path / 'biobert_jax.json').write_text(json.dumps(record))
   with pytest.raises(InputError, match='compiled for onnx'):
     experiment.from_config(small_run.config(init_from=str(tmp_path)))
 
@@ -260,3 +278,122 @@ def test_a_copy_of_a_run_elsewhere_is_read(tmp_path: Path) -> None:
   with pytest.raises(InputError, match='holds no parameters; train first'):
     weights.open_model(tmp_path / 'moved')
   assert model.params
+
+
+def test_a_flipped_bit_in_a_work_folder_names_the_parameter(
+  tmp_path: Path,
+) -> None:
+  train.train(small_run.config(train__epochs=1.0), str(tmp_path / 'run'))
+  params = max((tmp_path / 'run' / 'best').glob('[0-9]*')) / 'params'
+  step = checkpoint.read_params(params)
+  table = step['bert']['embeddings']['word_embeddings']
+  table[3, 5] += 1e-3
+  shutil.rmtree(params)
+  checkpoint.write_params(params, step)
+  for program in (
+    lambda: weights.open_model(tmp_path / 'run'),
+    lambda: evaluate.evaluate(str(tmp_path / 'run'), 'test'),
+  ):
+    with pytest.raises(InputError, match='word_embeddings differs from its'):
+      program()
+
+
+def test_an_output_that_holds_other_things_stays(tmp_path: Path) -> None:
+  model_folders.write_huggingface(tmp_path / 'model')
+  model = weights.open_model(tmp_path / 'model')
+  kept = tmp_path / 'kept'
+  weights.import_weights(model, str(kept))
+  again = weights.open_model(kept)
+  for output, what in (
+    ('', 'is empty'),
+    (str(tmp_path / 'model'), 'no import or export of ours'),
+    (str(tmp_path), 'no import or export of ours'),
+    (str(kept), 'the model is read from there'),
+  ):
+    with pytest.raises(InputError, match=what):
+      weights.import_weights(again, output, overwrite=True)
+  weights.import_weights(model, str(kept), overwrite=True)
+  assert (tmp_path / 'model' / 'vocab.txt').exists()
+
+
+def test_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:
+  model_folders.write_huggingface(tmp_path / 'model')
+  killed = (
+    'import os, signal, sys\n'
+    'from biobert_jax.interchange import folder\n'
+    'with folder.written_aside(sys.argv[1], False) as aside:\n'
+    "  (aside / 'half').write_text('')\n"
+    '  os.kill(os.getpid(), signal.SIGKILL)\n'
+  )
+  subprocess.run([sys.executable, '-c', killed, tmp_path / 'kept'], check=False)
+  assert len(list(tmp_path.glob('.kept.*'))) == 1
+  weights.import_weights(
+    weights.open_model(tmp_path / 'model'), str(tmp_path / 'kept')
+  )
+  assert list(tmp_path.glob('.kept.*')) == []
+
+
+def test_two_imports_of_a_model_are_one_model_to_a_run(tmp_path: Path) -> None:
+  model_folders.write_huggingface(tmp_path / 'model')
+  model = weights.open_model(tmp_path / 'model')
+  digests = set()
+  for name in ('one', 'two'):
+    weights.import_weights(model, str(tmp_path / name))
+    found = source.open_source(tmp_path / name)
+    digests.add(experiment._weights_digest(found))
+  assert len(digests) == 1
+
+
+def test_hostile_files_are_one_error(tmp_path: Path) -> None:
+  def fresh() -> Path:
+    shutil.rmtree(tmp_path / 'm', ignore_errors=True)
+    model_folders.write_huggingface(tmp_path / 'm')
+    return tmp_path / 'm'
+
+  deep = '[' * 100_000
+  for name in ('config.json', 'tokenizer_config.json', 'biobert_jax.json'):
+    (fresh() / name).write_text(deep)
+    with pytest.raises(InputError, match=name):
+      weights.open_model(tmp_path / 'm')
+  path = fresh() / 'config.json'
+  stored = json.loads(path.read_text())
+  for changes, what in (
+    ({'num_hidden_layers': 2_000_000}, 'too few for 2000000 layers'),
+    ({'id2label': {'0': ['a'], '1': 'b', '2': 'c'}}, 'no name of a class'),
+    ({'id2label': {'0': 'a\x1b[31m', '1': 'b', '2': 'c'}}, 'no name of a'),
+  ):
+    path.write_text(json.dumps(stored | changes))
+    with pytest.raises(InputError, match=what):
+      weights.open_model(tmp_path / 'm')
+  weights.import_weights(weights.open_model(fresh()), str(tmp_path / 'kept'))
+  record = tmp_path / 'kept' / 'biobert_jax.json'
+  stored = json.loads(record.read_text())
+  for changes in (
+    {'weights': '../m'},
+    {'weights': '..'},
+    {'weights': 3},
+    {'labels': 5},
+    {'labels': [1, 2, 3]},
+    {'head': 'span'},
+    {'form': 'keras'},
+  ):
+    record.write_text(json.dumps(stored | changes))
+    (tmp_path / 'kept' / 'SHA256SUMS').unlink(missing_ok=True)
+    with pytest.raises(InputError, match=r'biobert_jax\.json'):
+      weights.open_model(tmp_path / 'kept')
+
+
+def test_a_tagger_without_named_classes_is_asked_about(tmp_path: Path) -> None:
+  model_folders.write_huggingface(tmp_path)
+  path = tmp_path / 'config.json'
+  stored = json.loads(path.read_text())
+  del stored['id2label']
+  path.write_text(json.dumps(stored))
+  with pytest.raises(InputError, match='--labels=A,B,C'):
+    predict.Tagger(str(tmp_path))
+
+
+def test_labels_are_for_classifiers(tmp_path: Path) -> None:
+  model_folders.write_huggingface(tmp_path, 'encoder')
+  with pytest.raises(InputError, match='leave --labels out'):
+    weights.open_model(tmp_path, labels=('A', 'B'))

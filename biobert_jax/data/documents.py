@@ -2,7 +2,8 @@
 
 Offsets are in code points of `Document.text`, end exclusive. A file holds
 plain text, one document a line, or PubTator: `id|t|title`, `id|a|abstract`
-and a line for each entity, with a blank line between documents. The forms
+and a line for each entity, with a blank line between documents, or JSONL:
+{"id", "text", "entities": [{"start", "end", "type"}, ...]} a line. The forms
 that are written are in `annotations.py`.
 """
 
@@ -10,13 +11,14 @@ import bisect
 import contextlib
 import dataclasses
 import itertools
+import json
 import os
 import re
 import sys
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from typing import IO
+from typing import IO, Any
 
 from biobert_jax.errors import InputError
 
@@ -25,6 +27,8 @@ Source = str | os.PathLike[str] | IO[bytes] | IO[str]
 PUBTATOR_LINE = re.compile(r'([^|\t]+)\|([ta])\|')
 # Raw text may hold a bar; only a number in front of it makes a PubTator file.
 PUBTATOR_START = re.compile(r'[0-9]+\|[ta]\|')
+# Nor does a brace alone make JSONL.
+JSONL_START = re.compile(r'\s*\{\s*"(?:id|text|entities)"\s*:')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -203,7 +207,7 @@ def source_name(source: Source) -> str:
 def read_documents(
   source: Source, counts: Counter[str] | None = None
 ) -> Iterator[Document]:
-  """Documents of plain text (one a line) or PubTator, read as they come.
+  """Documents of plain text, PubTator or JSONL, read as they come.
 
   The first line that is not blank tells which. A document of plain text is
   named by its line number; blank lines hold none and are counted.
@@ -217,12 +221,14 @@ def read_documents(
     One document after another; of a plain line, no entities.
 
   Raises:
-    InputError: With file and line: not UTF-8, or a malformed PubTator line.
+    InputError: With file and line: not UTF-8, or a malformed line of PubTator
+      or JSONL.
   """
   counts = Counter() if counts is None else counts
   name = source_name(source)
   lines = read_lines(source, counts)
   blank: list[tuple[int, str]] = []
+  jsonl = False
   for numbered in lines:
     if not numbered[1].strip():
       blank.append(numbered)
@@ -231,12 +237,54 @@ def read_documents(
     if PUBTATOR_START.match(numbered[1]):
       yield from _pubtator(lines, name, counts)
       return
+    jsonl = JSONL_START.match(numbered[1]) is not None
     break
   for number, line in lines:
-    if line.strip():
-      yield Document(str(number), line, path=name, line=number)
-    else:
+    if not line.strip():
       counts['blank_lines'] += 1
+    elif jsonl:
+      yield _json_document(line, name, number)
+    else:
+      yield Document(str(number), line, path=name, line=number)
+
+
+def _json_document(line: str, name: str, number: int) -> Document:
+  """A line of what `annotations.write_jsonl` writes."""
+  try:
+    row = json.loads(line)
+    # Half of a surrogate pair is no text: it cannot be written anywhere.
+    json.dumps(row, ensure_ascii=False).encode()
+  except (ValueError, RecursionError) as error:
+    what = ' '.join(str(error).split())
+    raise InputError.at(name, number, f'no JSON object: {what:.80}') from error
+  defaults: dict[str, Any] = {'id': number, 'text': None, 'entities': []}
+  row = defaults | (row if isinstance(row, dict) else {})
+  text, entities = row['text'], row['entities']
+  if not (isinstance(text, str) and isinstance(entities, list)):
+    what = 'want {"id": ..., "text": "...", "entities": [...]}'
+    raise InputError.at(name, number, f'{what}; got {line:.80}')
+  kept = tuple(_json_entity(entity, text, name, number) for entity in entities)
+  return Document(str(row['id']), text, kept, path=name, line=number)
+
+
+def _json_entity(given: Any, text: str, name: str, line: int) -> Entity:
+  entity = given if isinstance(given, dict) else {}
+  start, end, kind, score = (
+    entity.get(key) for key in ('start', 'end', 'type', 'score')
+  )
+  if not (type(start) is type(end) is int and isinstance(kind, str)):
+    what = 'an entity needs numbers "start" and "end" and a text "type"'
+    raise InputError.at(name, line, f'{what}; got {given!r:.80}')
+  if not 0 <= start < end <= len(text):
+    what = f'{start} to {end} is no place in a text of {len(text)} characters'
+    raise InputError.at(name, line, what)
+  found = text[start:end]
+  if entity.get('text', found) != found:
+    what = f'offsets {start} to {end} hold {found[:60]!r}, not'
+    hint = 'offsets count code points of "text"'
+    raise InputError.at(name, line, f'{what} {entity["text"]!r:.60}: {hint}')
+  score = score if isinstance(score, float) else 1.0
+  return Entity(start, end, kind, found, score)
 
 
 @dataclasses.dataclass

@@ -104,7 +104,7 @@ def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
     return {}
   try:
     value = json.loads(path.read_text(encoding='utf-8'))
-  except (OSError, ValueError) as error:
+  except (OSError, ValueError, RecursionError) as error:
     raise InputError(
       f'{path}: not readable as JSON ({error}); copy it again'
     ) from None

@@ -4,7 +4,8 @@ A sentence that fits is one window. A longer one is cut at word boundaries
 into overlapping windows; each of its words is labelled and predicted in one
 of them only, the one where it has most context (run_squad.py's rule). So
 training counts every gold word once, and every gold word gets exactly one
-prediction.
+prediction. `encode_slots` does the same with texts whose every piece is
+wanted, [CLS] and [SEP] too.
 """
 
 import dataclasses
@@ -39,6 +40,20 @@ class Windows:
     """[windows] pieces of each window."""
     return np.diff(self.offsets)
 
+  def take(self, chosen: np.ndarray) -> 'Windows':
+    """Some of the windows; words keep their numbers.
+
+    Args:
+      chosen: indices of windows.
+    """
+    lengths = self.lengths[chosen]
+    offsets = np.concatenate([[0], np.cumsum(lengths)])
+    places = np.arange(offsets[-1])
+    places += np.repeat(self.offsets[chosen] - offsets[:-1], lengths)
+    return Windows(
+      self.input_ids[places], self.words[places], offsets, self.num_words
+    )
+
 
 def encode(
   sentences: Sequence[Sequence[str]],
@@ -65,12 +80,7 @@ def encode(
   Raises:
     InputError: the window is too short for its overlap.
   """
-  budget = max_seq_length - 2
-  if not 0 <= overlap < budget:
-    raise InputError(
-      f'data.window_overlap is {overlap}; with data.max_seq_length '
-      f'{max_seq_length} it must lie between 0 and {budget - 1}'
-    )
+  budget = _budget(max_seq_length, overlap)
   pieces = tokenizer.encode_words([w for s in sentences for w in s])
   ids: list[int] = []
   words: list[int] = []
@@ -79,10 +89,9 @@ def encode(
   for sentence in sentences:
     own = pieces[first : first + len(sentence)]
     own = _at_least_one_piece(own, tokenizer.unk_id, budget, counts)
-    lengths = [len(p) for p in own]
-    cuts = _cut(lengths, budget, overlap)
-    counts['sentences_split'] += len(cuts) > 1
-    for window, owned in zip(cuts, _owners(lengths, cuts), strict=True):
+    layout = _layout([len(p) for p in own], budget, overlap)
+    counts['sentences_split'] += len(layout) > 1
+    for window, owned in layout:
       ids.append(tokenizer.cls_id)
       words.append(-1)
       for w in range(*window):
@@ -93,12 +102,74 @@ def encode(
       words.append(-1)
       offsets.append(len(ids))
     first += len(sentence)
+  return _windows(ids, words, offsets, first)
+
+
+def encode_slots(
+  texts: Sequence[Sequence[int]],
+  tokenizer: WordPieceTokenizer,
+  *,
+  max_seq_length: int,
+  overlap: int,
+  counts: Counter[str],
+) -> Windows:
+  """Cuts texts into windows from which every slot is read.
+
+  The slots of a text are [CLS], its pieces and [SEP], numbered on over all
+  texts. In `words` each stands once: a piece in the window where it has most
+  context, [CLS] in the first window of its text, [SEP] in the last.
+
+  Args:
+    texts: ids of the pieces of each text, without [CLS] and [SEP].
+    tokenizer: whose [CLS] and [SEP] to put around.
+    max_seq_length: pieces of a window at most, [CLS] and [SEP] included.
+    overlap: pieces that neighbouring windows of a long text share.
+    counts: receives `texts_split`.
+
+  Returns:
+    The windows, in the order of the texts.
+
+  Raises:
+    InputError: the window is too short for its overlap.
+  """
+  budget = _budget(max_seq_length, overlap)
+  ids: list[int] = []
+  slots: list[int] = []
+  offsets = [0]
+  first = 0
+  for pieces in texts:
+    layout = _layout([1] * len(pieces), budget, overlap)
+    counts['texts_split'] += len(layout) > 1
+    for (begin, end), owned in layout:
+      ids += [tokenizer.cls_id, *pieces[begin:end], tokenizer.sep_id]
+      slots.append(first if begin == 0 else -1)
+      slots += [first + 1 + p if p in owned else -1 for p in range(begin, end)]
+      slots.append(first + 1 + end if end == len(pieces) else -1)
+      offsets.append(len(ids))
+    first += len(pieces) + 2
+  return _windows(ids, slots, offsets, first)
+
+
+def _windows(
+  ids: list[int], words: list[int], offsets: list[int], num_words: int
+) -> Windows:
   return Windows(
     np.asarray(ids, np.int32),
     np.asarray(words, np.int32),
     np.asarray(offsets, np.int64),
-    first,
+    num_words,
   )
+
+
+def _budget(max_seq_length: int, overlap: int) -> int:
+  """Room of a window between [CLS] and [SEP]."""
+  budget = max_seq_length - 2
+  if not 0 <= overlap < budget:
+    raise InputError(
+      f'data.window_overlap is {overlap}; with data.max_seq_length '
+      f'{max_seq_length} it must lie between 0 and {budget - 1}'
+    )
+  return budget
 
 
 def _at_least_one_piece(
@@ -109,6 +180,14 @@ def _at_least_one_piece(
     counts['words_without_pieces'] += not word
     counts['words_cut'] += len(word) > budget
   return [word[:budget] or [unk_id] for word in pieces]
+
+
+def _layout(
+  lengths: list[int], budget: int, overlap: int
+) -> list[tuple[tuple[int, int], set[int]]]:
+  """For each window of a sentence: its range of words, and those it owns."""
+  cuts = _cut(lengths, budget, overlap)
+  return list(zip(cuts, _owners(lengths, cuts), strict=True))
 
 
 def _cut(
@@ -140,12 +219,10 @@ def _cut(
     start = following
 
 
-def _owners(
-  lengths: list[int], cuts: list[tuple[int, int]]
-) -> list[frozenset[int]]:
+def _owners(lengths: list[int], cuts: list[tuple[int, int]]) -> list[set[int]]:
   """For each window the words that have most context there."""
   if len(cuts) == 1:
-    return [frozenset(range(len(lengths)))]
+    return [set(range(len(lengths)))]
   ends = np.cumsum(lengths)
   best: dict[int, tuple[float, int]] = {}
   for i, (first, last) in enumerate(cuts):
@@ -155,7 +232,7 @@ def _owners(
       score = min(left, right) + 0.01 * (end - begin)
       if w not in best or score > best[w][0]:
         best[w] = (score, i)
-  return [
-    frozenset(w for w, (_, owner) in best.items() if owner == i)
-    for i in range(len(cuts))
-  ]
+  owned: list[set[int]] = [set() for _ in cuts]
+  for w, (_, owner) in best.items():
+    owned[owner].add(w)
+  return owned

@@ -36,6 +36,9 @@ from biobert_jax.data.vocabulary import (
 )
 from biobert_jax.errors import InputError
 
+# What BERT takes, in transformers' names.
+_MODEL_INPUTS = ('input_ids', 'token_type_ids', 'attention_mask')
+
 
 @dataclasses.dataclass(frozen=True)
 class WordPieceTokenizer:
@@ -268,7 +271,10 @@ class WordPieceTokenizer:
     return text
 
   def save(
-    self, directory: str | os.PathLike[str], model_max_length: int = 512
+    self,
+    directory: str | os.PathLike[str],
+    model_max_length: int = 512,
+    fast: bool = False,
   ) -> None:
     """Writes `vocab.txt` and a `tokenizer_config.json` that states casing.
 
@@ -277,15 +283,24 @@ class WordPieceTokenizer:
     Args:
       directory: Where to.
       model_max_length: Pieces that the model takes; transformers warns beyond.
+      fast: Whether `tokenizer.json` is written too, for transformers.
     """
     folder = pathlib.Path(directory)
     folder.mkdir(parents=True, exist_ok=True)
-    config = {
+    config: dict[str, Any] = {
       'do_lower_case': self.do_lower_case,
       'tokenize_chinese_chars': self.tokenize_chinese_chars,
       'model_max_length': model_max_length,
       'tokenizer_class': 'BertTokenizer',
     }
+    if fast:
+      # BertTokenizer of transformers 5 takes of tokenizer.json the vocabulary
+      # alone, and makes words of more than 100 characters [UNK]. This class
+      # takes all of it, but has to be told what BertTokenizer knows.
+      config['tokenizer_class'] = 'PreTrainedTokenizerFast'
+      config['model_input_names'] = list(_MODEL_INPUTS)
+      config |= {f'{t.strip("[]").lower()}_token': t for t in SPECIALS}
+      _write(folder / 'tokenizer.json', self.to_tokenizer_json())
     _write(folder / 'vocab.txt', '\n'.join(self.pieces) + '\n')
     _write(folder / 'tokenizer_config.json', json.dumps(config, indent=2))
 

@@ -11,8 +11,9 @@ import json
 import os
 import pathlib
 import shutil
+import socket
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,17 +22,30 @@ from biobert_jax.errors import InputError
 
 RECORD = 'biobert_jax.json'
 SUMS = 'SHA256SUMS'
+CARD = 'README.md'
+# What a record says at least (`weights.record_of`).
+_KEYS = {
+  'form': str,
+  'weights': str,
+  'head': str,
+  'labels': list,
+  'settings': dict,
+  'about': dict,
+}
 
 
 @contextlib.contextmanager
 def written_aside(
-  output: str | os.PathLike[str], overwrite: bool
+  output: str | os.PathLike[str],
+  overwrite: bool,
+  reads: pathlib.Path | None = None,
 ) -> Iterator[pathlib.Path]:
   """Gives an empty folder, which becomes `output` if nothing fails.
 
   Args:
     output: where the folder is to stand.
-    overwrite: whether a folder that is there and not empty is replaced.
+    overwrite: whether an import or export that is there is replaced.
+    reads: the folder that the model comes from, which must stay.
 
   Yields:
     The folder to write to, beside `output`.
@@ -40,10 +54,13 @@ def written_aside(
     InputError: `output` is there already, or cannot be written.
   """
   target = pathlib.Path(output).expanduser().resolve()
-  check_output(target, overwrite)
+  check_output(output, overwrite, reads)
+  # Whose it is: what a killed process left is removed by the next one.
+  mine = f'.{target.name}.{socket.gethostname()}-'
   try:
     target.parent.mkdir(parents=True, exist_ok=True)
-    made = tempfile.mkdtemp(dir=target.parent, prefix=f'.{target.name}.')
+    _remove_left(target.parent, mine)
+    made = tempfile.mkdtemp(dir=target.parent, prefix=f'{mine}{os.getpid()}.')
   except OSError as error:
     raise InputError(f'--output {output}: {error.strerror}') from error
   aside = pathlib.Path(made)
@@ -60,20 +77,60 @@ def written_aside(
     shutil.rmtree(aside, ignore_errors=True)
 
 
-def check_output(output: str | os.PathLike[str], overwrite: bool) -> None:
-  """Refuses a place where a folder stands already.
+def check_output(
+  output: str | os.PathLike[str],
+  overwrite: bool,
+  reads: pathlib.Path | None = None,
+) -> None:
+  """Refuses a place where something stands that should stay.
+
+  Args:
+    output: where a folder is to stand.
+    overwrite: whether an import or export that is there may be replaced.
+    reads: the folder that the model comes from.
 
   Raises:
-    InputError: names it.
+    InputError: names the place and the remedy.
   """
-  target = pathlib.Path(output).expanduser()
+  if not str(output):
+    raise InputError('--output is empty; name a folder')
+  target = pathlib.Path(output).expanduser().resolve()
   if target.exists() and not target.is_dir():
     raise InputError(f'--output {output}: is a file; name a folder')
-  if not overwrite and target.is_dir() and any(target.iterdir()):
+  if not target.is_dir() or not any(target.iterdir()):
+    return
+  if not overwrite:
     raise InputError(
       f'--output {output}: is there and not empty; choose another, or add '
       '--overwrite'
     )
+  if not (target / RECORD).is_file():
+    raise InputError(
+      f'--output {output}: is no import or export of ours, so --overwrite does '
+      'not remove it; choose another, or remove it yourself'
+    )
+  if reads is not None and reads.resolve().is_relative_to(target):
+    raise InputError(
+      f'--output {output}: the model is read from there; choose another'
+    )
+
+
+def _remove_left(parent: pathlib.Path, mine: str) -> None:
+  """Removes folders that processes of this machine left when killed."""
+  for path in parent.iterdir():
+    pid = path.name.removeprefix(mine).split('.')[0]
+    if path.name.startswith(mine) and pid.isdecimal() and not _runs(int(pid)):
+      shutil.rmtree(path, ignore_errors=True)
+
+
+def _runs(pid: int) -> bool:
+  try:
+    os.kill(pid, 0)
+  except ProcessLookupError:
+    return False
+  except PermissionError:
+    pass
+  return True
 
 
 def _umask() -> int:
@@ -87,14 +144,18 @@ def _swap(aside: pathlib.Path, target: pathlib.Path) -> None:
   old = aside.with_name(aside.name + '.old')
   if target.is_dir():
     target.rename(old)
-  aside.rename(target)
+  try:
+    aside.rename(target)
+  except OSError:
+    if old.is_dir():
+      old.rename(target)
+    raise
   shutil.rmtree(old, ignore_errors=True)
 
 
 def files_of(folder: pathlib.Path) -> list[pathlib.Path]:
-  """All files below a folder but its checksums, sorted."""
-  found = (p for p in folder.rglob('*') if p.is_file())
-  return sorted(p for p in found if p != folder / SUMS)
+  """All files below a folder, sorted."""
+  return sorted(p for p in folder.rglob('*') if p.is_file())
 
 
 def sha256(path: pathlib.Path) -> str:
@@ -104,10 +165,14 @@ def sha256(path: pathlib.Path) -> str:
 
 
 def write_sums(folder: pathlib.Path) -> None:
-  """Writes `SHA256SUMS` over all files of a folder."""
+  """Writes `SHA256SUMS` over the files of a folder but its model card.
+
+  Whoever publishes a model edits its card.
+  """
   lines = [
     f'{sha256(path)}  {path.relative_to(folder).as_posix()}\n'
     for path in files_of(folder)
+    if path != folder / CARD
   ]
   (folder / SUMS).write_text(''.join(lines), 'utf-8')
 
@@ -128,10 +193,13 @@ def verify(folder: pathlib.Path) -> bool:
   sums = folder / SUMS
   if not sums.is_file():
     return False
-  for number, line in enumerate(sums.read_text('utf-8').splitlines(), 1):
+  text = sums.read_text('utf-8', errors='replace')
+  for number, line in enumerate(text.splitlines(), 1):
     digest, _, name = line.partition('  ')
+    inside = pathlib.PurePosixPath(name)
     path = folder / name
-    if not name or not path.resolve().is_relative_to(folder.resolve()):
+    outside = inside.is_absolute() or '..' in inside.parts
+    if not name or not name.isprintable() or outside:
       raise InputError.at(sums, number, f'not a checksum of a file: {line!r}')
     if not path.is_file():
       raise InputError(
@@ -165,11 +233,22 @@ def read_json(path: pathlib.Path) -> dict[str, Any]:
     return {}
   try:
     value = json.loads(path.read_text('utf-8'))
-  except ValueError as error:
+  except (OSError, ValueError, RecursionError) as error:
     raise InputError(f'{path}: not JSON ({error}); copy it again') from error
   if not isinstance(value, dict):
     raise InputError(f'{path}: not a JSON object; copy it again')
   return value
+
+
+def check_labels(labels: Sequence[Any], path: pathlib.Path) -> None:
+  """Refuses names of classes that are none.
+
+  Raises:
+    InputError: one is not text, empty, or holds control characters.
+  """
+  for label in labels:
+    if not isinstance(label, str) or not label or not label.isprintable():
+      raise InputError(f'{path}: {label!r} is no name of a class; mend it')
 
 
 def read_record(folder: pathlib.Path) -> dict[str, Any]:
@@ -180,6 +259,9 @@ def read_record(folder: pathlib.Path) -> dict[str, Any]:
   """
   path = folder / RECORD
   record = read_json(path)
-  if record and 'form' not in record:
+  if record and not all(
+    isinstance(record.get(name), kind) for name, kind in _KEYS.items()
+  ):
     raise InputError(f'{path}: not written by us; remove it')
+  check_labels(record.get('labels', ()), path)
   return record

@@ -44,7 +44,9 @@ def labels_of(directory: pathlib.Path) -> tuple[str, ...]:
   by_id = _read_config(directory).get('id2label')
   if not isinstance(by_id, dict) or not all(k.isdecimal() for k in by_id):
     return ()
-  return tuple(by_id[key] for key in sorted(by_id, key=int))
+  labels = tuple(by_id[key] for key in sorted(by_id, key=int))
+  folder.check_labels(labels, directory / 'config.json')
+  return labels
 
 
 def classifier_of(directory: pathlib.Path) -> str:

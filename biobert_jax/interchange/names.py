@@ -51,29 +51,18 @@ _LAYER_PARTS = {
 # Leaf of ours -> theirs.
 _TF_LEAVES = {'scale': 'gamma', 'kernel': 'kernel', 'bias': 'bias'}
 _HF_LEAVES = {'scale': 'weight', 'kernel': 'weight', 'bias': 'bias'}
-# group, our module, its shape, TF1's weights and bias, Hugging Face's module.
-# No class of transformers has a yes/no head; its name there is our own.
+# Group, our module, its shape, TF1's variables; Hugging Face's module is ours
+# with dots. No class of transformers has a yes/no head: that name is our own.
 _HEADS = (
   (
-    *('next_sentence', 'cls/seq_relationship', 'D2'),
-    *(
-      'cls/seq_relationship/output_weights',
-      'cls/seq_relationship/output_bias',
-    ),
-    'cls.seq_relationship',
+    'next_sentence',
+    'cls/seq_relationship',
+    'D2',
+    'cls/seq_relationship/output_{}',
   ),
-  (
-    *('classifier', 'classifier', 'DC'),
-    *('output_weights', 'output_bias', 'classifier'),
-  ),
-  (
-    *('qa_outputs', 'qa_outputs', 'D2'),
-    *('cls/squad/output_weights', 'cls/squad/output_bias', 'qa_outputs'),
-  ),
-  (
-    *('yes_no', 'yes_no', 'D1'),
-    *('cls/squad/output_weights_sgm', 'cls/squad/output_bias_sgm', 'yes_no'),
-  ),
+  ('classifier', 'classifier', 'DC', 'output_{}'),
+  ('qa_outputs', 'qa_outputs', 'D2', 'cls/squad/output_{}'),
+  ('yes_no', 'yes_no', 'D1', 'cls/squad/output_{}_sgm'),
 )
 
 # Leftovers that are no weights of the model. Adam's moments: google-research's
@@ -179,14 +168,14 @@ def table(num_hidden_layers: int) -> tuple[Row, ...]:
       (),
     )
   )
-  for group, path, shape, weights, bias, theirs in _HEADS:
-    both = (TENSORFLOW, HUGGINGFACE)
-    rows.append(
-      Row(f'{path}/kernel', weights, f'{theirs}.weight', shape, group, both)
-    )
-    rows.append(
-      Row(f'{path}/bias', bias, f'{theirs}.bias', shape[-1], group, ())
-    )
+  both = (TENSORFLOW, HUGGINGFACE)
+  for group, path, shape, theirs in _HEADS:
+    weights, bias = theirs.format('weights'), theirs.format('bias')
+    dotted = path.replace('/', '.')
+    rows += [
+      Row(f'{path}/kernel', weights, f'{dotted}.weight', shape, group, both),
+      Row(f'{path}/bias', bias, f'{dotted}.bias', shape[-1], group, ()),
+    ]
   return tuple(rows)
 
 
@@ -251,6 +240,7 @@ def read(
     InputError: lists the tensors that are unmapped, missing, doubled,
       mis-shaped or not floats.
   """
+  _check_depth(config, len(tensors), source)
   rows = table(config.num_hidden_layers)
   by_name = {row.name(column): row for row in rows}
   stored, slots, skipped, faults = _sort(tensors, column, by_name, skip)
@@ -276,6 +266,16 @@ def read(
     raise InputError(_message(source, [fault]))
   _check_tied(tensors, params, source)
   return Imported(params, slots, skipped)
+
+
+def _check_depth(config: BertConfig, tensors: int, source: object) -> None:
+  """Refuses more layers than tensors before a table of them is made."""
+  if config.num_hidden_layers > tensors:
+    raise InputError(
+      f'{source}: holds {tensors} tensors, too few for '
+      f'{config.num_hidden_layers} layers; use the configuration that came '
+      'with them'
+    )
 
 
 def _message(source: object, faults: list[str]) -> str:
@@ -394,6 +394,7 @@ def check(
   Raises:
     InputError: lists the tensors that are unmapped, missing or mis-shaped.
   """
+  _check_depth(config, len(params), source)
   rows = table(config.num_hidden_layers)
   present = set(groups_of(params))
   faults = [f'unmapped {p}' for p in params.keys() - {r.ours for r in rows}]

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import pathlib
+import re
 import weakref
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -13,6 +14,7 @@ from biobert_jax.interchange import (
   archive,
   folder,
   safetensors_files,
+  sharded,
   tensorflow,
   torch_file,
 )
@@ -32,6 +34,9 @@ HUGGINGFACE_FILES = (
   'pytorch_model.bin',
   'pytorch_model.bin.index.json',
 )
+# Orbax writes the time into these.
+_DATED = ('_CHECKPOINT_METADATA', 'commit_success.txt')
+_PART = re.compile(r'\.(index|meta|data-\d{5}-of-\d{5})$')
 _CONFIG = 'config.json'
 _GOOGLE_CONFIG = 'bert_config.json'
 _TAKES = (
@@ -89,15 +94,16 @@ class Source:
 
   @property
   def weight_files(self) -> list[pathlib.Path]:
-    """The files with the tensors, sorted."""
+    """The files with the tensors; equal bytes for equal tensors."""
     if self.weights.is_dir():
-      return folder.files_of(self.weights)
+      files = folder.files_of(self.weights)
+      return [path for path in files if path.name not in _DATED]
     if self.form == TENSORFLOW:
       found = self.weights.parent.glob(f'{self.weights.name}.*')
       return sorted(p for p in found if p.suffix != '.meta')
     if self.weights.name.endswith('.index.json'):
-      stem = self.weights.name.split('.')[0]
-      return sorted(self.folder.glob(f'{stem}*'))
+      shards = set(sharded.weight_map(self.weights).values())
+      return [self.weights, *(self.folder / name for name in sorted(shards))]
     return [self.weights]
 
 
@@ -117,6 +123,8 @@ def open_source(given: str | pathlib.Path) -> Source:
     InputError: nothing that we read, several things, or a damaged one.
   """
   path = pathlib.Path(given).expanduser()
+  if not str(given):
+    raise InputError(f'no checkpoint is named; give {_TAKES}')
   if '://' in str(given):
     raise InputError(f'{given}: copy it to a (mounted) file system first')
   if not path.is_file() or not archive.is_archive(path):
@@ -132,12 +140,17 @@ def open_source(given: str | pathlib.Path) -> Source:
 def _look(path: pathlib.Path, given: str) -> Source:
   if path.is_dir():
     return _look_into(path, given)
-  if path.is_file() and path.name in HUGGINGFACE_FILES:
-    return Source(given, HUGGINGFACE, path.parent, path, {})
-  if path.is_file() and path.suffix == '.index':
-    path = path.with_suffix('')  # A file of the checkpoint, not its prefix.
+  if path.is_file():
+    record = folder.read_record(path.parent)
+    if path.name in HUGGINGFACE_FILES:
+      return Source(given, HUGGINGFACE, path.parent, path, record)
+    if path.suffix == '.onnx' and record:  # Its int8 variant, for one.
+      return Source(given, ONNX, path.parent, path, record)
+    # A file of the checkpoint, not its prefix.
+    path = path.with_name(_PART.sub('', path.name))
   if (prefix := tensorflow.find_prefix(path)) is not None:
-    return Source(given, TENSORFLOW, prefix.parent, prefix, {})
+    record = folder.read_record(prefix.parent)
+    return Source(given, TENSORFLOW, prefix.parent, prefix, record)
   what = 'not a checkpoint' if path.exists() else 'no such file or folder'
   raise InputError(f'{given}: {what}; give {_TAKES}')
 
@@ -145,11 +158,9 @@ def _look(path: pathlib.Path, given: str) -> Source:
 def _look_into(path: pathlib.Path, given: str) -> Source:
   record = folder.read_record(path)
   if record:
-    form = record['form']
-    if (
-      form not in FORMS
-      or not (path / str(record.get('weights'))).parent.is_dir()
-    ):
+    form, where = record['form'], pathlib.PurePath(record['weights'])
+    # A name in this folder: nothing else is under its checksums.
+    if form not in FORMS or where.name != str(where) or where.name == '..':
       raise InputError(f'{path / folder.RECORD}: not written by us; remove it')
     return Source(given, form, path, path / record['weights'], record)
   record = _workdir_record(path)
@@ -174,7 +185,7 @@ def _workdir_record(path: pathlib.Path) -> dict[str, Any]:
   """The record of a work folder of `train`; empty where it is none."""
   try:
     record = json.loads((path / _CONFIG).read_text('utf-8'))
-  except (OSError, ValueError):
+  except (OSError, ValueError, RecursionError):
     return {}
   ours = isinstance(record, dict) and {'config', 'architecture'} <= set(record)
   return record if ours else {}
@@ -182,11 +193,13 @@ def _workdir_record(path: pathlib.Path) -> dict[str, Any]:
 
 def _verify(source: Source) -> None:
   """Compares with checksums; names the tensor where a digest tells it."""
+  if not source.record or source.form == WORKDIR:
+    return  # Others' lists may name more than was copied here.
   try:
     folder.verify(source.folder)
   except InputError as error:
     digests = source.record.get('tensors')
-    if digests and source.form in (TENSORFLOW, HUGGINGFACE):
+    if isinstance(digests, dict) and source.form in (TENSORFLOW, HUGGINGFACE):
       for name, tensor in tensors_of(source).items():
         if folder.digest(tensor.read()) != digests.get(name):
           raise InputError(f'{error} (tensor {name})') from error

@@ -183,7 +183,7 @@ def write(
         prefix=str(aside),
         tensor_names=names,
         shape_and_slices=[''] * len(names),
-        tensors=[tf.constant(arrays[name]) for name in names],
+        tensors=[_tensor(tf, arrays[name]) for name in names],
       )
     for ending in endings:
       os.replace(f'{aside}{ending}', f'{prefix}{ending}')
@@ -195,6 +195,14 @@ def write(
     raise InputError(
       f'{prefix}: cannot be written ({_one_line(error)})'
     ) from error
+
+
+def _tensor(tf: Any, array: np.ndarray) -> Any:
+  """A tensor that shares the array's memory: `tf.constant` copies it twice."""
+  if array.dtype != np.float32:
+    return tf.constant(array)
+  shared = np.require(array, requirements=['C', 'W'])
+  return tf.experimental.dlpack.from_dlpack(shared.__dlpack__())
 
 
 def _write_state(prefix: pathlib.Path) -> None:

@@ -122,7 +122,7 @@ class BertConfig:
       stored = json.loads(path.read_text(encoding='utf-8'))
     except FileNotFoundError as error:
       raise InputError(f'{path}: no such file; give a model folder') from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
       raise InputError(f'{path}: not JSON ({error})') from error
     return cls._from_dict(stored, path)
 

@@ -5,6 +5,7 @@ the parameters that scored highest on devel, with their score. Orbax writes
 each aside and renames it when complete.
 """
 
+import logging
 import math
 import os
 from typing import Any
@@ -15,6 +16,7 @@ import orbax.checkpoint as ocp
 from etils import epath
 
 from biobert_jax.errors import InputError
+from biobert_jax.training.fingerprint import fingerprints
 from biobert_jax.training.state import TrainState
 
 
@@ -112,7 +114,9 @@ class Checkpoints:
       step,
       args=ocp.args.Composite(
         params=ocp.args.StandardSave(params),
-        score=ocp.args.JsonSave({'score': score}),
+        score=ocp.args.JsonSave(
+          {'score': score, 'fingerprints': fingerprints(params)}
+        ),
       ),
     )
     if not saved:
@@ -136,8 +140,12 @@ class Checkpoints:
       )
     target = _targets(abstract_params, shardings)
     restored = self._best.restore(
-      step, args=ocp.args.Composite(params=ocp.args.StandardRestore(target))
+      step,
+      args=ocp.args.Composite(
+        params=ocp.args.StandardRestore(target), score=ocp.args.JsonRestore()
+      ),
     )
+    _compare(restored['params'], restored['score'], self._best.directory)
     return restored['params']
 
   @property
@@ -160,8 +168,23 @@ def write_params(folder: str | os.PathLike[str], params: Any) -> None:
     folder: where.
     params: a tree of arrays.
   """
-  with ocp.StandardCheckpointer() as writer:
-    writer.save(epath.Path(folder).resolve(), params)
+  # A file an array: to merge them all into one takes twice their memory.
+  # Orbax warns that it has nothing to merge.
+  log = logging.getLogger('absl')
+  log.addFilter(_is_news)
+  try:
+    with ocp.Checkpointer(
+      ocp.PyTreeCheckpointHandler(use_ocdbt=False)
+    ) as writer:
+      writer.save(
+        epath.Path(folder).resolve(), args=ocp.args.PyTreeSave(params)
+      )
+  finally:
+    log.removeFilter(_is_news)
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+  return 'Skipping merge of OCDBT' not in str(record.msg)
 
 
 def read_params(folder: str | os.PathLike[str]) -> Any:
@@ -188,9 +211,33 @@ def read_params(folder: str | os.PathLike[str]) -> Any:
       as_numpy = jax.tree.map(
         lambda _: ocp.RestoreArgs(restore_type=np.ndarray), tree
       )
-      return reader.restore(
+      params = reader.restore(
         path, args=ocp.args.PyTreeRestore(restore_args=as_numpy)
       )
+    score = path.parent / 'score'
+    stored: dict[str, Any] = {}
+    if path.name == 'params' and score.exists():
+      with ocp.Checkpointer(ocp.JsonCheckpointHandler()) as reader:
+        stored = reader.restore(score)
   except (OSError, ValueError, KeyError) as error:
     reason = ' '.join(str(error).split())[:200]
     raise InputError(f'{path}: damaged ({reason}); copy it again') from error
+  _compare(params, stored, path)
+  return params
+
+
+def _compare(params: Any, stored: dict[str, Any], path: epath.Path) -> None:
+  """Compares parameters with the fingerprints that were saved with them.
+
+  Raises:
+    InputError: names the parameter that differs.
+  """
+  expected = stored.get('fingerprints')
+  if expected is None:  # Of a run before fingerprints were kept.
+    return
+  for name, found in fingerprints(params).items():
+    if expected.get(name) != found:
+      raise InputError(
+        f'{path}: {name} differs from its fingerprint; the files are damaged, '
+        'copy them again'
+      )

@@ -1,8 +1,9 @@
-"""Words of raw text, and reading plain text and PubTator."""
+"""Words of raw text, and reading plain text, PubTator and JSONL."""
 
 import collections
 import io
 import itertools
+import json
 import re
 import sys
 
@@ -10,7 +11,7 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 
-from biobert_jax.data import documents
+from biobert_jax.data import annotations, documents
 from biobert_jax.data.documents import Document, Entity
 from biobert_jax.errors import InputError
 
@@ -297,3 +298,77 @@ def test_damaged_pubtator_ends_in_an_error_or_in_true_offsets(tmp_path):
 
   check()
   assert min(outcomes['refused'], outcomes['read']) >= 20
+
+
+def json_lines(tmp_path, *rows):
+  path = tmp_path / 'rows.jsonl'
+  lines = [r if isinstance(r, str) else json.dumps(r) for r in rows]
+  path.write_text('\n'.join(lines), 'utf-8')
+  return path
+
+
+def test_jsonl_gives_back_what_is_written(tmp_path):
+  written = [
+    Document('a', 'Naïve 🧪 cells', (Entity(6, 7, 'Tool', '🧪', 0.25),)),
+    Document('b', ''),
+    # Of overlapping mentions all are kept.
+    Document('c', 'ab', (Entity(0, 2, '', 'ab'), Entity(1, 2, 'T', 'b'))),
+  ]
+  path = tmp_path / 'out.jsonl'
+  annotations.write_jsonl(written, path)
+  got = list(documents.read_documents(path))
+  assert got == written
+  assert (got[2].path, got[2].line) == (str(path), 3)
+
+
+def test_jsonl_may_leave_out_what_is_not_needed(tmp_path):
+  entity = {'start': 0, 'end': 1, 'type': 'T'}
+  path = json_lines(
+    tmp_path, '', {'id': 7, 'text': 'x', 'entities': [entity]}, {'text': 'y'}
+  )
+  assert list(documents.read_documents(path)) == [
+    Document('7', 'x', (Entity(0, 1, 'T', 'x'),)),
+    Document('3', 'y'),
+  ]
+
+
+def test_a_brace_alone_makes_no_jsonl():
+  text = '{x | x > 0} is a set\n{"a": 1}\n'
+  got = documents.read_documents(io.BytesIO(text.encode()))
+  assert [d.text for d in got] == text.splitlines()
+
+
+@pytest.mark.parametrize(
+  ('row', 'what'),
+  [
+    ('{"id": "1", "text": "x"', 'no JSON object: '),
+    ('{"id": ' + '[' * 100_000, 'no JSON object: '),
+    ('{"text": "half \\ud83e"}', 'no JSON object: .*surrogate'),
+    ('["id"]', 'want {"id"'),
+    ({'id': '1'}, 'want {"id"'),
+    ({'text': 'x', 'entities': None}, 'want {"id"'),
+    ({'text': 'x', 'entities': ['x']}, "an entity needs .* got 'x'"),
+    ('{"text": "x", "entities": [{"start": true}]}', 'an entity needs'),
+    (
+      {'text': 'x', 'entities': [{'start': 0, 'end': 2, 'type': 'T'}]},
+      '0 to 2 is no place in a text of 1 characters',
+    ),
+    (
+      {'text': 'x', 'entities': [{'start': 1, 'end': 1, 'type': 'T'}]},
+      '1 to 1 is no place',
+    ),
+    (
+      {
+        'text': 'xy',
+        'entities': [{'start': 0, 'end': 1, 'type': 'T', 'text': 'y'}],
+      },
+      "offsets 0 to 1 hold 'x', not 'y'",
+    ),
+  ],
+)
+def test_malformed_jsonl_is_found_by_line(tmp_path, row, what):
+  path = json_lines(tmp_path, {'id': '0', 'text': 'fine'}, row)
+  with pytest.raises(InputError, match=rf'^{path}:2: {what}') as caught:
+    list(documents.read_documents(path))
+  assert '\n' not in str(caught.value)
+  assert len(str(caught.value)) < 400

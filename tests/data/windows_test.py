@@ -186,3 +186,59 @@ def test_each_window_reaches_beyond_the_last(case):
     assert cuts[-1][1] == len(sizes)
     for (first, last), (begin, end) in itertools.pairwise(cuts):
       assert first < begin <= last < end
+
+
+def encode_slots(texts, max_seq_length=8, overlap=2):
+  counts = Counter()
+  encoded = windows.encode_slots(
+    texts,
+    Counted(),
+    max_seq_length=max_seq_length,
+    overlap=overlap,
+    counts=counts,
+  )
+  return encoded, +counts
+
+
+def test_slots_of_texts():
+  encoded, counts = encode_slots([[10, 11], [], range(10, 20)])
+  assert split(encoded) == [
+    ([CLS, 10, 11, SEP], [0, 1, 2, 3]),
+    ([CLS, SEP], [4, 5]),
+    ([CLS, *range(10, 16), SEP], [6, 7, 8, 9, 10, 11, -1, -1]),
+    ([CLS, *range(14, 20), SEP], [-1, -1, 12, 13, 14, 15, 16, 17]),
+  ]
+  assert (encoded.num_words, counts) == (18, {'texts_split': 1})
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.integers(0, 60), max_size=5), st.integers(1, 12), st.data())
+def test_every_slot_is_owned_once_where_words_of_a_piece_are(
+  sizes, budget, data
+):
+  overlap = data.draw(st.integers(0, budget - 1))
+  texts = [[10] * size for size in sizes]
+  encoded, counts = encode_slots(texts, budget + 2, overlap)
+  owned = encoded.words[encoded.words >= 0]
+  assert owned.tolist() == list(range(sum(sizes) + 2 * len(sizes)))
+  plain, of_words = encode([[1] * size for size in sizes], budget + 2, overlap)
+  np.testing.assert_array_equal(encoded.input_ids, plain.input_ids)
+  assert counts.get('texts_split') == of_words.get('sentences_split')
+  # The pieces are owned by the windows that own words of one piece.
+  inner = ~np.isin(encoded.input_ids, (CLS, SEP))
+  np.testing.assert_array_equal(
+    encoded.words[inner] >= 0, plain.words[inner] >= 0
+  )
+
+
+def test_some_windows_are_taken():
+  encoded, _ = encode([[1] * 10, [2], [3, 1]])
+  taken = encoded.take(np.asarray([3, 0]))
+  assert split(taken) == [split(encoded)[i] for i in (3, 0)]
+  assert taken.num_words == encoded.num_words == 13
+  assert split(encoded.take(np.asarray([], int))) == []
+
+
+def test_a_text_of_very_many_windows_takes_no_square_of_them():
+  encoded, _ = encode_slots([[10] * 200_000], 16, 4)
+  assert len(encoded.lengths) > 19_000

@@ -14,6 +14,8 @@ def make(path: pathlib.Path, overwrite: bool = False) -> None:
     (aside / 'below').mkdir()
     (aside / 'below' / 'b').write_text('two')
     (aside / 'a').write_text('one')
+    (aside / folder.RECORD).write_text('{}')
+    (aside / folder.CARD).write_text('may be edited')
 
 
 def test_a_folder_appears_whole_with_its_checksums(
@@ -22,7 +24,8 @@ def test_a_folder_appears_whole_with_its_checksums(
   target = tmp_path / 'new' / 'out'
   make(target)
   assert folder.verify(target)
-  assert [p.name for p in folder.files_of(target)] == ['a', 'b']
+  (target / folder.CARD).write_text('edited')
+  assert folder.verify(target)
   done = subprocess.run(
     ['sha256sum', '--check', 'SHA256SUMS'],
     cwd=target,
@@ -30,7 +33,7 @@ def test_a_folder_appears_whole_with_its_checksums(
     text=True,
     check=True,
   )
-  assert done.stdout == 'a: OK\nbelow/b: OK\n'
+  assert done.stdout == 'a: OK\nbelow/b: OK\nbiobert_jax.json: OK\n'
   assert [p.name for p in target.parent.iterdir()] == ['out']
 
 
@@ -109,9 +112,12 @@ def test_folders_without_checksums_pass(tmp_path: pathlib.Path) -> None:
 def test_records(tmp_path: pathlib.Path) -> None:
   assert folder.read_record(tmp_path) == {}
   path = tmp_path / folder.RECORD
-  path.write_text('{"form": "onnx"}')
-  assert folder.read_record(tmp_path) == {'form': 'onnx'}
-  for text in ('{', '[]', json.dumps({'a': 1})):
+  keys = ('form', 'weights', 'head', 'labels', 'settings', 'about')
+  record = dict(zip(keys, ('', '', '', ['A'], {}, {}), strict=True))
+  path.write_text(json.dumps(record))
+  assert folder.read_record(tmp_path) == record
+  del record['labels']
+  for text in ('{', '[]', json.dumps({'a': 1}), json.dumps(record)):
     path.write_text(text)
     with pytest.raises(InputError, match=r'biobert_jax\.json: not'):
       folder.read_record(tmp_path)

@@ -12,13 +12,13 @@ import numpy as np
 import optax
 import pytest
 
+from biobert_jax import weights
 from biobert_jax.data import ner, windows
 from biobert_jax.data.packing import Batch, PackedRows
 from biobert_jax.data.wordpiece import WordPieceTokenizer
-from biobert_jax.interchange import huggingface
+from biobert_jax.interchange import names
 from biobert_jax.models.config import BertConfig
 from biobert_jax.models.encoder import BertEncoder
-from biobert_jax.models.heads import TokenClassifier
 from biobert_jax.models.parameters import to_flat, to_tree
 from biobert_jax.tasks.ner import make_task
 from biobert_jax.training import optimizer, sharding, state
@@ -72,16 +72,13 @@ def pretrained(
   folder: pathlib.Path, config: BertConfig, head: dict[str, np.ndarray]
 ) -> dict[str, Any]:
   """A token classifier's parameters, unrolled, with the given head."""
-  ids = np.zeros((1, 2), np.int32)
-  init = TokenClassifier(config, len(LABELS)).init
-  tree = jax.eval_shape(init, jax.random.key(0), ids, ids, ids, ids)
-  leaves = jax.tree_util.tree_leaves_with_path(tree['params'])
-  shapes = {sharding.path_of(path): leaf.shape for path, leaf in leaves}
-  loaded, report = huggingface.load(folder, config, shapes)
-  assert set(report.new) == set(huggingface.HEADS)
-  assert {name.split('.')[0] for name in report.unused} <= {
-    'pooler',
-    'embeddings',  # `position_ids`, a buffer.
+  model = weights.open_model(folder)
+  assert (model.head, model.bert.hidden_size) == ('encoder', config.hidden_size)
+  assert set(model.contents.skipped) <= {'a buffer (position_ids)'}
+  loaded = {
+    path: array
+    for path, array in model.params.items()
+    if not path.startswith('bert/pooler/')  # A tagger has none.
   }
   kernel = {'kernel': head['weight'].T, 'bias': head['bias']}
   return to_tree(loaded, scan_layers=False) | {'classifier': kernel}
@@ -235,7 +232,8 @@ def ours(case: Case) -> tuple[list[dict[str, float]], dict[str, Any]]:
 
 def test_gradients_are_equal(case: Case, ours: Any) -> None:
   leaves = jax.tree_util.tree_leaves_with_path(ours[1])
-  table = huggingface.name_table(case.config.num_hidden_layers)
+  rows = names.table(case.config.num_hidden_layers)
+  table = {row.ours: row.huggingface for row in rows}
   norm = case.theirs['grad_norm'][0]
   seen, worst = set(), 0.0
   for key_path, leaf in leaves:
