@@ -114,6 +114,8 @@ def prepare_with_beam(
       raise InputError(line) from None
     if state != PipelineState.DONE:
       raise RuntimeError(f'the pipeline ended as {state}')
+    with beam_files.written(folder, 'parts') as here:
+      tokenizer.save(here)
 
   if beam_files.is_remote(output):
     return _made_remotely(output, asked, run)

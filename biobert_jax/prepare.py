@@ -111,6 +111,7 @@ def prepare(
     return done
   job = Job(reading, excluded, sizes.run, sizes.group)
   with begun(folder, asked) as parts:
+    tokenizer.save(folder)  # Without it the shards are but numbers.
     units = plan_units(files, parts, asked, sizes)
     with Workers(workers, tokenizer, job) as pool:
       pool.read([unit for unit in units if not os.path.exists(unit.path)])

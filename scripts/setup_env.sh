@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
 # Makes the virtual environments that the other scripts run in.
 #
-#   bash scripts/setup_env.sh [run|dev|peers]
+#   bash scripts/setup_env.sh [run|dev|peers|beam]
 #
 #   run    .venv with requirements.txt (the default)
 #   dev    the same, with tests/requirements.txt
 #   peers  .venv/peers with tests/peers/requirements.txt: PyTorch and other
 #          systems to compare with, kept apart so that neither meets the other
+#   beam   .venv/beam with scripts/requirements-beam.txt, for corpora on many
+#          machines (scripts/prepare_corpus_beam.py)
 #
 # Installs again only when a file of requirements has changed. PYTHON names the
 # interpreter to build on (default: python3.11).
@@ -90,5 +92,10 @@ case "${1:-run}" in
     make_venv .venv/peers
     install .venv/peers tests/peers/requirements.txt
     ;;
-  *) fail "unknown environment '$1': run, dev or peers." ;;
+  beam)
+    make_venv .venv
+    make_venv .venv/beam
+    install .venv/beam scripts/requirements-beam.txt
+    ;;
+  *) fail "unknown environment '$1': run, dev, peers or beam." ;;
 esac

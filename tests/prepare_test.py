@@ -417,7 +417,7 @@ def test_killed_at_any_moment_and_started_again(
   for _ in range(5):
     process = child(tmp_path, inputs)
     made = tmp_path / 'out'
-    while not (made / 'parts/lock').exists():
+    while not (made / 'parts/lock').exists() and process.poll() is None:
       time.sleep(0.01)
     time.sleep(draw.uniform(0, 1.2))
     kill(process)

@@ -74,8 +74,15 @@ def test_the_table_of_commands_runs(tmp_path, monkeypatch, capsys):
     architectures=['BertForTokenClassification'],
     id2label={'0': 'O', '1': 'B', '2': 'I'},
   )
+  words = ('fever', 'aspirin', 'rats', 'gene', 'cells', 'trial')
+  text = '.\n'.join(
+    f'The {a} of {b} and {c}' for a in words for b in words for c in words
+  )
+  (tmp_path / 'texts.txt').write_text(text.replace('and trial.', 'and.\n'))
   (tmp_path / 'pieces.txt').write_text('ab\n##cd\n')
   names = {
+    'TEXTS': str(tmp_path / 'texts.txt'),
+    'VOCAB': str(model / 'vocab.txt'),
     'PIECES': str(tmp_path / 'pieces.txt'),
     'MODEL': str(model),
     'DATA': str(sample),
