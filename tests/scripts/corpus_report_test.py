@@ -53,14 +53,18 @@ def test_a_report_without_jax_and_tensorflow(folder: pathlib.Path) -> None:
 def test_the_vocabulary_beside_the_shards(
   folder: pathlib.Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-  assert corpus_report.main([str(folder / 'out'), '--texts', '1']) == 0
-  assert 'name it with --vocab' in capsys.readouterr().out
   vocab = folder / 'out' / 'vocab.txt'
-  vocab.write_bytes((folder / 'vocab.txt').read_bytes())
+  kept = vocab.read_bytes()
+  vocab.unlink()
   try:
     assert corpus_report.main([str(folder / 'out'), '--texts', '1']) == 0
+    assert 'name it with --vocab' in capsys.readouterr().out
+    refused = corpus_report.main([str(folder / 'out'), '--input', 'x'])
+    assert refused == 3
+    assert '--input: needs the vocabulary' in capsys.readouterr().err
   finally:
-    vocab.unlink()
+    vocab.write_bytes(kept)
+  assert corpus_report.main([str(folder / 'out'), '--texts', '1']) == 0
   out, _ = capsys.readouterr()
   assert 'name it with --vocab' not in out
   assert out.partition('## Documents')[2].count('### ') == 1
@@ -72,7 +76,6 @@ def test_the_vocabulary_beside_the_shards(
     (['in'], 'manifest.json: cannot be read'),
     (['out', '--vocab', 'other.txt'], 'name that one with --vocab'),
     (['out', '--sample', '-1'], 'at least 0'),
-    (['out', '--input', 'x'], '--input: needs the vocabulary'),
     (['out', '--vocab', 'vocab.txt', '--input', 'x'], "'x' matches no file"),
   ],
 )
