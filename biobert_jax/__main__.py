@@ -86,13 +86,12 @@ def main(arguments: Sequence[str]) -> int:
   logging.getLogger('biobert_jax').setLevel(logging.INFO)
   # configs/ import each other, whatever the current folder is.
   sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
-  try:
+
+  def program() -> None:
     report = _run(arguments[0], _parse(arguments[0], arguments[1:]))
-  except errors.UserError as error:
-    sys.stderr.write(f'{error.kind}: {error}\n')
-    return error.exit_code
-  print(json.dumps(report, ensure_ascii=False))
-  return errors.EXIT_DONE
+    print(json.dumps(report, ensure_ascii=False))
+
+  return errors.exit_code_of(program)
 
 
 if __name__ == '__main__':

@@ -28,6 +28,7 @@ from biobert_jax import run, weights
 from biobert_jax.data import documents, vectors, windows
 from biobert_jax.data.packing import PackedRows
 from biobert_jax.data.vectors import POOLINGS, Embedded, Header
+from biobert_jax.data.writing import written_aside
 from biobert_jax.errors import InputError
 from biobert_jax.interchange import source
 from biobert_jax.pooled_encoder import PooledEncoder
@@ -275,7 +276,7 @@ def embed(
   length = int(max_seq_length) if max_seq_length else None
   counts: Counter[str] = Counter()
   totals: Counter[str] = Counter(texts=0, pieces=0, vectors=0)
-  with vectors.written_aside(os.path.expanduser(output)) as file:
+  with written_aside(os.path.expanduser(output), binary=True) as file:
     # Only now: a wrong output has been refused by then.
     embedder = Embedder(model, numbers, pooling, length, counts, casing)
 

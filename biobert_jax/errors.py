@@ -3,6 +3,9 @@
 Every other exception is a fault of ours and keeps its traceback.
 """
 
+import sys
+from collections.abc import Callable
+
 EXIT_DONE = 0
 EXIT_BAD_INPUT = 3  # Configuration or data: do not relaunch.
 EXIT_DIVERGED = 4  # The loss is not finite: do not relaunch.
@@ -37,3 +40,20 @@ class PreemptedError(UserError, RuntimeError):
 
   kind = 'preempted'
   exit_code = EXIT_PREEMPTED
+
+
+def exit_code_of(program: Callable[[], object]) -> int:
+  """Runs a command; what the user can mend ends it in one line.
+
+  Args:
+    program: the command, which prints what it has to say.
+
+  Returns:
+    The exit code.
+  """
+  try:
+    program()
+  except UserError as error:
+    sys.stderr.write(f'{error.kind}: {error}\n')
+    return error.exit_code
+  return EXIT_DONE

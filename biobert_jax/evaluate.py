@@ -1,7 +1,7 @@
 """Scores a trained model on a split of its corpus."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import jax
@@ -67,8 +67,6 @@ class Evaluator:
   ) -> Iterator[tuple[Batch, dict[str, np.ndarray]]]:
     """Yields every batch of `rows` with its predictions, whole.
 
-    The next batch is handed to the device before the last is read back.
-
     Args:
       params: parameters, laid out as `param_shardings`.
       rows: what to predict.
@@ -77,17 +75,41 @@ class Evaluator:
     Yields:
       (batch, predictions) with arrays [batch_size, L].
     """
-    waiting: tuple[Batch, Any] | None = None
-    for batch in rows.eval_batches(self.batch_size):
+
+    def dispatch(batch: Batch) -> Any:
       features = {name: batch[name] for name in self._features}
-      placed = sharding.place_whole(features, self._mesh)
-      outputs = self._step(params, placed)
-      if waiting is not None:
-        yield waiting[0], jax.device_get(waiting[1])
-      waiting = batch, outputs
-      advance()
+      return self._step(params, sharding.place_whole(features, self._mesh))
+
+    batches = rows.eval_batches(self.batch_size)
+    yield from one_ahead(dispatch, batches, advance)
+
+
+def one_ahead(
+  dispatch: Callable[[Batch], Any],
+  batches: Iterable[Batch],
+  advance: Callable[[], None] = lambda: None,
+) -> Iterator[tuple[Batch, Any]]:
+  """Yields every batch with its outputs, and keeps the device busy.
+
+  The next batch is handed to the device before the last is read back.
+
+  Args:
+    dispatch: a batch -> arrays on the device.
+    batches: what to hand over.
+    advance: called after each batch; it may raise to break off.
+
+  Yields:
+    (batch, its arrays on the host).
+  """
+  waiting: tuple[Batch, Any] | None = None
+  for batch in batches:
+    outputs = dispatch(batch)
     if waiting is not None:
       yield waiting[0], jax.device_get(waiting[1])
+    waiting = batch, outputs
+    advance()
+  if waiting is not None:
+    yield waiting[0], jax.device_get(waiting[1])
 
 
 def write_files(scored: Scored, workdir: epath.Path) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from biobert_jax.data.packing import Batch, PackedRows
 from biobert_jax.data.vectors import Header
+from biobert_jax.evaluate import one_ahead
 from biobert_jax.models.encoder import BertEncoder
 from biobert_jax.models.parameters import to_tree
 from biobert_jax.training import sharding, state
@@ -59,8 +60,6 @@ class PooledEncoder:
   def __call__(self, rows: PackedRows) -> Iterator[tuple[Batch, np.ndarray]]:
     """Yields every batch of `rows` with its vectors.
 
-    The next batch is handed to the device before the last is read back.
-
     Args:
       rows: what to encode, packed by `encode_slots`.
 
@@ -69,15 +68,13 @@ class PooledEncoder:
       count of each packed sequence [K, B, S, D].
     """
     step = self._step(rows.max_seq_length, int(rows.plan.ordinals.max()))
-    waiting: tuple[Batch, Any] | None = None
-    for batch in rows.eval_batches(self._rows(rows.max_seq_length)):
+
+    def dispatch(batch: Batch) -> Any:
       features = {name: batch[name] for name in _FEATURES}
-      outputs = step(self._params, sharding.place_whole(features, self._mesh))
-      if waiting is not None:
-        yield waiting[0], np.asarray(waiting[1])
-      waiting = batch, outputs
-    if waiting is not None:
-      yield waiting[0], np.asarray(waiting[1])
+      return step(self._params, sharding.place_whole(features, self._mesh))
+
+    batches = rows.eval_batches(self._rows(rows.max_seq_length))
+    yield from one_ahead(dispatch, batches)
 
   def _rows(self, length: int) -> int:
     """Rows of a batch; each device has as many."""

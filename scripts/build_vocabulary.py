@@ -323,12 +323,7 @@ def describe(summary: dict[str, Any], wanted: int) -> str:
 
 def main(arguments: list[str]) -> int:
   """Runs the command; returns the exit code."""
-  try:
-    run(parse(arguments))
-  except errors.InputError as error:
-    print(f'error: {error}', file=sys.stderr)
-    return errors.EXIT_BAD_INPUT
-  return errors.EXIT_DONE
+  return errors.exit_code_of(lambda: run(parse(arguments)))
 
 
 if __name__ == '__main__':

@@ -41,7 +41,7 @@ stage() {  # stage TITLE COMMAND...: runs it, prints its seconds.
 run_tests() {
   # Whole files to a worker, so that what a module compiles is compiled once.
   .venv/bin/python -m pytest -n 2 --dist loadfile \
-    --ignore=tests/peers --ignore=tests/real "$@"
+    --ignore=tests/peers --ignore=tests/real --ignore=tests/beam "$@"
 }
 
 export JAX_PLATFORMS=cpu TF_CPP_MIN_LOG_LEVEL=2

@@ -46,7 +46,7 @@ def main() -> int:
   from biobert_jax import export, weights
   from biobert_jax.interchange import folder
 
-  try:
+  def program() -> None:
     folder.check_output(options.output, options.overwrite)
     export.check_form(options.format)
     model = weights.open_model(
@@ -58,11 +58,9 @@ def main() -> int:
     report = export.export(
       model, options.format, options.output, options.overwrite
     )
-  except errors.UserError as error:
-    sys.stderr.write(f'{error.kind}: {error}\n')
-    return error.exit_code
-  print(json.dumps(report, ensure_ascii=False))
-  return errors.EXIT_DONE
+    print(json.dumps(report, ensure_ascii=False))
+
+  return errors.exit_code_of(program)
 
 
 if __name__ == '__main__':

@@ -137,14 +137,12 @@ def main() -> int:
   options = parser().parse_args()
   logging.basicConfig(format='%(message)s')
   logging.getLogger('biobert_jax').setLevel(logging.INFO)
-  try:
+
+  def program() -> None:
     check(options)
-    report = run(options)
-  except errors.UserError as error:
-    sys.stderr.write(f'{error.kind}: {error}\n')
-    return error.exit_code
-  print(json.dumps(report, ensure_ascii=False))
-  return errors.EXIT_DONE
+    print(json.dumps(run(options), ensure_ascii=False))
+
+  return errors.exit_code_of(program)
 
 
 if __name__ == '__main__':

@@ -80,7 +80,7 @@ def main() -> int:
   from biobert_jax import weights  # Only now: wrong options don't wait for JAX.
   from biobert_jax.interchange import folder
 
-  try:
+  def program() -> None:
     folder.check_output(options.output, options.overwrite)
     model = weights.open_model(options.input, **reading_options(options))
     sys.stderr.write(
@@ -92,11 +92,9 @@ def main() -> int:
       overwrite=options.overwrite,
       slots=options.keep_slots,
     )
-  except errors.UserError as error:
-    sys.stderr.write(f'{error.kind}: {error}\n')
-    return error.exit_code
-  print(json.dumps(report, ensure_ascii=False))
-  return errors.EXIT_DONE
+    print(json.dumps(report, ensure_ascii=False))
+
+  return errors.exit_code_of(program)
 
 
 if __name__ == '__main__':

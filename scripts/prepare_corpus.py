@@ -150,14 +150,10 @@ def report(manifest: Manifest, output: str, seconds: float) -> None:
 def main(arguments: list[str]) -> int:
   """Runs the command; returns the exit code."""
   try:
-    run(parse(arguments))
-  except errors.InputError as error:
-    print(f'error: {error}', file=sys.stderr)
-    return errors.EXIT_BAD_INPUT
+    return errors.exit_code_of(lambda: run(parse(arguments)))
   except KeyboardInterrupt:
     print('stopped; start again to go on', file=sys.stderr)
     return 130
-  return errors.EXIT_DONE
 
 
 if __name__ == '__main__':

@@ -81,14 +81,10 @@ def main(arguments: list[str]) -> int:
   paths = os.environ.get('PYTHONPATH', '').split(os.pathsep)
   os.environ['PYTHONPATH'] = os.pathsep.join([ROOT, *filter(None, paths)])
   try:
-    run(*parse(arguments))
-  except errors.InputError as error:
-    print(f'error: {error}', file=sys.stderr)
-    return errors.EXIT_BAD_INPUT
+    return errors.exit_code_of(lambda: run(*parse(arguments)))
   except KeyboardInterrupt:
     print('stopped', file=sys.stderr)
     return 130
-  return errors.EXIT_DONE
 
 
 if __name__ == '__main__':

@@ -272,12 +272,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
 def main(arguments: list[str]) -> int:
   """Runs the command; returns the exit code."""
   flags = parse(arguments)
-  try:
-    flags.score(flags)
-  except errors.InputError as error:
-    print(f'error: {error}', file=sys.stderr)
-    return errors.EXIT_BAD_INPUT
-  return errors.EXIT_DONE
+  return errors.exit_code_of(lambda: flags.score(flags))
 
 
 if __name__ == '__main__':

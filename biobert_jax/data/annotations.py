@@ -11,7 +11,6 @@ aside and renames, so that nobody sees half a file. The record and what reads
 it are in `documents.py`, and may be imported from here.
 """
 
-import contextlib
 import dataclasses
 import html
 import json
@@ -34,6 +33,7 @@ from biobert_jax.data.documents import (
   tag_words,
   without_overlaps,
 )
+from biobert_jax.data.writing import written_aside
 from biobert_jax.errors import InputError
 
 __all__ = [
@@ -50,31 +50,11 @@ __all__ = [
 ]
 
 
-@contextlib.contextmanager
-def _written_aside(path: str | os.PathLike[str]) -> Iterator[IO[str]]:
-  """A file that appears under its name only when it is whole."""
-  target, aside = pathlib.Path(path), pathlib.Path(f'{os.fspath(path)}.tmp')
-  with contextlib.ExitStack() as stack:
-    try:
-      if target.is_dir():
-        raise InputError(f'{target}: is a folder; name a file')
-      target.parent.mkdir(parents=True, exist_ok=True)
-      file = stack.enter_context(
-        open(aside, 'w', encoding='utf-8', newline='\n')
-      )
-    except OSError as error:
-      raise InputError(f'{target}: cannot write: {error.strerror}') from error
-    stack.callback(aside.unlink, missing_ok=True)
-    yield file
-    file.close()
-    os.replace(aside, target)
-
-
 def write_jsonl(
   documents: Iterable[Document], path: str | os.PathLike[str]
 ) -> None:
   """Writes {"id", "text", "entities"} a line, the entities as `Entity`."""
-  with _written_aside(path) as file:
+  with written_aside(path) as file:
     for document in documents:
       entities = [
         dataclasses.asdict(entity) | {'score': round(float(entity.score), 6)}
@@ -100,7 +80,7 @@ def write_pubtator(
   Raises:
     InputError: An id that the form cannot hold, or an unwritable path.
   """
-  with _written_aside(path) as file:
+  with written_aside(path) as file:
     for document in documents:
       if not re.fullmatch(r'[^|\t\r\n]+', document.id):
         raise InputError(f'{path}: PubTator cannot hold id {document.id!r}')
@@ -127,7 +107,7 @@ def write_conll(
   Words are those of `split_words`; entities are fitted to them as
   `tag_words` does, and a document without words is left out.
   """
-  with _written_aside(path) as file:
+  with written_aside(path) as file:
     for document in documents:
       words = split_words(document.text)
       tags = tag_words(words, document.entities, Counter())
@@ -268,7 +248,7 @@ def write_html(
   """
   kinds: dict[str, int] = {}
   # The legend stands above the articles but is known only after them.
-  with _written_aside(path) as file, _spool() as body:
+  with written_aside(path) as file, _spool() as body:
     number = 0
     for document in documents:
       body.write(_article(document, kinds))

@@ -18,18 +18,16 @@ the text, end exclusive.
 import contextlib
 import dataclasses
 import json
-import os
 import pathlib
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import IO, Any
 
 import numpy as np
 
 from biobert_jax.data.documents import Document, Entity
-from biobert_jax.errors import InputError
 
 POOLINGS = ('mean', 'cls', 'tokens', 'entity')
 
@@ -71,28 +69,6 @@ class Embedded:
   starts: np.ndarray
   ends: np.ndarray
   entities: tuple[Entity, ...] = ()
-
-
-@contextlib.contextmanager
-def written_aside(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
-  """A file that appears under its name only when it is whole.
-
-  Raises:
-    InputError: it cannot be written.
-  """
-  target, aside = pathlib.Path(path), pathlib.Path(f'{os.fspath(path)}.tmp')
-  with contextlib.ExitStack() as stack:
-    try:
-      if target.is_dir():
-        raise InputError(f'{target}: is a folder; name a file')
-      target.parent.mkdir(parents=True, exist_ok=True)
-      file = stack.enter_context(open(aside, 'wb'))
-    except OSError as error:
-      raise InputError(f'{target}: cannot write: {error.strerror}') from error
-    stack.callback(aside.unlink, missing_ok=True)
-    yield file
-    file.close()
-    os.replace(aside, target)
 
 
 def write_jsonl(

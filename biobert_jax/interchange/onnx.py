@@ -109,7 +109,7 @@ def write(
   os.replace(aside, path)
 
 
-def quantize(directory: str | pathlib.Path, reduce_range: bool = False) -> None:
+def quantize(directory: str | pathlib.Path) -> None:
   """Writes `model_int8.onnx` beside `model.onnx`.
 
   Weights become int8 with one scale a column; activations are quantised as
@@ -148,7 +148,6 @@ def quantize(directory: str | pathlib.Path, reduce_range: bool = False) -> None:
     aside,
     weight_type=quantization.QuantType.QInt8,
     per_channel=True,
-    reduce_range=reduce_range,
     nodes_to_exclude=lookups if tied else [],
   )
   os.replace(aside, target)

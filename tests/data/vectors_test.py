@@ -8,6 +8,7 @@ import pytest
 
 from biobert_jax.data import vectors
 from biobert_jax.data.documents import Document, Entity
+from biobert_jax.data.writing import written_aside
 from biobert_jax.errors import InputError
 
 PIECES = ('[PAD]', '[CLS]', '[SEP]', 'α', 'b')
@@ -19,7 +20,7 @@ DRAW = np.random.default_rng(0).normal
 def write(tmp_path, pooling, suffix, texts):
   path = tmp_path / f'out{suffix}'
   header = vectors.Header(pooling, (-1, -3), 5, PIECES)
-  with vectors.written_aside(path) as file:
+  with written_aside(path, binary=True) as file:
     vectors.WRITERS[suffix](file, header, iter(texts))
   assert os.listdir(tmp_path) == [path.name]
   return path
