@@ -8,7 +8,6 @@ and leaves; the others, waiting for it, do the same.
 
 import contextlib
 import faulthandler
-import time
 from collections.abc import Iterator
 from typing import IO
 
