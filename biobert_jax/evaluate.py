@@ -9,13 +9,14 @@ import numpy as np
 from etils import epath
 
 from biobert_jax import experiment as experiments
-from biobert_jax.data.ner import SPLITS
-from biobert_jax.data.packing import Batch, PackedRows
+from biobert_jax.data.packing import Batch
 from biobert_jax.errors import InputError
-from biobert_jax.tasks.task import Scored, Task
+from biobert_jax.tasks.task import Rows, Scored, Task
 from biobert_jax.training import checkpoint, sharding, state
 
 _log = logging.getLogger(__name__)
+
+Shapes = Callable[[int], dict[str, tuple[int, ...]]]
 
 
 class Evaluator:
@@ -27,7 +28,7 @@ class Evaluator:
     mesh: jax.sharding.Mesh,
     strategy: str,
     batch_size: int,
-    max_seq_length: int,
+    feature_shapes: Shapes,
   ):
     """Compiles the step.
 
@@ -36,7 +37,7 @@ class Evaluator:
       mesh: where.
       strategy: how parameters lie.
       batch_size: rows of a global batch; rounded up to fill the devices.
-      max_seq_length: pieces of a row.
+      feature_shapes: rows of a batch -> shape of each of its arrays.
     """
     shards = mesh.shape[sharding.DATA]
     self.batch_size = -(-batch_size // shards) * shards
@@ -44,15 +45,17 @@ class Evaluator:
     self.abstract_params = jax.eval_shape(task.init, jax.random.key(0))
     specs = sharding.param_specs(self.abstract_params, strategy, mesh)
     self.param_shardings = sharding.shardings(specs, mesh)
-    shape = (self.batch_size, max_seq_length)
     batch = {
       name: jax.ShapeDtypeStruct(shape, np.int32)
-      for name in ('input_ids', 'segment_ids', 'position_ids', 'sequence_ids')
+      for name, shape in feature_shapes(self.batch_size).items()
     }
     self._features = tuple(batch)
 
     def eval_step(params: Any, batch: state.Batch) -> Any:
-      return task.predict(task.apply(params, batch))
+      # Whatever is drawn is drawn alike at every evaluation.
+      keys = state.prepare_keys(jax.random.key(0), batch['row_ids'])
+      batch = task.prepare(batch, keys)
+      return task.predict(task.apply(params, batch), batch)
 
     arguments = (self.abstract_params, batch)
     self._step = state.compile_eval_step(
@@ -62,7 +65,7 @@ class Evaluator:
   def run(
     self,
     params: Any,
-    rows: PackedRows,
+    rows: Rows,
     advance: Callable[[], None] = lambda: None,
   ) -> Iterator[tuple[Batch, dict[str, np.ndarray]]]:
     """Yields every batch of `rows` with its predictions, whole.
@@ -119,7 +122,7 @@ def write_files(scored: Scored, workdir: epath.Path) -> None:
 
 
 def open_model(
-  experiment: experiments.Experiment, workdir: epath.Path, batch_size: int
+  experiment: experiments.Experiment, workdir: epath.Path, rows: Rows
 ) -> tuple[Evaluator, Any]:
   """Compiles the evaluation step and restores the best parameters."""
   if not (workdir / 'best').exists():
@@ -129,8 +132,8 @@ def open_model(
     experiment.task,
     mesh,
     'dp',
-    batch_size,
-    experiment.config.data.max_seq_length,
+    experiment.config.train.eval_batch_size,
+    rows.feature_shapes,
   )
   checkpoints = checkpoint.Checkpoints(workdir, 1)
   params = checkpoints.restore_best(
@@ -145,7 +148,8 @@ def evaluate(workdir: str, split: str, data_dir: str = '') -> dict[str, Any]:
 
   Args:
     workdir: folder of a training run.
-    split: 'train', 'devel', 'train_dev' or 'test'.
+    split: 'train', 'devel', 'train_dev' or 'test'; 'train' or 'validation' of
+      a pre-training corpus.
     data_dir: where the corpus is now, if it has moved.
 
   Returns:
@@ -154,15 +158,11 @@ def evaluate(workdir: str, split: str, data_dir: str = '') -> dict[str, Any]:
   Raises:
     InputError: nothing trained there, or a wrong corpus.
   """
-  if split not in SPLITS:
-    raise InputError(f'--split is {split!r}; choose from {SPLITS}')
   folder = experiments.folder_of(workdir)
   overrides = {'data.dir': data_dir} if data_dir else {}
   experiment = experiments.from_workdir(folder, overrides, (split,))
   rows = experiment.dataset.rows(split)
-  evaluator, params = open_model(
-    experiment, folder, experiment.config.train.eval_batch_size
-  )
+  evaluator, params = open_model(experiment, folder, rows)
   scored = experiment.dataset.score(split, evaluator.run(params, rows))
   if experiments.is_first_host():
     write_files(scored, folder)

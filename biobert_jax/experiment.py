@@ -19,18 +19,17 @@ from etils import epath
 from jax.experimental import multihost_utils
 from ml_collections import ConfigDict
 
-from biobert_jax.data.vocabulary import build_vocabulary
 from biobert_jax.data.wordpiece import WordPieceTokenizer, check_vocab_size
 from biobert_jax.errors import InputError
 from biobert_jax.interchange.folder import sha256
 from biobert_jax.interchange.source import COMPILED, Source, open_source
-from biobert_jax.models.config import BertConfig
-from biobert_jax.tasks import ner
+from biobert_jax.models.config import DTYPES, BertConfig
+from biobert_jax.tasks import ner, pretraining
 from biobert_jax.tasks.task import Dataset, Task
 
 _log = logging.getLogger(__name__)
 
-TASKS = {'ner': ner}
+TASKS: dict[str, Any] = {'ner': ner, 'pretraining': pretraining}
 CONFIG_FILE = 'config.json'
 MODEL_FOLDER = 'model'
 # Fields that may differ when a run goes on: where things lie and run, and
@@ -45,6 +44,12 @@ FREE_FIELDS = (
   'train.log_every_steps',
   'train.checkpoint_every_steps',
   'train.keep_checkpoints',
+  'train.max_skipped_steps',
+)
+# Keys of `compute` that an architecture takes.
+_COMPUTE = (
+  *('dtype', 'param_dtype', 'attention', 'scan_layers', 'remat'),
+  'scores_dtype',
 )
 RNGS = ('threefry2x32', 'rbg', 'unsafe_rbg')
 # Of a work folder's record, besides the config: what must not change either.
@@ -105,9 +110,9 @@ def from_config(config: ConfigDict) -> Experiment:
   tokenizer = _tokenizer(config, init_from)
   bert = _architecture(config, tokenizer, init_from)
   module = TASKS[config.task]
-  dataset = module.NerDataset(config, tokenizer)
+  dataset = module.dataset_of(config, tokenizer)
   labels = dataset.labels
-  task = module.make_task(bert, labels)
+  task = module.task_of(config, bert, labels, tokenizer)
   return Experiment(config, bert, tokenizer, dataset, labels, task, init_from)
 
 
@@ -128,6 +133,7 @@ def validate(config: ConfigDict) -> None:
     'train.log_every_steps',
     'train.checkpoint_every_steps',
     'train.keep_checkpoints',
+    'train.max_skipped_steps',
     'data.max_seq_length',
     'optim.learning_rate',
   )
@@ -149,6 +155,15 @@ def validate(config: ConfigDict) -> None:
       f'compute.param_dtype is {config.compute.param_dtype!r}; updates are too '
       'small for it: train with float32, and compute.dtype=bfloat16'
     )
+  if config.train.keep not in ('best', 'last'):
+    raise InputError(f'train.keep is {config.train.keep!r}; use best or last')
+  if config.train.steps is not None and config.train.steps < 1:
+    raise InputError(f'train.steps is {config.train.steps}; at least 1')
+  if config.compute.reduce_dtype not in DTYPES:
+    raise InputError(
+      f'compute.reduce_dtype is {config.compute.reduce_dtype!r}; choose from '
+      f'{DTYPES}'
+    )
   if not config.data.train_split:
     raise InputError('data.train_split is empty; use train or train_dev')
   for key in ('optim.warmup_fraction', 'optim.weight_decay'):
@@ -164,23 +179,18 @@ def _tokenizer(
     return WordPieceTokenizer.from_directory(
       init_from.model_folder, vocab.do_lower_case
     )
-  do_lower_case = bool(vocab.do_lower_case)
   if vocab.path:
-    return WordPieceTokenizer.from_vocab_file(vocab.path, do_lower_case)
-  _log.info('no init_from, no vocab.path: building a vocabulary')
-  texts = TASKS[config.task].training_texts(config)
-  pieces = build_vocabulary(texts, vocab.size, do_lower_case)
-  return WordPieceTokenizer(pieces, do_lower_case)
+    lower = bool(vocab.do_lower_case)
+    return WordPieceTokenizer.from_vocab_file(vocab.path, lower)
+  tokenizer: WordPieceTokenizer = TASKS[config.task].tokenizer_of(config)
+  return tokenizer
 
 
 def _architecture(
   config: ConfigDict, tokenizer: WordPieceTokenizer, init_from: Source | None
 ) -> BertConfig:
   """The checkpoint's architecture, or the variant's."""
-  compute = {
-    name: config.compute[name]
-    for name in ('dtype', 'param_dtype', 'attention', 'scan_layers', 'remat')
-  }
+  compute = {name: config.compute[name] for name in _COMPUTE}
   dropouts = ('hidden_dropout_prob', 'attention_probs_dropout_prob')
   if init_from is not None:
     bert = BertConfig.from_json(init_from.config_file)
@@ -330,7 +340,8 @@ def _weights_digest(init_from: Source | None) -> str:
 
 def _bert_record(bert: BertConfig) -> dict[str, Any]:
   record = dataclasses.asdict(bert)
-  del record['attention'], record['remat'], record['scan_layers']
+  for name in ('attention', 'remat', 'scan_layers', 'scores_dtype'):
+    del record[name]
   return record | {'model_type': 'bert'}
 
 
@@ -397,8 +408,8 @@ def from_workdir(
   module, labels = TASKS[config.task], tuple(record['labels'])
   dataset = None
   if splits:
-    dataset = module.NerDataset(config, tokenizer, labels, splits)
-  task = module.make_task(bert, labels)
+    dataset = module.dataset_of(config, tokenizer, labels, splits)
+  task = module.task_of(config, bert, labels, tokenizer)
   return Experiment(config, bert, tokenizer, dataset, labels, task)
 
 

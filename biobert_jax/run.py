@@ -18,14 +18,14 @@ from jax.experimental import multihost_utils
 from ml_collections import ConfigDict
 
 from biobert_jax import weights
-from biobert_jax.data.packing import FEATURES, PackedRows
-from biobert_jax.errors import DivergedError, PreemptedError
+from biobert_jax.errors import DivergedError, InputError, PreemptedError
 from biobert_jax.experiment import Experiment, is_first_host
 from biobert_jax.interchange.select import select
 from biobert_jax.models import parameters
-from biobert_jax.tasks.task import Scored
+from biobert_jax.tasks.task import Rows, Scored
+from biobert_jax.throughput import Meter
 from biobert_jax.training import metric_writer, optimizer, sharding
-from biobert_jax.training.state import TrainState
+from biobert_jax.training.state import StepOptions, TrainState
 
 _log = logging.getLogger(__name__)
 
@@ -39,21 +39,26 @@ class Plan:
     warmup_steps: of the learning rate's rise.
     evaluations: how often devel is scored.
     checkpoint_every: steps between checkpoints, besides those at scores.
-    selects: whether devel chooses the best parameters.
+    scores: whether devel is scored on the way.
+    selects: whether devel chooses the best parameters; else the last stay.
   """
 
   num_steps: int
   warmup_steps: int
   evaluations: int
   checkpoint_every: int
+  scores: bool
   selects: bool
 
   @classmethod
   def of(cls, config: ConfigDict, num_rows: int) -> 'Plan':
     """The plan of a config for a training split of so many rows."""
-    steps = math.ceil(config.train.epochs * num_rows / config.batch_size)
+    steps = config.train.steps or math.ceil(
+      config.train.epochs * num_rows / config.batch_size
+    )
     data = config.data
-    selects = bool(data.devel_split) and data.train_split != 'train_dev'
+    scores = bool(data.devel_split) and data.train_split != 'train_dev'
+    selects = scores and config.train.keep == 'best'
     if not selects:
       _log.info('devel does not choose: the last step is kept')
     return cls(
@@ -61,6 +66,7 @@ class Plan:
       int(steps * config.optim.warmup_fraction),
       config.train.evaluations,
       config.train.checkpoint_every_steps,
+      scores,
       selects,
     )
 
@@ -70,7 +76,7 @@ class Plan:
 
   def evaluates_after(self, step: int) -> bool:
     """Whether devel is to be scored after so many steps."""
-    return self.selects and self._due_after(step)
+    return self.scores and self._due_after(step)
 
   def saves_after(self, step: int) -> bool:
     """Whether a checkpoint is due; always after the last step."""
@@ -88,7 +94,8 @@ def make_optimizer(
     plan.warmup_steps,
     optim.reference_jump,
   )
-  return rate, optimizer.bert_adamw(
+  return rate, optimizer.make(
+    optim.name,
     rate,
     b1=optim.b1,
     b2=optim.b2,
@@ -96,6 +103,33 @@ def make_optimizer(
     weight_decay=optim.weight_decay,
     clip_norm=optim.clip_norm,
     bias_correction=optim.bias_correction,
+  )
+
+
+def step_options(config: ConfigDict) -> StepOptions:
+  """How the steps of a config are taken.
+
+  Raises:
+    InputError: a sum of gradients that this machine cannot do.
+  """
+  reduce_dtype = config.compute.reduce_dtype
+  if reduce_dtype != 'float32' and jax.default_backend() == 'cpu':
+    raise InputError(
+      f'compute.reduce_dtype is {reduce_dtype}, which XLA cannot sum on a CPU; '
+      'use --config.compute.reduce_dtype=float32'
+    )
+  return StepOptions(
+    config.accumulate, reduce_dtype, config.optim.skip_norm or math.inf
+  )
+
+
+def meter(experiment: Experiment, rows: Rows) -> Meter:
+  """What a step of an experiment amounts to."""
+  config = experiment.config
+  masked = 'masking' in config
+  predictions = config.masking.max_predictions if masked else 0
+  return Meter.of(
+    experiment.bert, config.batch_size, rows.max_seq_length, predictions
   )
 
 
@@ -150,15 +184,12 @@ def replace(params: Any, arrays: dict[str, np.ndarray]) -> Any:
 
 
 def abstract_arguments(
-  state: TrainState, rows: PackedRows, batch_size: int, key: jax.Array
+  state: TrainState, rows: Rows, batch_size: int, key: jax.Array
 ) -> tuple[Any, ...]:
   """Shapes of a training step's arguments."""
-  shape = (batch_size, rows.max_seq_length)
   batch = {
-    name: jax.ShapeDtypeStruct(
-      (batch_size,) if name == 'row_ids' else shape, np.int32
-    )
-    for name in FEATURES
+    name: jax.ShapeDtypeStruct(shape, np.int32)
+    for name, shape in rows.feature_shapes(batch_size).items()
   }
   return state, batch, jax.eval_shape(lambda: key)
 
@@ -222,6 +253,7 @@ class Log:
     plan: Plan,
     rate: optax.Schedule,
     start: int,
+    meter: Meter,
   ):
     """Opens the files of the first host.
 
@@ -231,11 +263,14 @@ class Log:
       plan: the run's.
       rate: learning rate at a step.
       start: the step it continues from.
+      meter: turns steps a second into other rates.
     """
     self._writer = None
     if is_first_host():
       self._writer = metric_writer.MetricWriter(workdir, start)
     self._every = config.train.log_every_steps
+    self._patience = config.train.max_skipped_steps
+    self._meter = meter
     self._rate = rate
     self._pending: tuple[int, dict[str, jax.Array]] | None = None
     self._progress = metric_writer.Progress(
@@ -276,11 +311,16 @@ class Log:
       return
     (step, arrays), self._pending = self._pending, None
     figures = {k: float(v) for k, v in jax.device_get(arrays).items()}
-    wrong = [k for k, v in figures.items() if not math.isfinite(v)]
-    if wrong:
+    if in_a_row := int(figures.pop('skipped_in_a_row')):
+      _log.warning(
+        'step %d is skipped: loss %g, gradient norm %g',
+        *(step, figures['loss'], figures['grad_norm']),
+      )
+    if in_a_row >= self._patience:
       raise DivergedError(
-        f'{wrong[0]} is {figures[wrong[0]]} at step {step}; checkpoints '
-        'before it are kept; lower optim.learning_rate'
+        f'loss {figures["loss"]:g}, gradient norm {figures["grad_norm"]:g} at '
+        f'step {step}: {in_a_row} steps in a row had to be skipped; '
+        'checkpoints are those of good steps; lower optim.learning_rate'
       )
     if step % self._every == 0 or step == 1:
       self._write(step, figures)
@@ -291,9 +331,14 @@ class Log:
     before, then = self._since
     spent = max(1e-9, time.monotonic() - then)
     if self._writer is not None:
-      scalars = {f'train/{name}': value for name, value in figures.items()}
+      scalars = {
+        f'train/{name}': value
+        for name, value in figures.items()
+        if math.isfinite(value)  # Of a skipped step, which JSON cannot say.
+      }
       scalars['train/learning_rate'] = float(self._rate(step - 1))
-      scalars['train/steps_per_second'] = (step - before) / spent
+      rates = self._meter((step - before) / spent, figures)
+      scalars |= {f'train/{name}': value for name, value in rates.items()}
       scalars['train/input_wait_fraction'] = self._waited / spent
       self._writer.write(step, scalars)
     self.restart_clock(step)

@@ -1,17 +1,19 @@
 """A token classifier of any form, run over rows of pieces."""
 
+import functools
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
 import numpy as np
 
-from biobert_jax.data.packing import Batch, PackedRows
+from biobert_jax.data.packing import Batch, feature_shapes
 from biobert_jax.errors import InputError
 from biobert_jax.evaluate import Evaluator
 from biobert_jax.interchange import onnx, source, stablehlo
 from biobert_jax.models.parameters import to_tree
 from biobert_jax.tasks import ner
+from biobert_jax.tasks.task import Rows
 from biobert_jax.training import sharding
 from biobert_jax.weights import Model
 
@@ -52,14 +54,12 @@ class TokenRunner:
       program = stablehlo.Model(model.source.folder)
       self._run = lambda rows: by_program(program, rows, trim=False)
 
-  def __call__(self, rows: PackedRows) -> Outputs:
+  def __call__(self, rows: Rows) -> Outputs:
     """Yields every batch of `rows` with 'label' and 'probability' [B, L]."""
     return self._run(rows)
 
 
-def _native(
-  model: Model, max_seq_length: int
-) -> Callable[[PackedRows], Outputs]:
+def _native(model: Model, max_seq_length: int) -> Callable[[Rows], Outputs]:
   """Our own step on all devices."""
   bert = model.bert
   if model.source.form == source.WORKDIR:  # As it was trained.
@@ -67,7 +67,10 @@ def _native(
     bert = bert.replace(dtype=compute['dtype'])
   task = ner.make_task(bert, model.labels)
   mesh = sharding.make_mesh('dp', 1)
-  evaluator = Evaluator(task, mesh, 'dp', _ROWS, max_seq_length)
+  evaluator = Evaluator(
+    *(task, mesh, 'dp', _ROWS),
+    functools.partial(feature_shapes, max_seq_length=max_seq_length),
+  )
   tree = to_tree(model.params, scan_layers=False)
   tree['bert'].pop('pooler', None)  # Some bring one that nothing here needs.
   params = jax.tree.map(
@@ -80,7 +83,7 @@ def _native(
   return lambda rows: evaluator.run(params, rows)
 
 
-def by_program(program: Program, rows: PackedRows, trim: bool) -> Outputs:
+def by_program(program: Program, rows: Rows, trim: bool) -> Outputs:
   """Runs a program in the signature of transformers, a window a row.
 
   Args:

@@ -56,6 +56,7 @@ def train(config: ConfigDict, workdir: str) -> dict[str, Any]:
   train_rows = rows[data.train_split]
   plan = run.Plan.of(config, train_rows.num_rows)
   rate, optimizer = run.make_optimizer(config, plan)
+  options = run.step_options(config)
 
   # Model and state: shapes first, so that parameters are born sharded.
   abstract = state.abstract_state(task.init, optimizer)
@@ -85,7 +86,7 @@ def train(config: ConfigDict, workdir: str) -> dict[str, Any]:
 
     # Steps, compiled once, before the first batch is spent.
     train_step = state.compile_train_step(
-      state.make_train_step(task, optimizer, mesh, specs, config.accumulate),
+      state.make_train_step(task, optimizer, mesh, specs, options),
       mesh,
       shardings,
       run.abstract_arguments(abstract, train_rows, config.batch_size, key),
@@ -95,7 +96,7 @@ def train(config: ConfigDict, workdir: str) -> dict[str, Any]:
       mesh,
       strategy,
       config.train.eval_batch_size,
-      data.max_seq_length,
+      train_rows.feature_shapes,
     )
     _log.info(
       'ready after %.1f s; %.1f MB of parameters and moments a device',
@@ -103,19 +104,19 @@ def train(config: ConfigDict, workdir: str) -> dict[str, Any]:
     )
 
     # Loop. Figures of a step are read once the next step is on its way.
-    dataset_of_steps = pipeline.train_dataset(
-      train_rows,
-      batch_size=config.batch_size,
-      start_step=step,
-      num_steps=plan.num_steps,
-      host=jax.process_index(),
-      hosts=jax.process_count(),
-    )
-    log = run.Log(folder, config, plan, rate, step)
+    meter = run.meter(experiment, train_rows)
+    log = run.Log(folder, config, plan, rate, step, meter)
     stack.callback(log.close)
     batches = log.timed(
       sharding.place_batch(batch, mesh)
-      for batch in pipeline.train_batches(dataset_of_steps)
+      for batch in pipeline.train_batches(
+        train_rows,
+        batch_size=config.batch_size,
+        start_step=step,
+        num_steps=plan.num_steps,
+        host=jax.process_index(),
+        hosts=jax.process_count(),
+      )
     )
 
     def check_stop() -> None:
@@ -128,10 +129,12 @@ def train(config: ConfigDict, workdir: str) -> dict[str, Any]:
       outputs = evaluator.run(now.params, rows[data.devel_split], check_stop)
       scored = dataset.score(data.devel_split, outputs)
       log.scores(step, data.devel_split, scored)
-      if scored.selection > checkpoints.best_score():
-        checkpoints.save_best(step, now.params, scored.selection)
+      best = plan.selects and scored.selection > checkpoints.best_score()
+      if best or step == plan.num_steps:
         chosen.clear()
         chosen[step] = scored
+      if best:
+        checkpoints.save_best(step, now.params, scored.selection)
 
     # A checkpoint may have been written while its evaluation still ran.
     if step > 0 and plan.evaluates_after(step):
@@ -149,7 +152,7 @@ def train(config: ConfigDict, workdir: str) -> dict[str, Any]:
       if plan.saves_after(step):
         log.restart_clock(step)
     log.flush()
-    if checkpoints.best_step < 0:
+    if not plan.selects:
       checkpoints.save_best(step, now.params, 0.0)
 
     # Finish: the best parameters are scored.
@@ -168,5 +171,5 @@ def train(config: ConfigDict, workdir: str) -> dict[str, Any]:
   if experiments.is_first_host():
     text = json.dumps(report, indent=2) + '\n'
     experiments.write_text(folder / 'results.json', text)
-    metric_writer.draw_curves(folder)
+    metric_writer.draw_curves(folder, experiments.TASKS[config.task].PANELS)
   return report

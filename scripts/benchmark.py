@@ -123,10 +123,9 @@ def time_input(
   rows, steps = rows_of(sentences, tokenizer, True), 300
 
   def by_tf_data() -> None:
-    dataset = pipeline.train_dataset(
+    for _ in pipeline.train_batches(
       rows, batch_size=ROWS, start_step=0, num_steps=steps
-    )
-    for _ in pipeline.train_batches(dataset):
+    ):
       pass
 
   def by_numpy() -> None:
@@ -155,7 +154,8 @@ def time_step(
   task = ner.make_task(bert, ('O', 'B', 'I'))
   mesh = sharding.make_mesh('dp', 1)
   rate = optimizer.schedule(1e-4, 100, 10)
-  adam = optimizer.bert_adamw(
+  adam = optimizer.make(
+    'adamw',
     rate,
     b1=0.9,
     b2=0.999,
@@ -168,7 +168,7 @@ def time_step(
   specs = sharding.param_specs(abstract.params, 'dp', mesh)
   layout = sharding.shardings(state.state_specs(abstract, adam, specs), mesh)
   key = jax.random.key(0)
-  step = state.make_train_step(task, adam, mesh, specs, 1)
+  step = state.make_train_step(task, adam, mesh, specs, state.StepOptions())
   rates = {}
   for pack in (True, False):
     rows = rows_of(sentences, tokenizer, pack)

@@ -5,8 +5,8 @@
 #
 # Makes .venv where it is missing, then checks format, lint, types, shell
 # scripts and tests, and stops at the first that fails. --fix first mends what
-# ruff can mend. Tests against other systems and on real corpora are not run
-# here: see CONTRIBUTING.md.
+# ruff can mend. Tests of whole jobs, against other systems and on real corpora
+# are not run here: see CONTRIBUTING.md.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -41,11 +41,12 @@ stage() {  # stage TITLE COMMAND...: runs it, prints its seconds.
 run_tests() {
   # Whole files to a worker, so that what a module compiles is compiled once.
   .venv/bin/python -m pytest -n 2 --dist loadfile \
-    --ignore=tests/peers --ignore=tests/real --ignore=tests/beam "$@"
+    "${SLOWER[@]/#/--ignore=tests/}" "$@"
 }
 
 export JAX_PLATFORMS=cpu TF_CPP_MIN_LOG_LEVEL=2
 readonly PYTHON_FOLDERS=(biobert_jax configs scripts tests)
+readonly SLOWER=(whole real peers beam)  # .ci/run has the time for these.
 mapfile -t shell_scripts < <(
   find .ci/run scripts tpu_setup tests -path .ci/run -o -name '*.sh')
 

@@ -18,48 +18,16 @@ input.
 """
 
 import argparse
-import dataclasses
 import io
 import json
 import os
-import pathlib
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from biobert_jax import corpus_report, corpus_statistics, errors, unknown_words
-from biobert_jax.data import shards
 from biobert_jax.data.articles import Options
-from biobert_jax.data.wordpiece import WordPieceTokenizer
-
-
-def read_tokenizer(
-  directory: str, vocab: str | None
-) -> WordPieceTokenizer | None:
-  """The tokenizer that shards were made with.
-
-  Args:
-    directory: of the shards.
-    vocab: `vocab.txt`; by default the one in the directory, if there is one.
-
-  Raises:
-    InputError: It is another vocabulary, or a bad one.
-  """
-  made_with = shards.read_manifest(directory)['vocabulary']
-  path = pathlib.Path(vocab or os.path.join(directory, 'vocab.txt'))
-  if vocab is None and not path.exists():
-    return None
-  tokenizer = dataclasses.replace(
-    WordPieceTokenizer.from_vocab_file(path, made_with['do_lower_case']),
-    tokenize_chinese_chars=made_with['tokenize_chinese_chars'],
-  )
-  if tokenizer.sha256 != made_with['sha256']:
-    raise errors.InputError(
-      f'{path}: {directory} was made with another vocabulary, of'
-      f' {made_with["size"]} pieces and sha256 {made_with["sha256"][:12]}; name'
-      ' that one with --vocab'
-    )
-  return tokenizer
+from biobert_jax.data.shard_tokenizer import read_tokenizer
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
@@ -83,7 +51,10 @@ def run(flags: argparse.Namespace) -> None:
   """Writes and prints the report that the flags ask for."""
   if min(flags.sample, flags.seed, flags.texts) < 0:
     raise errors.InputError('--sample, --seed and --texts: at least 0')
-  tokenizer = read_tokenizer(flags.directory, flags.vocab)
+  beside = os.path.exists(os.path.join(flags.directory, 'vocab.txt'))
+  tokenizer = None
+  if flags.vocab or beside:
+    tokenizer = read_tokenizer(flags.directory, flags.vocab)
   if flags.input and tokenizer is None:
     raise errors.InputError('--input: needs the vocabulary; name it by --vocab')
   statistics = corpus_statistics.measure(

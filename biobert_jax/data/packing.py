@@ -28,6 +28,14 @@ FEATURES = (
 )
 
 
+def feature_shapes(
+  batch_size: int, max_seq_length: int
+) -> dict[str, tuple[int, ...]]:
+  """Shapes of `FEATURES` in a batch of so many rows."""
+  shape = (batch_size, max_seq_length)
+  return {n: shape[:1] if n == 'row_ids' else shape for n in FEATURES}
+
+
 def mix(*keys: int | np.ndarray) -> np.ndarray:
   """Hashes 64-bit keys (splitmix64 finaliser, Steele et al. 2014).
 
@@ -157,6 +165,10 @@ class PackedRows:
   def fill(self) -> float:
     """Fraction 0-1 of the positions of all rows that hold real pieces."""
     return len(self.windows.input_ids) / (self.num_rows * self.max_seq_length)
+
+  def feature_shapes(self, batch_size: int) -> dict[str, tuple[int, ...]]:
+    """Shapes of what the device needs of a batch, int32 each."""
+    return feature_shapes(batch_size, self.max_seq_length)
 
   def train_batch(
     self, step: int, batch_size: int, host: int = 0, hosts: int = 1

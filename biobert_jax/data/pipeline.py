@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from typing import Protocol
 
 # Its C++ side writes banners and hardware remarks to standard error.
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
@@ -9,55 +10,74 @@ os.environ.setdefault('TF_ENABLE_ONEDNN_OPTS', '0')
 
 import tensorflow as tf
 
-from biobert_jax.data.packing import FEATURES, Batch, PackedRows
+from biobert_jax.data.packing import Batch
+from biobert_jax.errors import InputError
 
 
-def train_dataset(
-  rows: PackedRows,
+class TrainRows(Protocol):
+  """What gives batches by step, such as `packing.PackedRows`."""
+
+  def feature_shapes(self, batch_size: int) -> dict[str, tuple[int, ...]]:
+    """Shapes of the features, int32 each."""
+
+  def train_batch(
+    self, step: int, batch_size: int, host: int, hosts: int
+  ) -> Batch:
+    """A host's part of the batch of a step."""
+
+
+def train_batches(
+  rows: TrainRows,
   *,
   batch_size: int,
   start_step: int,
   num_steps: int,
   host: int = 0,
   hosts: int = 1,
-) -> tf.data.Dataset:
+) -> Iterator[Batch]:
   """Training batches of steps `start_step` ... `num_steps` - 1.
 
   Args:
-    rows: packed examples.
+    rows: examples as rows.
     batch_size: rows of the global batch.
     start_step: the first step wanted; a resumed run starts anywhere at once.
     num_steps: the end of training.
     host: this host's index.
     hosts: how many hosts share each batch.
 
-  Returns:
-    A dataset of dicts of int32 arrays, this host's part of each batch.
+  Yields:
+    int32 arrays by name, this host's part of each batch.
+
+  Raises:
+    InputError: as the rows raise it: a damaged file.
   """
-  each = batch_size // hosts
+  shapes = rows.feature_shapes(batch_size // hosts)
+  failures: list[InputError] = []
 
   def assemble(step: int) -> list[object]:
-    batch = rows.train_batch(int(step), batch_size, host, hosts)
-    return [batch[name] for name in FEATURES]
+    try:
+      batch = rows.train_batch(int(step), batch_size, host, hosts)
+    except InputError as error:
+      failures.append(error)  # TensorFlow would pass on its text alone.
+      raise
+    return [batch[name] for name in shapes]
 
   def features(step: tf.Tensor) -> dict[str, tf.Tensor]:
     arrays = tf.numpy_function(
-      assemble, [step], [tf.int32] * len(FEATURES), stateful=False
+      assemble, [step], [tf.int32] * len(shapes), stateful=False
     )
-    out = dict(zip(FEATURES, arrays, strict=True))
-    for name, array in out.items():
-      shape = [each] if name == 'row_ids' else [each, rows.max_seq_length]
+    for array, shape in zip(arrays, shapes.values(), strict=True):
       array.set_shape(shape)
-    return out
+    return dict(zip(shapes, arrays, strict=True))
 
   dataset = tf.data.Dataset.range(start_step, num_steps)
   dataset = dataset.map(features, num_parallel_calls=2, deterministic=True)
   options = tf.data.Options()
   # One thread: assembling takes microseconds a row, the rest is XLA's.
   options.threading.private_threadpool_size = 1
-  return dataset.with_options(options).prefetch(4)
-
-
-def train_batches(dataset: tf.data.Dataset) -> Iterator[Batch]:
-  """The dataset as dicts of NumPy arrays."""
-  return dataset.as_numpy_iterator()
+  try:
+    yield from dataset.with_options(options).prefetch(4).as_numpy_iterator()
+  except tf.errors.OpError:
+    if failures:
+      raise failures[0] from None
+    raise

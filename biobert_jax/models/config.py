@@ -51,6 +51,8 @@ class BertConfig:
       dropout of attention weights).
     scan_layers: one compiled layer scanned N times (stacked parameters), or
       N layers unrolled.
+    scores_dtype: of attention scores while they wait for the softmax, which
+      is in float32 whatever they are ('einsum' only).
     remat: what the backward pass keeps: 'none' keeps all, 'names' the matrix
       products by name, 'dots' products without batch dimensions, 'full'
       nothing but layer inputs.
@@ -73,6 +75,7 @@ class BertConfig:
   attention: str = 'einsum'
   scan_layers: bool = False
   remat: str = 'none'
+  scores_dtype: str = 'float32'
 
   def __post_init__(self) -> None:
     _check_sizes(self)
@@ -83,6 +86,7 @@ class BertConfig:
     _check_choice('compute.remat', self.remat, REMAT_POLICIES)
     _check_choice('compute.dtype', self.dtype, DTYPES)
     _check_choice('compute.param_dtype', self.param_dtype, DTYPES)
+    _check_choice('compute.scores_dtype', self.scores_dtype, DTYPES)
     for name in ('initializer_range', 'layer_norm_eps'):
       if not getattr(self, name) > 0:
         raise InputError(

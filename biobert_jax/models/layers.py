@@ -146,6 +146,7 @@ def einsum_attention(
   mask: Bool[Array, 'B 1 L S'],
   rate: float,
   dropout_keys: DropoutKeys,
+  scores_dtype: str = 'float32',
 ) -> Float[Array, 'B L H K']:
   """Scaled dot-product attention; the softmax in float32.
 
@@ -156,14 +157,16 @@ def einsum_attention(
     mask: True where a query may see a key; every query sees at least itself.
     rate: fraction 0-1 of attention weights dropped.
     dropout_keys: one key a row, or None.
+    scores_dtype: in which scores are written out.
 
   Returns:
     The attended values.
   """
   scale = query.shape[-1] ** -0.5
   scores = jnp.einsum('blhk,bshk->bhls', query * scale, key)
+  scores = scores.astype(scores_dtype)
+  scores = jnp.where(mask, scores, jnp.finfo(scores.dtype).min)
   scores = scores.astype(jnp.float32)
-  scores = jnp.where(mask, scores, jnp.finfo(jnp.float32).min)
   weights = jax.nn.softmax(scores, axis=-1).astype(query.dtype)
   weights = dropout(weights, rate, dropout_keys)
   return jnp.einsum('bhls,bshk->blhk', weights, value)
@@ -193,7 +196,9 @@ class SelfAttention(nn.Module):
       context = jax.nn.dot_product_attention(query, key, value, mask=mask)
     else:
       rate = config.attention_probs_dropout_prob
-      context = einsum_attention(query, key, value, mask, rate, dropout_keys)
+      context = einsum_attention(
+        *(query, key, value, mask, rate, dropout_keys), config.scores_dtype
+      )
     return checkpoint_name(context.reshape(hidden.shape), 'context')
 
 

@@ -15,6 +15,7 @@ from ml_collections import ConfigDict
 from biobert_jax.data import ner as corpus
 from biobert_jax.data import windows
 from biobert_jax.data.packing import PackedRows
+from biobert_jax.data.vocabulary import build_vocabulary
 from biobert_jax.data.wordpiece import WordPieceTokenizer
 from biobert_jax.errors import InputError
 from biobert_jax.metrics import ner as metrics
@@ -25,6 +26,12 @@ from biobert_jax.training import losses
 
 _log = logging.getLogger(__name__)
 _BOOTSTRAP = 1000
+# What `curves.png` shows: (title, figures).
+PANELS = (
+  ('loss (nats a label)', ('train/loss',)),
+  ('devel, entities (%)', ('devel/precision', 'devel/recall', 'devel/f1')),
+  ('learning rate', ('train/learning_rate',)),
+)
 
 
 def make_task(bert: BertConfig, labels: tuple[str, ...]) -> Task:
@@ -48,7 +55,8 @@ def make_task(bert: BertConfig, labels: tuple[str, ...]) -> Task:
       'accuracy': losses.correct_sum(logits, batch['labels']),
     }
 
-  def predict(logits: jax.Array) -> Arrays:
+  def predict(logits: jax.Array, batch: Arrays) -> Arrays:
+    del batch
     return {
       'label': jnp.argmax(logits, axis=-1).astype(jnp.int32),
       'probability': jnp.max(jax.nn.softmax(logits, axis=-1), axis=-1),
@@ -58,10 +66,42 @@ def make_task(bert: BertConfig, labels: tuple[str, ...]) -> Task:
   return Task('ner', module, ('loss',), weights, sums, predict)
 
 
-def training_texts(config: ConfigDict) -> list[str]:
-  """The training split as text, to build a vocabulary from."""
+def task_of(
+  config: ConfigDict,
+  bert: BertConfig,
+  labels: tuple[str, ...],
+  tokenizer: WordPieceTokenizer,
+) -> Task:
+  """The record of an experiment; see `make_task`."""
+  del config, tokenizer
+  return make_task(bert, labels)
+
+
+def tokenizer_of(config: ConfigDict) -> WordPieceTokenizer:
+  """A vocabulary of the training split's words, where none is given."""
+  _log.info('no init_from, no vocab.path: building a vocabulary')
   sentences = _read(config, config.data.train_split, Counter())
-  return [' '.join(sentence.tokens) for sentence in sentences]
+  texts = [' '.join(sentence.tokens) for sentence in sentences]
+  lower = bool(config.vocab.do_lower_case)
+  pieces = build_vocabulary(texts, config.vocab.size, lower)
+  return WordPieceTokenizer(pieces, lower)
+
+
+def splits_of(config: ConfigDict) -> tuple[str, ...]:
+  """The splits that a training run reads: train, then those it scores."""
+  data = config.data
+  named = (data.train_split, data.devel_split, data.test_split)
+  return tuple(split for split in named if split)
+
+
+def dataset_of(
+  config: ConfigDict,
+  tokenizer: WordPieceTokenizer,
+  labels: tuple[str, ...] | None = None,
+  splits: tuple[str, ...] = (),
+) -> 'NerDataset':
+  """The corpus of an experiment."""
+  return NerDataset(config, tokenizer, labels, splits)
 
 
 class NerDataset:
@@ -86,9 +126,7 @@ class NerDataset:
       InputError: with file and line.
     """
     data = config.data
-    if not splits:
-      named = (data.train_split, data.devel_split, data.test_split)
-      splits = tuple(split for split in named if split)
+    splits = splits or splits_of(config)
     self.counts: Counter[str] = Counter()
     self._config, self._tokenizer = config, tokenizer
     self._sentences = {s: _read(config, s, self.counts) for s in splits}

@@ -3,17 +3,23 @@
 import dataclasses
 from collections import Counter
 from collections.abc import Callable, Iterator
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
 
-from biobert_jax.data.packing import Batch, PackedRows
+from biobert_jax.data.packing import Batch
 
 Arrays = dict[str, jax.Array]
 Outputs = Iterator[tuple[Batch, dict[str, np.ndarray]]]
+PIECES = ('input_ids', 'segment_ids', 'position_ids', 'sequence_ids')
+
+
+def _as_it_is(batch: Arrays, keys: jax.Array) -> Arrays:
+  del keys
+  return batch
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,11 +28,15 @@ class Task:
 
   Attributes:
     name: 'ner', ...
-    module: the Flax module, called with a batch's features.
+    module: the Flax module, called with a batch's `inputs`.
     losses: which of `sums` are minimised.
-    weights: batch -> weight of every sum (of the batch alone).
+    weights: batch -> weight of every sum (of the prepared batch alone).
     sums: (outputs, batch) -> sums of losses and metrics.
-    predict: outputs -> what the host needs to score and to decode.
+    predict: (outputs, batch) -> what the host needs to score and to decode.
+    inputs: names of the arrays [B, ...] that the module takes, in order.
+    prepare: (batch, a key for each row) -> the batch as the model sees it,
+      such as with pieces masked. The bits of a key depend neither on the
+      mesh nor on the generator of dropout.
   """
 
   name: str
@@ -34,25 +44,47 @@ class Task:
   losses: tuple[str, ...]
   weights: Callable[[Arrays], Arrays]
   sums: Callable[[Any, Arrays], Arrays]
-  predict: Callable[[Any], Arrays]
+  predict: Callable[[Any, Arrays], Arrays]
+  inputs: tuple[str, ...] = PIECES
+  prepare: Callable[[Arrays, jax.Array], Arrays] = _as_it_is
 
   def apply(
     self, params: Any, batch: Arrays, dropout_keys: jax.Array | None = None
   ) -> Any:
-    """The module's outputs for a batch of rows."""
-    return self.module.apply(
-      {'params': params},
-      batch['input_ids'],
-      batch['segment_ids'],
-      batch['position_ids'],
-      batch['sequence_ids'],
-      dropout_keys,
-    )
+    """The module's outputs for a prepared batch of rows."""
+    inputs = [batch[name] for name in self.inputs]
+    return self.module.apply({'params': params}, *inputs, dropout_keys)
 
   def init(self, key: jax.Array) -> Any:
     """Random parameters; their shapes do not depend on the batch's."""
     ids = jnp.zeros((1, 2), jnp.int32)
-    return self.module.init(key, ids, ids, ids, ids)['params']
+    return self.module.init(key, *[ids] * len(self.inputs))['params']
+
+
+@runtime_checkable
+class Rows(Protocol):
+  """Examples as rows of pieces, and rows as batches.
+
+  Attributes:
+    max_seq_length: pieces of a row.
+  """
+
+  max_seq_length: int
+
+  @property
+  def num_rows(self) -> int:
+    """Rows of an epoch."""
+
+  def feature_shapes(self, batch_size: int) -> dict[str, tuple[int, ...]]:
+    """Shapes of what the device needs of a batch, int32 each."""
+
+  def train_batch(
+    self, step: int, batch_size: int, host: int = 0, hosts: int = 1
+  ) -> Batch:
+    """One host's part of the batch of a step, a pure function of it."""
+
+  def eval_batches(self, batch_size: int) -> Iterator[Batch]:
+    """Rows in a fixed order; the last batch is filled up with padding."""
 
 
 class Dataset(Protocol):
@@ -68,7 +100,7 @@ class Dataset(Protocol):
   counts: Counter[str]
   sha256: str
 
-  def rows(self, split: str) -> PackedRows:
+  def rows(self, split: str) -> Rows:
     """The packed examples of a split."""
 
   def score(self, split: str, outputs: Outputs) -> 'Scored':

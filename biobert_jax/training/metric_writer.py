@@ -64,8 +64,16 @@ def read_metrics(workdir: epath.Path) -> list[dict[str, Any]]:
   return records
 
 
-def draw_curves(workdir: epath.Path) -> None:
-  """`curves.png`: loss, scores and learning rate over steps."""
+Panels = tuple[tuple[str, tuple[str, ...]], ...]
+
+
+def draw_curves(workdir: epath.Path, panels: Panels) -> None:
+  """`curves.png`: figures over steps.
+
+  Args:
+    workdir: the work folder.
+    panels: title and figures of each picture.
+  """
   # A second to import, and only the end of a run needs it.
   import matplotlib as mpl
 
@@ -73,12 +81,7 @@ def draw_curves(workdir: epath.Path) -> None:
   from matplotlib import pyplot
 
   records = read_metrics(workdir)
-  panels = (
-    ('loss (nats a label)', ('train/loss',)),
-    ('devel, entities (%)', ('devel/precision', 'devel/recall', 'devel/f1')),
-    ('learning rate', ('train/learning_rate',)),
-  )
-  figure, axes = pyplot.subplots(1, len(panels), figsize=(12, 3.4))
+  figure, axes = pyplot.subplots(1, len(panels), figsize=(4 * len(panels), 3.4))
   for axis, (title, names) in zip(axes, panels, strict=True):
     for name in names:
       points = [(r['step'], r[name]) for r in records if name in r]

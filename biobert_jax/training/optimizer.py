@@ -10,6 +10,8 @@ import optax
 from biobert_jax.errors import InputError
 from biobert_jax.training.sharding import path_of
 
+_NO_DECAY = re.compile(r'(bias|LayerNorm/scale)$')
+
 
 def schedule(
   learning_rate: float,
@@ -45,7 +47,7 @@ def schedule(
 def decay_mask(params: Any) -> Any:
   """True for parameters that decay: all but biases and layer norms."""
   return jax.tree_util.tree_map_with_path(
-    lambda path, _: not re.search(r'(bias|LayerNorm/scale)$', path_of(path)),
+    lambda path, _: not _NO_DECAY.search(path_of(path)),
     params,
   )
 
@@ -73,7 +75,38 @@ def scale_by_bert_adam(
   return optax.GradientTransformation(init, update)
 
 
-def bert_adamw(
+def scale_by_layer_norms() -> optax.GradientTransformation:
+  """LAMB's trust ratio: an update as long as its tensor, times the rate.
+
+  Biases and layer norms are left out, as in the authors' code. Layers that
+  are stacked for a scan have a ratio each, as if they were not.
+  """
+
+  def scaled(path: Any, update: jax.Array, param: jax.Array) -> jax.Array:
+    name = path_of(path)
+    if _NO_DECAY.search(name):
+      return update
+    axes = tuple(range('/layers/layer/' in name, param.ndim))
+    lengths = [
+      jnp.sqrt(jnp.sum(jnp.square(x), axes, keepdims=True))
+      for x in (param, update)
+    ]
+    ratio = lengths[0] / jnp.where(lengths[1] > 0, lengths[1], 1.0)
+    known = (lengths[0] > 0) & (lengths[1] > 0)
+    return update * jnp.where(known, ratio, 1.0)
+
+  return optax.stateless(
+    lambda updates, params: jax.tree_util.tree_map_with_path(
+      scaled, updates, params
+    )
+  )
+
+
+OPTIMIZERS = ('adamw', 'lamb')
+
+
+def make(
+  name: str,
   rate: optax.Schedule,
   *,
   b1: float,
@@ -86,6 +119,9 @@ def bert_adamw(
   """Clip by global norm, Adam, decoupled decay; the rate scales both.
 
   Args:
+    name: 'adamw', BERT's own; or 'lamb' (You et al. 2020), which scales the
+      update of each tensor that decays to that tensor's norm, for batches of
+      thousands.
     rate: learning rate at a step.
     b1: decay of the first moment.
     b2: decay of the second moment.
@@ -101,15 +137,19 @@ def bert_adamw(
   Raises:
     InputError: a value outside its range.
   """
-  for name, value in (('b1', b1), ('b2', b2)):
+  if name not in OPTIMIZERS:
+    raise InputError(f'optim.name is {name!r}; choose from {OPTIMIZERS}')
+  for key, value in (('b1', b1), ('b2', b2)):
     if not 0 <= value < 1:
-      raise InputError(f'optim.{name} is {value}; it must lie in [0, 1)')
-  for name, value in (('eps', eps), ('clip_norm', clip_norm)):
+      raise InputError(f'optim.{key} is {value}; it must lie in [0, 1)')
+  for key, value in (('eps', eps), ('clip_norm', clip_norm)):
     if not value > 0:
-      raise InputError(f'optim.{name} is {value}; it must be positive')
+      raise InputError(f'optim.{key} is {value}; it must be positive')
+  trust = scale_by_layer_norms() if name == 'lamb' else optax.identity()
   return optax.chain(
     optax.clip_by_global_norm(clip_norm),
     scale_by_bert_adam(b1, b2, eps, bias_correction),
     optax.add_decayed_weights(weight_decay, decay_mask),
+    trust,
     optax.scale_by_learning_rate(rate),
   )

@@ -228,14 +228,25 @@ def gather(params: Any, specs: Any) -> Any:
   return jax.tree.map(whole, params, specs)
 
 
-def reduce_gradients(gradients: Any, specs: Any) -> Any:
-  """Inside `shard_map`: sums over `data`, each device keeping its piece."""
+def reduce_gradients(gradients: Any, specs: Any, dtype: str) -> Any:
+  """Inside `shard_map`: sums over `data`, each device keeping its piece.
+
+  Args:
+    gradients: of this device's rows.
+    specs: of the parameters.
+    dtype: in which they travel and are added; they come back as they were.
+
+  Returns:
+    The sums.
+  """
 
   def summed(g: jax.Array, spec: P) -> jax.Array:
-    axis = cut_axis(spec)
+    axis, sent = cut_axis(spec), g.astype(dtype)
     if axis is None:
-      return jax.lax.psum(g, DATA)
-    return jax.lax.psum_scatter(g, DATA, scatter_dimension=axis, tiled=True)
+      return jax.lax.psum(sent, DATA).astype(g.dtype)
+    return jax.lax.psum_scatter(
+      sent, DATA, scatter_dimension=axis, tiled=True
+    ).astype(g.dtype)
 
   return jax.tree.map(summed, gradients, specs)
 

@@ -1,5 +1,7 @@
 """The state of training, and the steps that change and read it."""
 
+import dataclasses
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
@@ -14,31 +16,57 @@ from biobert_jax.training import sharding
 Batch = dict[str, jax.Array]
 Scalars = dict[str, jax.Array]
 
+# Tells the random numbers of `prepare` from those of dropout, which fold in
+# the index of a row alone.
+_PREPARE_STREAM = 0x70726570
+
 
 class TrainState(NamedTuple):
   """All that changes from step to step.
 
   Attributes:
-    step: int32 [], steps done.
+    step: int32 [], steps done, those that were skipped among them.
     params: parameter tree.
     opt_state: the optimizer's.
+    skipped: int32 [2], steps that changed nothing: in all, and in a row
+      up to now.
   """
 
   step: jax.Array
   params: Any
   opt_state: optax.OptState
+  skipped: jax.Array
+
+
+@dataclasses.dataclass(frozen=True)
+class StepOptions:
+  """How a step is taken.
+
+  Attributes:
+    accumulate: microbatches a step.
+    reduce_dtype: in which gradients are summed over devices.
+    skip_norm: a gradient of a larger global norm, or one that is not
+      finite, changes nothing.
+  """
+
+  accumulate: int = 1
+  reduce_dtype: str = 'float32'
+  skip_norm: float = math.inf
 
 
 class Objective(Protocol):
   """What a task tells the step; pure functions of arrays."""
 
+  def prepare(self, batch: Batch, keys: jax.Array) -> Batch:
+    """The batch as the model sees it; a key for each row."""
+
   def apply(
     self, params: Any, batch: Batch, dropout_keys: jax.Array | None
   ) -> Any:
-    """The model's outputs for a batch."""
+    """The model's outputs for a prepared batch."""
 
   def weights(self, batch: Batch) -> Scalars:
-    """The weight of each loss and metric, from the batch alone."""
+    """The weight of each loss and metric, from the prepared batch alone."""
 
   def sums(self, outputs: Any, batch: Batch) -> Scalars:
     """Sums of each loss and metric; those of `losses` make the objective."""
@@ -58,7 +86,12 @@ def abstract_state(
 def _new_state(
   params: Any, optimizer: optax.GradientTransformation
 ) -> TrainState:
-  return TrainState(jnp.zeros([], jnp.int32), params, optimizer.init(params))
+  return TrainState(
+    jnp.zeros([], jnp.int32),
+    params,
+    optimizer.init(params),
+    jnp.zeros([2], jnp.int32),
+  )
 
 
 def state_specs(
@@ -72,7 +105,7 @@ def state_specs(
     specs,
     transform_non_params=lambda _: P(),
   )
-  return TrainState._make([P(), specs, of_optimizer])
+  return TrainState._make([P(), specs, of_optimizer, P()])
 
 
 def create_state(
@@ -99,6 +132,27 @@ def create_state(
   return build(key)
 
 
+def row_keys(key: jax.Array, row_ids: jax.Array) -> jax.Array:
+  """A key for each row, by its index in the global batch."""
+  return jax.vmap(jax.random.fold_in, (None, 0))(key, row_ids)
+
+
+def prepare_keys(key: jax.Array, row_ids: jax.Array) -> jax.Array:
+  """Keys of `Objective.prepare`: the same bits for every generator and mesh.
+
+  Args:
+    key: of the step; the hardware's generator keeps a threefry key in the
+      first half of its own, which is folded alike.
+    row_ids: [B] index of each row.
+
+  Returns:
+    [B] threefry keys.
+  """
+  words = jax.random.key_data(key)[..., :2]
+  plain = jax.random.wrap_key_data(words, impl='threefry2x32')
+  return row_keys(jax.random.fold_in(plain, _PREPARE_STREAM), row_ids)
+
+
 def _microbatches(batch: Batch, accumulate: int) -> Batch:
   return jax.tree.map(
     lambda x: x.reshape(accumulate, x.shape[0] // accumulate, *x.shape[1:]),
@@ -111,7 +165,7 @@ def make_train_step(
   optimizer: optax.GradientTransformation,
   mesh: Mesh,
   specs: Any,
-  accumulate: int,
+  options: StepOptions,
 ) -> Callable[[TrainState, Batch, jax.Array], tuple[TrainState, Scalars]]:
   """Builds the pure training step.
 
@@ -125,23 +179,26 @@ def make_train_step(
     optimizer: turns gradients into updates.
     mesh: the mesh.
     specs: partition specs of the parameters.
-    accumulate: microbatches a step.
+    options: how.
 
   Returns:
     (state, global batch, key) -> (new state, metrics). Metrics are global
-    means, `grad_norm` before clipping.
+    means: those of `sums`; 'loss', the sum of the losses; `grad_norm` before
+    clipping; and how many steps were skipped, in all and in a row.
   """
+  accumulate = options.accumulate
 
   def local_gradients(
     params: Any, batch: Batch, key: jax.Array
   ) -> tuple[Any, Scalars]:
     params = sharding.gather(params, specs)
+    batch = objective.prepare(batch, prepare_keys(key, batch['row_ids']))
     totals = jax.lax.psum(objective.weights(batch), sharding.DATA)
     # An all-padding batch has no weight: its loss and gradients are 0.
     totals = jax.tree.map(lambda w: jnp.maximum(w, 1.0), totals)
 
     def loss(params: Any, part: Batch) -> tuple[jax.Array, Scalars]:
-      keys = jax.vmap(jax.random.fold_in, (None, 0))(key, part['row_ids'])
+      keys = row_keys(key, part['row_ids'])
       sums = objective.sums(objective.apply(params, part, keys), part)
       means = {name: sums[name] / totals[name] for name in sums}
       total = sum(means[name] for name in objective.losses)
@@ -161,7 +218,7 @@ def make_train_step(
       zeros = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)
       (grads, means), _ = jax.lax.scan(add, zeros, parts)
     means = jax.lax.psum(means, sharding.DATA)
-    return sharding.reduce_gradients(grads, specs), means
+    return sharding.reduce_gradients(grads, specs, options.reduce_dtype), means
 
   manual = sharding.manual_specs(specs)
   gradients = jax.shard_map(
@@ -180,8 +237,21 @@ def make_train_step(
     grads, metrics = gradients(state.params, batch, step_key)
     updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
     params = optax.apply_updates(state.params, updates)
-    metrics['grad_norm'] = optax.tree.norm(grads)
-    return TrainState(state.step + 1, params, opt_state), metrics
+    metrics['loss'] = sum(
+      (metrics[name] for name in objective.losses), jnp.zeros([])
+    )
+    norm = metrics['grad_norm'] = optax.tree.norm(grads)
+    # A bad step leaves parameters and moments as they are, bit for bit.
+    good = jnp.isfinite(metrics['loss']) & jnp.isfinite(norm)
+    good &= norm <= options.skip_norm
+    skipped = state.skipped + 1
+    skipped = jnp.where(good, state.skipped * jnp.asarray([1, 0]), skipped)
+    metrics['skipped_steps'], metrics['skipped_in_a_row'] = skipped
+    new, old = (params, opt_state), (state.params, state.opt_state)
+    params, opt_state = jax.tree.map(
+      lambda new, old: jnp.where(good, new, old), new, old
+    )
+    return TrainState(state.step + 1, params, opt_state, skipped), metrics
 
   return train_step
 

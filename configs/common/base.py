@@ -67,6 +67,12 @@ def get_config(size: str) -> ml_collections.ConfigDict:
   config.compute.remat = 'none'  # 'names', 'dots', 'full': less memory.
   # 'threefry2x32': the same bits on every slice; 'rbg': the TPU's own, fast.
   config.compute.rng = 'threefry2x32'
+  # In which gradients are summed over devices; 'bfloat16' halves what they
+  # send, on TPU and GPU.
+  config.compute.reduce_dtype = 'float32'
+  # Of attention scores; 'bfloat16' halves what attention reads and writes.
+  # The softmax over them is computed in float32 either way.
+  config.compute.scores_dtype = 'float32'
 
   config.vocab = ml_collections.ConfigDict()
   # Only without init_from: a vocab.txt; unset: one is built from the corpus.
@@ -75,6 +81,7 @@ def get_config(size: str) -> ml_collections.ConfigDict:
   config.vocab.size = 2000  # Pieces of a vocabulary that is built.
 
   config.optim = ml_collections.ConfigDict()
+  config.optim.name = 'adamw'  # BERT's; 'lamb' for batches of thousands.
   config.optim.learning_rate = 5e-5  # The peak.
   config.optim.warmup_fraction = 0.1  # Of all steps, linear from 0.
   # True: the rate falls by warmup_fraction where warmup ends, as in
@@ -87,6 +94,9 @@ def get_config(size: str) -> ml_collections.ConfigDict:
   config.optim.eps = 1e-6
   config.optim.weight_decay = 0.01  # Not of biases and layer norms.
   config.optim.clip_norm = 1.0  # Of the global gradient.
+  # A step whose gradient has a larger norm before clipping changes nothing,
+  # like one that is not finite; unset: no bound.
+  config.optim.skip_norm = placeholder(float)
 
   config.mesh = ml_collections.ConfigDict()
   config.mesh.strategy = 'dp'  # 'fsdp', 'tp': see training/sharding.py.
@@ -94,10 +104,13 @@ def get_config(size: str) -> ml_collections.ConfigDict:
 
   config.train = ml_collections.ConfigDict()
   config.train.epochs = 20.0
-  # How often devel is scored, evenly over the run; the best one is kept.
-  config.train.evaluations = 20
+  config.train.steps = placeholder(int)  # Where set, in place of epochs.
+  config.train.evaluations = 20  # How often devel is scored, evenly.
+  config.train.keep = 'best'  # By its score on devel; or 'last'.
   config.train.eval_batch_size = 32  # Rows.
   config.train.log_every_steps = 10
   config.train.checkpoint_every_steps = 500
   config.train.keep_checkpoints = 2  # Latest ones, besides the best.
+  # Steps in a row that may be skipped before the run ends as diverged.
+  config.train.max_skipped_steps = 10
   return config

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from biobert_jax.data import pipeline
 from biobert_jax.data.packing import FEATURES, PackedRows
 from biobert_jax.data.windows import Windows
+from biobert_jax.errors import InputError
 
 LENGTHS = np.random.default_rng(0).integers(2, 13, 40)
 
@@ -25,10 +25,16 @@ def rows():
   [(0, 9, 0, 1), (7, 9, 0, 1), (1000, 1002, 0, 1), (3, 6, 1, 2), (3, 6, 3, 4)],
 )
 def test_batches_are_those_of_the_steps(rows, start, end, host, hosts):
-  dataset = pipeline.train_dataset(
-    rows, batch_size=4, start_step=start, num_steps=end, host=host, hosts=hosts
+  batches = list(
+    pipeline.train_batches(
+      rows,
+      batch_size=4,
+      start_step=start,
+      num_steps=end,
+      host=host,
+      hosts=hosts,
+    )
   )
-  batches = list(pipeline.train_batches(dataset))
   assert len(batches) == end - start
   for step, batch in enumerate(batches, start):
     expected = rows.train_batch(step, 4, host, hosts)
@@ -38,19 +44,30 @@ def test_batches_are_those_of_the_steps(rows, start, end, host, hosts):
       np.testing.assert_array_equal(batch[name], expected[name])
 
 
-def test_shapes_are_known_before_the_first_batch(rows):
-  dataset = pipeline.train_dataset(
-    rows, batch_size=4, start_step=0, num_steps=1, host=0, hosts=2
-  )
-  row = tf.TensorSpec([2, 12], tf.int32)
-  expected = dict.fromkeys(FEATURES, row)
-  assert dataset.element_spec == expected | {
-    'row_ids': tf.TensorSpec([2], tf.int32)
-  }
-
-
 def test_a_run_that_is_done_has_no_batches(rows):
-  dataset = pipeline.train_dataset(
+  batches = pipeline.train_batches(
     rows, batch_size=4, start_step=5, num_steps=5
   )
-  assert list(pipeline.train_batches(dataset)) == []
+  assert list(batches) == []
+
+
+class Damaged:
+  """Rows of which one cannot be read."""
+
+  def feature_shapes(self, batch_size):
+    return {'row_ids': (batch_size,)}
+
+  def train_batch(self, step, batch_size, host, hosts):
+    if step == 2:
+      raise InputError('shard-3: record 7 is damaged')
+    return {'row_ids': np.full(batch_size // hosts, step, np.int32)}
+
+
+def test_what_rows_raise_is_what_the_loop_sees():
+  batches = pipeline.train_batches(
+    Damaged(), batch_size=4, start_step=0, num_steps=5
+  )
+  seen = [next(batches)['row_ids'][0] for _ in range(2)]
+  assert seen == [0, 1]
+  with pytest.raises(InputError, match='shard-3: record 7 is damaged'):
+    next(batches)

@@ -316,3 +316,18 @@ def test_what_fails_leaves_nothing(tmp_path: pathlib.Path) -> None:
     shards.write_shard(tmp_path, 'train', 0, 1, failing())  # type: ignore
   assert list(tmp_path.iterdir()) == []
   assert tf_example.decode(encoded(1)[0])['id'] == b'pmid:1'
+
+
+def test_a_range_is_read_at_once(made: pathlib.Path) -> None:
+  corpus = shards.Shards(made)
+  for start, stop in ((0, 150), (38, 42), (99, 101), (140, 150), (7, 7)):
+    found = corpus.read(start, stop)
+    assert len(found) == stop - start
+    assert all(same(d, start + i) for i, d in enumerate(found))
+
+
+def test_a_range_names_the_record_at_fault(copy: pathlib.Path) -> None:
+  flip(train(copy, 1), 1000)
+  corpus = shards.Shards(copy)
+  with pytest.raises(InputError, match='00001-of-00003: record [0-9]+ is dam'):
+    corpus.read(0, 150)

@@ -208,13 +208,18 @@ def ours(case: Case) -> tuple[list[dict[str, float]], dict[str, Any]]:
   )
   update = optax.chain(
     optax.trace(0.0),  # Keeps the gradients in its state.
-    optimizer.bert_adamw(rate, bias_correction=True, **recipe),
+    optimizer.make('adamw', rate, bias_correction=True, **recipe),
   )
   mesh = sharding.make_mesh('dp', 1, jax.devices()[:1])
   specs = sharding.param_specs(case.params, 'dp', mesh)
-  step = jax.jit(state.make_train_step(task, update, mesh, specs, 1))
+  step = jax.jit(
+    state.make_train_step(task, update, mesh, specs, state.StepOptions())
+  )
   params = jax.tree.map(jax.numpy.asarray, case.params)
-  now = state.TrainState(jax.numpy.zeros([], int), params, update.init(params))
+  zeros = jax.numpy.zeros
+  now = state.TrainState(
+    zeros([], int), params, update.init(params), zeros([2], int)
+  )
   metrics = []
   gradients: dict[str, Any] = {}
   for sentences in case.batches:

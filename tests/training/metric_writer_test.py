@@ -9,6 +9,11 @@ from etils import epath
 from biobert_jax.training import metric_writer
 from biobert_jax.training.metric_writer import MetricWriter, Progress
 
+PANELS = (
+  ('loss', ('train/loss',)),
+  ('devel', ('devel/precision', 'devel/f1')),
+  ('rate', ('train/learning_rate',)),
+)
 PNG = b'\x89PNG\r\n\x1a\n'
 
 
@@ -92,7 +97,7 @@ def test_no_file_is_no_figures(folder):
 @pytest.mark.parametrize('steps', [(), (1, 2, 3, 4), range(1, 60)])
 def test_curves_are_a_picture(folder, steps):
   write(folder, 0, *steps)
-  metric_writer.draw_curves(folder)
+  metric_writer.draw_curves(folder, PANELS)
   picture = (folder / 'curves.png').read_bytes()
   assert picture.startswith(PNG)
   # IHDR: 12 x 3.4 inches at 110 dots.
@@ -104,7 +109,7 @@ def test_a_longer_run_draws_another_picture(folder):
   pictures = []
   for steps in ((1, 2), (1, 2, 3, 4)):
     write(folder, 0, *steps)
-    metric_writer.draw_curves(folder)
+    metric_writer.draw_curves(folder, PANELS)
     pictures.append((folder / 'curves.png').read_bytes())
   assert pictures[0] != pictures[1]
 

@@ -76,12 +76,12 @@ def close(actual, expected):
 
 
 def test_without_bias_correction_it_is_the_reference():
-  ours = optimizer.bert_adamw(rate, **SETTINGS, bias_correction=False)
+  ours = optimizer.make('adamw', rate, **SETTINGS, bias_correction=False)
   close(run(ours), reference())
 
 
 def test_with_bias_correction_it_is_adamw():
-  ours = optimizer.bert_adamw(rate, **SETTINGS, bias_correction=True)
+  ours = optimizer.make('adamw', rate, **SETTINGS, bias_correction=True)
   known = optax.chain(
     optax.clip_by_global_norm(1.0),
     optax.adamw(
@@ -170,6 +170,6 @@ def test_a_run_of_warmup_only_is_finite():
 )
 def test_settings_outside_their_range(name, value):
   with pytest.raises(InputError, match=f'optim.{name} is {value}'):
-    optimizer.bert_adamw(
-      rate, **(SETTINGS | {name: value}), bias_correction=True
+    optimizer.make(
+      'adamw', rate, **(SETTINGS | {name: value}), bias_correction=True
     )

@@ -255,7 +255,10 @@ def zeros(strategy, model, params):
   mesh = sharding.make_mesh(strategy, model)
   optimizer = optax.adamw(1e-3)
   abstract = jax.eval_shape(
-    lambda p: state.TrainState(jnp.int32(0), p, optimizer.init(p)), params
+    lambda p: state.TrainState(
+      jnp.int32(0), p, optimizer.init(p), jnp.zeros(2, jnp.int32)
+    ),
+    params,
   )
   specs = sharding.param_specs(params, strategy, mesh)
   of_state = state.state_specs(abstract, optimizer, specs)

@@ -4,6 +4,7 @@ All with dropout on: a row's bits come from its index in the global batch, so
 they do not depend on the layout either.
 """
 
+import dataclasses
 import functools
 import re
 
@@ -27,7 +28,8 @@ BERT = BertConfig(
   initializer_range=0.2,
 )
 TASK = ner.make_task(BERT, ('O', 'B', 'I'))
-OPTIMIZER = optimizer.bert_adamw(
+OPTIMIZER = optimizer.make(
+  'adamw',
   optimizer.schedule(1e-2, 20, 2),
   b1=0.9,
   b2=0.999,
@@ -63,15 +65,24 @@ def make_batch(seed, rows=32, length=8):
 class Run:
   """A compiled step on a mesh, and states to start it from."""
 
-  def __init__(self, strategy='dp', model=1, accumulate=1, devices=8):
+  def __init__(
+    self,
+    strategy='dp',
+    model=1,
+    accumulate=1,
+    devices=8,
+    task=TASK,
+    options=None,
+  ):
     self.mesh = sharding.make_mesh(strategy, model, jax.devices()[:devices])
     abstract = state.abstract_state(TASK.init, OPTIMIZER)
     specs = sharding.param_specs(abstract.params, strategy, self.mesh)
     of_state = state.state_specs(abstract, OPTIMIZER, specs)
     self.shardings = sharding.shardings(of_state, self.mesh)
     batch = jax.eval_shape(lambda: jax.tree.map(jnp.asarray, make_batch(0)))
+    options = options or state.StepOptions(accumulate)
     self.compiled = state.compile_train_step(
-      state.make_train_step(TASK, OPTIMIZER, self.mesh, specs, accumulate),
+      state.make_train_step(task, OPTIMIZER, self.mesh, specs, options),
       self.mesh,
       self.shardings,
       (abstract, batch, jax.eval_shape(lambda: KEY)),
@@ -127,7 +138,11 @@ def plain_step(now, batch, key):
   updates, moments = OPTIMIZER.update(grads, now.opt_state, now.params)
   norm = jnp.sqrt(sum(jnp.sum(g**2) for g in jax.tree.leaves(grads)))
   params = optax.apply_updates(now.params, updates)
-  return value, norm, state.TrainState(now.step + 1, params, moments)
+  return (
+    value,
+    norm,
+    state.TrainState(now.step + 1, params, moments, now.skipped),
+  )
 
 
 def close(one, other, rtol, atol):
@@ -260,10 +275,76 @@ def test_a_batch_without_labels_teaches_nothing(run):
     'loss': 0.0,
     'accuracy': 0.0,
     'grad_norm': 0.0,
+    'skipped_steps': 0.0,
+    'skipped_in_a_row': 0.0,
   }
   assert all(np.isfinite(x).all() for x in jax.tree.leaves(after))
   # The rate of step 0 is 0: not even decay moves them.
   close(after.params, run(*DP).start().params, rtol=0, atol=0)
+
+
+POISON = 31  # As the first piece of a batch, it makes its loss not a number.
+
+
+def poisoned_sums(logits, batch):
+  sums = TASK.sums(logits, batch)
+  poison = jnp.where(batch['input_ids'][0, 0] == POISON, jnp.nan, 1.0)
+  return sums | {'loss': sums['loss'] * poison}
+
+
+def test_bad_steps_change_nothing_and_are_counted():
+  task = dataclasses.replace(TASK, sums=poisoned_sums)
+  run = Run(devices=2, task=task, options=state.StepOptions(skip_norm=1e3))
+  batches = [make_batch(seed) for seed in range(6)]
+  for batch in batches:
+    batch['input_ids'][0, 0] = 5
+  for bad in (2, 3):
+    batches[bad]['input_ids'][0, 0] = POISON
+  now, counted = run.start(), []
+  for batch in batches:
+    before = jax.device_get(now)
+    now, metrics = run.step(now, batch)
+    after = jax.device_get(now)
+    counted.append((int(now.skipped[0]), int(now.skipped[1])))
+    same = jax.tree.map(
+      np.array_equal,
+      (after.params, after.opt_state),
+      (before.params, before.opt_state),
+    )
+    bad = not np.isfinite(metrics['loss'])
+    assert all(jax.tree.leaves(same)) == bad
+    assert metrics['skipped_steps'] == now.skipped[0]
+  assert counted == [(0, 0), (0, 0), (1, 1), (2, 2), (2, 0), (2, 0)]
+  assert int(now.step) == 6
+
+
+def test_a_gradient_beyond_the_bound_is_skipped():
+  norms, changed = [], []
+  for bound in (1e3, 1e-3):
+    run = Run(devices=2, options=state.StepOptions(skip_norm=bound))
+    now = run.start()
+    before = jax.device_get(now.opt_state)
+    now, metrics = run.step(now, make_batch(0))
+    norms.append(float(metrics['grad_norm']))
+    same = jax.tree.map(np.array_equal, jax.device_get(now.opt_state), before)
+    changed.append(not all(jax.tree.leaves(same)))
+  assert 1e-3 < norms[0] == norms[1] < 1e3
+  assert changed == [True, False]
+
+
+def test_data_keys_are_those_of_every_generator():
+  rows = jnp.arange(5)
+  keys = [
+    state.prepare_keys(
+      jax.random.fold_in(jax.random.key(3, impl=impl), 9), rows
+    )
+    for impl in ('threefry2x32', 'rbg')
+  ]
+  np.testing.assert_array_equal(*map(jax.random.key_data, keys))
+  dropout = state.row_keys(jax.random.fold_in(jax.random.key(3), 9), rows)
+  assert not np.any(
+    jax.random.key_data(dropout) == jax.random.key_data(keys[0])
+  )
 
 
 def test_the_key_and_the_step_decide_the_bits(run):
@@ -291,7 +372,7 @@ def test_eval_step_gives_whole_predictions(run):
   }
 
   def eval_step(params, batch):
-    return TASK.predict(TASK.apply(params, batch))
+    return TASK.predict(TASK.apply(params, batch), batch)
 
   compiled = state.compile_eval_step(
     eval_step,

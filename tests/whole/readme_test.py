@@ -13,7 +13,7 @@ import pytest
 from biobert_jax import __main__ as command_line
 from tests.experiment_test import checkpoint_folder
 
-ROOT = pathlib.Path(__file__).parents[1]
+ROOT = pathlib.Path(__file__).parents[2]
 README = (ROOT / 'README.md').read_text()
 CONTRIBUTING = (ROOT / 'CONTRIBUTING.md').read_text()
 CONFIGS = sorted(p.stem for p in (ROOT / 'configs').glob('[a-z]*.py'))

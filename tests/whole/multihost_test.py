@@ -12,7 +12,7 @@ import pytest
 from biobert_jax import train
 from tests import small_run
 
-ROOT = pathlib.Path(__file__).parents[1]
+ROOT = pathlib.Path(__file__).parents[2]
 # Run in each process: `small_run` by way of the library, as a pod job would.
 PROGRAM = """
 import sys, jax

@@ -1,0 +1,207 @@
+"""Rows of sentence pairs: what they follow from, batch arrays, statistics."""
+
+import dataclasses
+from typing import NamedTuple
+
+import numpy as np
+
+from biobert_jax.data.packing import Batch
+
+# Labels of next sentence prediction, as the reference counts them (line 131).
+IS_NEXT, IS_RANDOM, UNLABELLED = 0, 1, -1
+# Specials of a pair, [CLS] A [SEP] B [SEP], and of one segment alone.
+PAIR_SPECIALS, ALONE_SPECIALS = 3, 2
+
+
+class Pair(NamedTuple):
+  """Two segments by their first piece and their number of pieces."""
+
+  a: int
+  a_length: int
+  b: int
+  b_length: int  # 0: A stands alone.
+  label: int
+  is_short: bool  # Its document drew a target length below the longest.
+  is_shortened: bool  # The room of the row cut its chunk.
+
+  @property
+  def size(self) -> int:
+    """Positions that it takes in a row."""
+    specials = PAIR_SPECIALS if self.b_length else ALONE_SPECIALS
+    return self.a_length + self.b_length + specials
+
+
+@dataclasses.dataclass
+class Account:
+  """What became of the documents of a block.
+
+  Attributes:
+    documents: that the block has.
+    begun: of them, each counted again in each further round.
+    walked: pieces that rows were made of, again in each further round.
+    truncated: of these, pieces that no row holds.
+  """
+
+  documents: int
+  begun: int = 0
+  walked: int = 0
+  truncated: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class Rows:
+  """Rows of pairs, in the least that they follow from.
+
+  Attributes:
+    input_ids: [R, L] int32, 0 where a row is empty.
+    lengths: [R, P, 2] int32 pieces of A and B; B has 0 where A stands alone,
+      both have 0 where a row has no further pair.
+    labels: [R, P] int32, see `IS_NEXT`; `UNLABELLED` where there is no pair.
+    is_short: [R, P] see `Pair`.
+    is_shortened: [R, P] see `Pair`.
+    account: of the documents.
+  """
+
+  input_ids: np.ndarray
+  lengths: np.ndarray
+  labels: np.ndarray
+  is_short: np.ndarray
+  is_shortened: np.ndarray
+  account: Account
+
+
+def lay_out(
+  rows: list[list[Pair]],
+  source: np.ndarray,
+  shape: tuple[int, int],
+  specials: tuple[int, int],
+  account: Account,
+) -> Rows:
+  """Copies the pairs of rows into arrays.
+
+  Args:
+    rows: the pairs of each row.
+    source: [pieces] that they point to.
+    shape: L and P.
+    specials: ids of [CLS] and [SEP].
+    account: of the documents.
+  """
+  count, (length, max_pairs) = len(rows), shape
+  cls_id, sep_id = specials
+  ids = np.zeros(count * length, np.int32)
+  table = np.zeros((count, max_pairs, 5), np.int32)
+  table[..., 2] = UNLABELLED
+  for number, row in enumerate(rows):
+    at = number * length
+    for place, pair in enumerate(row):
+      a, a_length, b, b_length, *rest = pair
+      ids[at] = cls_id
+      at += 1
+      ids[at : at + a_length] = source[a : a + a_length]
+      at += a_length
+      ids[at] = sep_id
+      at += 1
+      if b_length:
+        ids[at : at + b_length] = source[b : b + b_length]
+        at += b_length
+        ids[at] = sep_id
+        at += 1
+      table[number, place] = (a_length, b_length, *rest)
+  return Rows(
+    ids.reshape(count, length),
+    table[..., :2],
+    table[..., 2],
+    table[..., 3] > 0,
+    table[..., 4] > 0,
+    account,
+  )
+
+
+def expand(
+  input_ids: np.ndarray,
+  lengths: np.ndarray,
+  labels: np.ndarray,
+  row_ids: np.ndarray,
+) -> Batch:
+  """Batch arrays from what they follow from.
+
+  Args:
+    input_ids: [B, L] int32.
+    lengths: [B, P, 2] pieces of A and B of each pair, see `Rows`.
+    labels: [B, P] int32.
+    row_ids: [B].
+  """
+  rows, length = input_ids.shape
+  a, b = lengths[..., 0], lengths[..., 1]
+  sizes = a + np.where(b > 0, b + PAIR_SPECIALS, ALONE_SPECIALS) * (a > 0)
+  ends = np.cumsum(sizes, 1)
+  firsts = ends - sizes  # [B, P]
+  # What is left of a row is one more run, of padding: [B, P + 1].
+  runs = np.append(sizes, length - ends[:, -1:], 1).ravel()
+
+  def spread(values: np.ndarray, padding: int) -> np.ndarray:
+    full = np.full((rows, 1), padding, np.int32)
+    values = np.append(np.broadcast_to(values, a.shape), full, 1)
+    spread = np.repeat(values.astype(np.int32).ravel(), runs)
+    return spread.reshape(rows, length)
+
+  sequence_ids = spread(np.arange(1, a.shape[1] + 1), 0)
+  position_ids = np.arange(length, dtype=np.int32) - spread(firsts, 0)
+  position_ids *= sequence_ids > 0
+  second = spread(np.where(b > 0, a + 2, length), length)
+  return {
+    'input_ids': input_ids,
+    'segment_ids': (position_ids >= second).astype(np.int32),
+    'position_ids': position_ids,
+    'sequence_ids': sequence_ids,
+    'cls_positions': np.where(a > 0, firsts, 0).astype(np.int32),
+    'next_sentence_labels': labels,
+    'row_ids': row_ids.astype(np.int32),
+  }
+
+
+def describe(blocks: list[Rows]) -> dict[str, float]:
+  """What rows hold.
+
+  Args:
+    blocks: at least one.
+
+  Returns:
+    fill: share of positions that are no padding; useful_pieces: that are
+    neither padding nor specials. pairs_per_row; rows_at_max_pairs: share. Of
+    pairs, shares: unlabelled, drawn_short (by `short_seq_prob`) and
+    shortened_by_room; random_next is a share of those with a label. Of the
+    corpus: documents_left_out and documents_repeated as shares of documents,
+    and pieces_truncated of pieces.
+  """
+  lengths = np.concatenate([rows.lengths for rows in blocks])
+  labels = np.concatenate([rows.labels for rows in blocks])
+  real = lengths[..., 0] > 0
+  specials = np.where(lengths[..., 1] > 0, PAIR_SPECIALS, ALONE_SPECIALS)
+  positions = sum(rows.input_ids.size for rows in blocks)
+  pieces = int(lengths.sum())
+  pairs = int(real.sum())
+  labelled = int((labels != UNLABELLED).sum())
+  accounts = [rows.account for rows in blocks]
+  documents = sum(account.documents for account in accounts)
+  return {
+    'fill': (pieces + int(specials[real].sum())) / positions,
+    'useful_pieces': pieces / positions,
+    'pairs_per_row': pairs / len(lengths),
+    'rows_at_max_pairs': float(real.all(1).mean()),
+    'mean_a_length': float(lengths[..., 0][real].mean()),
+    'mean_b_length': float(lengths[..., 1][labels != UNLABELLED].mean())
+    if labelled
+    else 0.0,
+    'unlabelled': int((labels[real] == UNLABELLED).sum()) / pairs,
+    'random_next': int((labels == IS_RANDOM).sum()) / max(1, labelled),
+    'drawn_short': sum(int(rows.is_short.sum()) for rows in blocks) / pairs,
+    'shortened_by_room': sum(int(rows.is_shortened.sum()) for rows in blocks)
+    / pairs,
+    'documents_left_out': sum(max(0, a.documents - a.begun) for a in accounts)
+    / documents,
+    'documents_repeated': sum(max(0, a.begun - a.documents) for a in accounts)
+    / documents,
+    'pieces_truncated': sum(a.truncated for a in accounts)
+    / sum(a.walked for a in accounts),
+  }

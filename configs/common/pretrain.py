@@ -1,0 +1,92 @@
+"""Keys of pre-training."""
+
+import ml_collections
+
+from configs.common import base
+
+
+def get_config(size: str, steps: int) -> ml_collections.ConfigDict:
+  """Defaults of pre-training experiments.
+
+  Published of BioBERT (Lee et al. 2019, section 3.2): BERT-base cased to start
+  from, batches of 192 sequences of 512, steps. Assumed, from BERT (Devlin et
+  al. 2019, A.2), since nothing else is said: rate 1e-4 with 10,000 steps of
+  warmup and linear decay to 0, weight decay 0.01, dropout 0.1, 15 % of pieces
+  predicted, a tenth of the documents cut short.
+
+  Args:
+    size: 'tiny' (for a laptop: short rows, few steps), 'base' or 'large'.
+    steps: of the whole run; 'tiny' has 100.
+
+  Returns:
+    The config, still open.
+  """
+  config = base.get_config(size)
+  config.task = 'pretraining'
+  config.batch_size = 192
+  config.compute.dtype = 'bfloat16'
+  config.compute.reduce_dtype = 'bfloat16'
+  config.compute.rng = 'rbg'
+  config.optim.learning_rate = 1e-4
+  config.optim.warmup_fraction = min(0.1, 10_000 / steps)
+  config.train.steps = steps
+  config.train.keep = 'last'
+  config.train.evaluations = 100
+  config.train.eval_batch_size = 192
+  config.train.log_every_steps = 100
+  config.train.checkpoint_every_steps = 1000
+
+  config.data = ml_collections.ConfigDict()
+  # What scripts/prepare_corpus.py wrote; or a pattern of TFRecord files that
+  # google-research/bert create_pretraining_data.py wrote, masks and all.
+  config.data.dir = base.data_folder('corpus')
+  config.data.train_split = 'train'
+  # Scored on the way. Of TFRecord files: another pattern.
+  config.data.devel_split = 'validation'
+  config.data.test_split = ''  # '': none.
+  config.data.verify = 'sample'  # Shards whose hash is read: 'sizes', 'all'.
+  config.data.max_seq_length = 512  # Pieces of a row.
+  config.data.pack = True  # Several pairs a row; False: one, then padding.
+  config.data.max_pairs = 8  # Of a row, at most.
+  config.data.next_sentence = True  # False: no pairs, whole documents.
+  config.data.short_seq_prob = 0.1  # Of a document to be cut short.
+  # A document of one sentence has no next one: 'unlabelled' leaves it out of
+  # that loss; 'random' pairs it with a random one, as the reference does,
+  # whose labels are therefore not half and half.
+  config.data.single_sentence = 'unlabelled'
+  config.data.eval_rows = 2048  # Held-out rows that are scored.
+
+  config.masking = ml_collections.ConfigDict()
+  config.masking.rate = 0.15  # Of the pieces of a sequence.
+  config.masking.max_predictions = 80  # Of a row, at most.
+  config.masking.whole_word = False  # All pieces of a word, or none.
+  if size == 'tiny':
+    _shrink(config)
+  return config
+
+
+def paper_config(size: str, steps: int) -> ml_collections.ConfigDict:
+  """The same with rows as BioBERT's authors had them, by Google's code."""
+  config = get_config(size, steps)
+  config.data.pack = False
+  config.data.max_pairs = 1
+  config.data.single_sentence = 'random'
+  return config
+
+
+def _shrink(config: ml_collections.ConfigDict) -> None:
+  """Changes what a laptop cannot do in minutes."""
+  config.batch_size = 16
+  config.compute.dtype = 'float32'
+  config.compute.reduce_dtype = 'float32'
+  config.compute.rng = 'threefry2x32'
+  config.optim.learning_rate = 1e-3  # From random weights.
+  config.optim.warmup_fraction = 0.1
+  config.train.steps = 100
+  config.train.evaluations = 4
+  config.train.eval_batch_size = 16
+  config.train.log_every_steps = 10
+  config.train.checkpoint_every_steps = 50
+  config.data.max_seq_length = 128
+  config.data.eval_rows = 128
+  config.masking.max_predictions = 20

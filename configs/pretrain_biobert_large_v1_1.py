@@ -1,0 +1,31 @@
+"""BioBERT-large v1.1 (+ PubMed): BERT-large, a million steps on PubMed.
+
+    python -m biobert_jax train \\
+      --config=configs/pretrain_biobert_large_v1_1.py:large \\
+      --workdir=runs/biobert_large_v1_1 \\
+      --config.init_from=BERT --config.data.dir=CORPUS
+
+Published: PubMed; 1,000,000 steps; a vocabulary of 58,996 pieces, the cased one
+of BERT and 30,000 of PubMed's own. Assumed: everything else, as for v1.1, and
+how the new pieces start: not published. Here:
+
+    python scripts/build_vocabulary.py --input PUBMED --output VOCABULARY \\
+      --size 30000 --do_lower_case false
+    python scripts/extend_model.py --model=BERT_LARGE \\
+      --pieces=VOCABULARY/vocab.txt --output=BERT
+
+starts them at the mean of their old pieces; CORPUS is then prepared with the
+vocabulary of BERT.
+"""
+
+import ml_collections
+
+from configs.common import pretrain
+
+
+def get_config(size: str = 'large') -> ml_collections.ConfigDict:
+  """The experiment; `size` is 'tiny', 'base' or 'large'."""
+  config = pretrain.paper_config(size, steps=1_000_000)
+  if size == 'large':
+    config.compute.remat = 'names'  # Fits 12 rows a chip of 16 GB.
+  return config.lock()

@@ -1,0 +1,30 @@
+"""Ours: the text of BioBERT v1.1 in half the steps and two thirds of the time.
+
+    python -m biobert_jax train \\
+      --config=configs/pretrain_pubmed_packed.py:base \\
+      --workdir=runs/pubmed_packed \\
+      --config.init_from=BERT --config.data.dir=CORPUS
+
+A third of the positions of v1.1's rows is padding: a million steps of 192 rows
+of 512 see about 66 billion pieces. 500,000 steps of 256 packed rows, 97 % full,
+see 64 billion, in two thirds of the operations. The rate is BERT's times the
+root of 256/192; steps whose gradient explodes are skipped; whole words are
+masked (Cui et al. 2021). None of it has been run to its end: a recipe, not a
+result.
+"""
+
+import ml_collections
+
+from configs.common import pretrain
+
+
+def get_config(size: str = 'base') -> ml_collections.ConfigDict:
+  """The experiment; `size` is 'tiny', 'base' or 'large'."""
+  config = pretrain.get_config(size, steps=500_000)
+  if size != 'tiny':
+    config.batch_size = 256
+    config.train.eval_batch_size = 256
+    config.optim.learning_rate = 1.15e-4
+    config.optim.skip_norm = 100.0
+  config.masking.whole_word = True
+  return config.lock()
