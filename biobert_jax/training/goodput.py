@@ -16,14 +16,18 @@ from typing import Any
 
 from etils import epath
 
+from biobert_jax.errors import TakenOverError
+
 TIMELINE_FILE = 'timeline.jsonl'
 # Events that are spans: their `time` is their end.
 _SPANS = ('checkpoint', 'evaluation')
+# How often steps are told; a crash loses the account of so many seconds.
+_TELL_SECONDS = 10.0
 _log = logging.getLogger(__name__)
 
 
 class Timeline:
-  """Writes the events of one start of a run.
+  """Writes the events of one start of a run, as a context manager.
 
   Attributes:
     EVENTS: start, ready, steps, checkpoint, evaluation, end.
@@ -36,6 +40,7 @@ class Timeline:
     workdir: epath.Path,
     writes: bool = True,
     before_write: Callable[[], None] = lambda: None,
+    began: float | None = None,
     clock: Callable[[], float] = time.time,
   ):
     """Writes that the run starts.
@@ -44,58 +49,79 @@ class Timeline:
       workdir: the work folder.
       writes: whether this process is the one of its job that writes.
       before_write: called before each line; it may raise to forbid it.
+      began: when the program began, in seconds since 1970; default now.
       clock: seconds since 1970.
     """
-    self._path = workdir / TIMELINE_FILE
+    self._workdir, self._path = workdir, workdir / TIMELINE_FILE
     self._writes, self._before_write, self._clock = writes, before_write, clock
-    self._step, self._since = 0, clock()
+    self._told = self._step = 0
+    self._since, self._span = clock(), ''
     if writes and _ends_in_mid_line(self._path):
       with self._path.open('a') as file:
         file.write('\n')
-    self._write('start')
+    self._write('start', self._since if began is None else began)
 
-  def _write(self, event: str, **figures: Any) -> None:
+  def _write(self, event: str, at: float, **figures: Any) -> None:
     if self._writes:
       self._before_write()
-      record = {'time': self._clock(), 'event': event, **figures}
+      record = {'time': at, 'event': event, **figures}
       with self._path.open('a') as file:
         file.write(json.dumps(record) + '\n')
 
+  def _tell(self) -> None:
+    """Writes what the time since the last line was spent on."""
+    now = self._clock()
+    seconds, self._since = now - self._since, now
+    if self._span:
+      self._write(self._span, now, step=self._step, seconds=seconds)
+    elif self._step > self._told:
+      first, self._told = self._told + 1, self._step
+      self._write('steps', now, first=first, last=self._step, seconds=seconds)
+
   def ready(self, step: int) -> None:
     """All is compiled and restored; the next step is `step` + 1."""
-    self._write('ready', step=step)
-    self._step, self._since = step, self._clock()
+    self._told, self._step, self._since = step, step, self._clock()
+    self._write('ready', self._since, step=step)
 
-  def steps(self, step: int) -> None:
-    """Steps up to `step` were taken since the last event."""
-    now = self._clock()
-    if step > self._step:
-      seconds = now - self._since
-      self._write('steps', first=self._step + 1, last=step, seconds=seconds)
-    self._step, self._since = max(step, self._step), now
+  def step(self, step: int) -> None:
+    """So many steps are done; a line now and then."""
+    self._step = step
+    if self._clock() - self._since >= _TELL_SECONDS:
+      self._tell()
 
   @contextlib.contextmanager
-  def spent(self, what: str, step: int) -> Iterator[None]:
-    """A span in which no step is taken.
+  def spent(self, what: str) -> Iterator[None]:
+    """A span in which no step is taken; one may lie within another.
 
     Args:
       what: 'checkpoint' (the time the loop waits for it) or 'evaluation'.
-      step: steps done.
     """
     if what not in _SPANS:
       raise ValueError(f'{what!r} is none of {_SPANS}')
-    self.steps(step)
+    self._tell()
+    around, self._span = self._span, what
     try:
       yield
     finally:
-      now = self._clock()
-      self._write(what, step=step, seconds=now - self._since)
-      self._since = now
+      self._tell()
+      self._span = around
 
-  def end(self, step: int, why: str) -> None:
-    """The run ends: `why` is 'done' or the kind of an error."""
-    self.steps(step)
-    self._write('end', step=step, why=why)
+  def __enter__(self) -> 'Timeline':
+    """Itself."""
+    return self
+
+  def __exit__(
+    self, kind: Any, error: BaseException | None, traceback: Any
+  ) -> None:
+    """Writes why the run ends, and logs the account of all its starts."""
+    del kind, traceback
+    if isinstance(error, TakenOverError):
+      return
+    why = getattr(error, 'kind', type(error).__name__) if error else 'done'
+    self._tell()
+    self._write('end', self._clock(), step=self._step, why=why)
+    if self._writes:
+      _log.info('%s', account(read(self._workdir)))
 
 
 def _ends_in_mid_line(path: epath.Path) -> bool:
@@ -129,9 +155,9 @@ class Account:
     lost: in steps that were done again after a crash.
     startup: from each start until it was ready.
     checkpoint: the loop waiting for checkpoints.
-    evaluation: scoring while training.
+    evaluation: scoring.
     down: between the last sign of a start and the next start.
-    other: all else, such as scoring at the end.
+    other: all else, such as waiting for the last checkpoint.
     starts: how often the run was started.
   """
 

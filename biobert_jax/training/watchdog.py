@@ -6,9 +6,7 @@ watches itself: when no step ends in time it writes the stack of every thread
 and leaves; the others, waiting for it, do the same.
 """
 
-import contextlib
 import faulthandler
-from collections.abc import Iterator
 from typing import IO
 
 import jax
@@ -23,7 +21,9 @@ class Watchdog:
   """
 
   def __init__(self, seconds: float, workdir: epath.Path):
-    """Begins to watch.
+    """Begins to watch; until the first `beat`, ten times as patiently.
+
+    What comes before the first step, reading and compiling, takes long.
 
     Args:
       seconds: how long a step may take; 0: for ever, nothing is watched.
@@ -35,27 +35,18 @@ class Watchdog:
     if seconds > 0:
       # Appended to: the stacks of an earlier fault may not have been read.
       self._file = open(self._path, 'a')  # noqa: SIM115
-      self.beat()
+      self._arm(10 * seconds)
+
+  def _arm(self, seconds: float) -> None:
+    if self._file is not None:
+      faulthandler.dump_traceback_later(seconds, exit=True, file=self._file)
 
   def beat(self) -> None:
     """Says that all is well; called after each step and batch.
 
     A tenth of a millisecond: the thread that waits is replaced.
     """
-    if self._file is not None:
-      faulthandler.dump_traceback_later(
-        self._seconds, exit=True, file=self._file
-      )
-
-  @contextlib.contextmanager
-  def paused(self) -> Iterator[None]:
-    """Looks away: from a compilation, whose time nobody knows before."""
-    if self._file is not None:
-      faulthandler.cancel_dump_traceback_later()
-    try:
-      yield
-    finally:
-      self.beat()
+    self._arm(self._seconds)
 
   def close(self) -> None:
     """Watches no more; leaves no file where nothing was written."""

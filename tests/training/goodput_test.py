@@ -1,11 +1,11 @@
 """The account of a run equals one made by hand."""
 
 import dataclasses
-import json
 
 import pytest
 from etils import epath
 
+from biobert_jax.errors import PreemptedError, TakenOverError
 from biobert_jax.training import goodput
 from biobert_jax.training.goodput import Timeline, account
 
@@ -109,42 +109,61 @@ def test_a_fallback_loses_what_two_starts_did():
   assert found.lost == pytest.approx(15.0, abs=1e-9)
 
 
-def test_what_is_written_can_be_accounted(folder):
+def test_what_is_written_can_be_accounted(folder, caplog):
   clock = Clock()
-  timeline = Timeline(folder, clock=clock)
-  clock.wait(5)
-  timeline.ready(0)
-  clock.wait(10)
-  timeline.steps(10)
-  clock.wait(2)
-  with timeline.spent('checkpoint', 12):
-    clock.wait(1)
+  caplog.set_level('INFO', 'biobert_jax')
 
   def preempted():
-    with timeline.spent('evaluation', 12):
-      clock.wait(3)
-      raise KeyError
+    with Timeline(folder, began=995.0, clock=clock) as timeline:
+      clock.wait(5)
+      timeline.ready(0)
+      for step in range(1, 13):
+        clock.wait(1)
+        timeline.step(step)
+      with timeline.spent('checkpoint'):
+        clock.wait(1)
+      with timeline.spent('evaluation'):
+        clock.wait(3)
+        # SIGTERM while devel is scored.
+        with timeline.spent('checkpoint'):
+          clock.wait(0.5)
+        raise PreemptedError
 
-  with pytest.raises(KeyError):
+  with pytest.raises(PreemptedError):
     preempted()
-  timeline.end(12, 'preempted')
+  events = goodput.read(folder)
+  # Now and then, not at each step.
+  steps = [(e['first'], e['last']) for e in events if e['event'] == 'steps']
+  assert steps == [(1, 10), (11, 12)]
+  assert (events[-1]['event'], events[-1]['why']) == ('end', 'preempted')
   clock.wait(9)
-  again = Timeline(folder, clock=clock)
-  clock.wait(4)
-  again.ready(12)
-  clock.wait(8)
-  again.end(20, 'done')
+  with Timeline(folder, clock=clock) as timeline:
+    clock.wait(4)
+    timeline.ready(12)
+    clock.wait(8)
+    timeline.step(20)
   found = account(goodput.read(folder))
   assert dataclasses.asdict(found) == {
     'productive': 20.0,
     'lost': 0.0,
-    'startup': 9.0,
-    'checkpoint': 1.0,
+    'startup': 14.0,
+    'checkpoint': 1.5,
     'evaluation': 3.0,
     'down': 9.0,
     'other': 0.0,
     'starts': 2,
   }
+  assert str(found) in caplog.text
+
+
+def test_who_lost_the_folder_writes_nothing_more(folder):
+  def taken_over():
+    with Timeline(folder):
+      raise TakenOverError
+
+  with pytest.raises(TakenOverError):
+    taken_over()
+  assert [e['event'] for e in goodput.read(folder)] == ['start']
 
 
 def test_a_cut_line_costs_only_itself(folder, caplog):
@@ -165,7 +184,8 @@ def test_a_cut_line_costs_only_itself(folder, caplog):
 def test_nothing_is_written_by_those_who_must_not(folder):
   silent = Timeline(folder, writes=False)
   silent.ready(0)
-  silent.end(3, 'done')
+  with silent.spent('evaluation'):
+    silent.step(3)
   assert not list(folder.iterdir())
   assert goodput.read(folder) == []
   assert account([]).goodput == 0.0
@@ -179,13 +199,14 @@ def test_nothing_is_written_by_those_who_must_not(folder):
 
 
 def test_steps_are_told_once(folder):
-  timeline = Timeline(folder)
-  timeline.ready(4)
-  timeline.steps(4)
-  timeline.steps(6)
-  timeline.steps(6)
-  lines = (folder / goodput.TIMELINE_FILE).read_text().splitlines()
-  steps = [json.loads(x) for x in lines if 'steps' in x]
-  assert [(s['first'], s['last']) for s in steps] == [(5, 6)]
-  with pytest.raises(ValueError, match='sleep'), timeline.spent('sleep', 6):
+  with Timeline(folder) as timeline:
+    timeline.ready(4)
+    timeline.step(4)
+    timeline.step(6)
+    with timeline.spent('checkpoint'):
+      pass
+  events = goodput.read(folder)
+  steps = [(e['first'], e['last']) for e in events if e['event'] == 'steps']
+  assert steps == [(5, 6)]
+  with pytest.raises(ValueError, match='sleep'), timeline.spent('sleep'):
     pass

@@ -23,8 +23,7 @@ def waits_elsewhere():
   time.sleep(60)
 
 watchdog = Watchdog(1.0, epath.Path(sys.argv[1]))
-with watchdog.paused():
-  time.sleep(1.5)
+time.sleep(1.5)  # It compiles.
 for _ in range(5):
   time.sleep(0.4)
   watchdog.beat()
@@ -48,7 +47,7 @@ def test_a_stuck_process_ends_and_leaves_its_stacks(tmp_path):
   done = run('stuck_here()', tmp_path)
   ended = time.time()
   assert done.returncode == 1
-  # It outlived the pause and the slow steps, and then not for long.
+  # It outlived the start and the slow steps, and then not for long.
   assert 0.5 < ended - float(done.stdout) < 10
   stacks = (tmp_path / 'stacks_0.txt').read_text()
   assert 'stuck_here' in stacks
@@ -86,7 +85,5 @@ def test_a_beat_costs_little(tmp_path):
 def test_none_is_watched(tmp_path, seconds):
   watchdog = Watchdog(seconds, epath.Path(tmp_path))
   watchdog.beat()
-  with watchdog.paused():
-    pass
   watchdog.close()
   assert not list(tmp_path.iterdir())
