@@ -10,11 +10,11 @@ import time
 
 import jax
 import numpy as np
+import orbax.checkpoint as ocp
 import pytest
 from etils import epath
 
 from biobert_jax import errors, run, train
-from biobert_jax.training import checkpoint
 from tests import small_run
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -22,9 +22,8 @@ ROOT = pathlib.Path(__file__).parents[1]
 
 def leaves_of(folder: pathlib.Path, step: int) -> list[np.ndarray]:
   """The bytes of a saved state, in a fixed order."""
-  checkpoints = checkpoint.Checkpoints(epath.Path(folder), 2)
-  state = checkpoints._latest.restore(step)
-  checkpoints.close()
+  handler = ocp.StandardCheckpointHandler()
+  state = handler.restore(epath.Path(folder) / f'checkpoints/{step}/state')
   return [np.asarray(leaf) for leaf in jax.tree.leaves(state)]
 
 

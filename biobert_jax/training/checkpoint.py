@@ -17,6 +17,7 @@ from etils import epath
 from biobert_jax.errors import InputError, StorageError, UserError
 from biobert_jax.training import guard
 from biobert_jax.training.commit import Commit, quieten_orbax
+from biobert_jax.training.fingerprint import fingerprints
 from biobert_jax.training.saved_params import compare
 from biobert_jax.training.state import TrainState
 
@@ -92,6 +93,10 @@ class Checkpoints:
     """Deletes what killed runs left half written; for the only writer."""
     for manager in (self._latest, self._best):
       guard.drop_unfinished(manager.directory)
+
+  def prepare(self, state: TrainState) -> None:
+    """Compiles what `save` computes: a preempted host has no time for it."""
+    fingerprints((state, state.params))
 
   def save(self, state: TrainState) -> None:
     """Saves a whole state in the background, unless it is there already.
