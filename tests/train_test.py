@@ -10,21 +10,13 @@ import time
 
 import jax
 import numpy as np
-import orbax.checkpoint as ocp
 import pytest
-from etils import epath
 
 from biobert_jax import errors, run, train
 from tests import small_run
+from tests.saved_state import leaves_of
 
 ROOT = pathlib.Path(__file__).parents[1]
-
-
-def leaves_of(folder: pathlib.Path, step: int) -> list[np.ndarray]:
-  """The bytes of a saved state, in a fixed order."""
-  handler = ocp.StandardCheckpointHandler()
-  state = handler.restore(epath.Path(folder) / f'checkpoints/{step}/state')
-  return [np.asarray(leaf) for leaf in jax.tree.leaves(state)]
 
 
 def records(folder: pathlib.Path) -> list[dict]:
