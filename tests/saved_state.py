@@ -33,3 +33,8 @@ def steps_of(folder: pathlib.Path) -> list[int]:
   """The steps that are saved, whether or not they are whole."""
   found = pathlib.Path(folder, 'checkpoints').iterdir()
   return sorted(int(p.name) for p in found if p.name.isdecimal())
+
+
+def committed_at(folder: pathlib.Path, step: int) -> float:
+  """When a saved step got its name; seconds since 1970."""
+  return pathlib.Path(folder, 'checkpoints', str(step)).stat().st_ctime

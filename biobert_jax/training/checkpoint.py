@@ -40,8 +40,18 @@ def _manager(folder: epath.Path, keep: int) -> Any:
     create=True,
     # Hosts must not disagree on which steps there are.
     single_host_load_and_broadcast=True,
+    # Two managers may save at the same time, and must not meet at a barrier.
+    multiprocessing_options=ocp.options.MultiprocessingOptions(
+      barrier_sync_key_prefix=folder.name
+    ),
   )
   return _Manager(folder, options=options)
+
+
+def _step_of(manager: Any) -> int | None:
+  step = manager.latest_step()
+  # On several hosts it is NumPy's: broadcast, and no JSON.
+  return None if step is None else int(step)
 
 
 @contextlib.contextmanager
@@ -86,8 +96,7 @@ class Checkpoints:
   @property
   def latest_step(self) -> int | None:
     """The step to resume from, or None."""
-    step: int | None = self._latest.latest_step()
-    return step
+    return _step_of(self._latest)
 
   def drop_unfinished(self) -> None:
     """Deletes what killed runs left half written; for the only writer."""
@@ -152,10 +161,11 @@ class Checkpoints:
       InputError: none is whole.
     """
     folder = self._latest.directory
+    steps = [int(step) for step in self._latest.all_steps()]
     read = functools.partial(
       guard.read_step, folder, target=guard.targets(abstract, shardings)
     )
-    state, damaged = guard.newest_whole(self._latest.all_steps(), read, folder)
+    state, damaged = guard.newest_whole(steps, read, folder)
     if damaged:
       guard.set_aside(folder, damaged)
       self._latest.reload()
@@ -234,7 +244,7 @@ class Checkpoints:
   @property
   def best_step(self) -> int:
     """The step of the best parameters; -1 before the first."""
-    step: int | None = self._best.latest_step()
+    step = _step_of(self._best)
     return -1 if step is None else step
 
   def close(self) -> None:

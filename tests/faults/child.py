@@ -100,6 +100,7 @@ def main(options: dict[str, Any]) -> int:
       shutdown_timeout_seconds=20,
     )
   from biobert_jax import errors, train
+  from biobert_jax.hosts import together
   from tests import small_run
 
   logging.basicConfig(format='[%(asctime)s] %(message)s', stream=sys.stderr)
@@ -111,6 +112,9 @@ def main(options: dict[str, Any]) -> int:
   def program() -> None:
     report = train.train(config, options['workdir'])
     print(json.dumps(report))
+
+  if hosts > 1:
+    return errors.exit_code_of(lambda: together(program))
 
   return errors.exit_code_of(program)
 
