@@ -120,6 +120,30 @@ def make_task(
   )
 
 
+def validate(config: ConfigDict) -> None:
+  """Refuses values of `data` and `masking` outside their range.
+
+  Raises:
+    InputError: names the key, its value and its range.
+  """
+  data, masking = config.data, config.masking
+  if not 0 < masking.rate < 1:
+    raise InputError(
+      f'masking.rate is {masking.rate}; it must lie in (0, 1), BERT has 0.15'
+    )
+  if not 0 <= data.short_seq_prob <= 1:
+    raise InputError(
+      f'data.short_seq_prob is {data.short_seq_prob}; it must lie in [0, 1]'
+    )
+  for name, value in (
+    ('masking.max_predictions', masking.max_predictions),
+    ('data.max_pairs', data.max_pairs),
+    ('data.eval_rows', data.eval_rows),
+  ):
+    if value < 1:
+      raise InputError(f'{name} is {value}; it must be at least 1')
+
+
 def task_of(
   config: ConfigDict,
   bert: BertConfig,
@@ -287,8 +311,9 @@ class PretrainingDataset:
     for what in ('masked_lm', 'next_sentence'):
       weight = totals[f'weight/{what}_loss']
       if weight:
-        figures[f'{what}_loss'] = totals[f'{what}_loss'] / weight
-        figures[f'{what}_accuracy'] = 100 * totals[f'{what}_accuracy'] / weight
+        loss, hits = totals[f'{what}_loss'], totals[f'{what}_accuracy']
+        figures[f'{what}_loss'] = round(loss / weight, 6)
+        figures[f'{what}_accuracy'] = round(100 * hits / weight, 4)
         figures[f'{what}_count'] = int(weight)
     if not figures:
       raise InputError('the held-out rows hold nothing to predict')
