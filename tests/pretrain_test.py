@@ -189,7 +189,7 @@ def test_a_damaged_shard_ends_the_run_with_its_name(tmp_path):
   folder = small_corpus.make(tmp_path, held_out=0.2)
   path = sorted(folder.glob('corpus-train.array_record-*'))[0]
   data = bytearray(path.read_bytes())
-  middle = slice(len(data) // 3, len(data) // 2)
+  middle = slice(1000, 3000)  # The rest of so small a file is empty.
   data[middle] = bytes(255 - b for b in data[middle])
   path.write_bytes(bytes(data))
   config = small_run.pretraining(str(folder), data__verify='all')
