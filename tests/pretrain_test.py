@@ -12,6 +12,7 @@ from biobert_jax import errors, evaluate, experiment, run, train, weights
 from biobert_jax.data.wordpiece import WordPieceTokenizer
 from biobert_jax.training import checkpoint
 from tests import small_corpus, small_run
+from tests.data import tf_examples_test
 
 FIGURES = {
   f'{what}_{figure}'
@@ -198,3 +199,37 @@ def test_a_damaged_shard_ends_the_run_with_its_name(tmp_path):
   config = small_run.pretraining(str(folder), data__verify='sizes')
   with pytest.raises(errors.InputError, match=f'{path.name}.*copy it again'):
     train.train(config, str(tmp_path / 'run'))
+
+
+def test_the_references_files_train_with_the_masks_they_have(tmp_path):
+  rows = [tf_examples_test.row_of(number) for number in range(40)]
+  vocabulary = len(small_corpus.PIECES)
+  for row in rows:
+    for name in ('input_ids', 'masked_lm_ids'):
+      row[name] = [piece % vocabulary for piece in row[name]]
+  files = {'train-0': rows[:16], 'train-1': rows[16:32], 'held': rows[32:]}
+  tf_examples_test.write(
+    tmp_path, {f'{name}.tfrecord': some for name, some in files.items()}
+  )
+  small_corpus.TOKENIZER.save(str(tmp_path / 'vocabulary'), 32)
+  config = small_run.pretraining(
+    str(tmp_path / 'train-*.tfrecord'),
+    data__devel_split=str(tmp_path / 'held.tfrecord'),
+    data__max_seq_length=tf_examples_test.LENGTH,
+    vocab__path=str(tmp_path / 'vocabulary' / 'vocab.txt'),
+    vocab__do_lower_case=True,
+  )
+  report = train.train(config, str(tmp_path / 'run'))
+  (figures,) = report['results'].values()
+  assert figures['next_sentence_count'] == 8
+  masked = sum(sum(row['masked_lm_weights']) for row in rows[32:])
+  assert figures['masked_lm_count'] == masked
+  losses = [
+    r['train/masked_lm_loss']
+    for r in records(tmp_path / 'run')
+    if 'train/loss' in r
+  ]
+  assert losses[-1] < losses[0]
+  config.data.dir = str(tmp_path / 'absent-*.tfrecord')
+  with pytest.raises(errors.InputError, match='absent-.*: no such file; data'):
+    train.train(config, str(tmp_path / 'other'))

@@ -1,9 +1,11 @@
 """Pre-training: masked pieces and next sentences, over token shards."""
 
 import functools
+import glob
 import hashlib
 import logging
 import math
+import os
 import pathlib
 from collections import Counter, defaultdict
 from typing import Any
@@ -247,16 +249,20 @@ class PretrainingDataset:
     self.counts: Counter[str] = Counter()
     self._config, self._tokenizer = config, tokenizer
     folder = _folder(config)
+    self._rows_of: dict[str, Rows] = {}
     if is_tf_examples(str(folder)):
-      self._rows_of = {s: self._tf_examples(s) for s in splits}
-      digests = [rows.sha256 for rows in self._rows_of.values()]
+      files = {s: self._files(s) for s in splits}
+      digests = [_digest_of_files(paths) for paths in files.values()]
+      for split, paths in files.items():
+        self._rows_of[split] = self._tf_examples(paths)
     else:
       opened = {
         s: shards.Shards(folder, s, config.data.verify, tokenizer)
         for s in splits
       }
-      self._rows_of = {s: self._shards(s, found) for s, found in opened.items()}
       digests = [_digest(found, s) for s, found in opened.items()]
+      for split, found in opened.items():
+        self._rows_of[split] = self._shards(split, found)
     digest = hashlib.sha256('\n'.join(digests).encode())
     self.sha256 = digest.hexdigest()
     self.rows = functools.cache(self._rows)
@@ -286,18 +292,28 @@ class PretrainingDataset:
     )
     return rows
 
-  def _tf_examples(self, split: str) -> TfExampleRows:
+  def _files(self, split: str) -> list[str]:
     data = self._config.data
     pattern = data.dir if split == data.train_split else split
+    paths = sorted(glob.glob(str(pathlib.Path(pattern).expanduser())))
+    if not paths:
+      raise InputError(
+        f'{pattern}: no such file; data.dir is a folder of shards, or a '
+        'pattern of TFRecord files, and data.devel_split then another one, or '
+        "''"
+      )
+    return paths
+
+  def _tf_examples(self, paths: list[str]) -> TfExampleRows:
+    data = self._config.data
     rows = TfExampleRows(
-      pattern,
+      paths,
       max_seq_length=data.max_seq_length,
-      max_predictions=self._config.masking.max_predictions,
       vocab_size=self._tokenizer.vocab_size,
       max_eval_rows=data.eval_rows,
       seed=self._config.seed,
     )
-    _log.info('%s: %d rows of the reference', pattern, rows.num_rows)
+    _log.info('%s …: %d rows of the reference', paths[0], rows.num_rows)
     return rows
 
   def score(self, split: str, outputs: Outputs) -> Scored:
@@ -323,3 +339,12 @@ class PretrainingDataset:
 def _digest(found: shards.Shards, split: str) -> str:
   entries = found.manifest['splits'][split]['shards']
   return '\n'.join(entry['sha256'] for entry in entries)
+
+
+def _digest_of_files(paths: list[str]) -> str:
+  """Of sizes and beginnings: to read all of it would take hours."""
+  digest = hashlib.sha256()
+  for path in paths:
+    with open(path, 'rb') as file:
+      digest.update(f'{os.path.getsize(path)}\n'.encode() + file.read(1 << 20))
+  return digest.hexdigest()

@@ -87,16 +87,8 @@ FAULTY = {
 }
 
 
-@pytest.fixture(scope='module')
-def folder(tmp_path_factory):
-  """Two files of rows, and some with a fault in record 1."""
-  where = tmp_path_factory.mktemp('tfrecords')
-  first, second = COUNTS
-  files = {
-    'a.tfrecord': [row_of(i) for i in range(first)],
-    'b.tfrecord': [row_of(i) for i in range(first, first + second)],
-    **{f'{name}.tfrecord': rows for name, (rows, _) in FAULTY.items()},
-  }
+def write(where, files):
+  """Writes rows by file name into a folder, with TensorFlow itself."""
   (where / 'rows.json').write_text(
     json.dumps({str(where / name): rows for name, rows in files.items()})
   )
@@ -107,6 +99,19 @@ def folder(tmp_path_factory):
     env={**os.environ, 'TF_CPP_MIN_LOG_LEVEL': '3'},
   )
   assert child.returncode == 0, child.stderr
+
+
+@pytest.fixture(scope='module')
+def folder(tmp_path_factory):
+  """Two files of rows, and some with a fault in record 1."""
+  where = tmp_path_factory.mktemp('tfrecords')
+  first, second = COUNTS
+  files = {
+    'a.tfrecord': [row_of(i) for i in range(first)],
+    'b.tfrecord': [row_of(i) for i in range(first, first + second)],
+    **{f'{name}.tfrecord': rows for name, (rows, _) in FAULTY.items()},
+  }
+  write(where, files)
   return where
 
 
