@@ -449,7 +449,7 @@ HOSTILE = {
 def test_hostile_corpora_train(tmp_path, name, options):
   corpus = write(tmp_path, HOSTILE[name])
   rows = rows_of(corpus, **options)
-  batch = joined([rows.train_batch(step, 4) for step in range(40)])
+  batch = joined([rows.train_batch(step, 4) for step in range(12)])
   texts = [corpus.article[corpus.document == d] for d in range(99)]
   articles = {int(t[0]) for t in texts if len(t)}
   if options.get('next_sentence', True):
