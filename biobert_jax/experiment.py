@@ -169,6 +169,7 @@ def validate(config: ConfigDict) -> None:
   for key in ('optim.warmup_fraction', 'optim.weight_decay'):
     if not 0 <= flat[key] < 1:
       raise InputError(f'{key} is {flat[key]}; it must lie in [0, 1)')
+  TASKS[config.task].validate(config)
 
 
 def _tokenizer(

@@ -157,7 +157,7 @@ def _training(about: Mapping[str, Any]) -> list[str]:
     f'(trained on its split {config["data"]["train_split"]}; sha256 of the '
     f'examples {about["data_sha256"][:16]}…)',
     f'- started from: `{_name(config["init_from"] or "random weights")}`',
-    f'- recipe: {config["train"]["epochs"]} epochs of batches of '
+    f'- recipe: {_duration(config["train"])} of batches of '
     f'{config["batch_size"]} rows, learning rate '
     f'{config["optim"]["learning_rate"]}, seed {config["seed"]}',
   ]
@@ -194,16 +194,34 @@ def _name(path: str) -> str:
   return pathlib.PurePath(path).name
 
 
+def _duration(train: Mapping[str, Any]) -> str:
+  steps = train.get('steps')  # Folders of older runs have epochs alone.
+  return f'{steps} steps' if steps else f'{train["epochs"]} epochs'
+
+
+# Figures that a card shows, where a run has all of a row.
+_COLUMNS = (
+  {'precision': 'precision', 'recall': 'recall', 'f1': 'F1'},
+  {
+    'masked_lm_loss': 'loss of masked pieces (nats)',
+    'masked_lm_accuracy': 'accuracy (%)',
+  },
+)
+
+
 def _scores(results: Mapping[str, Any]) -> list[str]:
-  rows = [
-    f'| {split} | {f["precision"]} | {f["recall"]} | {f["f1"]} |'
-    for split, f in results.items()
-    if isinstance(f, dict) and {'precision', 'recall', 'f1'} <= set(f)
-  ]
-  if not rows:
-    return []
-  head = ['| split | precision | recall | F1 |', '| --- | --- | --- | --- |']
-  return [*head, *rows, '']
+  lines = []
+  for columns in _COLUMNS:
+    rows = [
+      f'| {split} | {" | ".join(str(f[name]) for name in columns)} |'
+      for split, f in results.items()
+      if isinstance(f, dict) and set(columns) <= set(f)
+    ]
+    if rows:
+      head = f'| split | {" | ".join(columns.values())} |'
+      rule = '| --- ' * (len(columns) + 1) + '|'
+      lines += [head, rule, *rows, '']
+  return lines
 
 
 def _shown(value: Any) -> str:

@@ -4,7 +4,7 @@ from typing import Any
 
 import ml_collections
 
-from configs import quickstart
+from configs import pretrain_pubmed_packed, quickstart
 
 
 def config(**overrides: Any) -> ml_collections.ConfigDict:
@@ -30,5 +30,38 @@ def config(**overrides: Any) -> ml_collections.ConfigDict:
   }
   changes |= {key.replace('__', '.'): v for key, v in overrides.items()}
   small = quickstart.get_config('tiny')
+  small.update_from_flattened_dict(changes)
+  return small
+
+
+def pretraining(folder: str, **overrides: Any) -> ml_collections.ConfigDict:
+  """Pre-training of shards with one narrow layer; dotted keys override.
+
+  Args:
+    folder: the shards, such as those of `small_corpus`.
+    **overrides: values by dotted key, with `__` for the dot.
+
+  Returns:
+    A config of 12 steps.
+  """
+  changes = {
+    'batch_size': 8,
+    'data.dir': folder,
+    'data.max_seq_length': 32,
+    'data.eval_rows': 24,
+    'data.max_pairs': 4,
+    'masking.max_predictions': 6,
+    'model.hidden_size': 32,
+    'model.num_hidden_layers': 1,
+    'model.intermediate_size': 64,
+    'optim.learning_rate': 3e-3,
+    'train.steps': 12,
+    'train.evaluations': 2,
+    'train.eval_batch_size': 8,
+    'train.log_every_steps': 1,
+    'train.checkpoint_every_steps': 5,
+  }
+  changes |= {key.replace('__', '.'): v for key, v in overrides.items()}
+  small = pretrain_pubmed_packed.get_config('tiny')
   small.update_from_flattened_dict(changes)
   return small

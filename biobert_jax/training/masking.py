@@ -125,7 +125,9 @@ def _choose(
   size = jax.ops.segment_sum(
     (sequence_ids > 0).astype(jnp.int32), sequence_ids, length + 2
   )
-  share = jnp.maximum(1, jnp.round(masking.rate * size)).astype(jnp.int32)
+  # Rounded in Python: float32 rounds some halves the other way.
+  shares = [max(1, round(masking.rate * n)) for n in range(length + 1)]
+  share = jnp.asarray(shares, jnp.int32)[size]
   # Of a row no more than there are slots, the last sequences giving way.
   share = jnp.where((size > 0) & (jnp.arange(length + 2) > 0), share, 0)
   before = jnp.cumsum(share) - share

@@ -103,6 +103,58 @@ def test_with_bias_correction_it_is_adamw():
   )
 
 
+def test_lamb_is_optax_s_but_for_what_does_not_decay():
+  ours = run(optimizer.make('lamb', rate, **SETTINGS, bias_correction=True))
+  known = run(
+    optax.chain(
+      optax.clip_by_global_norm(1.0),
+      optax.lamb(
+        rate,
+        b1=0.9,
+        b2=0.999,
+        eps=1e-6,
+        weight_decay=0.01,
+        mask=optimizer.decay_mask,
+      ),
+    )
+  )
+  adam = run(optimizer.make('adamw', rate, **SETTINGS, bias_correction=True))
+  close(ours['dense']['kernel'], known['dense']['kernel'])
+  close(ours['dense']['bias'], adam['dense']['bias'])
+  close(ours['LayerNorm'], adam['LayerNorm'])
+  assert not np.allclose(ours['dense']['kernel'], adam['dense']['kernel'])
+
+
+def test_lamb_gives_stacked_layers_a_ratio_each():
+  draw = np.random.default_rng(0).normal
+  values = draw(size=(3, 4, 5)) * np.array([1, 10, 100]).reshape(3, 1, 1)
+  updates = draw(size=(3, 4, 5))
+  scale = optimizer.scale_by_layer_norms()
+
+  def scaled(updates, params):
+    return scale.update(updates, scale.init(params), params)[0]
+
+  def tree(x):
+    return {'encoder': {'layers': {'layer': {'kernel': jnp.asarray(x)}}}}
+
+  stacked = scaled(tree(updates), tree(values))
+  for i in range(3):
+    alone = scaled({'kernel': updates[i]}, {'kernel': values[i]})
+    np.testing.assert_allclose(
+      stacked['encoder']['layers']['layer']['kernel'][i],
+      alone['kernel'],
+      rtol=1e-5,
+    )
+    np.testing.assert_allclose(
+      np.linalg.norm(alone['kernel']), np.linalg.norm(values[i]), rtol=1e-5
+    )
+
+
+def test_an_unknown_optimizer_is_named():
+  with pytest.raises(InputError, match="optim.name is 'adam'; choose from"):
+    optimizer.make('adam', rate, **SETTINGS, bias_correction=True)
+
+
 def test_what_decays():
   tree = {
     'bert': {

@@ -8,8 +8,6 @@ import shlex
 import subprocess
 import sys
 
-import pytest
-
 from biobert_jax import __main__ as command_line
 from tests.experiment_test import checkpoint_folder
 
@@ -39,29 +37,46 @@ def test_bash_commands_are_run_by_ci():
     assert script in ci
 
 
-@pytest.mark.parametrize('name', CONFIGS)
-def test_overrides_that_documents_show_are_keys(name):
-  shown = set(
-    re.findall(r'--config\.([\w.]+)=', ''.join((README, CONTRIBUTING)))
-  )
+def has(config, key):
+  for part in key.split('.'):
+    if part not in config:
+      return False
+    config = config[part]
+  return True
+
+
+def test_overrides_that_documents_show_are_keys():
+  loaded = {
+    name: importlib.import_module(f'configs.{name}').get_config()
+    for name in CONFIGS
+  }
+  shown = set(re.findall(r'--config\.([\w.]+)=', README + CONTRIBUTING))
   assert len(shown) >= 6
-  config = importlib.import_module(f'configs.{name}').get_config()
   for key in shown - {'KEY'}:
-    node = config
-    for part in key.split('.'):
-      node = node[part]
+    assert any(has(config, key) for config in loaded.values()), key
+  # A whole command shows keys of its own config.
+  for command in COMMANDS:
+    for name in re.findall(r'--config=configs/(\w+)\.py', command):
+      for key in re.findall(r'--config\.([\w.]+)=', command):
+        assert has(loaded[name], key), command
 
 
 def test_flags_that_documents_show_exist(tmp_path):
-  base = [
-    f'--config={ROOT}/configs/quickstart.py:tiny',
-    f'--workdir={tmp_path}',
-  ]
+  base = {
+    name: [f'--config={ROOT}/configs/{name}.py:tiny', f'--workdir={tmp_path}']
+    for name in ('quickstart', 'pretrain_pubmed_packed')
+  }
   text = ''.join((README, CONTRIBUTING, *DOCSTRINGS))
   for flag in set(re.findall(r'--config\.\w[\w.]*=[\w.-]+', text)):
+    key = flag.split('=')[0].removeprefix('--config.')
+    of_tagging = has(
+      importlib.import_module('configs.quickstart').get_config(), key
+    )
+    name = 'quickstart' if of_tagging else 'pretrain_pubmed_packed'
     if not flag.endswith('VALUE'):
-      command_line._parse('train', [*base, flag])
-  assert command_line._parse('train', [*base, '--multihost']).multihost
+      command_line._parse('train', [*base[name], flag])
+  flags = [*base['quickstart'], '--multihost']
+  assert command_line._parse('train', flags).multihost
 
 
 def test_the_table_of_commands_runs(tmp_path, monkeypatch, capsys):
@@ -95,11 +110,21 @@ def test_the_table_of_commands_runs(tmp_path, monkeypatch, capsys):
     command = command.replace(':base', ':tiny')
     arguments = shlex.split(command)[1:]
     training = arguments[:3] == ['-m', 'biobert_jax', 'train']
-    trained += training
+    pretraining = 'configs/pretrain' in command
+    trained += training and not pretraining
     folder = f'{tmp_path}/{trained}'
-    arguments = [re.sub(r'runs/\w+', folder, a) for a in arguments]
+    arguments = [
+      re.sub(r'runs/(x|quickstart)\b', folder, a).replace(
+        'runs/', f'{tmp_path}/'
+      )
+      for a in arguments
+    ]
+    if arguments[0] == 'scripts/prepare_corpus.py':
+      names['CORPUS'] = arguments[arguments.index('--output') + 1]
     if arguments[0] == '-m':
       more = SMALL if training else ()
+      if pretraining:
+        more = (*SMALL, '--config.train.steps=2', '--config.batch_size=8')
       assert command_line.main([*arguments[2:], *more]) == 0, command
       printed = capsys.readouterr().out
     else:
