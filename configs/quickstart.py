@@ -6,7 +6,8 @@
 With `--config.init_from=` it goes on from what configs/quickstart_pretrain.py
 left, as scripts/quickstart.sh does. The sample is invented
 (biobert_jax/sample/ner): it shows that the whole path runs and says nothing
-about a model. Test F1: 88.0 from random weights, 91.6 from pre-trained ones.
+about a model. Test F1: 88.0 from random weights, 89.3 from pre-trained ones;
+their 95 % intervals, 81-94 and 83-95, say that this may be chance.
 """
 
 import pathlib
