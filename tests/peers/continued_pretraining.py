@@ -5,12 +5,13 @@
       [--workdir=runs/continued] [--model=DIR] [--steps=600] [--seeds=3] \
       [--epochs=1] [--limit=N] [--threads=2]
 
-Goes on with the pre-training of the peers' 6-layer checkpoint (all-MiniLM,
-uncased, which Lee et al. 2019 do with BERT) on abstracts of PMC, cut up with
-its own vocabulary, then fine-tunes the checkpoint as it was and as it became on
-NCBI-disease, each with the same seeds. That checkpoint was made to compare
-sentences: it has no heads of pre-training, so these start new, and what one
-pass over 1.1 million pieces brings is small beside BioBERT's 18 billion words.
+What Lee et al. 2019 did with BERT, on the scale of a desk: goes on with the
+pre-training of the peers' 6-layer checkpoint (all-MiniLM, uncased) on abstracts
+of PMC, cut up with its own vocabulary, then fine-tunes the checkpoint as it was
+and as it became on NCBI-disease, both with the same seeds. That checkpoint was
+made to compare sentences and has no heads of pre-training, so these start new,
+and a pass over 1.1 million pieces is little beside BioBERT's 18 billion words:
+a gain is not promised. No article of NCBI-disease is among the abstracts.
 
 A table, and on the last line one JSON object, go to standard output: test F1 of
 each seed, mean and standard deviation before and after, and the mean and

@@ -41,7 +41,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
       *(f'--steps={STEPS}', f'--evaluations={STEPS}', '--held_out_rows=10'),
       *('--dropout=0', '--warmup=0.4', '--threads=1', '--seed=3'),
       # Larger than BERT's, so that attention and decay tell in few steps.
-      *('--initializer_range=0.2', '--weight_decay=0.5'),
+      *('--initializer_range=0.1', '--weight_decay=0.5'),
     ]
   )
   return pretraining_comparison.compare(flags, folder)
@@ -54,5 +54,6 @@ def test_both_compute_the_same(part: str, report: dict[str, Any]) -> None:
   assert [list(row) for row in ours] == [list(row) for row in theirs]
   for name in ours[0]:
     values = [[row[name] for row in side] for side in (ours, theirs)]
-    print(name, np.max(np.abs(np.subtract(*values))))
+    apart = np.abs(np.subtract(*values))
+    print(name, np.max(apart / np.maximum(values[1], 1e-9)))
     np.testing.assert_allclose(*values, rtol=TOLERANCE, err_msg=name)
