@@ -83,8 +83,15 @@ def examine(tree: Any) -> tuple[dict[str, str], dict[str, int]]:
   """
   leaves = jax.tree_util.tree_leaves_with_path(tree)
   names = ['/'.join(map(_name, path)) for path, _ in leaves]
-  # All are dispatched before the first is read.
-  sums = jax.device_get([_of_array(leaf) for _, leaf in leaves])
+  # All are dispatched before the first is read. Not on a CPU: where virtual
+  # devices share a few threads, programs that sum over devices starve each
+  # other, until XLA aborts.
+  in_turn, sums = jax.default_backend() == 'cpu', []
+  for _, leaf in leaves:
+    sums.append(_of_array(leaf))
+    if in_turn:
+      sums[-1].block_until_ready()
+  sums = jax.device_get(sums)
   found = {
     name: f'{int(a):08x}{int(b):08x}'
     for name, (a, b, _) in zip(names, sums, strict=True)

@@ -105,6 +105,14 @@ class Child:
     return time.time()
 
 
+def free_port() -> int:
+  """A port on which nobody listens."""
+  with socket.socket() as free:
+    free.bind(('localhost', 0))
+    found: int = free.getsockname()[1]
+  return found
+
+
 @contextlib.contextmanager
 def job(
   workdir: pathlib.Path,
@@ -122,9 +130,7 @@ def job(
     cache: see `environment`.
     **options: `fault`, `at`, `strikes` (the host), `config`, ….
   """
-  with socket.socket() as free:
-    free.bind(('localhost', 0))
-    port = free.getsockname()[1]
+  port = free_port()
   common = options | {'workdir': str(workdir), 'hosts': hosts, 'port': port}
   running = [
     Child(common | {'host': host}, devices, cache) for host in range(hosts)
