@@ -84,7 +84,7 @@ def _native(model: Model, max_seq_length: int) -> Callable[[Rows], Outputs]:
 
 
 def by_program(program: Program, rows: Rows, trim: bool) -> Outputs:
-  """Runs a program in the signature of transformers, a window a row.
+  """Runs a token classifier in the signature of transformers.
 
   Args:
     program: (input_ids, attention_mask, token_type_ids) -> outputs by name.
@@ -94,20 +94,48 @@ def by_program(program: Program, rows: Rows, trim: bool) -> Outputs:
   Yields:
     As `TokenRunner` does.
   """
+  for batch, logits in _logits(program, rows, trim):
+    shape = batch['input_ids'].shape
+    label = np.zeros(shape, np.int32)
+    probability = np.zeros(shape, np.float32)
+    longest = logits.shape[1]
+    label[:, :longest] = logits.argmax(axis=-1)
+    probability[:, :longest] = _softmax(logits).max(axis=-1)
+    yield batch, {'label': label, 'probability': probability}
+
+
+def sequences_by_program(program: Program, rows: Rows, trim: bool) -> Outputs:
+  """The same with a sequence classifier.
+
+  Yields:
+    Every batch with 'probability' [B, 1, C], as `tasks.relation` predicts it.
+  """
+  for batch, logits in _logits(program, rows, trim):
+    yield batch, {'probability': _softmax(logits)[:, None]}
+
+
+def _logits(
+  program: Program, rows: Rows, trim: bool
+) -> Iterator[tuple[Batch, np.ndarray]]:
+  """Every batch with what the program says of it, a window a row."""
   for batch in rows.eval_batches(_ROWS):
     real = batch['sequence_ids'] > 0
     longest = int(real.sum(axis=1).max()) if trim else rows.max_seq_length
-    logits = np.asarray(
-      program(
-        batch['input_ids'][:, :longest],
-        real[:, :longest].astype(np.int64),
-        batch['segment_ids'][:, :longest],
-      )['logits']
-    )
-    exponents = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    shares = exponents / exponents.sum(axis=-1, keepdims=True)
-    label = np.zeros(real.shape, np.int32)
-    probability = np.zeros(real.shape, np.float32)
-    label[:, :longest] = logits.argmax(axis=-1)
-    probability[:, :longest] = shares.max(axis=-1)
-    yield batch, {'label': label, 'probability': probability}
+    logits = program(
+      batch['input_ids'][:, :longest],
+      real[:, :longest].astype(np.int64),
+      batch['segment_ids'][:, :longest],
+    )['logits']
+    yield batch, np.asarray(logits)
+
+
+def _softmax(logits: np.ndarray) -> np.ndarray:
+  exponents = np.exp(logits - logits.max(axis=-1, keepdims=True))
+  return exponents / exponents.sum(axis=-1, keepdims=True)
+
+
+# Head -> how a corpus of it is run by a program.
+BY_PROGRAM: dict[str, Callable[[Program, Rows, bool], Outputs]] = {
+  'token': by_program,
+  'sequence': sequences_by_program,
+}
