@@ -253,5 +253,4 @@ def test_the_sentence_is_got_back_from_its_pair(text, places):
       again = pair.text.replace('@CHEMICAL$', a.text)
       again = again.replace('@GENE$', b.text)
     assert again.replace('\n', ' ') in text.replace('\n', ' ')
-    assert not again[0].isspace() or a.text[0].isspace() or b.text[0].isspace()
   assert counts['mentions'] == len(mentions)
