@@ -41,7 +41,10 @@ _HEADS = {
 # What the classifier of a task's work folder labels.
 _OF_TASK = {'ner': 'token', 'relation': 'sequence'}
 # How a task cuts text, kept with the weights.
-SETTINGS = ('max_seq_length', 'window_overlap', 'entity_type')
+SETTINGS = (
+  *('max_seq_length', 'window_overlap', 'entity_type'),
+  *('placeholders', 'joint_placeholders', 'negative', 'max_sequences'),
+)
 # The folders of an option's value.
 _ABSOLUTE = re.compile(r'=[/~]\S*/')
 SLOTS_FILE = 'optimizer.safetensors'

@@ -9,8 +9,18 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from biobert_jax.data import packing
 from biobert_jax.data.packing import Batch, PackedRows
 from biobert_jax.data.windows import Windows
+
+
+def feature_shapes(
+  batch_size: int, max_seq_length: int, max_sequences: int
+) -> dict[str, tuple[int, ...]]:
+  """Shapes of what the device needs of a batch of so many rows."""
+  slots = (batch_size, max_sequences)
+  shapes = packing.feature_shapes(batch_size, max_seq_length)
+  return shapes | {'labels': slots, 'cls_positions': slots}
 
 
 class SequenceRows:
@@ -65,9 +75,7 @@ class SequenceRows:
 
   def feature_shapes(self, batch_size: int) -> dict[str, tuple[int, ...]]:
     """Shapes of what the device needs of a batch, int32 each."""
-    slots = (batch_size, self.max_sequences)
-    shapes = self._rows.feature_shapes(batch_size)
-    return shapes | {'labels': slots, 'cls_positions': slots}
+    return feature_shapes(batch_size, self.max_seq_length, self.max_sequences)
 
   def train_batch(
     self, step: int, batch_size: int, host: int = 0, hosts: int = 1

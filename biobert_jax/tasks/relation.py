@@ -221,6 +221,10 @@ class RelationDataset:
         examples, self.labels, shares, predicted
       ),
       f'errors_{split}.tsv': _mistakes(examples, shares, predicted),
+      # As run_re.py writes them, for the reference's own re_eval.py.
+      f'{split}_results.tsv': ''.join(
+        '\t'.join(f'{share:.6f}' for share in row) + '\n' for row in shares
+      ),
     }
     return Scored(figures, figures['f1'], files)
 
