@@ -49,6 +49,7 @@ FREE_FIELDS = (
   'train.checkpoint_every_steps',
   'train.keep_checkpoints',
   'train.max_skipped_steps',
+  'train.watchdog_seconds',
 )
 # Keys of `compute` that an architecture takes.
 _COMPUTE = (
@@ -167,6 +168,11 @@ def validate(config: ConfigDict) -> None:
     raise InputError(
       f'compute.reduce_dtype is {config.compute.reduce_dtype!r}; choose from '
       f'{DTYPES}'
+    )
+  if not config.train.watchdog_seconds >= 0:  # Also refuses NaN.
+    raise InputError(
+      f'train.watchdog_seconds is {config.train.watchdog_seconds}; it must be '
+      'positive, or 0 for none'
     )
   if not config.data.train_split:
     raise InputError('data.train_split is empty; use train or train_dev')

@@ -27,7 +27,7 @@ from biobert_jax.interchange.source import Source
 from biobert_jax.models.config import BertConfig
 from biobert_jax.models.heads import HEADS
 from biobert_jax.models.parameters import to_flat, to_tree
-from biobert_jax.training import checkpoint
+from biobert_jax.training import saved_params
 
 CLASSIFIERS = ('token', 'sequence')
 # Groups of the name table besides encoder and pooler -> the head they make.
@@ -173,7 +173,7 @@ def read_params(found: Source, bert: BertConfig, skip: str = '') -> Imported:
   if found.form in source.COMPILED:
     return Imported({}, {}, Counter())
   if found.form in (source.WORKDIR, source.IMPORTED):
-    params = to_flat(checkpoint.read_params(found.weights))
+    params = to_flat(saved_params.read_params(found.weights))
     names.check(params, bert, found.weights)
     return Imported(params, _kept_slots(found), Counter())
   column = (
@@ -304,7 +304,7 @@ def import_weights(
   check_known(model)
   reads = model.source.folder
   with folder.written_aside(output, overwrite, reads) as aside:
-    checkpoint.write_params(
+    saved_params.write_params(
       aside / PARAMS_FOLDER, to_tree(model.params, scan_layers=False)
     )
     model.tokenizer.save(aside, model.bert.max_position_embeddings)

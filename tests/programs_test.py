@@ -141,6 +141,14 @@ def test_commands_print_one_json_line(trained, tmp_path, capsys):
   assert json.loads(printed[-1])['split'] == 'test'
 
 
+def test_an_unknown_split_is_named(trained, capsys):
+  folder, _ = trained
+  arguments = ['evaluate', f'--workdir={folder}', '--split=dev']
+  assert command_line.main(arguments) == 3
+  known = "split 'dev' is not one of train, devel, train_dev, test"
+  assert known in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
   ('arguments', 'message'),
   [
@@ -165,7 +173,6 @@ def test_commands_print_one_json_line(trained, tmp_path, capsys):
       ],
       'batch_size=many',
     ),
-    (['evaluate', '--workdir=W', '--split=dev'], 'split'),
     (['evaluate', '--workdir=W', 'split=test'], "'split=test' is no flag"),
     (['evaluate', '--workdir=/no/such'], '/no/such/config.json'),
     (['predict', '--workdir=W', '--input=-'], 'needs --output'),

@@ -182,26 +182,31 @@ def describe(blocks: list[Rows]) -> dict[str, float]:
   pieces = int(lengths.sum())
   pairs = int(real.sum())
   labelled = int((labels != UNLABELLED).sum())
-  accounts = [rows.account for rows in blocks]
-  documents = sum(account.documents for account in accounts)
+  short = sum(int(rows.is_short.sum()) for rows in blocks)
+  shortened = sum(int(rows.is_shortened.sum()) for rows in blocks)
+  b_pieces = int(lengths[..., 1].sum())
   return {
     'fill': (pieces + int(specials[real].sum())) / positions,
     'useful_pieces': pieces / positions,
     'pairs_per_row': pairs / len(lengths),
     'rows_at_max_pairs': float(real.all(1).mean()),
-    'mean_a_length': float(lengths[..., 0][real].mean()),
-    'mean_b_length': float(lengths[..., 1][labels != UNLABELLED].mean())
-    if labelled
-    else 0.0,
-    'unlabelled': int((labels[real] == UNLABELLED).sum()) / pairs,
+    'mean_a_length': (pieces - b_pieces) / pairs,
+    'mean_b_length': b_pieces / max(1, labelled),
+    'unlabelled': 1 - labelled / pairs,
     'random_next': int((labels == IS_RANDOM).sum()) / max(1, labelled),
-    'drawn_short': sum(int(rows.is_short.sum()) for rows in blocks) / pairs,
-    'shortened_by_room': sum(int(rows.is_shortened.sum()) for rows in blocks)
-    / pairs,
-    'documents_left_out': sum(max(0, a.documents - a.begun) for a in accounts)
-    / documents,
-    'documents_repeated': sum(max(0, a.begun - a.documents) for a in accounts)
-    / documents,
-    'pieces_truncated': sum(a.truncated for a in accounts)
-    / sum(a.walked for a in accounts),
+    'drawn_short': short / pairs,
+    'shortened_by_room': shortened / pairs,
+    **_describe_corpus([rows.account for rows in blocks]),
+  }
+
+
+def _describe_corpus(accounts: list[Account]) -> dict[str, float]:
+  documents = sum(a.documents for a in accounts)
+  left_out = sum(max(0, a.documents - a.begun) for a in accounts)
+  repeated = sum(max(0, a.begun - a.documents) for a in accounts)
+  truncated = sum(a.truncated for a in accounts)
+  return {
+    'documents_left_out': left_out / documents,
+    'documents_repeated': repeated / documents,
+    'pieces_truncated': truncated / sum(a.walked for a in accounts),
   }

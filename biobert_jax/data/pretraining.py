@@ -136,12 +136,7 @@ class PretrainingRows:
         ' more articles'
       )
     positions = _BLOCK_POSITIONS if pack else _UNPACKED_POSITIONS
-    wanted = block_rows or positions // max_seq_length
-    # No more than there can be: rows of a quarter of their length.
-    wanted = max(1, min(wanted, 4 * self._pieces // max_seq_length))
-    rows = self._pieces / self._calibrate(wanted)
-    self.num_blocks = max(1, round(rows / wanted))
-    self.block_rows = max(1, round(rows / self.num_blocks))
+    self._choose_blocks(block_rows or positions // max_seq_length)
     self._eval_total = min(max_eval_rows or self.num_rows, self.num_rows)
     self._order = functools.lru_cache(maxsize=4)(self._order_of_epoch)
     self._lock = threading.Lock()
@@ -241,6 +236,15 @@ class PretrainingRows:
       'blocks_measured': count,
       **describe([self._make_block(epoch, index) for index in chosen]),
     }
+
+  def _choose_blocks(self, wanted: int) -> None:
+    """Cuts an epoch into blocks of about so many rows."""
+    # No more than there can be: rows of a quarter of their length.
+    most = 4 * self._pieces // self.max_seq_length
+    wanted = max(1, min(wanted, most))
+    rows = self._pieces / self._calibrate(wanted)
+    self.num_blocks = max(1, round(rows / wanted))
+    self.block_rows = max(1, round(rows / self.num_blocks))
 
   def _kept_block(self, number: int, slots: int) -> Rows:
     """A block, by its number in all epochs; kept while a slot is in it."""

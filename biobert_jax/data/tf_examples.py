@@ -194,7 +194,7 @@ class TfExampleRows:
     """What cannot be in a row's features."""
     mask = features['input_mask']
     # Real pieces, and behind them padding.
-    if not (np.isin(mask, (0, 1)).all() and np.all(np.diff(mask) <= 0)):
+    if not (_zeros_and_ones(mask) and (mask[1:] <= mask[:-1]).all()):
       return 'has an input_mask that is not ones and then zeros'
     limits = {
       'input_ids': self._vocab_size,
@@ -209,9 +209,13 @@ class TfExampleRows:
         return (
           f'has {name} from {values.min()} to {values.max()}, not below {end}'
         )
-    if not np.isin(features['masked_lm_weights'], (0, 1)).all():
+    if not _zeros_and_ones(features['masked_lm_weights']):
       return 'has masked_lm_weights other than 0 and 1'
     return None
+
+
+def _zeros_and_ones(values: np.ndarray) -> bool:
+  return bool(((values == 0) | (values == 1)).all())
 
 
 def _decode(file: TfRecordFile, number: int) -> dict[str, np.ndarray]:

@@ -8,6 +8,7 @@ import math
 import os
 import pathlib
 from collections import Counter, defaultdict
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -40,6 +41,7 @@ PANELS = (
   ('learning rate', ('train/learning_rate',)),
 )
 _INPUTS = (*PIECES, 'cls_positions', 'masked_positions')
+_LOOK_AT = 16  # Blocks whose rows are described when a run begins.
 _UNUSED = '[unused'
 
 
@@ -290,6 +292,8 @@ class PretrainingDataset:
       *(split, len(found), found.lengths.sum(dtype=np.int64)),
       *(rows.num_rows, data.max_seq_length),
     )
+    if split == data.train_split:
+      _log.info('of each row, on average: %s', _said(rows.statistics(_LOOK_AT)))
     return rows
 
   def _files(self, split: str) -> list[str]:
@@ -334,6 +338,18 @@ class PretrainingDataset:
     if not figures:
       raise InputError('the held-out rows hold nothing to predict')
     return Scored(figures, -figures['masked_lm_loss'], {})
+
+
+def _said(statistics: Mapping[str, int | float]) -> str:
+  """What rows hold, in a line."""
+  shares = (
+    *('fill', 'random_next', 'unlabelled', 'drawn_short', 'shortened_by_room'),
+    *('documents_left_out', 'documents_repeated', 'pieces_truncated'),
+  )
+  parts = [f'{statistics["pairs_per_row"]:.2f} pairs']
+  for name in shares:
+    parts.append(f'{name.replace("_", " ")} {100 * statistics[name]:.1f} %')
+  return ', '.join(parts)
 
 
 def _digest(found: shards.Shards, split: str) -> str:

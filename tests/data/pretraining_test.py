@@ -138,7 +138,9 @@ def test_the_batch_is_frozen(tmp_path):
     batch = rows.train_batch(step, 4)
     for name in rows.feature_shapes(4):
       digest.update(batch[name].astype('<i4').tobytes())
-  assert digest.hexdigest() == ()
+  assert digest.hexdigest() == (
+    'ebc992ae3365298a9ac856bb21d80b3cdc657f8ae416fd92d7509f6f71e74038'
+  )
 
 
 @pytest.mark.parametrize('pack', [True, False])
@@ -302,6 +304,7 @@ def test_each_document_comes_once_an_epoch(tmp_path, next_sentence):
   made = rows.statistics(10**9, epoch=1 << 40)
   left_out = made['documents_left_out'] * len(seen)
   assert (~seen).sum() == pytest.approx(left_out)
+  # If sentences behind a random next were not put back, many came again.
   assert made['documents_left_out'] < 0.06
   assert made['documents_repeated'] < 0.12
 
@@ -446,7 +449,7 @@ HOSTILE = {
 def test_hostile_corpora_train(tmp_path, name, options):
   corpus = write(tmp_path, HOSTILE[name])
   rows = rows_of(corpus, **options)
-  batch = joined([rows.train_batch(step, 4) for step in range(40)])
+  batch = joined([rows.train_batch(step, 4) for step in range(12)])
   texts = [corpus.article[corpus.document == d] for d in range(99)]
   articles = {int(t[0]) for t in texts if len(t)}
   if options.get('next_sentence', True):
