@@ -185,7 +185,7 @@ def read_bioasq_gold(
       if answer is None or (type_ == 'yesno' and not _decided(answer)):
         what = f'exact_answer {row.get("exact_answer")!r} is no {type_} answer'
         raise InputError(f'{path}: {id_}: {what}; the gold file must have one')
-      counts['empty_answers'] += not answer
+      counts['empty_answers'] += not any(answer)
     questions[id_] = type_, answer
   if not questions:
     raise InputError(f'{path}: holds no question; name a file that does')

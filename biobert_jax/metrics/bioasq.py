@@ -127,9 +127,9 @@ def evaluate(
       if one is not None and isinstance(one, str) != (type_ == 'yesno'):
         raise ValueError(f'question {id_}: {one!r} is no {type_} answer')
     rows[type_].append((*_ROWS[type_](target, answer), 1.0))
-    report.answered[type_] += bool(answer)
-    too_many = type_ == 'factoid' and len(answer or ()) > MOST_ANSWERS
-    report.too_many += too_many
+    given = [answer] if isinstance(answer, str) else _submitted(answer)
+    report.answered[type_] += any(given)
+    report.too_many += type_ == 'factoid' and len(given) > MOST_ANSWERS
   found: dict[str, float] = {}
   for type_, some in rows.items():
     if some:
@@ -171,7 +171,10 @@ def as_dict(report: Report) -> dict[str, Any]:
 
 
 def _lowered(answers: Iterable[Iterable[str]]) -> list[list[str]]:
-  return [[text.lower() for text in synonyms] for synonyms in answers]
+  # A list without synonyms is no answer, and takes no rank.
+  return [
+    [text.lower() for text in synonyms] for synonyms in answers if synonyms
+  ]
 
 
 def _submitted(answer: Answer) -> list[list[str]]:
