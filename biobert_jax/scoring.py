@@ -7,7 +7,7 @@ output, and import neither JAX nor TensorFlow.
 
 import os
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from biobert_jax.data import scored_lines, scored_qa
@@ -187,7 +187,7 @@ def score_squad(
       f'{best.exact_threshold:.4g}, F1 {best.f1:.2f} at {best.f1_threshold:.4g}'
     )
   if report.missing:
-    lines.append(f'note: {report.missing} questions without prediction score 0')
+    lines.append(f'note: questions without prediction: {report.missing}')
   return Outcome('\n'.join(lines), squad.as_dict(report))
 
 
@@ -225,49 +225,39 @@ def score_bioasq(
     label = f'{type_} {figure.replace("_", " ")}'
     rows.append([label, f'{value:.4f}', between, *map(str, counts)])
   rows[1:] = sorted(rows[1:], key=lambda row: row[0].split()[0])
-  lines = [layout(rows), *_bioasq_notes(of_gold, of_answers, report)]
+  of_answers['too_many'] = report.too_many
+  lines = [layout(rows), *_notes(_REMARKS, of_answers)]
+  lines += _notes(_GOLD_REMARKS, of_gold)
   figures = bioasq.as_dict(report)
   return Outcome('\n'.join(lines), figures, bioasq.line(report))
 
 
+# Where the Java evaluator would stop, this goes on and says so.
 _REMARKS = {
-  'missing_questions': 'questions are missing and score as unanswered; the '
-  "challenge's evaluator would stop there",
-  'null_answers': 'answers are null and score as none; the evaluator would '
-  'stop there: leave the key out',
-  'flat_answers': 'answers are lists of texts, each taken for an answer; the '
-  'evaluator would stop there: write [["one"], ["another"]]',
-  'ignored_synonyms': 'answers have synonyms; only the first of each counts',
-  'neither_yes_nor_no': 'yes/no answers hold neither yes nor no and are wrong',
+  'missing_questions': 'questions missing, scored as unanswered (the evaluator '
+  'would stop there)',
+  'null_answers': 'answers that are null, scored as unanswered (the evaluator '
+  'would stop there: leave the key out)',
+  'flat_answers': 'lists of texts, each taken for an answer (the evaluator would '
+  'stop there: write [["one"], ["another"]])',
+  'ignored_synonyms': 'answers with synonyms, of which only the first counts',
+  'neither_yes_nor_no': 'yes/no answers with neither yes nor no, which are wrong',
+  'too_many': 'factoid questions with more than five answers, which all count '
+  '(the challenge takes five)',
+}
+_GOLD_REMARKS = {
+  'flat_answers': 'gold lists of texts, each taken for an answer (the evaluator '
+  'would stop there)',
+  'empty_answers': 'questions without any gold answer, which none can match',
 }
 
 
-def _bioasq_notes(
-  of_gold: Counter[str], of_answers: Counter[str], report: bioasq.Report
-) -> list[str]:
-  """What may surprise in the score."""
-  found = [
-    f'note: {of_answers[name]} {remark}'
-    for name, remark in _REMARKS.items()
-    if of_answers[name]
+def _notes(remarks: Mapping[str, str], counts: Mapping[str, int]) -> list[str]:
+  return [
+    f'note: {remark}: {counts[name]}'
+    for name, remark in remarks.items()
+    if counts[name]
   ]
-  if report.too_many:
-    found.append(
-      f'note: {report.too_many} factoid questions have more than '
-      f'{bioasq.MOST_ANSWERS} answers; the evaluator counts all of them, the '
-      'challenge does not take them'
-    )
-  if of_gold['flat_answers']:
-    found.append(
-      f'note: {of_gold["flat_answers"]} gold answers are lists of texts, each '
-      'taken for an answer; the evaluator would stop there'
-    )
-  if of_gold['empty_answers']:
-    found.append(
-      f'note: {of_gold["empty_answers"]} questions have no gold answer that '
-      'could be matched'
-    )
-  return found
 
 
 def score_pubmedqa(
