@@ -238,16 +238,16 @@ _REMARKS = {
   'would stop there)',
   'null_answers': 'answers that are null, scored as unanswered (the evaluator '
   'would stop there: leave the key out)',
-  'flat_answers': 'lists of texts, each taken for an answer (the evaluator would '
-  'stop there: write [["one"], ["another"]])',
+  'flat_answers': 'lists of texts, each taken for an answer (the evaluator '
+  'would stop there: write [["one"], ["another"]])',
   'ignored_synonyms': 'answers with synonyms, of which only the first counts',
-  'neither_yes_nor_no': 'yes/no answers with neither yes nor no, which are wrong',
+  'neither_yes_nor_no': 'yes/no answers with neither word, which are wrong',
   'too_many': 'factoid questions with more than five answers, which all count '
   '(the challenge takes five)',
 }
 _GOLD_REMARKS = {
-  'flat_answers': 'gold lists of texts, each taken for an answer (the evaluator '
-  'would stop there)',
+  'flat_answers': 'gold lists of texts, each taken for an answer (the '
+  'evaluator would stop there)',
   'empty_answers': 'questions without any gold answer, which none can match',
 }
 
