@@ -230,7 +230,108 @@ def test_negative_numbers_are_refused(ner, flag):
   assert 'must not be negative' in log
 
 
+FILES = {
+  'gad.tsv': 'index\tsentence\tlabel\n0\t"a\t1\n1\tb\t0\n2\tc\t1\n',
+  'gad.said': '0.1\t0.9\n0.5\t0.5\n0.7\t0.3\n',
+  'squad.json': {
+    'data': [
+      {
+        'paragraphs': [
+          {
+            'qas': [
+              {'id': '1', 'answers': [{'text': 'the β cell'}]},
+              {'id': '2', 'answers': []},
+            ]
+          }
+        ]
+      }
+    ]
+  },
+  'squad.said': {'1': 'β', '2': 'p53'},
+  'odds.json': {'1': -1.5, '2': -1},
+  'bioasq.json': {
+    'questions': [
+      {'id': '1', 'type': 'factoid', 'exact_answer': [['a'], ['b']]}
+    ]
+  },
+  'bioasq.said': {'questions': [{'id': '1', 'exact_answer': [['c'], ['B']]}]},
+  'pubmedqa.json': {'1': 'yes', '2': 'no'},
+  'pubmedqa.said': {'2': 'no', '1': 'no'},
+}
+
+
+@pytest.fixture
+def command(tmp_path, capsys, monkeypatch):
+  """Scores one of the files above; returns exit code, stdout and stderr."""
+  monkeypatch.chdir(tmp_path)
+  for name, content in FILES.items():
+    text = content if isinstance(content, str) else json.dumps(content)
+    (tmp_path / name).write_text(text)
+
+  def run(*arguments):
+    code = score.main(list(arguments))
+    captured = capsys.readouterr()
+    return code, captured.out.splitlines(), captured.err
+
+  return run
+
+
+@pytest.mark.parametrize(
+  ('arguments', 'figures'),
+  [
+    ('relation gad.tsv gad.said', {'f1': 66.67, 'specificity': 100.0}),
+    ('relation gad.tsv gad.said --task=euadr', {'precision': 100.0}),
+    ('squad squad.json squad.said', {'exact': 0.0, 'f1': 33.33333333333333}),
+    ('squad squad.json squad.said --null_odds=odds.json',
+     {'best_f1': 83.33333333333333, 'best_f1_thresh': -1.5}),
+    ('squad squad.json squad.said --null_odds=odds.json --threshold=-1.2',
+     {'exact': 50.0, 'NoAns_f1': 100.0}),
+    ('bioasq bioasq.json bioasq.said', {'factoid_mrr': 0.5}),
+    ('pubmedqa pubmedqa.json pubmedqa.said', {'accuracy': 0.5}),
+  ],
+)  # fmt: skip
+def test_commands_end_with_their_scores(command, arguments, figures):
+  outcome = command(*arguments.split())
+  result = scores(outcome)
+  assert len(outcome[1]) == 1
+  assert {name: result[name] for name in figures} == figures
+  assert '95 % interval' in outcome[2]
+  again = command(*arguments.split(), '--bootstrap=0')
+  assert '95 % interval of' not in again[2]
+  assert {k: v for k, v in scores(again).items() if 'interval' not in k} == {
+    k: v for k, v in result.items() if 'interval' not in k
+  }
+
+
+def test_line_of_the_evaluator_comes_first(command):
+  code, lines, _ = command('bioasq', 'bioasq.json', 'bioasq.said', '--line')
+  assert (code, len(lines)) == (0, 2)
+  assert lines[0] == '0.0 0.0 1.0 0.5 0.0 0.0 0.0 0.0 0.0 0.0'
+
+
+@pytest.mark.parametrize(
+  ('arguments', 'message'),
+  [
+    ('relation gad.tsv gad.said --task=chemprot', "gad.tsv:2: label '1' is no"),
+    ('relation gad.tsv none.tsv', 'none.tsv: cannot be read'),
+    ('relation gad.tsv gad.tsv', "gad.tsv:1: has 3 tab-separated columns; wri"),
+    ('squad squad.json squad.said --version=1.1', 'squad.json: 2: has no answ'),
+    ('squad squad.said squad.said', "squad.said: 'data' is missing"),
+    ('squad squad.json odds.json', "odds.json: '1' is '-1.5'"),
+    ('bioasq bioasq.json gad.tsv', 'gad.tsv:1: is not JSON (Expecting value'),
+    ('bioasq bioasq.json bioasq.said --seed=-1', '--bootstrap and --seed: mus'),
+    ('pubmedqa pubmedqa.json squad.said', "squad.said: 1: label 'β' is not on"),
+  ],
+)  # fmt: skip
+def test_bad_files_are_one_line(command, arguments, message):
+  code, lines, log = command(*arguments.split())
+  assert (code, lines) == (3, [])
+  assert log.startswith(f'error: {message}')
+  assert log.count('\n') == 1
+
+
 def test_program_runs_from_any_folder_without_jax(tmp_path):
+  """`scoring` comes with every command, so one stands for all."""
   text = SAMPLE.replace('-C', '-χ')
   environment = {**os.environ, 'PYTHONIOENCODING': 'ascii'}
   environment.pop('PYTHONPATH', None)
