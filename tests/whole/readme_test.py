@@ -10,6 +10,7 @@ import sys
 
 from biobert_jax import __main__ as command_line
 from tests.experiment_test import checkpoint_folder
+from tests.scripts import score_test
 
 ROOT = pathlib.Path(__file__).parents[2]
 README = (ROOT / 'README.md').read_text()
@@ -95,6 +96,7 @@ def test_the_table_of_commands_runs(tmp_path, monkeypatch, capsys):
   )
   (tmp_path / 'texts.txt').write_text(text.replace('and trial.', 'and.\n'))
   (tmp_path / 'pieces.txt').write_text('ab\n##cd\n')
+  score_test.write_files(tmp_path)
   names = {
     'TEXTS': str(tmp_path / 'texts.txt'),
     'VOCAB': str(model / 'vocab.txt'),
@@ -105,6 +107,9 @@ def test_the_table_of_commands_runs(tmp_path, monkeypatch, capsys):
   }
   trained = 0
   for command in COMMANDS:
+    for task in re.findall(r'score\.py (\w+)', command):
+      names['GOLD'] = str(tmp_path / f'{task}.gold')
+      names['PREDICTIONS'] = str(tmp_path / f'{task}.said')
     for placeholder, value in names.items():
       command = re.sub(rf'\b{placeholder}\b', value, command)
     command = command.replace(':base', ':tiny')
