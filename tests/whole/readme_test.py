@@ -11,6 +11,7 @@ import sys
 from biobert_jax import __main__ as command_line
 from tests import small_relations
 from tests.experiment_test import checkpoint_folder
+from tests.scripts import score_test
 
 ROOT = pathlib.Path(__file__).parents[2]
 README = (ROOT / 'README.md').read_text()
@@ -99,6 +100,7 @@ def test_the_table_of_commands_runs(tmp_path, monkeypatch, capsys):
   (tmp_path / 'pieces.txt').write_text('ab\n##cd\n')
   small_relations.write_chemprot(tmp_path / 'raw', ('training', 'test'))
   (tmp_path / 'entities.txt').write_text(small_relations.CDR)
+  score_test.write_files(tmp_path)
   names = {
     'TEXTS': str(tmp_path / 'texts.txt'),
     'VOCAB': str(model / 'vocab.txt'),
@@ -112,6 +114,9 @@ def test_the_table_of_commands_runs(tmp_path, monkeypatch, capsys):
   }
   trained = 0
   for command in COMMANDS:
+    for task in re.findall(r'score\.py (\w+)', command):
+      names['GOLD'] = str(tmp_path / f'{task}.gold')
+      names['PREDICTIONS'] = str(tmp_path / f'{task}.said')
     for placeholder, value in names.items():
       command = re.sub(rf'\b{placeholder}\b', value, command)
     command = command.replace(':base', ':tiny')
