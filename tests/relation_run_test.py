@@ -2,6 +2,8 @@
 
 import json
 import pathlib
+import subprocess
+import sys
 
 import jax
 import numpy as np
@@ -11,6 +13,8 @@ from etils import epath
 from biobert_jax import errors, evaluate, export, run, runner, train, weights
 from biobert_jax.training import checkpoint
 from tests import small_relations, small_run
+
+ROOT = pathlib.Path(__file__).parents[1]
 
 
 def leaves_of(folder: pathlib.Path, step: int) -> list[np.ndarray]:
@@ -67,9 +71,27 @@ def test_evaluate_gives_the_figures_of_training(whole, fold):
   figures = evaluate.evaluate(str(folder), 'test', str(fold))
   assert figures.items() >= report['results']['test'].items()
   assert [file.read_text() for file in files] == before
-  assert evaluate.evaluate(str(folder), 'train')['sentences'] == 32
+  assert evaluate.evaluate(str(folder), 'train')['examples'] == 32
   with pytest.raises(errors.InputError, match=r'dev\.tsv:1'):
     evaluate.evaluate(str(folder), 'devel')
+
+
+def test_the_score_tool_agrees(whole, fold):
+  """On the file that the reference's own evaluation takes."""
+  folder, report = whole
+  done = subprocess.run(
+    [
+      *(sys.executable, 'scripts/score.py', 'relation'),
+      *(str(fold / 'test.tsv'), str(folder / 'test_results.tsv')),
+    ],
+    cwd=ROOT,
+    capture_output=True,
+    text=True,
+    check=True,
+  )
+  figures = json.loads(done.stdout.splitlines()[-1])
+  for name in ('precision', 'recall', 'f1', 'specificity', 'per_label'):
+    assert figures[name] == report['results']['test'][name]
 
 
 def test_resumed_run_has_the_bytes_of_an_unbroken_one(

@@ -341,7 +341,7 @@ def _missing(folder: pathlib.Path, split: str) -> str:
 def label_set(examples: Iterable[Example], negative: str) -> tuple[str, ...]:
   """The labels that stand in a split: the negative one first, then sorted."""
   found = {example.label for example in examples} - {negative}
-  return ((negative,) if negative else ()) + tuple(sorted(found))
+  return (negative, *sorted(found))
 
 
 def check_labels(

@@ -34,7 +34,7 @@ LABELS = {
   'euadr': ('0', '1'),
   'chemprot': ('cpr:3', 'cpr:4', 'cpr:5', 'cpr:6', 'cpr:9', 'false'),
 }
-NEGATIVES = ('0', 'false')  # The label of "no relation", whatever the corpus.
+NEGATIVES = ('0', 'false')  # The label of "no relation" in these corpora.
 FIGURES = ('precision', 'recall', 'f1', 'specificity')
 
 
@@ -94,6 +94,7 @@ def evaluate(
   predicted: Sequence[str],
   labels: Sequence[str],
   *,
+  negatives: Sequence[str] = NEGATIVES,
   bootstrap: int = 0,
   seed: int = 0,
 ) -> Report:
@@ -102,7 +103,8 @@ def evaluate(
   Args:
     gold: the label of each example.
     predicted: the label that each example was given.
-    labels: all labels, one of them in `NEGATIVES`.
+    labels: all labels, one of them in `negatives`.
+    negatives: what "no relation" may be called.
     bootstrap: number of resamples for the interval; 0 for none.
     seed: of the resampling.
 
@@ -118,8 +120,8 @@ def evaluate(
       f'{len(gold)} gold labels but {len(predicted)} predicted ones; '
       'give one label for each example'
     )
-  if sum(label in NEGATIVES for label in labels) != 1:
-    raise ValueError(f'want one of {NEGATIVES} among the labels {labels}')
+  if sum(label in negatives for label in labels) != 1:
+    raise ValueError(f'want one of {negatives} among the labels {labels}')
   codes = {label: code for code, label in enumerate(labels)}
   if unknown := {*gold, *predicted} - codes.keys():
     raise ValueError(f'labels {sorted(unknown)} are not among {labels}')
@@ -127,13 +129,13 @@ def evaluate(
   pairs = [(codes[g], codes[p]) for g, p in zip(gold, predicted, strict=True)]
   for pair in pairs:
     table[pair] += 1
-  positive = np.array([label not in NEGATIVES for label in labels])
+  positive = np.array([label not in negatives for label in labels])
   golds, predictions, corrects = table.sum(1), table.sum(0), table.diagonal()
   per_label = {
     label: Score(*(int(c[i]) for c in (golds, predictions, corrects)))
     for label, i in codes.items()
   }
-  negative = next(label for label in labels if label in NEGATIVES)
+  negative = next(label for label in labels if label in negatives)
   return Report(
     overall=Score(
       *(int(c[positive].sum()) for c in (golds, predictions, corrects))

@@ -6,7 +6,6 @@ import logging
 import pathlib
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
 
 import jax
 import numpy as np
@@ -19,6 +18,7 @@ from biobert_jax.data.sequence_rows import SequenceRows
 from biobert_jax.data.vocabulary import build_vocabulary
 from biobert_jax.data.wordpiece import WordPieceTokenizer
 from biobert_jax.errors import InputError
+from biobert_jax.metrics import relation as metrics
 from biobert_jax.models.config import BertConfig
 from biobert_jax.models.heads import SequenceClassifier
 from biobert_jax.tasks.task import PIECES, Arrays, Outputs, Scored, Task
@@ -79,10 +79,10 @@ def validate(config: ConfigDict) -> None:
       f'data.labels is {labels}; name two or more, each once, or none: those '
       'of the training split'
     )
-  if labels and data.negative and data.negative not in labels:
+  if not data.negative or (labels and data.negative not in labels):
     raise InputError(
       f'data.negative is {data.negative!r}, which is none of data.labels '
-      f"{labels}; name the label of no relation, or '' where there is none"
+      f'{labels}; name the label of no relation'
     )
   if not 0 <= data.max_broken < 1:
     raise InputError(
@@ -211,11 +211,13 @@ class RelationDataset:
     examples = self._examples[split]
     shares = merge(outputs, len(examples), len(self.labels))
     predicted = [self.labels[i] for i in shares.argmax(axis=1)]
-    gold = [example.label for example in examples]
-    negative = self._config.data.negative
-    positive = [label for label in self.labels if label != negative]
-    figures: dict[str, Any] = {'sentences': len(examples)}
-    figures |= _evaluate(gold, predicted, positive, _BOOTSTRAP)
+    report = metrics.evaluate(
+      [example.label for example in examples],
+      predicted,
+      self.labels,
+      negatives=(self._config.data.negative,),
+      bootstrap=_BOOTSTRAP,
+    )
     files = {
       f'predictions_{split}.tsv': _predictions(
         examples, self.labels, shares, predicted
@@ -226,7 +228,7 @@ class RelationDataset:
         '\t'.join(f'{share:.6f}' for share in row) + '\n' for row in shares
       ),
     }
-    return Scored(figures, figures['f1'], files)
+    return Scored(metrics.as_dict(report), report.overall.f1, files)
 
 
 def merge(outputs: Outputs, num_examples: int, num_labels: int) -> np.ndarray:
@@ -251,33 +253,6 @@ def merge(outputs: Outputs, num_examples: int, num_labels: int) -> np.ndarray:
     missing = int(np.isnan(shares).any(axis=1).sum())
     raise RuntimeError(f'{missing} sentences got no prediction')
   return shares
-
-
-def _evaluate(
-  gold: Sequence[str],
-  predicted: Sequence[str],
-  positive: Sequence[str],
-  bootstrap: int,
-) -> dict[str, float]:
-  """Micro P, R, F1 of the positive labels, and specificity where it is one."""
-  del bootstrap
-  pairs = list(zip(gold, predicted, strict=True))
-  hits = sum(g == p and g in positive for g, p in pairs)
-  said = sum(p in positive for p in predicted)
-  true = sum(g in positive for g in gold)
-  precision = 100 * hits / said if said else 0.0
-  recall = 100 * hits / true if true else 0.0
-  both = precision + recall
-  figures = {
-    'precision': precision,
-    'recall': recall,
-    'f1': 2 * precision * recall / both if both else 0.0,
-  }
-  if len(positive) == 1:
-    negative = [p for g, p in pairs if g not in positive]
-    right = sum(p not in positive for p in negative)
-    figures['specificity'] = 100 * right / len(negative) if negative else 0.0
-  return figures
 
 
 def _read(

@@ -33,7 +33,7 @@ def get_config(size: str, folder: str) -> ml_collections.ConfigDict:
   config.data.test_split = 'test'  # '': none.
   # The labels of the corpus by id; (): those of the training split.
   config.data.labels = ()
-  # The label of no relation, which scores leave out; '': there is none.
+  # The label of no relation, which scores leave out.
   config.data.negative = 'false'
   # The words that hide the pair, and those that stand for both at once.
   config.data.placeholders = ('@GENE$', '@DISEASE$')

@@ -213,7 +213,7 @@ def example(text, label):
 def test_labels_of_a_split():
   examples = [example(YES, label) for label in ('b', 'false', 'a', 'b')]
   assert relation.label_set(examples, 'false') == ('false', 'a', 'b')
-  assert relation.label_set(examples, '') == ('a', 'b', 'false')
+  assert relation.label_set(examples, 'b') == ('b', 'a', 'false')
   relation.check_labels(examples, ('a', 'b', 'false'), 'test')
   with pytest.raises(InputError, match=r"f\.tsv:4: test has label 'b'"):
     relation.check_labels(examples, ('a', 'false'), 'test')

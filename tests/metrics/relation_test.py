@@ -54,6 +54,15 @@ def test_scores_add_up(sides):
   assert back.f1 == pytest.approx(harmonic)
 
 
+def test_no_relation_may_have_another_name():
+  gold, said = ['no', 'yes', 'yes'], ['no', 'no', 'yes']
+  report = relation.evaluate(gold, said, ('yes', 'no'), negatives=('no',))
+  assert report.overall == relation.Score(2, 1, 1)
+  assert report.specificity == 100
+  with pytest.raises(ValueError, match='want one of'):
+    relation.evaluate(gold, said, ('yes', 'no'))
+
+
 def test_a_class_without_gold_examples_shifts_nothing():
   """re_eval.py takes the CPR:9 of this file for the fourth class, CPR:6."""
   gold = ['cpr:3', 'cpr:4', 'cpr:5', 'cpr:9', 'false']

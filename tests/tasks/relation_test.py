@@ -106,7 +106,7 @@ def test_perfect_outputs_score_100(fold):
   )
   assert scored.figures['f1'] == scored.selection == 100.0
   assert scored.figures['specificity'] == 100.0
-  assert scored.figures['sentences'] == len(gold) == 4
+  assert scored.figures['examples'] == len(gold) == 4
   assert scored.files['errors_test.tsv'].count('\n') == 1
 
 
@@ -120,6 +120,8 @@ def test_files_of_a_split(fold):
     line.split('\t')
     for line in scored.files['predictions_test.tsv'].splitlines()
   ]
+  results = scored.files['test_results.tsv'].splitlines()
+  assert [line.split('\t') for line in results] == [r[1:3] for r in rows[1:]]
   gold = gold_of(dataset, 'test')
   assert rows[0] == ['index', '0', '1', 'predicted', 'gold']
   assert rows[1] == ['0', '0.900000', '0.100000', '0', gold[0]]
@@ -153,9 +155,10 @@ def test_several_positive_labels_are_averaged(tmp_path):
     'test',
     predictions(dataset, 'test', lambda i: eye[dataset.labels.index(said[i])]),
   )
-  assert scored.figures['precision'] == pytest.approx(100 / 3)
-  assert scored.figures['recall'] == pytest.approx(100 / 3)
-  assert 'specificity' not in scored.figures
+  assert scored.figures['precision'] == 33.33
+  assert scored.figures['recall'] == 33.33
+  assert scored.figures['specificity'] == 50.0
+  assert scored.figures['per_label']['cpr:4']['gold'] == 2
 
 
 def test_a_sentence_without_a_prediction_is_our_fault(fold):
@@ -181,6 +184,7 @@ def test_what_reading_noticed_is_kept(fold):
     ({'data__labels': ('0', '0')}, r'data\.labels is'),
     ({'data__labels': ('0',)}, r'data\.labels is'),
     ({'data__negative': 'no'}, r"data\.negative is 'no'"),
+    ({'data__negative': ''}, r"data\.negative is ''"),
     ({'data__max_broken': 1.0}, r'data\.max_broken is 1'),
     ({'data__max_sequences': 0}, r'data\.max_sequences is 0'),
     ({'data__placeholders': ('@GENE$',)}, r'data\.placeholders is'),
@@ -256,4 +260,4 @@ def test_hostile_corpora(hostile, max_broken):
   kept = len(dataset._examples['test'])
   lines = scored.files['predictions_test.tsv'].split('\n')
   assert len(lines) == kept + 2
-  assert scored.figures['sentences'] == kept > 0
+  assert scored.figures['examples'] == kept > 0
