@@ -106,7 +106,7 @@ class Relater:
     """Probabilities [texts, C]."""
     if not texts:
       return np.zeros((0, len(self._labels)), np.float32)
-    encoded = pair_windows.encode(
+    windows = pair_windows.encode(
       texts,
       self._tokenizer,
       self._words,
@@ -114,7 +114,7 @@ class Relater:
       counts=self._counts,
     )
     rows = SequenceRows(
-      encoded.windows,
+      windows,
       np.zeros(len(texts), np.int32),
       max_seq_length=self._length,
       max_sequences=self._most,

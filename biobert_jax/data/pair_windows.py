@@ -6,7 +6,6 @@ between loses its middle. So no placeholder falls to truncation, as it does
 where the end is cut off (run_re.py keeps the first pieces).
 """
 
-import dataclasses
 from collections import Counter
 from collections.abc import Sequence
 
@@ -18,21 +17,6 @@ from biobert_jax.data.wordpiece import WordPieceTokenizer
 from biobert_jax.errors import InputError
 
 
-@dataclasses.dataclass(frozen=True)
-class PairWindows:
-  """A window for each sentence.
-
-  Attributes:
-    windows: in the order of the sentences; in `words`, the sentence's number
-      stands at [CLS], where its prediction is taken.
-    places: [sentences, 2] int32 where, in its window, the first and the second
-      placeholder begin; 0, which is [CLS], where there is no pair.
-  """
-
-  windows: Windows
-  places: np.ndarray
-
-
 def encode(
   texts: Sequence[str],
   tokenizer: WordPieceTokenizer,
@@ -40,7 +24,7 @@ def encode(
   *,
   max_seq_length: int,
   counts: Counter[str],
-) -> PairWindows:
+) -> Windows:
   """Makes a window of each sentence.
 
   Args:
@@ -53,7 +37,8 @@ def encode(
       (there is no pair).
 
   Returns:
-    The windows.
+    A window for each, in their order; in `words`, the sentence's number stands
+    at [CLS], where its prediction is taken.
 
   Raises:
     InputError: a window has no room for two placeholders.
@@ -62,7 +47,6 @@ def encode(
   ids: list[int] = []
   words: list[int] = []
   offsets = [0]
-  places = np.zeros((len(texts), 2), np.int32)
   for number, text in enumerate(texts):
     pieces, spans = tokenizer.encode(text)
     found = placeholders.locate(text)
@@ -72,15 +56,12 @@ def encode(
     ids += [tokenizer.cls_id, *kept, tokenizer.sep_id]
     words += [number] + [-1] * (len(kept) + 1)
     offsets.append(len(ids))
-    for which, (begin, _) in enumerate(pair):
-      places[number, which] = 1 + _place(begin, runs)
-  windows = Windows(
+  return Windows(
     np.asarray(ids, np.int32),
     np.asarray(words, np.int32),
     np.asarray(offsets, np.int64),
     len(texts),
   )
-  return PairWindows(windows, places)
 
 
 def _pieces_of(spans: Sequence[Span], span: Span) -> Span:
@@ -115,13 +96,3 @@ def _runs(
       f'{max(first - begin, end - second)} pieces have no room in it'
     )
   return [(begin, begin + left), (end - right, end)]
-
-
-def _place(piece: int, runs: Sequence[Span]) -> int:
-  """Where a piece that stays stands among those that stay."""
-  before = 0
-  for begin, end in runs:
-    if begin <= piece < end:
-      break
-    before += end - begin
-  return before + piece - begin

@@ -50,7 +50,8 @@ class Placeholders:
     """
     words, joint = tuple(words), tuple(joint)
     if len(words) != 2 or any(
-      w.split() != [w] or not w.isprintable() for w in words + joint
+      w.split() != [w] or not (w.isascii() and w.isprintable())
+      for w in words + joint
     ):
       raise InputError(
         f'data.placeholders is {words}, data.joint_placeholders {joint}; give '

@@ -183,7 +183,7 @@ class RelationDataset:
   def _rows(self, split: str) -> SequenceRows:
     """Packs a split; see `Dataset.rows`."""
     examples, data = self._examples[split], self._config.data
-    encoded = pair_windows.encode(
+    windows = pair_windows.encode(
       [example.text for example in examples],
       self._tokenizer,
       placeholders_of(self._config),
@@ -192,7 +192,7 @@ class RelationDataset:
     )
     ids = {label: i for i, label in enumerate(self.labels)}
     rows = SequenceRows(
-      encoded.windows,
+      windows,
       np.asarray([ids[example.label] for example in examples], np.int32),
       max_seq_length=data.max_seq_length,
       max_sequences=data.max_sequences,
@@ -201,7 +201,7 @@ class RelationDataset:
     )
     _log.info(
       '%s: %d sentences, %d pieces in %d rows of %d, %.2f %% padding',
-      *(split, len(examples), len(encoded.windows.input_ids)),
+      *(split, len(examples), len(windows.input_ids)),
       *(rows.num_rows, data.max_seq_length, 100 * (1 - rows.fill)),
     )
     return rows
