@@ -83,7 +83,8 @@ def find_splits(folder: pathlib.Path) -> dict[str, Files]:
   """The files of a corpus, by their names, at any depth.
 
   Args:
-    folder: Where it was unpacked. Files of a sample are passed over.
+    folder: Where it was unpacked. A file whose name tells no split, such as
+      that of a sample, is passed over.
 
   Returns:
     Split (train, devel, test) -> kind (abstracts, entities, relations; or
@@ -98,7 +99,7 @@ def find_splits(folder: pathlib.Path) -> dict[str, Files]:
   found: dict[str, Files] = {}
   for path in sorted(folder.rglob('*')):
     split = ner.split_in_name(path.name)
-    if not path.is_file() or not split or 'sample' in path.name.lower():
+    if not path.is_file() or not split:
       continue
     kind = _kind(path)
     if not kind:

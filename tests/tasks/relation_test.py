@@ -114,7 +114,7 @@ def test_files_of_a_split(fold):
   dataset = dataset_of(fold)
   scored = dataset.score(
     'test',
-    predictions(dataset, 'test', lambda i: [0.9 - 0.1 * i, 0.1 + 0.1 * i]),
+    predictions(dataset, 'test', lambda i: [0.6 + 0.1 * i, 0.4 - 0.1 * i]),
   )
   rows = [
     line.split('\t')
@@ -124,14 +124,17 @@ def test_files_of_a_split(fold):
   assert [line.split('\t') for line in results] == [r[1:3] for r in rows[1:]]
   gold = gold_of(dataset, 'test')
   assert rows[0] == ['index', '0', '1', 'predicted', 'gold']
-  assert rows[1] == ['0', '0.900000', '0.100000', '0', gold[0]]
+  assert rows[1] == ['0', '0.600000', '0.400000', '0', gold[0]]
   assert [row[0] for row in rows[1:]] == ['0', '1', '2', '3']
   assert [row[-1] for row in rows[1:]] == gold
   wrong = [
     line.split('\t') for line in scored.files['errors_test.tsv'].splitlines()
   ]
   lines = [int(row[1]) for row in wrong[1:]]
-  assert lines == [i + 2 for i, label in enumerate(gold) if label == '1']
+  # The surest first, which here are the last.
+  missed = [i + 2 for i, label in enumerate(gold) if label == '1']
+  assert lines == missed[::-1]
+  assert len(lines) > 1
   assert wrong[1][:1] == ['test.tsv']
   assert wrong[1][2:4] == ['1', '0']
   sure = [float(row[4]) for row in wrong[1:]]
@@ -141,14 +144,14 @@ def test_files_of_a_split(fold):
 
 def test_several_positive_labels_are_averaged(tmp_path):
   """cpr:3 right, cpr:4 missed, cpr:4 taken for cpr:3, one false alarm."""
-  gold = ('cpr:3', 'cpr:4', 'cpr:4', 'false', 'false')
-  said = ('cpr:3', 'false', 'cpr:3', 'cpr:3', 'false')
+  gold = ('cpr:3', 'cpr:4', 'cpr:4', 'none', 'none')
+  said = ('cpr:3', 'none', 'cpr:3', 'cpr:3', 'none')
   rows = ''.join(f'a @GENE$ b @DISEASE$ {i}\t{g}\n' for i, g in enumerate(gold))
   for split in ('train', 'test'):
     (tmp_path / f'{split}.tsv').write_text(rows)
-  options = {'data__labels': (), 'data__negative': 'false'}
+  options = {'data__labels': (), 'data__negative': 'none'}
   dataset = dataset_of(tmp_path, **options)
-  assert dataset.labels == ('false', 'cpr:3', 'cpr:4')
+  assert dataset.labels == ('none', 'cpr:3', 'cpr:4')
   assert dataset.counts['test_sentences_also_in_train'] == 5
   eye = np.eye(3)
   scored = dataset.score(
