@@ -115,11 +115,12 @@ def test_resumed_run_has_the_bytes_of_an_unbroken_one(
   assert len(wanted) == len(got) > 10
   for a, b in zip(wanted, got, strict=True):
     np.testing.assert_array_equal(a, b)
-  curve = {r['step']: r['train/loss'] for r in records(folder) if len(r) > 5}
-  resumed = {
-    r['step']: r['train/loss'] for r in records(tmp_path) if len(r) > 5
-  }
+  curve, resumed = (
+    {r['step']: r['train/loss'] for r in records(f) if 'train/loss' in r}
+    for f in (folder, tmp_path)
+  )
   assert curve == resumed
+  assert len(curve) == total
 
 
 def test_another_config_is_refused_and_nothing_is_overwritten(whole):

@@ -28,9 +28,10 @@ def read_tokenizer(
     tokenize_chinese_chars=made_with['tokenize_chinese_chars'],
   )
   if tokenizer.sha256 != made_with['sha256']:
+    remedy = 'name that one with --vocab' if vocab else 'copy the folder again'
     raise InputError(
       f'{path}: {directory} was made with another vocabulary, of'
-      f' {made_with["size"]} pieces and sha256 {made_with["sha256"][:12]}; name'
-      ' that one'
+      f' {made_with["size"]} pieces and sha256 {made_with["sha256"][:12]};'
+      f' {remedy}'
     )
   return tokenizer

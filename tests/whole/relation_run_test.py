@@ -12,7 +12,7 @@ from biobert_jax import errors, evaluate, export, run, runner, train, weights
 from tests import small_relations, small_run
 from tests.saved_state import leaves_of
 
-ROOT = pathlib.Path(__file__).parents[1]
+ROOT = pathlib.Path(__file__).parents[2]
 
 
 def losses_of(folder: pathlib.Path) -> list[float]:
