@@ -1,11 +1,10 @@
 """README.md of an export: what the model is, its data, scores and command."""
 
-import pathlib
 from collections.abc import Mapping
 from typing import Any
 
 from biobert_jax.interchange import source
-from biobert_jax.weights import Model
+from biobert_jax.weights import Model, last_part
 
 # Head -> the tag that model hubs sort by.
 _PIPELINES = {
@@ -153,10 +152,10 @@ def _training(about: Mapping[str, Any]) -> list[str]:
   lines = [
     '## Training',
     '',
-    f'- task: {about["task"]}; corpus: `{_name(config["data"]["dir"])}` '
+    f'- task: {about["task"]}; corpus: `{last_part(config["data"]["dir"])}` '
     f'(trained on its split {config["data"]["train_split"]}; sha256 of the '
     f'examples {about["data_sha256"][:16]}…)',
-    f'- started from: `{_name(config["init_from"] or "random weights")}`',
+    f'- started from: `{last_part(config["init_from"] or "random weights")}`',
     f'- recipe: {_duration(config["train"])} of batches of '
     f'{config["batch_size"]} rows, learning rate '
     f'{config["optim"]["learning_rate"]}, seed {config["seed"]}',
@@ -187,11 +186,6 @@ def _extended(about: Mapping[str, Any]) -> list[str]:
   if not lines:
     return []
   return ['## Extended, not trained since', '', *lines, '']
-
-
-def _name(path: str) -> str:
-  """The last part of a path: a card is published, folders are private."""
-  return pathlib.PurePath(path).name
 
 
 def _duration(train: Mapping[str, Any]) -> str:

@@ -226,6 +226,19 @@ def predict(
     raise InputError(
       f'--keep_entities is {keep_entities!r}; give true or false'
     )
+  keep = keep_entities == 'true'
+  return _tag(workdir or model, source, output, form, casing, keep)
+
+
+def _tag(
+  model: str,
+  source: str,
+  output: str,
+  form: str,
+  casing: bool | None,
+  keep: bool,
+) -> dict[str, Any]:
+  """What `predict` does with a tagger."""
   counts: Counter[str] = Counter()
   types: Counter[str] = Counter()
   total = 0
@@ -233,8 +246,7 @@ def predict(
   def counted() -> Iterator[documents.Document]:
     nonlocal total
     # Only now: a writer has refused a wrong output by then.
-    keep = keep_entities == 'true'
-    tagger = Tagger(workdir or model, counts, casing, keep)
+    tagger = Tagger(model, counts, casing, keep)
     tagged = tagger(documents.read_documents(source, counts))
     # On a terminal only.
     for document in tqdm.tqdm(tagged, unit=' documents', disable=None):

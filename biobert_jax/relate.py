@@ -166,7 +166,6 @@ def predict(
     )
   counts: Counter[str] = Counter()
   types: Counter[str] = Counter()
-  totals: Counter[str] = Counter()
 
   def counted() -> Iterator[RelatedDocument]:
     # Only now: a writer has refused a wrong output by then.
@@ -174,11 +173,10 @@ def predict(
     done = relater(documents.read_documents(source, counts))
     # On a terminal only.
     for one in tqdm.tqdm(done, unit=' documents', disable=None):
-      totals['documents'] += 1
-      totals['entities'] += len(one.document.entities)
+      counts['documents'] += 1
       types.update(relation.type for relation in one.relations)
       yield one
-    if not totals['entities']:
+    if not counts['mentions']:
       raise InputError(
         f'--input {source}: no document has entities; give what predict of a '
         'tagger wrote, JSONL or PubTator'
@@ -188,8 +186,8 @@ def predict(
   run.say_counts(counts)
   return {
     'output': output,
-    'documents': totals['documents'],
-    'entities': totals['entities'],
+    'documents': counts['documents'],
+    'entities': counts['mentions'],
     'pairs': counts['pairs'],
     'relations': types.total(),
     'per_type': dict(sorted(types.items())),

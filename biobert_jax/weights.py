@@ -246,8 +246,15 @@ def _without_folders(value: Any) -> Any:
   if isinstance(value, dict):
     return {name: _without_folders(item) for name, item in value.items()}
   if isinstance(value, str) and value.startswith(('/', '~')):
-    return pathlib.PurePath(value).name
+    return last_part(value)
   return value
+
+
+def last_part(path: str) -> str:
+  """The name at the end of a path; of a fold (`gad/1`) the corpus's too."""
+  parts = pathlib.PurePath(path).parts
+  is_fold = parts[-1:] != () and parts[-1].isdecimal()
+  return '/'.join(parts[-2:] if is_fold else parts[-1:])
 
 
 def _head(groups: Sequence[str], found: Source, classifier: str) -> str:

@@ -18,6 +18,7 @@ share of the rows it is an InputError with file and line.
 """
 
 import dataclasses
+import itertools
 import logging
 import os
 import pathlib
@@ -143,13 +144,9 @@ def read_rows(
     cells = text.split('\t')
     named = _header(cells)
     if not places:
-      places, width = named or _unnamed(cells, name, line), len(cells)
-      if 'label' not in places:
-        what = 'no column of labels (its header names none): give the file '
-        raise InputError.at(name, line, what + 'that has them')
+      places, width = _layout(cells, form, name, line), len(cells)
       if named:
         continue
-      _refuse_odd_header(cells[places['sentence']], form, name, line)
     rows += 1
     fault = _fault(cells, width, places, named)
     if fault:
@@ -182,30 +179,37 @@ def _header(cells: Sequence[str]) -> dict[str, int]:
   return places if 'sentence' in places and len(places) > 1 else {}
 
 
-def _unnamed(cells: Sequence[str], name: str, line: int) -> dict[str, int]:
-  """Column -> its place, in a file without a header."""
-  if len(cells) == 2:
-    return {'sentence': 0, 'label': 1}
-  if len(cells) == 3:
-    return {'index': 0, 'sentence': 1, 'label': 2}
-  what = f'{_columns(cells)}; want sentence, label or'
-  what += ' index, sentence, label, separated by tabs, or a header that names'
-  what += ' them; raw corpora go through scripts/prepare_relation.py'
-  raise InputError.at(name, line, what)
+def _layout(
+  cells: Sequence[str], form: Form, name: str, line: int
+) -> dict[str, int]:
+  """Column -> its place, by the first row of a file.
+
+  Raises:
+    InputError: It is no row, and no header that is known, or one without
+      labels.
+  """
+  places = _header(cells)
+  if places:
+    if 'label' not in places:
+      what = 'no column of labels (its header names none): give the file that'
+      raise InputError.at(name, line, f'{what} has them')
+    return places
+  if len(cells) not in (2, 3):
+    what = f'{_columns(cells)}; want sentence, label or'
+    what += ' index, sentence, label, separated by tabs, or a header that names'
+    what += ' them; raw corpora go through scripts/prepare_relation.py'
+    raise InputError.at(name, line, what)
+  sentence = cells[-2]
+  if ' ' not in sentence and form.placeholders.locate(sentence) is None:
+    known = ', '.join(itertools.chain(*_COLUMNS.values()))
+    what = f'the first row begins {sentence[:60]!r}: no sentence, nor the name'
+    raise InputError.at(name, line, f'{what} of a column ({known}); mend it')
+  columns = ('index', 'sentence', 'label')[-len(cells) :]
+  return {column: place for place, column in enumerate(columns)}
 
 
 def _columns(cells: Sequence[str]) -> str:
   return f'{len(cells)} column{"s" * (len(cells) > 1)}'
-
-
-def _refuse_odd_header(cell: str, form: Form, name: str, line: int) -> None:
-  """Raises where a first row can only be a header of other names."""
-  if ' ' not in cell and form.placeholders.locate(cell) is None:
-    known = ', '.join(
-      spelling for all_ in _COLUMNS.values() for spelling in all_
-    )
-    what = f'the first row begins {cell[:60]!r}: no sentence, nor the name of a'
-    raise InputError.at(name, line, f'{what} column ({known}); mend it')
 
 
 def _fault(

@@ -243,15 +243,14 @@ def rows_of(
     counts['pairs_with_several_relations'] += len(labels) > 1
     counts['pairs_of_unwanted_relations'] += bool(of_pair and not labels)
     rows += [Row(pair, label) for label in labels or [negative]]
-  for relation in relations:
-    if _is_wanted(relation, wanted):
-      counts['relations'] += 1
-      if relation in dropped - met:
-        counts['relations_of_overlapping_dropped'] += 1
-      elif relation not in met:
-        counts[_why_unmet(relation, mentions, words)] += 1
-    else:
-      counts['relations_unwanted'] += 1
+  found = [r for r in relations if _is_wanted(r, wanted)]
+  counts['relations'] += len(found)
+  counts['relations_unwanted'] += len(relations) - len(found)
+  for relation in found:
+    if relation in dropped - met:
+      counts['relations_of_overlapping_dropped'] += 1
+    elif relation not in met:
+      counts[_why_unmet(relation, mentions, words)] += 1
   return rows
 
 

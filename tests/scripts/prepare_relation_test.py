@@ -25,7 +25,12 @@ def rows_of(folder, split, summary):
   return [(example.text, example.label) for example in found]
 
 
-SENTENCE = 'Aspirin inhibits COX-1 and COX-2.'
+def run(capsys, *arguments):
+  code = prepare_relation.main(list(arguments))
+  out, err = capsys.readouterr()
+  return code, out and json.loads(out), err
+
+
 ROWS = [
   ('@CHEMICAL$ and @GENE$.', 'false'),
   ('@CHEMICAL$ inhibits @GENE$ and COX-2.', 'cpr:4'),
@@ -75,7 +80,12 @@ def test_chemprot(tmp_path):
     'rows cpr:9': 1,
   }
   assert 'relations across sentences' in child.stderr
-  # Behind each row, its mentions.
+
+
+def test_the_mentions_behind_each_row(tmp_path, capsys):
+  raw, out = tmp_path / 'raw', tmp_path / 'out'
+  small_relations.write_chemprot(raw, ('test',))
+  assert run(capsys, '--input', str(raw), '--output', str(out))[0] == 0
   pairs = (out / 'pairs_test.tsv').read_text().splitlines()
   assert pairs[0].split('\t')[:4] == [
     'index',
@@ -87,12 +97,6 @@ def test_chemprot(tmp_path):
     *('1', '1', 'T3', '19', '26', 'Aspirin'),
     *('T4', '36', '41', 'COX-1', 'cpr:4'),
   ]
-
-
-def run(capsys, *arguments):
-  code = prepare_relation.main(list(arguments))
-  out, err = capsys.readouterr()
-  return code, out and json.loads(out), err
 
 
 def test_cdr(tmp_path, capsys):

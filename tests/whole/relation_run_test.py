@@ -122,7 +122,7 @@ def test_the_work_folder_is_a_sequence_classifier(whole):
 
 
 @pytest.mark.parametrize('form', sorted(export.FORMATS))
-def test_every_export_is_one_too(form, whole, tmp_path):
+def test_every_export_is_one_too(form, whole, fold, tmp_path):
   folder, report = whole
   done = export.export(weights.open_model(folder), form, str(tmp_path / form))
   assert done['head'] == 'sequence'
@@ -130,6 +130,8 @@ def test_every_export_is_one_too(form, whole, tmp_path):
   assert (again.head, again.labels) == ('sequence', ('0', '1'))
   card = (tmp_path / form / 'README.md').read_text()
   assert 'text-classification' in card
+  assert f'corpus: `{fold.parent.name}/1`' in card  # Of a fold, whose it is.
+  assert str(fold.parent) not in card
   if form == 'onnx':  # Run a sentence a row, by another program.
     f1 = report['results']['test']['f1']
     assert done['checked']['int8']['test_f1_float32'] == f1
