@@ -29,7 +29,7 @@ _FLAGS: dict[str, dict[str, str | None]] = {
   'train': {'workdir': None, 'coordinator': ''},
   'evaluate': {'workdir': None, 'split': 'test', 'config.data.dir': ''},
   'predict': {'workdir': '', 'input': None, 'output': None, 'format': 'jsonl'}
-  | {'model': '', 'do_lower_case': ''},
+  | {'model': '', 'do_lower_case': '', 'keep_entities': ''},
   'embed': {'model': None, 'input': None, 'output': None, 'layers': '-1'}
   | {'pooling': 'mean', 'max_seq_length': '', 'do_lower_case': ''},
 }

@@ -24,12 +24,16 @@ from biobert_jax.errors import InputError
 from biobert_jax.interchange.folder import sha256
 from biobert_jax.interchange.source import COMPILED, Source, open_source
 from biobert_jax.models.config import DTYPES, BertConfig
-from biobert_jax.tasks import ner, pretraining
+from biobert_jax.tasks import ner, pretraining, relation
 from biobert_jax.tasks.task import Dataset, Task
 
 _log = logging.getLogger(__name__)
 
-TASKS: dict[str, Any] = {'ner': ner, 'pretraining': pretraining}
+TASKS: dict[str, Any] = {
+  'ner': ner,
+  'pretraining': pretraining,
+  'relation': relation,
+}
 CONFIG_FILE = 'config.json'
 MODEL_FOLDER = 'model'
 # Fields that may differ when a run goes on: where things lie and run, and

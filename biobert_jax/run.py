@@ -351,8 +351,17 @@ class Log:
       self._writer.write(step, scalars)
     self.restart_clock(step)
 
-  def scores(self, step: int, split: str, scored: Scored) -> None:
-    """Writes the scores of a split."""
+  def scores(
+    self, step: int, split: str, scored: Scored, goodput: float
+  ) -> None:
+    """Writes the scores of a split, and how much of the time was spent well.
+
+    Args:
+      step: after which.
+      split: that was scored.
+      scored: its scores.
+      goodput: fraction 0-1 of the run's time that went into steps.
+    """
     scalars = {
       f'{split}/{name}': value
       for name, value in scored.figures.items()
@@ -365,7 +374,7 @@ class Log:
     )
     if self._writer is not None:
       self._may_write()
-      self._writer.write(step, scalars)
+      self._writer.write(step, scalars | {'run/goodput': goodput})
 
   def close(self) -> None:
     """Closes files and bar."""

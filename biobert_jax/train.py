@@ -138,7 +138,7 @@ def train(config: ConfigDict, workdir: str) -> dict[str, Any]:
       with timeline.spent('evaluation'):
         outputs = evaluator.run(now.params, rows[data.devel_split], check)
         scored = dataset.score(data.devel_split, outputs)
-      log.scores(step, data.devel_split, scored)
+      log.scores(step, data.devel_split, scored, timeline.goodput())
       best = plan.selects and scored.selection > checkpoints.best_score()
       if best or step == plan.num_steps:
         chosen.clear()

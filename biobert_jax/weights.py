@@ -38,8 +38,13 @@ _HEADS = {
   ('qa_outputs',): 'span',
   ('yes_no',): 'yes_no',
 }
+# What the classifier of a task's work folder labels.
+_OF_TASK = {'ner': 'token', 'relation': 'sequence'}
 # How a task cuts text, kept with the weights.
-SETTINGS = ('max_seq_length', 'window_overlap', 'entity_type')
+SETTINGS = (
+  *('max_seq_length', 'window_overlap', 'entity_type'),
+  *('placeholders', 'joint_placeholders', 'negative', 'max_sequences'),
+)
 # The folders of an option's value.
 _ABSOLUTE = re.compile(r'=[/~]\S*/')
 SLOTS_FILE = 'optimizer.safetensors'
@@ -207,8 +212,8 @@ def _what_it_is(found: Source, contents: Imported) -> dict[str, Any]:
       'labels': labels_of(found)
     }
   if found.form == source.WORKDIR:
-    data = record['config']['data']
-    head = _head(contents.groups, found, 'token')
+    data, task = record['config']['data'], record['config']['task']
+    head = _head(contents.groups, found, _OF_TASK.get(task, ''))
     settings = {name: data[name] for name in SETTINGS if name in data}
     about = _about_run(found)
   else:

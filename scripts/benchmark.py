@@ -1,12 +1,15 @@
 """Times the parts of the system, each against a peer in the same run.
 
-    python scripts/benchmark.py [tokenizer] [packing] [input] [step]
+    python scripts/benchmark.py [PART ...]
 
-Prints a table, and as its last line one JSON object. A ratio above 1 says
-that ours is faster. Text is `$BIOBERT_DATA/ncbi-disease` where it is, else
-the embedded sample. `step` and `packing` import no TensorFlow, so they run on
-a box without it. The comparison of whole trainings with Hugging Face stands
-in tests/peers/ner_finetune_comparison.py.
+The parts are tokenizer, packing, input, step (of a tagger), rows and
+pretraining; all of them by default. Prints a table, and as its last line one
+JSON object. A ratio above 1 says that ours is faster. Text is
+`$BIOBERT_DATA/ncbi-disease` where it is, else the embedded sample; for rows and
+pretraining see benchmark_pretraining.py. Only `input` imports TensorFlow, so
+the others run on a box without it. Comparisons of whole trainings with
+Hugging Face stand in tests/peers: ner_finetune_comparison.py and
+pretraining_comparison.py.
 """
 
 import argparse
@@ -14,9 +17,7 @@ import json
 import os
 import pathlib
 import sys
-import time
 from collections import Counter
-from collections.abc import Callable
 from typing import Any
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
@@ -32,7 +33,8 @@ from biobert_jax.data.vocabulary import build_vocabulary
 from biobert_jax.data.wordpiece import WordPieceTokenizer
 from biobert_jax.models.config import BertConfig
 from biobert_jax.tasks import ner
-from biobert_jax.training import optimizer, sharding, state
+from scripts import benchmark_pretraining
+from scripts.benchmark_timing import seconds, step_of
 
 LENGTH, ROWS = 128, 8
 
@@ -45,17 +47,6 @@ def corpus() -> tuple[str, list[corpora.Sentence]]:
   sample = ROOT / 'biobert_jax' / 'sample' / 'ner'
   folder = real if real.is_dir() else sample
   return folder.name, corpora.read_split(folder, 'train', Counter())
-
-
-def seconds(function: Callable[[], Any], repeats: int = 5) -> float:
-  """The median time of a call, after one that warms up."""
-  function()
-  times = []
-  for _ in range(repeats):
-    began = time.perf_counter()
-    function()
-    times.append(time.perf_counter() - began)
-  return sorted(times)[repeats // 2]
 
 
 def rows_of(
@@ -152,36 +143,11 @@ def time_step(
     intermediate_size=1024,
   )
   task = ner.make_task(bert, ('O', 'B', 'I'))
-  mesh = sharding.make_mesh('dp', 1)
-  rate = optimizer.schedule(1e-4, 100, 10)
-  adam = optimizer.make(
-    'adamw',
-    rate,
-    b1=0.9,
-    b2=0.999,
-    eps=1e-6,
-    weight_decay=0.01,
-    clip_norm=1.0,
-    bias_correction=True,
-  )
-  abstract = state.abstract_state(task.init, adam)
-  specs = sharding.param_specs(abstract.params, 'dp', mesh)
-  layout = sharding.shardings(state.state_specs(abstract, adam, specs), mesh)
-  key = jax.random.key(0)
-  step = state.make_train_step(task, adam, mesh, specs, state.StepOptions())
   rates = {}
   for pack in (True, False):
     rows = rows_of(sentences, tokenizer, pack)
     batch = rows.train_batch(0, ROWS)
-    placed = sharding.place_batch({n: batch[n] for n in FEATURES}, mesh)
-    now = state.create_state(task.init, adam, key, layout)
-    compiled = state.compile_train_step(step, mesh, layout, (now, placed, key))
-
-    def once(compiled: Any = compiled, placed: Any = placed) -> None:
-      nonlocal now
-      now, _ = compiled(now, placed, key)
-      jax.block_until_ready(now)
-
+    once = step_of(task, {n: batch[n] for n in FEATURES})
     a_row = len(rows.windows.lengths) / rows.num_rows
     rates[pack] = ROWS * a_row / seconds(once)
   return {
@@ -196,6 +162,8 @@ PARTS = {
   'packing': time_packing,
   'input': time_input,
   'step': time_step,
+  'rows': benchmark_pretraining.time_rows,
+  'pretraining': benchmark_pretraining.time_pretraining,
 }
 
 

@@ -55,6 +55,7 @@ def test_learns_and_reports(whole):
   )
   scored = [r for r in found if 'validation/masked_lm_loss' in r]
   assert [r['step'] for r in scored] == [6, 12]
+  assert all(0 < r['run/goodput'] < 1 for r in scored)
   assert (folder / 'curves.png').stat().st_size > 0
 
 

@@ -106,6 +106,10 @@ class Timeline:
       self._tell()
       self._span = around
 
+  def goodput(self) -> float:
+    """The fraction 0-1 of the time so far, of all starts, that counted."""
+    return account(read(self._workdir)).goodput
+
   def __enter__(self) -> 'Timeline':
     """Itself."""
     return self
