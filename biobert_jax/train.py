@@ -85,6 +85,7 @@ def train(config: ConfigDict, workdir: str) -> dict[str, Any]:
         lambda: state.create_state(task.init, optimizer, first_key, shardings)
       )
       now = now._replace(params=run.replace(now.params, weights))
+      checkpoints.prepare(now)
     step = int(now.step)
 
     # Steps, compiled once, before the first batch is spent.
@@ -105,7 +106,6 @@ def train(config: ConfigDict, workdir: str) -> dict[str, Any]:
         train_rows.feature_shapes,
       )
     )
-    watch.interruptible(lambda: checkpoints.prepare(now))
     timeline.ready(step)
     _log.info(
       'ready after %.1f s; %.1f MB of parameters and moments a device',

@@ -105,7 +105,7 @@ class Checkpoints:
 
   def prepare(self, state: TrainState) -> None:
     """Compiles what `save` computes: a preempted host has no time for it."""
-    fingerprints((state, state.params))
+    fingerprints(state)
 
   def save(self, state: TrainState) -> None:
     """Saves a whole state in the background, unless it is there already.

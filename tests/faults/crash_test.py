@@ -54,7 +54,8 @@ class Saver:
     self.process.stdin.write(name + '\n')
     self.process.stdin.flush()
     words, pid, took, seen = [''], 0, 0.0, 0
-    while words[0] != 'begin' or seen < 3:
+    # The number of the process may come late, and 0 would be our own group.
+    while words[0] != 'begin' or seen < 3 or not pid:
       words = self.line()
       if words[0] == 'pid':
         pid = int(words[1])
