@@ -1,7 +1,8 @@
 """`python -m biobert_jax COMMAND`: flags, hosts, dispatch.
 
 Standard output ends with one JSON object; logs go to standard error. Exit
-codes: 0 done, 3 wrong config or data, 4 diverged, 42 preempted (run again).
+codes: 0 done, 1 failed (run again), 3 wrong config or data, or the folder is
+another run's, 4 diverged, 42 preempted (run again).
 """
 
 import importlib
@@ -28,7 +29,7 @@ _FLAGS: dict[str, dict[str, str | None]] = {
   'train': {'workdir': None, 'coordinator': ''},
   'evaluate': {'workdir': None, 'split': 'test', 'config.data.dir': ''},
   'predict': {'workdir': '', 'input': None, 'output': None, 'format': 'jsonl'}
-  | {'model': '', 'do_lower_case': ''},
+  | {'model': '', 'do_lower_case': '', 'keep_entities': ''},
   'embed': {'model': None, 'input': None, 'output': None, 'layers': '-1'}
   | {'pooling': 'mean', 'max_seq_length': '', 'do_lower_case': ''},
 }
@@ -68,13 +69,13 @@ def _parse(command: str, arguments: Sequence[str]) -> flags.FlagValues:
 
 def _run(command: str, values: flags.FlagValues) -> dict[str, Any]:
   # Only now: wrong flags should not wait for JAX.
-  if command == 'train' and (values.multihost or values.num_hosts):
-    given = (values.coordinator, values.num_hosts, values.host)
-    jax = importlib.import_module('jax')
-    jax.distributed.initialize(*(given if values.num_hosts else ()))
-  program = importlib.import_module(f'biobert_jax.{command}')
+  hosts = importlib.import_module('biobert_jax.hosts')
+  if joins := command == 'train' and bool(values.multihost or values.num_hosts):
+    hosts.join(values.coordinator, values.num_hosts, values.host)
+  program = getattr(importlib.import_module(f'biobert_jax.{command}'), command)
   names = ('config', 'workdir') if command == 'train' else _FLAGS[command]
-  return getattr(program, command)(*(values[name].value for name in names))
+  arguments = [values[name].value for name in names]
+  return hosts.together(program, *arguments) if joins else program(*arguments)
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 
 EXIT_DONE = 0
+EXIT_FAILED = 1  # The machine's fault, or ours: relaunch a few times.
 EXIT_BAD_INPUT = 3  # Configuration or data: do not relaunch.
 EXIT_DIVERGED = 4  # The loss is not finite: do not relaunch.
 EXIT_PREEMPTED = 42  # State is saved: relaunch.
@@ -40,6 +41,20 @@ class PreemptedError(UserError, RuntimeError):
 
   kind = 'preempted'
   exit_code = EXIT_PREEMPTED
+
+
+class StorageError(UserError, OSError):
+  """The disk refused a checkpoint; those before it stand."""
+
+  kind = 'not saved'
+  exit_code = EXIT_FAILED
+
+
+class TakenOverError(UserError, RuntimeError):
+  """Another run writes to the work folder now; do not relaunch this one."""
+
+  kind = 'taken over'
+  exit_code = EXIT_BAD_INPUT
 
 
 def exit_code_of(program: Callable[[], object]) -> int:

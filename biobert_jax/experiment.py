@@ -24,12 +24,16 @@ from biobert_jax.errors import InputError
 from biobert_jax.interchange.folder import sha256
 from biobert_jax.interchange.source import COMPILED, Source, open_source
 from biobert_jax.models.config import DTYPES, BertConfig
-from biobert_jax.tasks import ner, pretraining
+from biobert_jax.tasks import ner, pretraining, relation
 from biobert_jax.tasks.task import Dataset, Task
 
 _log = logging.getLogger(__name__)
 
-TASKS: dict[str, Any] = {'ner': ner, 'pretraining': pretraining}
+TASKS: dict[str, Any] = {
+  'ner': ner,
+  'pretraining': pretraining,
+  'relation': relation,
+}
 CONFIG_FILE = 'config.json'
 MODEL_FOLDER = 'model'
 # Fields that may differ when a run goes on: where things lie and run, and
@@ -45,6 +49,7 @@ FREE_FIELDS = (
   'train.checkpoint_every_steps',
   'train.keep_checkpoints',
   'train.max_skipped_steps',
+  'train.watchdog_seconds',
 )
 # Keys of `compute` that an architecture takes.
 _COMPUTE = (
@@ -163,6 +168,11 @@ def validate(config: ConfigDict) -> None:
     raise InputError(
       f'compute.reduce_dtype is {config.compute.reduce_dtype!r}; choose from '
       f'{DTYPES}'
+    )
+  if not config.train.watchdog_seconds >= 0:  # Also refuses NaN.
+    raise InputError(
+      f'train.watchdog_seconds is {config.train.watchdog_seconds}; it must be '
+      'positive, or 0 for none'
     )
   if not config.data.train_split:
     raise InputError('data.train_split is empty; use train or train_dev')

@@ -28,7 +28,7 @@ from biobert_jax.interchange import (
 )
 from biobert_jax.models.parameters import to_tree
 from biobert_jax.models.unpacked import unpacked
-from biobert_jax.runner import by_program
+from biobert_jax.runner import BY_PROGRAM
 from biobert_jax.weights import Model
 
 _log = logging.getLogger(__name__)
@@ -174,9 +174,10 @@ def _onnx(model: Model, aside: pathlib.Path) -> dict[str, Any]:
 def _score_int8(model: Model, aside: pathlib.Path) -> dict[str, Any]:
   """What int8 costs in F1 and brings in speed, on the corpus of the run.
 
-  Empty where the model comes from no work folder, or its corpus has moved.
+  Empty where the model comes from no work folder, its corpus has moved, or its
+  head has no such score.
   """
-  if model.source.form != source.WORKDIR:
+  if model.source.form != source.WORKDIR or model.head not in BY_PROGRAM:
     return {}
   data = model.source.record['config']['data']
   split = data['test_split'] or data['devel_split']
@@ -192,7 +193,7 @@ def _score_int8(model: Model, aside: pathlib.Path) -> dict[str, Any]:
   for name, int8 in (('float32', False), ('int8', True)):
     program = onnx.Model(aside, int8=int8)
     began = time.perf_counter()
-    outputs = list(by_program(program, rows, trim=True))
+    outputs = list(BY_PROGRAM[model.head](program, rows, True))
     seconds[name] = time.perf_counter() - began
     scored = run.dataset.score(split, iter(outputs))
     figures[f'{split}_f1_{name}'] = scored.figures['f1']

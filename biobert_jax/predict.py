@@ -1,4 +1,4 @@
-"""Raw text to entities with character offsets."""
+"""Raw text to entities with character offsets; entities to relations."""
 
 import dataclasses
 import itertools
@@ -12,7 +12,7 @@ import numpy as np
 import tqdm
 from etils import epath
 
-from biobert_jax import run, weights
+from biobert_jax import relate, run, weights
 from biobert_jax.data import annotations, documents, windows
 from biobert_jax.data.packing import PackedRows
 from biobert_jax.data.sentences import split_sentences
@@ -49,6 +49,7 @@ class Tagger:
     model: str,
     counts: Counter[str] | None = None,
     do_lower_case: bool | None = None,
+    keep_entities: bool = False,
   ):
     """Opens a token classifier and compiles it.
 
@@ -57,6 +58,7 @@ class Tagger:
         Hugging Face folder.
       counts: receives what `windows.encode` notices.
       do_lower_case: casing, where no file of the model states it.
+      keep_entities: whether entities that documents have already stay.
 
     Raises:
       InputError: no token classifier there, or labels that are no BIO tags.
@@ -72,6 +74,7 @@ class Tagger:
     self._tags = bio_tags(opened.labels, model)
     self._tokenizer = opened.tokenizer
     self._counts = Counter() if counts is None else counts
+    self._keep = keep_entities
 
   def __call__(
     self, source: Iterable[documents.Document]
@@ -79,7 +82,8 @@ class Tagger:
     """Yields each document with the entities found in it.
 
     Args:
-      source: documents; entities they already have are dropped.
+      source: documents; entities they already have are dropped, unless they
+        are to be kept.
 
     Yields:
       The documents in their order; `text[start:end]` is an entity's text.
@@ -97,7 +101,7 @@ class Tagger:
       for sentence in sentences
     ]
     if not flat:
-      return [_with(document, []) for document in chunk]
+      return [self._with(document, []) for document in chunk]
     encoded = windows.encode(
       texts,
       self._tokenizer,
@@ -121,8 +125,16 @@ class Tagger:
           document.text, sentence, ids[first:last], probabilities[first:last]
         )
         first = last
-      tagged.append(_with(document, found))
+      tagged.append(self._with(document, found))
     return tagged
+
+  def _with(
+    self, document: documents.Document, found: list[documents.Entity]
+  ) -> documents.Document:
+    if self._keep:
+      both = {(e.start, e.end, e.type): e for e in (*document.entities, *found)}
+      found = [both[key] for key in sorted(both)]
+    return dataclasses.replace(document, entities=tuple(found))
 
   def _entities(
     self,
@@ -172,12 +184,6 @@ def _sentences(document: documents.Document) -> list[list[tuple[int, int]]]:
   return split_sentences(document.text, words, document.title_length)
 
 
-def _with(
-  document: documents.Document, found: list[documents.Entity]
-) -> documents.Document:
-  return dataclasses.replace(document, entities=tuple(found))
-
-
 def predict(
   workdir: str,
   source: str,
@@ -185,31 +191,41 @@ def predict(
   form: str,
   model: str = '',
   do_lower_case: str = '',
+  keep_entities: str = '',
 ) -> dict[str, Any]:
-  """Tags a file of raw text or PubTator.
+  """Tags a file of raw text or PubTator, or relates the entities of one.
 
   Args:
     workdir: folder of a training run; '' where `model` is given.
-    source: a file with one document a line, or PubTator; '-' is standard
-      input.
+    source: a file with one document a line, PubTator or JSONL; '-' is standard
+      input. A model of relations needs entities in it.
     output: the file (for brat, the folder) to write.
-    form: a key of `FORMATS`.
-    model: instead of `workdir`, any model that `Tagger` opens.
+    form: a key of `FORMATS`; of relations, of `relate.FORMATS`.
+    model: instead of `workdir`, any model that `Tagger` or `Relater` opens.
     do_lower_case: 'true' or 'false', where no file of the model states it.
+    keep_entities: 'true': those that are there already stay beside those that
+      are found.
 
   Returns:
-    `{"output", "documents", "entities", "per_type"}`.
+    `{"output", "documents", "entities", "per_type"}`, or that of
+    `relate.predict`.
 
   Raises:
     InputError: no model there, or unreadable text.
   """
   if bool(workdir) == bool(model):
     raise InputError('predict needs one of --workdir and --model')
-  if form not in FORMATS:
-    raise InputError(f'--format is {form!r}; choose from {sorted(FORMATS)}')
   if source != '-' and not epath.Path(source).exists():
     raise InputError(f'--input {source}: no such file')
   casing = weights.casing_of(do_lower_case)
+  if relate.relates(workdir or model):
+    return relate.predict(workdir or model, source, output, form, casing)
+  if form not in FORMATS:
+    raise InputError(f'--format is {form!r}; choose from {sorted(FORMATS)}')
+  if keep_entities not in ('', 'true', 'false'):
+    raise InputError(
+      f'--keep_entities is {keep_entities!r}; give true or false'
+    )
   counts: Counter[str] = Counter()
   types: Counter[str] = Counter()
   total = 0
@@ -217,7 +233,8 @@ def predict(
   def counted() -> Iterator[documents.Document]:
     nonlocal total
     # Only now: a writer has refused a wrong output by then.
-    tagger = Tagger(workdir or model, counts, casing)
+    keep = keep_entities == 'true'
+    tagger = Tagger(workdir or model, counts, casing, keep)
     tagged = tagger(documents.read_documents(source, counts))
     # On a terminal only.
     for document in tqdm.tqdm(tagged, unit=' documents', disable=None):

@@ -216,6 +216,11 @@ class Stop:
   def _ask(self, *_: Any) -> None:
     self._asked = True
 
+  @property
+  def asked(self) -> bool:
+    """Whether this process alone was asked; on several hosts never."""
+    return self._asked
+
   def _reached(self) -> bool:
     if jax.process_count() == 1:
       return self._asked
@@ -254,6 +259,7 @@ class Log:
     rate: optax.Schedule,
     start: int,
     meter: Meter,
+    may_write: Callable[[], None],
   ):
     """Opens the files of the first host.
 
@@ -264,13 +270,14 @@ class Log:
       rate: learning rate at a step.
       start: the step it continues from.
       meter: turns steps a second into other rates.
+      may_write: called before each line; it may raise to forbid it.
     """
     self._writer = None
     if is_first_host():
       self._writer = metric_writer.MetricWriter(workdir, start)
     self._every = config.train.log_every_steps
     self._patience = config.train.max_skipped_steps
-    self._meter = meter
+    self._meter, self._may_write = meter, may_write
     self._rate = rate
     self._pending: tuple[int, dict[str, jax.Array]] | None = None
     self._progress = metric_writer.Progress(
@@ -340,11 +347,21 @@ class Log:
       rates = self._meter((step - before) / spent, figures)
       scalars |= {f'train/{name}': value for name, value in rates.items()}
       scalars['train/input_wait_fraction'] = self._waited / spent
+      self._may_write()
       self._writer.write(step, scalars)
     self.restart_clock(step)
 
-  def scores(self, step: int, split: str, scored: Scored) -> None:
-    """Writes the scores of a split."""
+  def scores(
+    self, step: int, split: str, scored: Scored, goodput: float
+  ) -> None:
+    """Writes the scores of a split, and how much of the time was spent well.
+
+    Args:
+      step: after which.
+      split: that was scored.
+      scored: its scores.
+      goodput: fraction 0-1 of the run's time that went into steps.
+    """
     scalars = {
       f'{split}/{name}': value
       for name, value in scored.figures.items()
@@ -356,7 +373,8 @@ class Log:
       ', '.join(f'{k.split("/")[1]} {v:.2f}' for k, v in scalars.items()),
     )
     if self._writer is not None:
-      self._writer.write(step, scalars)
+      self._may_write()
+      self._writer.write(step, scalars | {'run/goodput': goodput})
 
   def close(self) -> None:
     """Closes files and bar."""

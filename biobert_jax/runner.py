@@ -1,4 +1,4 @@
-"""A token classifier of any form, run over rows of pieces."""
+"""A classifier of any form, run over rows of pieces."""
 
 import functools
 from collections.abc import Callable, Iterator
@@ -7,13 +7,14 @@ from typing import Any
 import jax
 import numpy as np
 
-from biobert_jax.data.packing import Batch, feature_shapes
+from biobert_jax.data import packing, sequence_rows
+from biobert_jax.data.packing import Batch
 from biobert_jax.errors import InputError
-from biobert_jax.evaluate import Evaluator
+from biobert_jax.evaluate import Evaluator, Shapes
 from biobert_jax.interchange import onnx, source, stablehlo
 from biobert_jax.models.parameters import to_tree
-from biobert_jax.tasks import ner
-from biobert_jax.tasks.task import Rows
+from biobert_jax.tasks import ner, relation
+from biobert_jax.tasks.task import Rows, Task
 from biobert_jax.training import sharding
 from biobert_jax.weights import Model
 
@@ -39,40 +40,88 @@ class TokenRunner:
     Raises:
       InputError: it is no token classifier.
     """
-    if model.head != 'token':
-      raise InputError(
-        f'{model.source.given}: its head is {model.head.replace("_", " ")}; '
-        'entities need a token classifier'
-      )
+    _check(model, 'token', 'entities need a token classifier')
     self.pack = model.source.form not in source.COMPILED
-    if self.pack:
-      self._run = _native(model, max_seq_length)
-    elif model.source.form == source.ONNX:
-      onnx_model = onnx.Model(model.source.weights)
-      self._run = lambda rows: by_program(onnx_model, rows, trim=True)
-    else:  # Compiled anew for each length: all rows are given one.
-      program = stablehlo.Model(model.source.folder)
-      self._run = lambda rows: by_program(program, rows, trim=False)
+    shapes = functools.partial(
+      packing.feature_shapes, max_seq_length=max_seq_length
+    )
+    self._run = _runner(model, ner.make_task, shapes, by_program)
 
   def __call__(self, rows: Rows) -> Outputs:
     """Yields every batch of `rows` with 'label' and 'probability' [B, L]."""
     return self._run(rows)
 
 
-def _native(model: Model, max_seq_length: int) -> Callable[[Rows], Outputs]:
+class SequenceRunner:
+  """Probabilities of every sequence of packed rows.
+
+  Attributes:
+    pack: whether several sequences may share a row.
+  """
+
+  def __init__(self, model: Model, max_seq_length: int, max_sequences: int):
+    """Compiles the model.
+
+    Args:
+      model: a sequence classifier in any form.
+      max_seq_length: pieces of a row.
+      max_sequences: of a row at most.
+
+    Raises:
+      InputError: it is no sequence classifier.
+    """
+    _check(model, 'sequence', 'relations need a sequence classifier')
+    self.pack = model.source.form not in source.COMPILED
+    shapes = functools.partial(
+      sequence_rows.feature_shapes,
+      max_seq_length=max_seq_length,
+      max_sequences=max_sequences,
+    )
+    self._run = _runner(model, relation.make_task, shapes, sequences_by_program)
+
+  def __call__(self, rows: Rows) -> Outputs:
+    """Yields every batch of `rows` with 'probability' [B, P, C]."""
+    return self._run(rows)
+
+
+def _check(model: Model, head: str, need: str) -> None:
+  if model.head != head:
+    raise InputError(
+      f'{model.source.given}: its head is {model.head.replace("_", " ")}; '
+      f'{need}'
+    )
+
+
+def _runner(
+  model: Model,
+  make_task: Callable[..., Task],
+  shapes: Shapes,
+  run_program: Callable[[Program, Rows, bool], Outputs],
+) -> Callable[[Rows], Outputs]:
+  if model.source.form not in source.COMPILED:
+    return _native(model, make_task, shapes)
+  if model.source.form == source.ONNX:
+    onnx_model = onnx.Model(model.source.weights)
+    return lambda rows: run_program(onnx_model, rows, True)
+  # Compiled anew for each length: all rows are given one.
+  program = stablehlo.Model(model.source.folder)
+  return lambda rows: run_program(program, rows, False)
+
+
+def _native(
+  model: Model, make_task: Callable[..., Task], shapes: Shapes
+) -> Callable[[Rows], Outputs]:
   """Our own step on all devices."""
   bert = model.bert
   if model.source.form == source.WORKDIR:  # As it was trained.
     compute = model.source.record['config']['compute']
     bert = bert.replace(dtype=compute['dtype'])
-  task = ner.make_task(bert, model.labels)
+  task = make_task(bert, model.labels)
   mesh = sharding.make_mesh('dp', 1)
-  evaluator = Evaluator(
-    *(task, mesh, 'dp', _ROWS),
-    functools.partial(feature_shapes, max_seq_length=max_seq_length),
-  )
+  evaluator = Evaluator(task, mesh, 'dp', _ROWS, shapes)
   tree = to_tree(model.params, scan_layers=False)
-  tree['bert'].pop('pooler', None)  # Some bring one that nothing here needs.
+  if 'pooler' not in evaluator.abstract_params['bert']:
+    tree['bert'].pop('pooler', None)  # Some bring one that nothing here needs.
   params = jax.tree.map(
     lambda array, layout: jax.make_array_from_callback(
       array.shape, layout, lambda index: array[index]
@@ -84,7 +133,7 @@ def _native(model: Model, max_seq_length: int) -> Callable[[Rows], Outputs]:
 
 
 def by_program(program: Program, rows: Rows, trim: bool) -> Outputs:
-  """Runs a program in the signature of transformers, a window a row.
+  """Runs a token classifier in the signature of transformers.
 
   Args:
     program: (input_ids, attention_mask, token_type_ids) -> outputs by name.
@@ -94,20 +143,48 @@ def by_program(program: Program, rows: Rows, trim: bool) -> Outputs:
   Yields:
     As `TokenRunner` does.
   """
+  for batch, logits in _logits(program, rows, trim):
+    shape = batch['input_ids'].shape
+    label = np.zeros(shape, np.int32)
+    probability = np.zeros(shape, np.float32)
+    longest = logits.shape[1]
+    label[:, :longest] = logits.argmax(axis=-1)
+    probability[:, :longest] = _softmax(logits).max(axis=-1)
+    yield batch, {'label': label, 'probability': probability}
+
+
+def sequences_by_program(program: Program, rows: Rows, trim: bool) -> Outputs:
+  """The same with a sequence classifier.
+
+  Yields:
+    Every batch with 'probability' [B, 1, C], as `tasks.relation` predicts it.
+  """
+  for batch, logits in _logits(program, rows, trim):
+    yield batch, {'probability': _softmax(logits)[:, None]}
+
+
+def _logits(
+  program: Program, rows: Rows, trim: bool
+) -> Iterator[tuple[Batch, np.ndarray]]:
+  """Every batch with what the program says of it, a window a row."""
   for batch in rows.eval_batches(_ROWS):
     real = batch['sequence_ids'] > 0
     longest = int(real.sum(axis=1).max()) if trim else rows.max_seq_length
-    logits = np.asarray(
-      program(
-        batch['input_ids'][:, :longest],
-        real[:, :longest].astype(np.int64),
-        batch['segment_ids'][:, :longest],
-      )['logits']
-    )
-    exponents = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    shares = exponents / exponents.sum(axis=-1, keepdims=True)
-    label = np.zeros(real.shape, np.int32)
-    probability = np.zeros(real.shape, np.float32)
-    label[:, :longest] = logits.argmax(axis=-1)
-    probability[:, :longest] = shares.max(axis=-1)
-    yield batch, {'label': label, 'probability': probability}
+    logits = program(
+      batch['input_ids'][:, :longest],
+      real[:, :longest].astype(np.int64),
+      batch['segment_ids'][:, :longest],
+    )['logits']
+    yield batch, np.asarray(logits)
+
+
+def _softmax(logits: np.ndarray) -> np.ndarray:
+  exponents = np.exp(logits - logits.max(axis=-1, keepdims=True))
+  return exponents / exponents.sum(axis=-1, keepdims=True)
+
+
+# Head -> how a corpus of it is run by a program.
+BY_PROGRAM: dict[str, Callable[[Program, Rows, bool], Outputs]] = {
+  'token': by_program,
+  'sequence': sequences_by_program,
+}

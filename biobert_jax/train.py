@@ -13,8 +13,9 @@ from biobert_jax import evaluate as evaluation
 from biobert_jax import experiment as experiments
 from biobert_jax import run
 from biobert_jax.data import pipeline
+from biobert_jax.supervision import supervised
 from biobert_jax.tasks.task import Scored
-from biobert_jax.training import checkpoint, metric_writer, sharding, state
+from biobert_jax.training import metric_writer, sharding, state
 
 _log = logging.getLogger(__name__)
 
@@ -37,8 +38,10 @@ def train(config: ConfigDict, workdir: str) -> dict[str, Any]:
     InputError: a wrong config or corpus, before anything is compiled.
     DivergedError: the loss is not finite.
     PreemptedError: SIGTERM; the state is saved.
+    StorageError: the disk refused a checkpoint.
+    TakenOverError: the same folder was given to a run that began later.
   """
-  began = time.monotonic()
+  began = time.time()
   folder = experiments.folder_of(workdir)
 
   # Mesh.
@@ -70,42 +73,48 @@ def train(config: ConfigDict, workdir: str) -> dict[str, Any]:
   run.say_counts(dataset.counts)
 
   with contextlib.ExitStack() as stack:
-    stop = run.Stop()
-    stack.callback(stop.close)
+    watch = stack.enter_context(supervised(config, folder, began))
+    checkpoints, timeline = watch.checkpoints, watch.timeline
     # Restore, or begin.
-    checkpoints = checkpoint.Checkpoints(folder, config.train.keep_checkpoints)
-    stack.callback(checkpoints.close)
     if checkpoints.latest_step is not None:
       now = checkpoints.restore(abstract, shardings)
       _log.info('resumed at step %d of %d', int(now.step), plan.num_steps)
     else:
       first_key = jax.random.key(config.seed)
-      now = state.create_state(task.init, optimizer, first_key, shardings)
+      now = watch.interruptible(
+        lambda: state.create_state(task.init, optimizer, first_key, shardings)
+      )
       now = now._replace(params=run.replace(now.params, weights))
     step = int(now.step)
 
     # Steps, compiled once, before the first batch is spent.
-    train_step = state.compile_train_step(
-      state.make_train_step(task, optimizer, mesh, specs, options),
-      mesh,
-      shardings,
-      run.abstract_arguments(abstract, train_rows, config.batch_size, key),
+    train_step = watch.interruptible(
+      lambda: state.compile_train_step(
+        state.make_train_step(task, optimizer, mesh, specs, options),
+        mesh,
+        shardings,
+        run.abstract_arguments(abstract, train_rows, config.batch_size, key),
+      )
     )
-    evaluator = evaluation.Evaluator(
-      task,
-      mesh,
-      strategy,
-      config.train.eval_batch_size,
-      train_rows.feature_shapes,
+    evaluator = watch.interruptible(
+      lambda: evaluation.Evaluator(
+        task,
+        mesh,
+        strategy,
+        config.train.eval_batch_size,
+        train_rows.feature_shapes,
+      )
     )
+    watch.interruptible(lambda: checkpoints.prepare(now))
+    timeline.ready(step)
     _log.info(
       'ready after %.1f s; %.1f MB of parameters and moments a device',
-      *(time.monotonic() - began, sharding.bytes_per_device(now) / 1e6),
+      *(time.time() - began, sharding.bytes_per_device(now) / 1e6),
     )
 
     # Loop. Figures of a step are read once the next step is on its way.
     meter = run.meter(experiment, train_rows)
-    log = run.Log(folder, config, plan, rate, step, meter)
+    log = run.Log(folder, config, plan, rate, step, meter, watch.may_write)
     stack.callback(log.close)
     batches = log.timed(
       sharding.place_batch(batch, mesh)
@@ -119,16 +128,17 @@ def train(config: ConfigDict, workdir: str) -> dict[str, Any]:
       )
     )
 
-    def check_stop() -> None:
-      stop.check(now, checkpoints.save, log.flush)
+    def check() -> None:
+      watch.check(now, log.flush)
 
     # The best scores that this process computed, by step.
     chosen: dict[int, Scored] = {}
 
     def choose_best() -> None:
-      outputs = evaluator.run(now.params, rows[data.devel_split], check_stop)
-      scored = dataset.score(data.devel_split, outputs)
-      log.scores(step, data.devel_split, scored)
+      with timeline.spent('evaluation'):
+        outputs = evaluator.run(now.params, rows[data.devel_split], check)
+        scored = dataset.score(data.devel_split, outputs)
+      log.scores(step, data.devel_split, scored, timeline.goodput())
       best = plan.selects and scored.selection > checkpoints.best_score()
       if best or step == plan.num_steps:
         chosen.clear()
@@ -140,13 +150,14 @@ def train(config: ConfigDict, workdir: str) -> dict[str, Any]:
     if step > 0 and plan.evaluates_after(step):
       choose_best()
     for batch in batches:
-      check_stop()
+      check()
       now, figures = train_step(now, batch, key)
       step += 1
       log.step(step, figures)
+      timeline.step(step)
       if plan.saves_after(step):
         log.flush()
-        checkpoints.save(now)
+        watch.save(now)
       if plan.evaluates_after(step):
         choose_best()
       if plan.saves_after(step):
@@ -158,12 +169,14 @@ def train(config: ConfigDict, workdir: str) -> dict[str, Any]:
     # Finish: the best parameters are scored.
     best = checkpoints.restore_best(abstract.params, shardings.params)
     best_step = checkpoints.best_step
+    watch.all_may_write()
     results = {}
     for split in splits:
       scored = chosen.get(best_step) if split == data.devel_split else None
       if scored is None:
-        outputs = evaluator.run(best, rows[split], check_stop)
-        scored = dataset.score(split, outputs)
+        with timeline.spent('evaluation'):
+          outputs = evaluator.run(best, rows[split], check)
+          scored = dataset.score(split, outputs)
       results[split] = scored.figures
       if experiments.is_first_host():
         evaluation.write_files(scored, folder)

@@ -27,7 +27,7 @@ from biobert_jax.interchange.source import Source
 from biobert_jax.models.config import BertConfig
 from biobert_jax.models.heads import HEADS
 from biobert_jax.models.parameters import to_flat, to_tree
-from biobert_jax.training import checkpoint
+from biobert_jax.training import saved_params
 
 CLASSIFIERS = ('token', 'sequence')
 # Groups of the name table besides encoder and pooler -> the head they make.
@@ -38,8 +38,13 @@ _HEADS = {
   ('qa_outputs',): 'span',
   ('yes_no',): 'yes_no',
 }
+# What the classifier of a task's work folder labels.
+_OF_TASK = {'ner': 'token', 'relation': 'sequence'}
 # How a task cuts text, kept with the weights.
-SETTINGS = ('max_seq_length', 'window_overlap', 'entity_type')
+SETTINGS = (
+  *('max_seq_length', 'window_overlap', 'entity_type'),
+  *('placeholders', 'joint_placeholders', 'negative', 'max_sequences'),
+)
 # The folders of an option's value.
 _ABSOLUTE = re.compile(r'=[/~]\S*/')
 SLOTS_FILE = 'optimizer.safetensors'
@@ -168,7 +173,7 @@ def read_params(found: Source, bert: BertConfig, skip: str = '') -> Imported:
   if found.form in source.COMPILED:
     return Imported({}, {}, Counter())
   if found.form in (source.WORKDIR, source.IMPORTED):
-    params = to_flat(checkpoint.read_params(found.weights))
+    params = to_flat(saved_params.read_params(found.weights))
     names.check(params, bert, found.weights)
     return Imported(params, _kept_slots(found), Counter())
   column = (
@@ -207,8 +212,8 @@ def _what_it_is(found: Source, contents: Imported) -> dict[str, Any]:
       'labels': labels_of(found)
     }
   if found.form == source.WORKDIR:
-    data = record['config']['data']
-    head = _head(contents.groups, found, 'token')
+    data, task = record['config']['data'], record['config']['task']
+    head = _head(contents.groups, found, _OF_TASK.get(task, ''))
     settings = {name: data[name] for name in SETTINGS if name in data}
     about = _about_run(found)
   else:
@@ -299,7 +304,7 @@ def import_weights(
   check_known(model)
   reads = model.source.folder
   with folder.written_aside(output, overwrite, reads) as aside:
-    checkpoint.write_params(
+    saved_params.write_params(
       aside / PARAMS_FOLDER, to_tree(model.params, scan_layers=False)
     )
     model.tokenizer.save(aside, model.bert.max_position_embeddings)

@@ -1,10 +1,13 @@
 """Disease and chemical names in the embedded sample; a minute on a laptop.
 
     python -m biobert_jax train --config=configs/quickstart.py:tiny \\
-      --workdir=runs/quickstart
+      --workdir=runs/sample
 
-The sample is invented (biobert_jax/sample/ner): it shows that the whole path
-runs and says nothing about a model.
+With `--config.init_from=` it goes on from what configs/quickstart_pretrain.py
+left, as scripts/quickstart.sh does. The sample is invented
+(biobert_jax/sample/ner): it shows that the whole path runs and says nothing
+about a model. Test F1: 88.0 from random weights, 89.3 from pre-trained ones;
+their 95 % intervals, 81-94 and 83-95, say that this may be chance.
 """
 
 import pathlib
@@ -21,6 +24,9 @@ def get_config(size: str = 'tiny') -> ml_collections.ConfigDict:
   config = ner.get_config(size, str(sample))
   # So few sentences cannot teach every word in two spellings.
   config.vocab.do_lower_case = True
+  # Stated, since the sample's pre-training goes without.
+  config.model.hidden_dropout_prob = 0.1
+  config.model.attention_probs_dropout_prob = 0.1
   config.train.epochs = 30.0
   config.train.evaluations = 6
   return config.lock()

@@ -3,10 +3,12 @@
 #
 #   bash scripts/quickstart.sh [--workdir DIR]
 #
-# Makes .venv where it is missing, trains a tiny tagger on the sample that comes
-# with the code (biobert_jax/sample), scores it, exports it for Hugging Face and
-# tags a paragraph with the export. DIR (default runs/quickstart; relative to
-# the repository) is removed first if an earlier quick start made it.
+# Makes .venv where it is missing. From the sample that comes with the code
+# (biobert_jax/sample) it makes a vocabulary and token shards, pre-trains a tiny
+# BERT on them and fine-tunes that to a tagger. It scores the tagger, exports it
+# for Hugging Face and tags a paragraph with the export. DIR (default
+# runs/quickstart; relative to the repository) is removed first if an earlier
+# quick start made it.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -26,13 +28,13 @@ done
 [[ -n "$workdir" ]] || fail '--workdir needs a folder.'
 
 export JAX_PLATFORMS="${JAX_PLATFORMS:-cpu}" TF_CPP_MIN_LOG_LEVEL=2
-readonly SAMPLE=biobert_jax/sample/ner
+readonly SAMPLE=biobert_jax/sample STEPS=10
 readonly MARK=quickstart.txt  # Written into a folder that is ours to remove.
 
 step() {  # step NUMBER TITLE COMMAND...: its last line of output in $result.
   local number=$1 title=$2 start=$SECONDS code=0
   shift 2
-  printf '\n[%s/6] %s\n      %s\n' "$number" "$title" "$*"
+  printf '\n[%s/%s] %s\n      %s\n' "$number" "$STEPS" "$title" "$*"
   result=$("$@") || code=$?
   result=${result##*$'\n'}
   if ((code)); then
@@ -56,20 +58,32 @@ PATH="$PWD/.venv/bin:$PATH"
 mkdir -p -- "$workdir"
 echo 'scripts/quickstart.sh made this folder and may remove it.' \
   >"$workdir/$MARK"
-step 2 'Train a tiny tagger on the sample' \
+step 2 'Build a vocabulary of word pieces' \
+  python scripts/build_vocabulary.py --input "$SAMPLE/pubmed/*.xml" \
+  --output "$workdir/vocabulary" --size 4000 --do_lower_case true
+step 3 'Make token shards of the PubMed records' \
+  python scripts/prepare_corpus.py --input "$SAMPLE/pubmed/*.xml" \
+  --output "$workdir/corpus" --vocab "$workdir/vocabulary/vocab.txt" \
+  --do_lower_case true --held_out 0.1
+step 4 'Report on the shards' \
+  python scripts/corpus_report.py "$workdir/corpus"
+step 5 'Pre-train a tiny BERT on the shards' \
+  python -m biobert_jax train --config=configs/quickstart_pretrain.py:tiny \
+  --workdir="$workdir/pretrained" --config.data.dir="$workdir/corpus"
+step 6 'Fine-tune it to a tagger of diseases and chemicals' \
   python -m biobert_jax train --config=configs/quickstart.py:tiny \
-  --workdir="$workdir"
-step 3 'Score it on the test split' \
+  --workdir="$workdir" --config.init_from="$workdir/pretrained"
+step 7 'Score the tagger on the test split' \
   python -m biobert_jax evaluate --workdir="$workdir" --split=test
 scores=$result
-step 4 'Export it for Hugging Face' \
+step 8 'Export it for Hugging Face' \
   python scripts/export_weights.py --workdir="$workdir" --format=huggingface \
   --output="$workdir/huggingface"
 for format in jsonl html; do
-  step "$([[ $format == jsonl ]] && echo 5 || echo 6)" \
+  step "$([[ $format == jsonl ]] && echo 9 || echo 10)" \
     "Tag raw text with the export (as $format)" \
     python -m biobert_jax predict --model="$workdir/huggingface" \
-    --input="$SAMPLE/paragraph.txt" --output="$workdir/paragraph.$format" \
+    --input="$SAMPLE/ner/paragraph.txt" --output="$workdir/paragraph.$format" \
     --format="$format"
 done
 

@@ -23,6 +23,25 @@ def entities_by_type(predictions: Path) -> dict[str, list[str]]:
   return found
 
 
+def masked_lm_losses(pretrained: Path) -> tuple[float, float, int]:
+  """How well masked pieces are told, before and after pre-training.
+
+  Before the first update no text has been seen, so that the first training
+  batch is as good as held-out text.
+
+  Args:
+    pretrained: a work folder of `train`.
+
+  Returns:
+    Loss (nats a piece) before, on held-out text after, and the steps between.
+  """
+  metrics = (pretrained / 'metrics.jsonl').read_text(encoding='utf-8')
+  first = json.loads(metrics.splitlines()[0])
+  results = json.loads((pretrained / 'results.json').read_text('utf-8'))
+  held_out = results['results']['validation']['masked_lm_loss']
+  return first['train/masked_lm_loss'], held_out, results['step']
+
+
 def report(workdir: Path, scores: dict[str, float], seconds: int) -> str:
   """What was made, where it lies and what to try next.
 
@@ -35,7 +54,12 @@ def report(workdir: Path, scores: dict[str, float], seconds: int) -> str:
     Lines to print.
   """
   outputs = {
-    'trained model and its config': '',
+    'vocabulary of word pieces': 'vocabulary/vocab.txt',
+    'token shards of the PubMed records': 'corpus',
+    'report on them': 'corpus/report/report.html',
+    'pre-trained model': 'pretrained',
+    'its curves': 'pretrained/curves.png',
+    'tagger, fine-tuned from it, and its config': '',
     'scores of devel and test': 'results.json',
     'tagged test split (token, gold, predicted)': 'predictions_test.tsv',
     'the model for transformers, with its card': 'huggingface',
@@ -44,11 +68,14 @@ def report(workdir: Path, scores: dict[str, float], seconds: int) -> str:
   }
   lines = [f'Quick start done in {seconds} s.', '']
   lines += [f'  {what:<44}{workdir / name}' for what, name in outputs.items()]
+  before, after, steps = masked_lm_losses(workdir / 'pretrained')
   lines += [
     '',
+    f'  masked pieces: loss {before:.2f} before pre-training, {after:.2f} on '
+    f'held-out text after {steps} steps',
     f'  test F1 {scores["f1"]:.1f} (precision {scores["precision"]:.1f}, '
     f'recall {scores["recall"]:.1f}) on the invented sample:',
-    '  it says that the programs work, not that the model is good.',
+    '  they say that the programs work, not that the model is good.',
     '',
   ]
   found = entities_by_type(workdir / 'paragraph.jsonl')

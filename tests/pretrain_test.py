@@ -6,28 +6,18 @@ import pathlib
 import jax
 import numpy as np
 import pytest
-from etils import epath
 
 from biobert_jax import errors, evaluate, experiment, run, train, weights
 from biobert_jax.data.wordpiece import WordPieceTokenizer
-from biobert_jax.training import checkpoint
 from tests import small_corpus, small_run
 from tests.data import tf_examples_test
+from tests.saved_state import leaves_of
 
 FIGURES = {
   f'{what}_{figure}'
   for what in ('masked_lm', 'next_sentence')
   for figure in ('loss', 'accuracy', 'count')
 }
-
-
-def state_of(folder: pathlib.Path, step: int) -> list[np.ndarray]:
-  """The bytes of a saved state, in a fixed order."""
-  checkpoints = checkpoint.Checkpoints(epath.Path(folder), 2)
-  assert checkpoints.latest_step == step
-  state = checkpoints._latest.restore(step)
-  checkpoints.close()
-  return [np.asarray(leaf) for leaf in jax.tree.leaves(state)]
 
 
 def records(folder: pathlib.Path) -> list[dict]:
@@ -65,6 +55,7 @@ def test_learns_and_reports(whole):
   )
   scored = [r for r in found if 'validation/masked_lm_loss' in r]
   assert [r['step'] for r in scored] == [6, 12]
+  assert all(0 < r['run/goodput'] < 1 for r in scored)
   assert (folder / 'curves.png').stat().st_size > 0
 
 
@@ -94,7 +85,7 @@ def test_resumed_run_has_the_bytes_of_an_unbroken_one(
     with pytest.raises(errors.PreemptedError, match=f'at step {stop_at}'):
       train.train(small_run.pretraining(str(shards)), str(tmp_path))
   train.train(small_run.pretraining(str(shards)), str(tmp_path))
-  for a, b in zip(state_of(folder, 12), state_of(tmp_path, 12), strict=True):
+  for a, b in zip(leaves_of(folder, 12), leaves_of(tmp_path, 12), strict=True):
     np.testing.assert_array_equal(a, b)
 
 

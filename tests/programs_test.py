@@ -71,6 +71,32 @@ def test_offsets_are_code_points(trained, tmp_path):
     assert 0 < entity['score'] <= 1
 
 
+def test_entities_that_are_there_stay_when_asked(trained, tmp_path):
+  folder, _ = trained
+  source, out = tmp_path / 'in.jsonl', tmp_path / 'out.jsonl'
+  given = [
+    {'start': 0, 'end': 7, 'type': 'Word', 'text': 'Aspirin', 'score': 0.5},
+    {'start': 25, 'end': 29, 'type': 'Word', 'text': 'rats', 'score': 0.5},
+  ]
+  row = {'id': 'a', 'text': TEXT.split('\n')[0], 'entities': given}
+  source.write_text(json.dumps(row))
+  found = {}
+  for keep in ('', 'false', 'true'):
+    predict.predict(
+      str(folder), str(source), str(out), 'jsonl', keep_entities=keep
+    )
+    found[keep] = json.loads(out.read_text('utf-8'))['entities']
+  assert found[''] == found['false'] != []
+  assert not [entity for entity in found[''] if entity['type'] == 'Word']
+  both = [*given, *found['']]
+  both.sort(key=lambda entity: (entity['start'], entity['end'], entity['type']))
+  assert found['true'] == both
+  with pytest.raises(InputError, match="--keep_entities is 'yes'"):
+    predict.predict(
+      str(folder), str(source), str(out), 'jsonl', keep_entities='yes'
+    )
+
+
 def test_tagging_does_not_depend_on_neighbours(trained):
   """A document alone is tagged as in company, in any order."""
   folder, _ = trained
@@ -115,6 +141,14 @@ def test_commands_print_one_json_line(trained, tmp_path, capsys):
   assert json.loads(printed[-1])['split'] == 'test'
 
 
+def test_an_unknown_split_is_named(trained, capsys):
+  folder, _ = trained
+  arguments = ['evaluate', f'--workdir={folder}', '--split=dev']
+  assert command_line.main(arguments) == 3
+  known = "split 'dev' is not one of train, devel, train_dev, test"
+  assert known in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
   ('arguments', 'message'),
   [
@@ -139,7 +173,6 @@ def test_commands_print_one_json_line(trained, tmp_path, capsys):
       ],
       'batch_size=many',
     ),
-    (['evaluate', '--workdir=W', '--split=dev'], 'split'),
     (['evaluate', '--workdir=W', 'split=test'], "'split=test' is no flag"),
     (['evaluate', '--workdir=/no/such'], '/no/such/config.json'),
     (['predict', '--workdir=W', '--input=-'], 'needs --output'),

@@ -11,21 +11,12 @@ import time
 import jax
 import numpy as np
 import pytest
-from etils import epath
 
 from biobert_jax import errors, run, train
-from biobert_jax.training import checkpoint
 from tests import small_run
+from tests.saved_state import leaves_of
 
 ROOT = pathlib.Path(__file__).parents[1]
-
-
-def leaves_of(folder: pathlib.Path, step: int) -> list[np.ndarray]:
-  """The bytes of a saved state, in a fixed order."""
-  checkpoints = checkpoint.Checkpoints(epath.Path(folder), 2)
-  state = checkpoints._latest.restore(step)
-  checkpoints.close()
-  return [np.asarray(leaf) for leaf in jax.tree.leaves(state)]
 
 
 def records(folder: pathlib.Path) -> list[dict]:

@@ -16,7 +16,7 @@ from biobert_jax import evaluate, experiment, predict, run, train, weights
 from biobert_jax.errors import InputError
 from biobert_jax.interchange import huggingface, source
 from biobert_jax.models.heads import HEADS
-from biobert_jax.training import checkpoint
+from biobert_jax.training import saved_params
 from tests import model_folders, small_run
 from tests.interchange import random_models
 from tests.model_folders import LABELS
@@ -285,11 +285,11 @@ def test_a_flipped_bit_in_a_work_folder_names_the_parameter(
 ) -> None:
   train.train(small_run.config(train__epochs=1.0), str(tmp_path / 'run'))
   params = max((tmp_path / 'run' / 'best').glob('[0-9]*')) / 'params'
-  step = checkpoint.read_params(params)
+  step = saved_params.read_params(params)
   table = step['bert']['embeddings']['word_embeddings']
   table[3, 5] += 1e-3
   shutil.rmtree(params)
-  checkpoint.write_params(params, step)
+  saved_params.write_params(params, step)
   for program in (
     lambda: weights.open_model(tmp_path / 'run'),
     lambda: evaluate.evaluate(str(tmp_path / 'run'), 'test'),

@@ -288,26 +288,53 @@ def _json_entity(given: Any, text: str, name: str, line: int) -> Entity:
 
 
 @dataclasses.dataclass
-class _Block:
-  """The lines of one PubTator document, not yet made sense of."""
+class PubtatorBlock:
+  """The lines of one PubTator document, not yet made sense of.
+
+  Attributes:
+    id: The document's.
+    line: Where it starts.
+    parts: `t` and `a` -> title and abstract.
+    rows: Line and fields of each entity and relation.
+  """
 
   id: str
   line: int
   parts: dict[str, str] = dataclasses.field(default_factory=dict)
   rows: list[tuple[int, list[str]]] = dataclasses.field(default_factory=list)
 
+  def document(self, name: str) -> Document:
+    """Its text, without entities; `name` is the file's."""
+    if 't' not in self.parts:
+      what = f'document {self.id} has no `{self.id}|t|` line'
+      raise InputError.at(name, self.line, what)
+    text, abstract = self.parts['t'], self.parts.get('a', '')
+    title_length = len(text) if abstract else None
+    if abstract:
+      text = f'{text}\n{abstract}'
+    return Document(self.id, text, (), title_length, name, self.line)
 
-def _pubtator(
-  lines: Iterable[tuple[int, str]], name: str, counts: Counter[str]
-) -> Iterator[Document]:
-  block: _Block | None = None
+
+def pubtator_blocks(
+  lines: Iterable[tuple[int, str]], name: str
+) -> Iterator[PubtatorBlock]:
+  """The documents of PubTator, each with its lines.
+
+  Args:
+    lines: Of the file, as `read_lines` gives them.
+    name: The file, for messages.
+
+  Raises:
+    InputError: A part that comes twice, or a line of no document.
+  """
+  block: PubtatorBlock | None = None
   for number, line in lines:
     match = PUBTATOR_LINE.match(line)
     if block and (not line.strip() or match and match[1] != block.id):
-      yield _document(block, name, counts)
+      yield block
       block = None
     if match:
-      block = block or _Block(match[1], number)
+      block = block or PubtatorBlock(match[1], number)
       if match[2] in block.parts or block.rows:
         what = f'document {block.id} has this part already'
         raise InputError.at(name, number, f'{what}: put a blank line between')
@@ -319,29 +346,30 @@ def _pubtator(
         raise InputError.at(name, number, f'{what} lines come first')
       block.rows.append((number, fields))
   if block:
-    yield _document(block, name, counts)
+    yield block
 
 
-def _document(block: _Block, name: str, counts: Counter[str]) -> Document:
-  if 't' not in block.parts:
-    what = f'document {block.id} has no `{block.id}|t|` line'
-    raise InputError.at(name, block.line, what)
-  text, abstract = block.parts['t'], block.parts.get('a', '')
-  title_length = len(text) if abstract else None
-  if abstract:
-    text = f'{text}\n{abstract}'
-  entities = []
-  for number, fields in block.rows:
-    if len(fields) > 3 and re.fullmatch(r'[A-Za-z]\w*', fields[1]):
-      counts['relation_lines_skipped'] += 1
-    else:
-      entities.append(_entity(fields, text, name, number, counts))
-  kept = without_overlaps(entities)
-  if len(kept) < len(entities):
-    counts['overlapping_mentions_dropped'] += len(entities) - len(kept)
-  return Document(
-    block.id, text, tuple(kept), title_length, path=name, line=block.line
-  )
+def is_relation(fields: Sequence[str]) -> bool:
+  """Whether the fields of a PubTator line are a relation, not an entity."""
+  return len(fields) > 3 and bool(re.fullmatch(r'[A-Za-z]\w*', fields[1]))
+
+
+def _pubtator(
+  lines: Iterable[tuple[int, str]], name: str, counts: Counter[str]
+) -> Iterator[Document]:
+  for block in pubtator_blocks(lines, name):
+    document = block.document(name)
+    entities = []
+    for number, fields in block.rows:
+      if is_relation(fields):
+        counts['relation_lines_skipped'] += 1
+      else:
+        entity = pubtator_entity(fields, document.text, name, number, counts)
+        entities.append(entity)
+    kept = without_overlaps(entities)
+    if len(kept) < len(entities):
+      counts['overlapping_mentions_dropped'] += len(entities) - len(kept)
+    yield dataclasses.replace(document, entities=tuple(kept))
 
 
 def flat(text: str) -> str:
@@ -349,9 +377,21 @@ def flat(text: str) -> str:
   return text.translate({9: ' ', 10: ' ', 13: ' '})
 
 
-def _entity(
-  fields: list[str], text: str, name: str, line: int, counts: Counter[str]
+def pubtator_entity(
+  fields: Sequence[str], text: str, name: str, line: int, counts: Counter[str]
 ) -> Entity:
+  """The entity of a PubTator line.
+
+  Args:
+    fields: id, start, end, mention, type, and whatever follows.
+    text: Of its document.
+    name: The file, for messages.
+    line: Its line there.
+    counts: Takes `mentions_with_trailing_blanks`.
+
+  Raises:
+    InputError: Its mention is not the text at its offsets.
+  """
   if len(fields) < 5 or not all(
     re.fullmatch('[0-9]{1,9}', field) for field in fields[1:3]
   ):

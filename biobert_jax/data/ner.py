@@ -22,10 +22,12 @@ __all__ = [
   'check_labels',
   'count_overlap',
   'find_split',
+  'is_pubtator',
   'label_set',
   'read_columns',
   'read_split',
   'sentences_from_documents',
+  'split_in_name',
 ]
 
 SPLITS = ('train', 'devel', 'train_dev', 'test')
@@ -92,7 +94,7 @@ def find_split(
   stems = _STEMS.get(split, (split,))
   named = {f'{stem}.{ending}' for stem in stems for ending in EXTENSIONS}
   found = [f for f in files if f.name in named] or [
-    f for f in files if _split_in_name(f.name) == split and _is_pubtator(f)
+    f for f in files if split_in_name(f.name) == split and is_pubtator(f)
   ]
   if len(found) > 1:
     names = ', '.join(f.name for f in found)
@@ -102,7 +104,8 @@ def find_split(
   return found[0] if found else None
 
 
-def _split_in_name(name: str) -> str:
+def split_in_name(name: str) -> str:
+  """The split that a file's name tells; '' where it tells none, or two."""
   train = re.search('train', name, re.IGNORECASE)
   devel = re.search('dev|valid', name, re.IGNORECASE)
   test = re.search('test', name, re.IGNORECASE)
@@ -115,7 +118,8 @@ def _split_in_name(name: str) -> str:
   }.get((bool(train), bool(devel)), '')
 
 
-def _is_pubtator(path: pathlib.Path) -> bool:
+def is_pubtator(path: pathlib.Path) -> bool:
+  """Whether a file begins as PubTator does."""
   with open(path, 'rb') as file:
     start = file.read(65536).decode(errors='replace').lstrip('\ufeff\r\n\t ')
   return bool(documents.PUBTATOR_START.match(start))
@@ -161,7 +165,7 @@ def read_split(
     if split in ('devel', 'test'):
       held += f' (--config.data.{split}_split= trains without it)'
     raise InputError(f'{directory}: {what}; the folder holds {held}')
-  if _is_pubtator(path):
+  if is_pubtator(path):
     read = documents.read_pubtator(path, counts)
     sentences = sentences_from_documents(read, counts)
     if not sentences:

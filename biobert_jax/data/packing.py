@@ -75,13 +75,19 @@ class RowPlan:
     return len(self.row_offsets) - 1
 
 
-def plan_rows(lengths: np.ndarray, max_seq_length: int, pack: bool) -> RowPlan:
+def plan_rows(
+  lengths: np.ndarray,
+  max_seq_length: int,
+  pack: bool,
+  max_windows: int | None = None,
+) -> RowPlan:
   """Fills rows with the longest window that fits, until none does.
 
   Args:
     lengths: [windows] pieces of each, at most `max_seq_length`.
     max_seq_length: pieces of a row.
     pack: False gives each window a row of its own, in the given order.
+    max_windows: of a row at most; None: as many as fit.
 
   Returns:
     The plan; it depends on the multiset of lengths only (packed).
@@ -103,7 +109,7 @@ def plan_rows(lengths: np.ndarray, max_seq_length: int, pack: bool) -> RowPlan:
     if longest == 0:
       break
     used, ordinal, length = 0, 0, longest
-    while length > 0:
+    while length > 0 and ordinal != max_windows:
       if left[length]:
         left[length] -= 1
         ordinal += 1
@@ -134,6 +140,7 @@ class PackedRows:
     max_seq_length: int,
     pack: bool,
     seed: int = 0,
+    max_windows: int | None = None,
   ):
     """Lays the windows out.
 
@@ -143,6 +150,7 @@ class PackedRows:
       max_seq_length: pieces of a row.
       pack: several windows a row, or one.
       seed: of the order of training batches.
+      max_windows: of a row at most; None: as many as fit.
     """
     if len(labels) != windows.num_words:
       raise ValueError(f'{len(labels)} labels for {windows.num_words} words')
@@ -150,7 +158,7 @@ class PackedRows:
     self.labels = labels
     self.max_seq_length = max_seq_length
     self.seed = seed
-    self.plan = plan_rows(windows.lengths, max_seq_length, pack)
+    self.plan = plan_rows(windows.lengths, max_seq_length, pack, max_windows)
     self._deal = functools.lru_cache(maxsize=2)(self._deal_epoch)
     # Places and windows of equal length correspond, both sorted by length.
     # Unpacked and unshuffled, window i stands in row i.

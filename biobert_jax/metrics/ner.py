@@ -20,6 +20,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from biobert_jax.metrics import bootstrap as bootstrap_
+
 _OUTSIDE = 'O'  # Also what the script sees at a sentence break.
 _NAME_OF_UNTYPED = 'entity'  # In `as_dict`: a JSON key must say something.
 
@@ -370,16 +372,11 @@ def _mistakes(
 
 def _interval(
   counts: np.ndarray, resamples: int, seed: int
-) -> tuple[float, float] | None:
-  """95 % percentile interval of F1 over sentences drawn with replacement."""
-  if not resamples or not len(counts):
-    return None
-  # Sentences with equal counts are interchangeable: drawing how often each
-  # kind occurs is the same draw, at the cost of the number of kinds.
-  kinds, sizes = np.unique(counts, axis=0, return_counts=True)
-  random = np.random.default_rng(seed)
-  drawn = random.multinomial(len(counts), sizes / len(counts), resamples)
-  gold, predicted, correct = (drawn @ kinds).T
-  f1 = 200 * correct / np.maximum(gold + predicted, 1)
-  low, high = np.percentile(f1, [2.5, 97.5])
-  return float(low), float(high)
+) -> bootstrap_.Interval | None:
+  """Of F1, percent, over sentences drawn with replacement."""
+
+  def f1(sums: np.ndarray) -> np.ndarray:
+    gold, predicted, correct = sums.T
+    return 200 * correct / np.maximum(gold + predicted, 1)
+
+  return bootstrap_.interval(counts, f1, resamples=resamples, seed=seed)

@@ -340,7 +340,7 @@ class PretrainingDataset:
     return Scored(figures, -figures['masked_lm_loss'], {})
 
 
-def _said(statistics: Mapping[str, Any]) -> str:
+def _said(statistics: Mapping[str, int | float]) -> str:
   """What rows hold, in a line."""
   shares = (
     *('fill', 'random_next', 'unlabelled', 'drawn_short', 'shortened_by_room'),

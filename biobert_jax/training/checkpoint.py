@@ -2,21 +2,23 @@
 
 Under a work folder, `checkpoints/STEP/` hold whole states and `best/STEP/`
 the parameters that scored highest on devel, with their score. Orbax writes
-each aside and renames it when complete.
+each aside and renames it when complete; fingerprints beside it show damage.
 """
 
-import logging
+import contextlib
+import functools
 import math
-import os
+from collections.abc import Callable, Iterator
 from typing import Any
 
-import jax
-import numpy as np
 import orbax.checkpoint as ocp
 from etils import epath
 
-from biobert_jax.errors import InputError
+from biobert_jax.errors import InputError, StorageError, UserError
+from biobert_jax.training import guard
+from biobert_jax.training.commit import Commit, quieten_orbax
 from biobert_jax.training.fingerprint import fingerprints
+from biobert_jax.training.saved_params import compare
 from biobert_jax.training.state import TrainState
 
 
@@ -33,62 +35,140 @@ class _Manager(ocp.CheckpointManager):
 
 
 def _manager(folder: epath.Path, keep: int) -> Any:
-  options = ocp.CheckpointManagerOptions(max_to_keep=keep, create=True)
+  options = ocp.CheckpointManagerOptions(
+    max_to_keep=keep,
+    create=True,
+    # Hosts must not disagree on which steps there are.
+    single_host_load_and_broadcast=True,
+    # Two managers may save at the same time, and must not meet at a barrier.
+    multiprocessing_options=ocp.options.MultiprocessingOptions(
+      barrier_sync_key_prefix=folder.name
+    ),
+  )
   return _Manager(folder, options=options)
 
 
-def _targets(abstract: Any, shardings: Any) -> Any:
-  """What to restore: shapes, and where each piece is to lie."""
-  return jax.tree.map(
-    lambda x, s: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=s),
-    abstract,
-    shardings,
-  )
+def _step_of(manager: Any) -> int | None:
+  step = manager.latest_step()
+  # On several hosts it is NumPy's: broadcast, and no JSON.
+  return None if step is None else int(step)
+
+
+@contextlib.contextmanager
+def _storage_errors(folder: epath.Path) -> Iterator[None]:
+  """What the disk refuses, also in the background, in one line."""
+  try:
+    yield
+  except UserError:
+    raise
+  # TensorStore's are ValueErrors, JAX's and a barrier's RuntimeErrors.
+  except (OSError, ValueError, RuntimeError) as error:
+    reason = ' '.join(str(error).split())[:200]
+    raise StorageError(
+      f'{folder}: {reason}; earlier steps are kept; free some space, then run '
+      'the same command again'
+    ) from error
 
 
 class Checkpoints:
   """The checkpoints of one work folder."""
 
-  def __init__(self, workdir: epath.Path, keep: int):
+  def __init__(
+    self,
+    workdir: epath.Path,
+    keep: int,
+    before_write: Callable[[], None] = lambda: None,
+  ):
     """Opens or creates them.
 
     Args:
       workdir: absolute path of the work folder.
       keep: how many of the latest states stay.
+      before_write: called before each save; it may raise to forbid it.
     """
+    quieten_orbax()
     self._latest = _manager(workdir / 'checkpoints', keep)
     self._best = _manager(workdir / 'best', 1)
     self._best_score: float | None = None
+    self._before_write = before_write
+    self._commit: Commit | None = None
 
   @property
   def latest_step(self) -> int | None:
     """The step to resume from, or None."""
-    step: int | None = self._latest.latest_step()
-    return step
+    return _step_of(self._latest)
+
+  def drop_unfinished(self) -> None:
+    """Deletes what killed runs left half written; for the only writer."""
+    for manager in (self._latest, self._best):
+      guard.drop_unfinished(manager.directory)
+
+  def prepare(self, state: TrainState) -> None:
+    """Compiles what `save` computes: a preempted host has no time for it."""
+    fingerprints((state, state.params))
 
   def save(self, state: TrainState) -> None:
-    """Saves a whole state in the background, unless it is there already."""
+    """Saves a whole state in the background, unless it is there already.
+
+    Raises:
+      StorageError: this save, or the one before it, cannot be written.
+      DivergedError: a number of the state is not finite.
+    """
     step = int(state.step)
     if step in self._latest.all_steps():
       return
-    # Nothing later may be on disk before the best that was found earlier:
-    # a killed run would go on without it.
-    self._best.wait_until_finished()
-    saved = self._latest.save(step, args=ocp.args.StandardSave(state))
+    self._before_write()
+    commit = Commit(self._latest, step)
+    record = guard.record_of(step, state)
+    with _storage_errors(self._latest.directory):
+      # Nothing later may be on disk before the best that was found earlier:
+      # a killed run would go on without it.
+      self._best.wait_until_finished()
+      saved = self._latest.save(
+        step,
+        args=ocp.args.Composite(
+          **{
+            guard.STATE: ocp.args.StandardSave(state),
+            guard.GUARD: ocp.args.JsonSave(record),
+          }
+        ),
+      )
     if not saved:
       raise InputError(
         f'checkpoint of step {step} was refused: a later step '
         f'({self._latest.latest_step()}) lies in the work folder; '
         'use another --workdir'
       )
+    self._commit = commit
+    commit.start()
+
+  def check(self) -> None:
+    """Waits for nothing; raises what kept the last save from the disk.
+
+    Raises:
+      StorageError: names the folder and the reason.
+    """
+    if self._commit is not None and self._commit.failure is not None:
+      with _storage_errors(self._latest.directory):
+        raise self._commit.failure
 
   def restore(self, abstract: TrainState, shardings: TrainState) -> TrainState:
-    """The latest state, laid out as `shardings` say, on any mesh."""
-    step = self._latest.latest_step()
-    target = _targets(abstract, shardings)
-    state: TrainState = self._latest.restore(
-      step, args=ocp.args.StandardRestore(target)
+    """The latest whole state, laid out as `shardings` say, on any mesh.
+
+    Later ones that are damaged are moved to `checkpoints_damaged/`.
+
+    Raises:
+      InputError: none is whole.
+    """
+    folder = self._latest.directory
+    steps = [int(step) for step in self._latest.all_steps()]
+    read = functools.partial(
+      guard.read_step, folder, target=guard.targets(abstract, shardings)
     )
+    state, damaged = guard.newest_whole(steps, read, folder)
+    if damaged:
+      guard.set_aside(folder, damaged)
+      self._latest.reload()
     return state
 
   def best_score(self) -> float:
@@ -101,28 +181,40 @@ class Checkpoints:
     step = self._best.latest_step()
     if step is None:
       return -math.inf
-    restored = self._best.restore(
-      step, args=ocp.args.Composite(score=ocp.args.JsonRestore())
-    )
-    return float(restored['score']['score'])
+    try:
+      restored = self._best.restore(
+        step, args=ocp.args.Composite(score=ocp.args.JsonRestore())
+      )
+      return float(restored['score']['score'])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+      raise InputError(
+        f'{self._best.directory / str(step)}: the score is damaged; move this '
+        'folder away, and the best is chosen among the steps to come'
+      ) from error
 
   def save_best(self, step: int, params: Any, score: float) -> None:
-    """Replaces the best parameters."""
+    """Replaces the best parameters.
+
+    Raises:
+      StorageError: this save, or the one before it, cannot be written.
+      DivergedError: a parameter is not finite.
+    """
     if step in self._best.all_steps():
       return
-    saved = self._best.save(
-      step,
-      args=ocp.args.Composite(
-        params=ocp.args.StandardSave(params),
-        score=ocp.args.JsonSave(
-          {'score': score, 'fingerprints': fingerprints(params)}
+    self._before_write()
+    record = {'score': score, **guard.record_of(step, params)}
+    with _storage_errors(self._best.directory):
+      for later in [s for s in self._best.all_steps() if s > step]:
+        # Found by a run that was killed before its checkpoint, on another
+        # mesh, and beaten here; Orbax would refuse to go back.
+        self._best.wait_until_finished()
+        self._best.delete(later)
+      self._best.save(
+        step,
+        args=ocp.args.Composite(
+          params=ocp.args.StandardSave(params),
+          score=ocp.args.JsonSave(record),
         ),
-      ),
-    )
-    if not saved:
-      raise InputError(
-        f'{self._best.directory}: refused step {step} after '
-        f'{self._best.latest_step()}; use another --workdir'
       )
     self._best_score = score
 
@@ -132,112 +224,38 @@ class Checkpoints:
     Raises:
       InputError: nothing was trained in this folder yet.
     """
-    self._best.wait_until_finished()
+    with _storage_errors(self._best.directory):
+      self._best.wait_until_finished()
     step = self._best.latest_step()
     if step is None:
       raise InputError(
         f'{self._best.directory}: holds no parameters; train first'
       )
-    target = _targets(abstract_params, shardings)
+    target = guard.targets(abstract_params, shardings)
     restored = self._best.restore(
       step,
       args=ocp.args.Composite(
         params=ocp.args.StandardRestore(target), score=ocp.args.JsonRestore()
       ),
     )
-    _compare(restored['params'], restored['score'], self._best.directory)
+    compare(restored['params'], restored['score'], self._best.directory)
     return restored['params']
 
   @property
   def best_step(self) -> int:
     """The step of the best parameters; -1 before the first."""
-    step: int | None = self._best.latest_step()
+    step = _step_of(self._best)
     return -1 if step is None else step
 
   def close(self) -> None:
-    """Waits until everything is written."""
+    """Waits until everything is written.
+
+    Raises:
+      StorageError: something could not be.
+    """
     for manager in (self._latest, self._best):
-      manager.wait_until_finished()
-      manager.close()
-
-
-def write_params(folder: str | os.PathLike[str], params: Any) -> None:
-  """Writes parameters alone into a new folder.
-
-  Args:
-    folder: where.
-    params: a tree of arrays.
-  """
-  # A file an array: to merge them all into one takes twice their memory.
-  # Orbax warns that it has nothing to merge.
-  log = logging.getLogger('absl')
-  log.addFilter(_is_news)
-  try:
-    with ocp.Checkpointer(
-      ocp.PyTreeCheckpointHandler(use_ocdbt=False)
-    ) as writer:
-      writer.save(
-        epath.Path(folder).resolve(), args=ocp.args.PyTreeSave(params)
-      )
-  finally:
-    log.removeFilter(_is_news)
-
-
-def _is_news(record: logging.LogRecord) -> bool:
-  return 'Skipping merge of OCDBT' not in str(record.msg)
-
-
-def read_params(folder: str | os.PathLike[str]) -> Any:
-  """Reads parameters to the host, whatever mesh wrote them.
-
-  Args:
-    folder: that of `write_params`, or the folder `best` of a work folder.
-
-  Returns:
-    The tree that was saved, as NumPy arrays.
-
-  Raises:
-    InputError: nothing was written there, or it is damaged.
-  """
-  path = epath.Path(folder).resolve()
-  if not (path / '_METADATA').exists():
-    steps = [p.name for p in path.glob('*') if p.name.isdecimal()]
-    if not steps:
-      raise InputError(f'{path}: holds no parameters; train first')
-    path = path / max(steps, key=int) / 'params'
-  try:
-    with ocp.Checkpointer(ocp.PyTreeCheckpointHandler()) as reader:
-      tree = dict(ocp.PyTreeCheckpointHandler().metadata(path).tree)
-      as_numpy = jax.tree.map(
-        lambda _: ocp.RestoreArgs(restore_type=np.ndarray), tree
-      )
-      params = reader.restore(
-        path, args=ocp.args.PyTreeRestore(restore_args=as_numpy)
-      )
-    score = path.parent / 'score'
-    stored: dict[str, Any] = {}
-    if path.name == 'params' and score.exists():
-      with ocp.Checkpointer(ocp.JsonCheckpointHandler()) as reader:
-        stored = reader.restore(score)
-  except (OSError, ValueError, KeyError) as error:
-    reason = ' '.join(str(error).split())[:200]
-    raise InputError(f'{path}: damaged ({reason}); copy it again') from error
-  _compare(params, stored, path)
-  return params
-
-
-def _compare(params: Any, stored: dict[str, Any], path: epath.Path) -> None:
-  """Compares parameters with the fingerprints that were saved with them.
-
-  Raises:
-    InputError: names the parameter that differs.
-  """
-  expected = stored.get('fingerprints')
-  if expected is None:  # Of a run before fingerprints were kept.
-    return
-  for name, found in fingerprints(params).items():
-    if expected.get(name) != found:
-      raise InputError(
-        f'{path}: {name} differs from its fingerprint; the files are damaged, '
-        'copy them again'
-      )
+      with _storage_errors(manager.directory):
+        manager.wait_until_finished()
+        manager.close()
+    if self._commit is not None:
+      self._commit.join()

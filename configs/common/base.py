@@ -113,4 +113,7 @@ def get_config(size: str) -> ml_collections.ConfigDict:
   config.train.keep_checkpoints = 2  # Latest ones, besides the best.
   # Steps in a row that may be skipped before the run ends as diverged.
   config.train.max_skipped_steps = 10
+  # A step or batch that takes longer ends the job, to be relaunched, with the
+  # stack of every thread in stacks_HOST.txt of the work folder; 0: never.
+  config.train.watchdog_seconds = 600.0
   return config

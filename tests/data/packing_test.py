@@ -143,6 +143,13 @@ def test_the_longest_that_fits_comes_next():
   assert [row.tolist() for row in rows] == [[9, 3], [7, 4], [3, 2]]
 
 
+def test_a_row_holds_no_more_windows_than_it_may():
+  plan = plan_rows(np.array([2, 7, 1, 1, 3, 3]), 12, True, max_windows=2)
+  rows = np.split(plan.lengths, plan.row_offsets[1:-1])
+  assert [row.tolist() for row in rows] == [[7, 3], [3, 2], [1, 1]]
+  assert plan.ordinals.max() == 2
+
+
 def test_a_plan_depends_on_the_multiset_of_lengths_only():
   lengths = np.random.default_rng(0).integers(1, 17, 50)
   plans = [plan_rows(x, 16, True) for x in (lengths, np.sort(lengths))]

@@ -331,11 +331,15 @@ def test_other_pickles(tmp_path, form, pickled, what):
 
 
 def members(**contents: bytes) -> bytes:
-  """A zip archive; `__` in a name stands for `/`."""
+  """A zip archive; `__` in a name stands for `/`.
+
+  Always of the same bytes, which are part of a test's name: workers that begin
+  in different seconds must agree on it.
+  """
   stream = io.BytesIO()
   with zipfile.ZipFile(stream, 'w') as archive:
     for name, content in contents.items():
-      archive.writestr(name.replace('__', '/'), content)
+      archive.writestr(zipfile.ZipInfo(name.replace('__', '/')), content)
   return stream.getvalue()
 
 

@@ -230,7 +230,114 @@ def test_negative_numbers_are_refused(ner, flag):
   assert 'must not be negative' in log
 
 
+# Gold file and predictions of each command; the README's table runs on them.
+FILES = {
+  'relation.gold': 'index\tsentence\tlabel\n0\t"a\t1\n1\tb\t0\n2\tc\t1\n',
+  'relation.said': '0.1\t0.9\n0.5\t0.5\n0.7\t0.3\n',
+  'squad.gold': {
+    'data': [
+      {
+        'paragraphs': [
+          {
+            'qas': [
+              {'id': '1', 'answers': [{'text': 'the β cell'}]},
+              {'id': '2', 'answers': []},
+            ]
+          }
+        ]
+      }
+    ]
+  },
+  'squad.said': {'1': 'β', '2': 'p53'},
+  'squad.odds': {'1': -1.5, '2': -1},
+  'bioasq.gold': {
+    'questions': [
+      {'id': '1', 'type': 'factoid', 'exact_answer': [['a'], ['b']]}
+    ]
+  },
+  'bioasq.said': {'questions': [{'id': '1', 'exact_answer': [['c'], ['B']]}]},
+  'pubmedqa.gold': {'1': 'yes', '2': 'no'},
+  'pubmedqa.said': {'2': 'no', '1': 'no'},
+}
+
+
+def write_files(folder):
+  for name, content in FILES.items():
+    text = content if isinstance(content, str) else json.dumps(content)
+    (folder / name).write_text(text)
+
+
+@pytest.fixture
+def command(tmp_path, capsys, monkeypatch):
+  """Scores one of the files above; returns exit code, stdout and stderr."""
+  monkeypatch.chdir(tmp_path)
+  write_files(tmp_path)
+
+  def run(task, *arguments):
+    files = {'GOLD': f'{task}.gold', 'SAID': f'{task}.said'}
+    code = score.main([task, *(files.get(a, a) for a in arguments)])
+    captured = capsys.readouterr()
+    return code, captured.out.splitlines(), captured.err
+
+  return run
+
+
+@pytest.mark.parametrize(
+  ('arguments', 'figures'),
+  [
+    ('relation GOLD SAID', {'f1': 66.67, 'specificity': 100.0}),
+    ('relation GOLD SAID --task=euadr', {'precision': 100.0}),
+    ('squad GOLD SAID', {'exact': 0.0, 'f1': 33.33333333333333}),
+    ('squad GOLD SAID --null_odds=squad.odds',
+     {'best_f1': 83.33333333333333, 'best_f1_thresh': -1.5}),
+    ('squad GOLD SAID --null_odds=squad.odds --threshold=-1.2',
+     {'exact': 50.0, 'NoAns_f1': 100.0}),
+    ('bioasq GOLD SAID', {'factoid_mrr': 0.5}),
+    ('pubmedqa GOLD SAID', {'accuracy': 0.5}),
+  ],
+)  # fmt: skip
+def test_commands_end_with_their_scores(command, arguments, figures):
+  outcome = command(*arguments.split())
+  result = scores(outcome)
+  assert len(outcome[1]) == 1
+  assert {name: result[name] for name in figures} == figures
+  assert '95 % interval' in outcome[2]
+  again = command(*arguments.split(), '--bootstrap=0')
+  assert '95 % interval of' not in again[2]
+  assert {k: v for k, v in scores(again).items() if 'interval' not in k} == {
+    k: v for k, v in result.items() if 'interval' not in k
+  }
+
+
+def test_line_of_the_evaluator_comes_first(command):
+  code, lines, _ = command('bioasq', 'GOLD', 'SAID', '--line')
+  assert (code, len(lines)) == (0, 2)
+  assert lines[0] == '0.0 0.0 1.0 0.5 0.0 0.0 0.0 0.0 0.0 0.0'
+
+
+@pytest.mark.parametrize(
+  ('arguments', 'message'),
+  [
+    ('relation GOLD SAID --task=chemprot', "relation.gold:2: label '1' is"),
+    ('relation GOLD none.tsv', 'none.tsv: cannot be read'),
+    ('relation GOLD GOLD', 'relation.gold:1: has 3 tab-separated colu'),
+    ('squad GOLD SAID --version=1.1', 'squad.gold: 2: has no answ'),
+    ('squad SAID SAID', "squad.said: 'data' is missing"),
+    ('squad GOLD squad.odds', "squad.odds: '1' is '-1.5'"),
+    ('bioasq GOLD relation.gold', 'relation.gold:1: is not JSON (Expecti'),
+    ('bioasq GOLD SAID --seed=-1', '--bootstrap and --seed: mus'),
+    ('pubmedqa GOLD squad.said', "squad.said: 1: label 'β' is not on"),
+  ],
+)  # fmt: skip
+def test_bad_files_are_one_line(command, arguments, message):
+  code, lines, log = command(*arguments.split())
+  assert (code, lines) == (3, [])
+  assert log.startswith(f'error: {message}')
+  assert log.count('\n') == 1
+
+
 def test_program_runs_from_any_folder_without_jax(tmp_path):
+  """`scoring` comes with every command, so one stands for all."""
   text = SAMPLE.replace('-C', '-χ')
   environment = {**os.environ, 'PYTHONIOENCODING': 'ascii'}
   environment.pop('PYTHONPATH', None)

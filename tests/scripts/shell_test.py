@@ -4,6 +4,7 @@ The programs they start are stand-ins: a `python` that answers or fails.
 """
 
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -14,12 +15,18 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 
+PRETRAINED = '{"step": 7, "results": {"validation": {"masked_lm_loss": 6.5}}}'
 # Answers like the programs; writes what `predict` writes; fails on demand.
 PYTHON = f"""#!/usr/bin/env bash
 echo "$*" >>"$STUB_LOG"
 case "$*" in
   *"$STUB_FAILS_AT"*) echo 'no such corpus' >&2; exit 3 ;;
   *version_info*) echo '3 11' ;;
+  *quickstart_pretrain*)
+    mkdir "$STUB_WORKDIR/pretrained"
+    echo '{{"step": 1, "train/masked_lm_loss": 8.294}}' \\
+      >"$STUB_WORKDIR/pretrained/metrics.jsonl"
+    echo '{PRETRAINED}' >"$STUB_WORKDIR/pretrained/results.json" ;;
   *biobert_jax*evaluate*)
     echo 'a line of logs'
     echo '{{"f1": 91.5, "precision": 90.1, "recall": 93.0}}' ;;
@@ -77,8 +84,34 @@ def test_quickstart_ends_with_the_score_and_the_entities(clone: Path) -> None:
   done = quickstart(clone)
   assert done.returncode == 0, done.stderr
   assert 'test F1 91.5 (precision 90.1, recall 93.0)' in done.stdout
+  assert 'loss 8.29 before pre-training, 6.50 on held-out' in done.stdout
+  assert 'after 7 steps' in done.stdout
   assert 'Disease: gout' in done.stdout
   assert 'runs/quickstart/paragraph.html' in done.stdout
+  assert 'runs/quickstart/pretrained/curves.png' in done.stdout
+
+
+def test_quickstart_numbers_its_steps(clone: Path) -> None:
+  titles = re.findall(r'^\[(\d+)/(\d+)\] \w', quickstart(clone).stdout, re.M)
+  assert [int(number) for number, _ in titles] == list(range(1, 11))
+  assert {of for _, of in titles} == {'10'}
+
+
+def test_quickstart_hands_each_step_what_the_last_one_made(
+  clone: Path,
+) -> None:
+  assert quickstart(clone, '--workdir', 'mine').returncode == 0
+  log = (clone / 'log').read_text().splitlines()
+  vocabulary, corpus, report, pretraining, tuning = [
+    line for line in log if 'mine' in line
+  ][:5]
+  assert '--output mine/vocabulary ' in vocabulary
+  assert '--vocab mine/vocabulary/vocab.txt ' in corpus
+  assert '--output mine/corpus ' in corpus
+  assert report.endswith('corpus_report.py mine/corpus')
+  assert '--config.data.dir=mine/corpus' in pretraining
+  assert '--workdir=mine/pretrained ' in pretraining
+  assert tuning.endswith('--workdir=mine --config.init_from=mine/pretrained')
 
 
 def test_quickstart_names_the_command_that_failed(clone: Path) -> None:
@@ -86,7 +119,7 @@ def test_quickstart_names_the_command_that_failed(clone: Path) -> None:
   assert done.returncode == 3
   assert 'no such corpus' in done.stderr
   assert (
-    'step 3 failed (exit 3): python -m biobert_jax evaluate '
+    'step 7 failed (exit 3): python -m biobert_jax evaluate '
     '--workdir=runs/quickstart --split=test'
   ) in done.stderr
   assert 'predict' not in (clone / 'log').read_text()

@@ -9,7 +9,9 @@ import subprocess
 import sys
 
 from biobert_jax import __main__ as command_line
+from tests import small_relations
 from tests.experiment_test import checkpoint_folder
+from tests.scripts import score_test
 
 ROOT = pathlib.Path(__file__).parents[2]
 README = (ROOT / 'README.md').read_text()
@@ -64,15 +66,16 @@ def test_overrides_that_documents_show_are_keys():
 def test_flags_that_documents_show_exist(tmp_path):
   base = {
     name: [f'--config={ROOT}/configs/{name}.py:tiny', f'--workdir={tmp_path}']
-    for name in ('quickstart', 'pretrain_pubmed_packed')
+    for name in ('quickstart', 'pretrain_pubmed_packed', 're_gad')
   }
   text = ''.join((README, CONTRIBUTING, *DOCSTRINGS))
   for flag in set(re.findall(r'--config\.\w[\w.]*=[\w.-]+', text)):
     key = flag.split('=')[0].removeprefix('--config.')
-    of_tagging = has(
-      importlib.import_module('configs.quickstart').get_config(), key
+    name = next(
+      name
+      for name in base
+      if has(importlib.import_module(f'configs.{name}').get_config(), key)
     )
-    name = 'quickstart' if of_tagging else 'pretrain_pubmed_packed'
     if not flag.endswith('VALUE'):
       command_line._parse('train', [*base[name], flag])
   flags = [*base['quickstart'], '--multihost']
@@ -95,6 +98,9 @@ def test_the_table_of_commands_runs(tmp_path, monkeypatch, capsys):
   )
   (tmp_path / 'texts.txt').write_text(text.replace('and trial.', 'and.\n'))
   (tmp_path / 'pieces.txt').write_text('ab\n##cd\n')
+  small_relations.write_chemprot(tmp_path / 'raw', ('training', 'test'))
+  (tmp_path / 'entities.txt').write_text(small_relations.CDR)
+  score_test.write_files(tmp_path)
   names = {
     'TEXTS': str(tmp_path / 'texts.txt'),
     'VOCAB': str(model / 'vocab.txt'),
@@ -102,16 +108,22 @@ def test_the_table_of_commands_runs(tmp_path, monkeypatch, capsys):
     'MODEL': str(model),
     'DATA': str(sample),
     'FILE': str(sample / 'paragraph.txt'),
+    'FOLD': str(small_relations.write(tmp_path / 'fold')),
+    'RAW': str(tmp_path / 'raw'),
+    'ENTITIES': str(tmp_path / 'entities.txt'),
   }
   trained = 0
   for command in COMMANDS:
+    for task in re.findall(r'score\.py (\w+)', command):
+      names['GOLD'] = str(tmp_path / f'{task}.gold')
+      names['PREDICTIONS'] = str(tmp_path / f'{task}.said')
     for placeholder, value in names.items():
       command = re.sub(rf'\b{placeholder}\b', value, command)
     command = command.replace(':base', ':tiny')
     arguments = shlex.split(command)[1:]
     training = arguments[:3] == ['-m', 'biobert_jax', 'train']
     pretraining = 'configs/pretrain' in command
-    trained += training and not pretraining
+    trained += training and not re.search('configs/(pretrain|re_)', command)
     folder = f'{tmp_path}/{trained}'
     arguments = [
       re.sub(r'runs/(x|quickstart)\b', folder, a).replace(

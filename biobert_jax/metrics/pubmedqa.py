@@ -1,0 +1,139 @@
+"""Accuracy and macro F1 of PubMedQA, equal to its `evaluation.py`.
+
+The script (pubmedqa/pubmedqa) calls scikit-learn and prints six decimals. As
+there, the macro mean is over the labels that occur in gold or predictions.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from biobert_jax.metrics import bootstrap as bootstrap_
+
+LABELS = ('maybe', 'no', 'yes')  # Sorted, as scikit-learn sums over them.
+
+
+@dataclass
+class Report:
+  """What `evaluate` finds.
+
+  Attributes:
+    accuracy: questions with the right label, fraction (0-1).
+    macro_f1: mean of the labels' F1, fraction (0-1).
+    per_label: F1 of each label that occurs, fraction (0-1).
+    intervals: 95 % bootstrap intervals of `accuracy` and `macro_f1`, fractions;
+      empty if none were asked for, or there is no question.
+    questions: number of questions.
+  """
+
+  accuracy: float
+  macro_f1: float
+  per_label: dict[str, float]
+  intervals: dict[str, bootstrap_.Interval]
+  questions: int
+
+
+def evaluate(
+  gold: Sequence[str],
+  predicted: Sequence[str],
+  *,
+  bootstrap: int = 0,
+  seed: int = 0,
+) -> Report:
+  """Scores predicted labels against gold ones.
+
+  Args:
+    gold: the label of each question: yes, no or maybe.
+    predicted: the label that each question was given.
+    bootstrap: number of resamples for the intervals; 0 for none.
+    seed: of the resampling.
+
+  Returns:
+    The report.
+
+  Raises:
+    ValueError: if the lengths differ, or a label is none of the three.
+  """
+  if len(gold) != len(predicted):
+    raise ValueError(
+      f'{len(gold)} gold labels but {len(predicted)} predicted ones; '
+      'give one label for each question'
+    )
+  if unknown := {*gold, *predicted} - {*LABELS}:
+    raise ValueError(f'labels {sorted(unknown)} are not among {LABELS}')
+  size = len(LABELS)
+  rows = np.zeros((len(gold), size * size), np.int64)  # One cell of the table.
+  for row, g, p in zip(rows, gold, predicted, strict=True):
+    row[LABELS.index(g) * size + LABELS.index(p)] = 1
+  sums = rows.sum(axis=0, keepdims=True)
+  f1, occurs = (values[0] for values in _f1(sums))
+  return Report(
+    accuracy=float(_accuracy(sums)[0]),
+    macro_f1=float(_macro_f1(sums)[0]),
+    per_label={
+      label: float(value)
+      for label, value, there in zip(LABELS, f1, occurs, strict=True)
+      if there
+    },
+    intervals=bootstrap_.intervals(
+      rows,
+      {'accuracy': _accuracy, 'macro_f1': _macro_f1},
+      resamples=bootstrap,
+      seed=seed,
+    ),
+    questions=len(gold),
+  )
+
+
+def as_dict(report: Report) -> dict[str, Any]:
+  """The report for JSON, rounded as the script prints it (six decimals).
+
+  Args:
+    report: what `evaluate` returned.
+
+  Returns:
+    accuracy, macro_f1 and per_label as fractions; accuracy_interval_95 and
+    macro_f1_interval_95 as [low, high], fractions, or None; questions.
+  """
+  low_and_high = {
+    f'{name}_interval_95': (
+      [*map(_rounded, report.intervals[name])] if report.intervals else None
+    )
+    for name in ('accuracy', 'macro_f1')
+  }
+  return {
+    'accuracy': _rounded(report.accuracy),
+    'macro_f1': _rounded(report.macro_f1),
+    'per_label': {k: _rounded(v) for k, v in report.per_label.items()},
+    **low_and_high,
+    'questions': report.questions,
+  }
+
+
+def _rounded(value: float) -> float:
+  return float(f'{value:.6f}')
+
+
+def _tables(sums: np.ndarray) -> np.ndarray:
+  """[resamples, gold, predicted]."""
+  return sums.reshape(-1, len(LABELS), len(LABELS))
+
+
+def _accuracy(sums: np.ndarray) -> np.ndarray:
+  correct = np.trace(_tables(sums), axis1=1, axis2=2)
+  return correct / np.maximum(sums.sum(axis=1), 1)
+
+
+def _f1(sums: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+  """F1 of each label, and whether it occurs; both [resamples, labels]."""
+  tables = _tables(sums)
+  correct = np.diagonal(tables, axis1=1, axis2=2)
+  whole = tables.sum(axis=2) + tables.sum(axis=1)
+  return 2 * correct / np.maximum(whole, 1), whole > 0
+
+
+def _macro_f1(sums: np.ndarray) -> np.ndarray:
+  f1, occurs = _f1(sums)
+  return f1.sum(axis=1) / np.maximum(occurs.sum(axis=1), 1)

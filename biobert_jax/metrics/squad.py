@@ -1,0 +1,274 @@
+"""Exact match and F1 of SQuAD, equal to its two official scripts.
+
+`evaluate-v1.1.py` and `evaluate-v2.0.py`, digit for digit under Python 3.11
+(from 3.12 on, `sum` rounds otherwise, and with it the last bit of what the
+second script prints). They differ in more than unanswerable questions: where
+an answer is empty once articles and punctuation are gone, its F1 with another
+such answer is 0 in version 1.1, and 1 in version 2.0.
+"""
+
+import re
+import string
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from biobert_jax.metrics import bootstrap as bootstrap_
+
+VERSIONS = ('1.1', '2.0')
+THRESHOLD = 1.0  # evaluate-v2.0.py's --na-prob-thresh.
+_ARTICLES = re.compile(r'\b(a|an|the)\b')
+_NO_PUNCTUATION = str.maketrans('', '', string.punctuation)
+
+
+class Score(NamedTuple):
+  """Means over questions.
+
+  Attributes:
+    exact: answers that match exactly, percent (0-100).
+    f1: mean of the answers' F1, percent (0-100).
+    total: number of questions.
+  """
+
+  exact: float
+  f1: float
+  total: int
+
+
+class Best(NamedTuple):
+  """What the best thresholds of the null odds would give.
+
+  As in the script, a threshold may lie between questions of equal odds, where
+  none can be set; and 0 stands for "never answer", whatever the odds.
+
+  Attributes:
+    exact: the largest exact match, percent (0-100).
+    exact_threshold: where it is reached, in the unit of the null odds.
+    f1: the largest F1, percent (0-100).
+    f1_threshold: where it is reached, in the unit of the null odds.
+  """
+
+  exact: float
+  exact_threshold: float
+  f1: float
+  f1_threshold: float
+
+
+@dataclass
+class Report:
+  """What `evaluate` finds.
+
+  Attributes:
+    version: of the script: 1.1 or 2.0.
+    overall: the score over all questions.
+    answerable: that of the questions with an answer; None for version 1.1, or
+      if there are none.
+    unanswerable: that of the questions without; None likewise.
+    best: if null odds were given.
+    missing: questions without a prediction, which score 0 (version 1.1).
+    intervals: 95 % bootstrap intervals of `exact` and `f1`, percent; empty if
+      none were asked for.
+  """
+
+  version: str
+  overall: Score
+  answerable: Score | None
+  unanswerable: Score | None
+  best: Best | None
+  missing: int
+  intervals: dict[str, bootstrap_.Interval]
+
+
+def normalize(text: str) -> str:
+  """Lower case, without ASCII punctuation, English articles, extra blanks."""
+  text = _ARTICLES.sub(' ', text.lower().translate(_NO_PUNCTUATION))
+  return ' '.join(text.split())
+
+
+def compare(
+  prediction: str, answers: Iterable[str], version: str
+) -> tuple[int, float]:
+  """Exact match (0 or 1) and F1 (0-1) with the answer that fits best.
+
+  Args:
+    prediction: the answer that was given.
+    answers: those that are right; '' for an unanswerable question.
+    version: of the script.
+  """
+  given = normalize(prediction)
+  exact, f1 = 0, 0.0
+  for answer in map(normalize, answers):
+    exact = max(exact, int(given == answer))
+    f1 = max(f1, _f1(given.split(), answer.split(), version))
+  return exact, f1
+
+
+def evaluate(
+  gold: Mapping[str, Sequence[str]],
+  predictions: Mapping[str, str],
+  *,
+  version: str,
+  null_odds: Mapping[str, float] | None = None,
+  threshold: float = THRESHOLD,
+  bootstrap: int = 0,
+  seed: int = 0,
+) -> Report:
+  """Scores predicted answers against gold ones.
+
+  Args:
+    gold: the answers of each question; none if it is unanswerable.
+    predictions: an answer for each question; '' for none.
+    version: of the script: 1.1 or 2.0.
+    null_odds: for version 2.0: how strongly each question was thought to be
+      unanswerable, in any unit. Among equals their order counts.
+    threshold: for version 2.0: null odds above it overrule the prediction.
+    bootstrap: number of resamples for the intervals; 0 for none.
+    seed: of the resampling.
+
+  Returns:
+    The report.
+
+  Raises:
+    ValueError: if there is no question; for version 1.1 if one has no answer;
+      for version 2.0 if one has no prediction or no null odds.
+  """
+  _check(gold, predictions, version, null_odds)
+  raw = {
+    id_: compare(predictions[id_], _targets(answers, version), version)
+    for id_, answers in gold.items()
+    if id_ in predictions
+  }
+  scores = {id_: raw.get(id_, (0, 0.0)) for id_ in gold}
+  for id_, odds in (null_odds or {}).items():
+    if id_ in scores and odds > threshold:
+      scores[id_] = (right := int(not gold[id_]), float(right))
+  split = version == '2.0'
+  rows = np.array(list(scores.values()), np.float64)
+  means = {
+    name: lambda sums, i=i: 100 * sums[:, i] / len(rows)
+    for i, name in enumerate(('exact', 'f1'))
+  }
+  return Report(
+    version=version,
+    overall=_mean(scores.values()),
+    answerable=_part(s for i, s in scores.items() if split and gold[i]),
+    unanswerable=_part(s for i, s in scores.items() if split and not gold[i]),
+    best=_best(gold, predictions, raw, null_odds) if null_odds else None,
+    missing=len(gold) - len(raw),
+    intervals=bootstrap_.intervals(rows, means, resamples=bootstrap, seed=seed),
+  )
+
+
+def official(report: Report) -> dict[str, float]:
+  """The figures that the script prints, under its own names, not rounded."""
+  if report.version == '1.1':
+    return {'exact_match': report.overall.exact, 'f1': report.overall.f1}
+  figures: dict[str, float] = report.overall._asdict()
+  for name, part in (
+    ('HasAns', report.answerable),
+    ('NoAns', report.unanswerable),
+  ):
+    if part:
+      figures |= {f'{name}_{k}': v for k, v in part._asdict().items()}
+  if report.best:
+    names = ('best_exact', 'best_exact_thresh', 'best_f1', 'best_f1_thresh')
+    figures |= zip(names, report.best, strict=True)
+  return figures
+
+
+def as_dict(report: Report) -> dict[str, Any]:
+  """The report for JSON.
+
+  Args:
+    report: what `evaluate` returned.
+
+  Returns:
+    version; the script's own figures and names (percent), not rounded; missing,
+    in questions; exact_interval_95 and f1_interval_95 as [low, high] in
+    percent with two decimals, or None.
+  """
+  found = report.intervals
+  return {
+    'version': report.version,
+    **official(report),
+    'missing': report.missing,
+    **{
+      f'{name}_interval_95': found
+      and [round(x, 2) for x in found[name]]
+      or None
+      for name in ('exact', 'f1')
+    },
+  }
+
+
+def _check(
+  gold: Mapping[str, Sequence[str]],
+  predictions: Mapping[str, str],
+  version: str,
+  null_odds: Mapping[str, float] | None,
+) -> None:
+  if version not in VERSIONS:
+    raise ValueError(f'version {version!r} is not one of {VERSIONS}')
+  if not gold:
+    raise ValueError('there is no question')
+  for id_, answers in gold.items():
+    if version == '1.1' and not answers:
+      raise ValueError(f'question {id_} has no answer; that is version 2.0')
+    if version == '2.0' and id_ not in predictions:
+      raise ValueError(f"question {id_} has no prediction; give '' for none")
+    if null_odds is not None and id_ not in null_odds:
+      raise ValueError(f'question {id_} has no null odds')
+
+
+def _targets(answers: Sequence[str], version: str) -> Sequence[str]:
+  """The answers that version compares with."""
+  if version == '1.1':
+    return answers
+  return [answer for answer in answers if normalize(answer)] or ['']
+
+
+def _f1(given: list[str], answer: list[str], version: str) -> float:
+  common = (Counter(given) & Counter(answer)).total()
+  if version == '2.0' and (not given or not answer):
+    return float(given == answer)
+  if not common:
+    return 0.0
+  precision, recall = common / len(given), common / len(answer)
+  return 2 * precision * recall / (precision + recall)
+
+
+def _mean(scores: Iterable[tuple[int, float]]) -> Score:
+  exact, f1, total = 0, 0.0, 0
+  for one, other in scores:  # Not `sum`: see the top of this file.
+    exact, f1, total = exact + one, f1 + other, total + 1
+  return Score(100.0 * exact / total, 100.0 * f1 / total, total)
+
+
+def _part(scores: Iterable[tuple[int, float]]) -> Score | None:
+  some = list(scores)
+  return _mean(some) if some else None
+
+
+def _best(
+  gold: Mapping[str, Sequence[str]],
+  predictions: Mapping[str, str],
+  raw: Mapping[str, tuple[int, float]],
+  null_odds: Mapping[str, float],
+) -> Best:
+  """The script's `find_best_thresh` for either measure."""
+  figures = []
+  for measure in (0, 1):
+    best = score = float(sum(not answers for answers in gold.values()))
+    threshold = 0.0
+    for id_ in sorted(null_odds, key=lambda id_: null_odds[id_]):
+      if id_ not in raw:
+        continue
+      # Answering from here on: what is gained, or a right silence broken.
+      score += raw[id_][measure] if gold[id_] else -bool(predictions[id_])
+      if score > best:
+        best, threshold = score, null_odds[id_]
+    figures += [100.0 * best / len(raw), threshold]
+  return Best(*figures)

@@ -1,0 +1,196 @@
+"""Documents with entities to relations between these."""
+
+import itertools
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import numpy as np
+import tqdm
+
+from biobert_jax import run, weights
+from biobert_jax.data import documents, pair_windows, related
+from biobert_jax.data.placeholders import Placeholders
+from biobert_jax.data.related import Related, RelatedDocument
+from biobert_jax.data.relation_corpora import Mention
+from biobert_jax.data.relation_pairs import Pair, pairs_of
+from biobert_jax.data.sequence_rows import SequenceRows
+from biobert_jax.errors import InputError
+from biobert_jax.interchange import source as sources
+from biobert_jax.runner import SequenceRunner
+from biobert_jax.tasks.relation import merge
+
+FORMATS: dict[str, Callable[..., Any]] = {
+  'jsonl': related.write_jsonl,
+  'tsv': related.write_tsv,
+}
+# Documents whose pairs are packed and judged together: bounds memory.
+_CHUNK = 512
+
+
+class Relater:
+  """A trained model that says how entities of a sentence are related."""
+
+  def __init__(
+    self,
+    model: str,
+    counts: Counter[str] | None = None,
+    do_lower_case: bool | None = None,
+  ):
+    """Opens a classifier of sentences about pairs and compiles it.
+
+    Args:
+      model: a work folder of `train`, an import or an export of one.
+      counts: receives what `relation_pairs.pairs_of` and
+        `pair_windows.encode` notice.
+      do_lower_case: casing, where no file of the model states it.
+
+    Raises:
+      InputError: no sequence classifier there, or one that does not say which
+        pairs it is about.
+    """
+    opened = weights.open_model(model, do_lower_case)
+    weights.check_known(opened)
+    settings = opened.settings
+    if opened.head == 'sequence' and 'placeholders' not in settings:
+      raise InputError(
+        f'{model}: nothing says which pairs it was trained on; give a work '
+        'folder of relation extraction, or an import or export of one'
+      )
+    positions = opened.bert.max_position_embeddings
+    self._length = min(settings.get('max_seq_length', positions), positions)
+    self._most = settings.get('max_sequences', 1)
+    self._run = SequenceRunner(opened, self._length, self._most)
+    self._words = Placeholders.of(
+      settings['placeholders'], settings['joint_placeholders']
+    )
+    self._labels, self._negative = opened.labels, settings['negative']
+    self._tokenizer = opened.tokenizer
+    self._counts = Counter() if counts is None else counts
+
+  def __call__(
+    self, source: Iterable[documents.Document]
+  ) -> Iterator[RelatedDocument]:
+    """Yields each document with the relations between its entities.
+
+    Args:
+      source: documents with entities of the two types.
+
+    Yields:
+      The documents in their order.
+    """
+    iterator = iter(source)
+    while chunk := list(itertools.islice(iterator, _CHUNK)):
+      yield from self._relate(chunk)
+
+  def _relate(
+    self, chunk: list[documents.Document]
+  ) -> Iterator[RelatedDocument]:
+    found = [self._pairs(document) for document in chunk]
+    shares = self._judge([pair.text for pairs in found for pair in pairs])
+    first = 0
+    for document, pairs in zip(chunk, found, strict=True):
+      last = first + len(pairs)
+      relations = self._relations(pairs, shares[first:last])
+      yield RelatedDocument(document, tuple(relations))
+      first = last
+
+  def _pairs(self, document: documents.Document) -> list[Pair]:
+    mentions = [
+      Mention(str(number), entity)
+      for number, entity in enumerate(document.entities)
+    ]
+    return pairs_of(document, mentions, self._words, self._counts)
+
+  def _judge(self, texts: list[str]) -> np.ndarray:
+    """Probabilities [texts, C]."""
+    if not texts:
+      return np.zeros((0, len(self._labels)), np.float32)
+    windows = pair_windows.encode(
+      texts,
+      self._tokenizer,
+      self._words,
+      max_seq_length=self._length,
+      counts=self._counts,
+    )
+    rows = SequenceRows(
+      windows,
+      np.zeros(len(texts), np.int32),
+      max_seq_length=self._length,
+      max_sequences=self._most,
+      pack=self._run.pack,
+    )
+    return merge(self._run(rows), len(texts), len(self._labels))
+
+  def _relations(
+    self, pairs: list[Pair], shares: np.ndarray
+  ) -> Iterator[Related]:
+    for pair, row in zip(pairs, shares, strict=True):
+      label = self._labels[row.argmax()]
+      if label != self._negative:
+        score = round(float(row.max()), 4)
+        ends = (int(pair.first.id), int(pair.second.id))
+        yield Related(label, score, *ends, pair.text)
+
+
+def relates(model: str) -> bool:
+  """Whether a model says of itself that it relates entities."""
+  record = sources.open_source(model).record
+  if 'config' in record:
+    return record['config'].get('task') == 'relation'
+  return 'placeholders' in record.get('settings', {})
+
+
+def predict(
+  model: str, source: str, output: str, form: str, casing: bool | None
+) -> dict[str, Any]:
+  """Relates the entities in a file of JSONL or PubTator.
+
+  Args:
+    model: any that `Relater` opens.
+    source: the file, as `predict` of a tagger writes it; '-' is standard
+      input.
+    output: the file to write.
+    form: a key of `FORMATS`.
+    casing: where no file of the model states it.
+
+  Returns:
+    `{"output", "documents", "entities", "pairs", "relations", "per_type"}`.
+
+  Raises:
+    InputError: no model there, or unreadable text.
+  """
+  if form not in FORMATS:
+    raise InputError(
+      f'--format is {form!r}; of relations choose from {sorted(FORMATS)}'
+    )
+  counts: Counter[str] = Counter()
+  types: Counter[str] = Counter()
+  totals: Counter[str] = Counter()
+
+  def counted() -> Iterator[RelatedDocument]:
+    # Only now: a writer has refused a wrong output by then.
+    relater = Relater(model, counts, casing)
+    done = relater(documents.read_documents(source, counts))
+    # On a terminal only.
+    for one in tqdm.tqdm(done, unit=' documents', disable=None):
+      totals['documents'] += 1
+      totals['entities'] += len(one.document.entities)
+      types.update(relation.type for relation in one.relations)
+      yield one
+    if not totals['entities']:
+      raise InputError(
+        f'--input {source}: no document has entities; give what predict of a '
+        'tagger wrote, JSONL or PubTator'
+      )
+
+  FORMATS[form](counted(), output)
+  run.say_counts(counts)
+  return {
+    'output': output,
+    'documents': totals['documents'],
+    'entities': totals['entities'],
+    'pairs': counts['pairs'],
+    'relations': types.total(),
+    'per_type': dict(sorted(types.items())),
+  }

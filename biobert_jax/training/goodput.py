@@ -1,0 +1,252 @@
+"""Where the time of a run went, over all its restarts.
+
+`timeline.jsonl` in the work folder gets a line for each thing that took time.
+`account` adds them up: the fraction of the whole that went into steps which
+counted is the goodput (as in google/ml-goodput-measurement, by arithmetic on
+a file instead of a cloud's log).
+"""
+
+import contextlib
+import dataclasses
+import json
+import logging
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from etils import epath
+
+from biobert_jax.errors import TakenOverError
+
+TIMELINE_FILE = 'timeline.jsonl'
+# Events that are spans: their `time` is their end.
+_SPANS = ('checkpoint', 'evaluation')
+# How often steps are told; a crash loses the account of so many seconds.
+_TELL_SECONDS = 10.0
+_log = logging.getLogger(__name__)
+
+
+class Timeline:
+  """Writes the events of one start of a run, as a context manager.
+
+  Attributes:
+    EVENTS: start, ready, steps, checkpoint, evaluation, end.
+  """
+
+  EVENTS = ('start', 'ready', 'steps', *_SPANS, 'end')
+
+  def __init__(
+    self,
+    workdir: epath.Path,
+    writes: bool = True,
+    before_write: Callable[[], None] = lambda: None,
+    began: float | None = None,
+    clock: Callable[[], float] = time.time,
+  ):
+    """Writes that the run starts.
+
+    Args:
+      workdir: the work folder.
+      writes: whether this process is the one of its job that writes.
+      before_write: called before each line; it may raise to forbid it.
+      began: when the program began, in seconds since 1970; default now.
+      clock: seconds since 1970.
+    """
+    self._workdir, self._path = workdir, workdir / TIMELINE_FILE
+    self._writes, self._before_write, self._clock = writes, before_write, clock
+    self._told = self._step = 0
+    self._since, self._span = clock(), ''
+    if writes and _ends_in_mid_line(self._path):
+      with self._path.open('a') as file:
+        file.write('\n')
+    self._write('start', self._since if began is None else began)
+
+  def _write(self, event: str, at: float, **figures: Any) -> None:
+    if self._writes:
+      self._before_write()
+      record = {'time': at, 'event': event, **figures}
+      with self._path.open('a') as file:
+        file.write(json.dumps(record) + '\n')
+
+  def _tell(self) -> None:
+    """Writes what the time since the last line was spent on."""
+    now = self._clock()
+    seconds, self._since = now - self._since, now
+    if self._span:
+      self._write(self._span, now, step=self._step, seconds=seconds)
+    elif self._step > self._told:
+      first, self._told = self._told + 1, self._step
+      self._write('steps', now, first=first, last=self._step, seconds=seconds)
+
+  def ready(self, step: int) -> None:
+    """All is compiled and restored; the next step is `step` + 1."""
+    self._told, self._step, self._since = step, step, self._clock()
+    self._write('ready', self._since, step=step)
+
+  def step(self, step: int) -> None:
+    """So many steps are done; a line now and then."""
+    self._step = step
+    if self._clock() - self._since >= _TELL_SECONDS:
+      self._tell()
+
+  @contextlib.contextmanager
+  def spent(self, what: str) -> Iterator[None]:
+    """A span in which no step is taken; one may lie within another.
+
+    Args:
+      what: 'checkpoint' (the time the loop waits for it) or 'evaluation'.
+    """
+    if what not in _SPANS:
+      raise ValueError(f'{what!r} is none of {_SPANS}')
+    self._tell()
+    around, self._span = self._span, what
+    try:
+      yield
+    finally:
+      self._tell()
+      self._span = around
+
+  def goodput(self) -> float:
+    """The fraction 0-1 of the time so far, of all starts, that counted."""
+    return account(read(self._workdir)).goodput
+
+  def __enter__(self) -> 'Timeline':
+    """Itself."""
+    return self
+
+  def __exit__(
+    self, kind: Any, error: BaseException | None, traceback: Any
+  ) -> None:
+    """Writes why the run ends, and logs the account of all its starts."""
+    del kind, traceback
+    if isinstance(error, TakenOverError):
+      return
+    why = getattr(error, 'kind', type(error).__name__) if error else 'done'
+    self._tell()
+    self._write('end', self._clock(), step=self._step, why=why)
+    if self._writes:
+      _log.info('%s', account(read(self._workdir)))
+
+
+def _ends_in_mid_line(path: epath.Path) -> bool:
+  """Whether a crash cut the last line."""
+  if not path.exists() or not path.stat().length:
+    return False
+  with path.open('rb') as file:
+    file.seek(-1, 2)
+    return bool(file.read(1) != b'\n')
+
+
+def read(workdir: epath.Path) -> list[dict[str, Any]]:
+  """The events of a work folder; a line cut by a crash is left out."""
+  path, events = workdir / TIMELINE_FILE, []
+  for line in path.read_text().splitlines() if path.exists() else ():
+    try:
+      event = json.loads(line)
+      if event['event'] in Timeline.EVENTS:
+        events.append(event)
+    except (ValueError, KeyError, TypeError):
+      _log.warning('%s: dropped a cut line', path)
+  return events
+
+
+@dataclasses.dataclass(frozen=True)
+class Account:
+  """Where the time went; all in seconds, which add up to `total`.
+
+  Attributes:
+    productive: in steps that count.
+    lost: in steps that were done again after a crash.
+    startup: from each start until it was ready.
+    checkpoint: the loop waiting for checkpoints.
+    evaluation: scoring.
+    down: between the last sign of a start and the next start.
+    other: all else, such as waiting for the last checkpoint.
+    starts: how often the run was started.
+  """
+
+  productive: float = 0.0
+  lost: float = 0.0
+  startup: float = 0.0
+  checkpoint: float = 0.0
+  evaluation: float = 0.0
+  down: float = 0.0
+  other: float = 0.0
+  starts: int = 0
+
+  @property
+  def total(self) -> float:
+    """From the first start to the last sign of life."""
+    spans = dataclasses.astuple(self)[:-1]
+    return float(sum(spans))
+
+  @property
+  def goodput(self) -> float:
+    """The fraction of the total that was productive, 0-1."""
+    return self.productive / self.total if self.total else 0.0
+
+  def __str__(self) -> str:
+    """One line for the log."""
+    spans = ', '.join(
+      f'{field.name} {getattr(self, field.name):.1f} s'
+      for field in dataclasses.fields(self)[:-1]
+    )
+    return f'goodput {self.goodput:.1%} of {self.total:.1f} s ({spans})'
+
+
+def account(events: Sequence[dict[str, Any]]) -> Account:
+  """Adds up a timeline.
+
+  A step that a later start took again was lost; of a `steps` event that was
+  repeated in part, so was that part of its seconds.
+
+  Args:
+    events: as `read` gives them, in the order they were written.
+
+  Returns:
+    The account; of an empty timeline, all zeros.
+  """
+  starts: list[list[dict[str, Any]]] = []
+  for event in events:
+    if event['event'] == 'start' or not starts:
+      starts.append([])
+    starts[-1].append(event)
+  sums = dict.fromkeys(
+    ('productive', 'lost', 'startup', 'down', 'other', *_SPANS), 0.0
+  )
+  # From the last start to the first: what was resumed where.
+  resumed = float('inf')
+  for index in reversed(range(len(starts))):
+    part = starts[index]
+    spans = _of_one_start(part, resumed)
+    lasted = max(0.0, part[-1]['time'] - part[0]['time'])
+    spans['other'] = max(0.0, lasted - sum(spans.values()))
+    if index + 1 < len(starts):
+      gap = starts[index + 1][0]['time'] - part[-1]['time']
+      spans['down'] = max(0.0, gap)  # Hosts' clocks may differ.
+    for name, seconds in spans.items():
+      sums[name] += seconds
+    begins = [e['step'] for e in part if e['event'] == 'ready']
+    resumed = min([resumed, *begins])
+  return Account(**sums, starts=len(starts))
+
+
+def _of_one_start(
+  events: Sequence[dict[str, Any]], resumed: float
+) -> dict[str, float]:
+  """Seconds by kind, when a later start resumed after step `resumed`."""
+  sums = dict.fromkeys(('productive', 'lost', 'startup', *_SPANS), 0.0)
+  begin = events[0]['time']
+  ready = [e['time'] for e in events if e['event'] == 'ready']
+  sums['startup'] = (ready[0] if ready else events[-1]['time']) - begin
+  for event in events:
+    kind = event['event']
+    if kind in _SPANS:
+      sums[kind] += event['seconds']
+    elif kind == 'steps':
+      first, last = event['first'], event['last']
+      kept = max(0, min(last, resumed) - first + 1)
+      fraction = kept / (last - first + 1)
+      sums['productive'] += event['seconds'] * fraction
+      sums['lost'] += event['seconds'] * (1 - fraction)
+  return sums

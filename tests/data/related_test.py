@@ -1,0 +1,48 @@
+"""Relations written: entities by their index, read again as entities."""
+
+import json
+
+from biobert_jax.data import related
+from biobert_jax.data.documents import Document, Entity, read_documents
+
+TEXT = 'The p53\tgene of 糖尿病.'
+ENTITIES = (
+  Entity(16, 19, 'Disease', '糖尿病', 0.9),
+  Entity(4, 12, 'Gene', 'p53\tgene', 0.8),
+)
+ONE = related.Related('1', 0.75, 1, 0, 'The @GENE$ of @DISEASE$.')
+DOCUMENTS = [
+  related.RelatedDocument(Document('a', TEXT, ENTITIES), (ONE,)),
+  related.RelatedDocument(Document('b', 'Nothing.'), ()),
+]
+
+
+def test_jsonl(tmp_path):
+  path = tmp_path / 'out.jsonl'
+  related.write_jsonl(iter(DOCUMENTS), path)
+  row, other = map(json.loads, path.read_text('utf-8').splitlines())
+  (relation,) = row['relations']
+  assert row['entities'][relation['first']]['text'] == 'p53\tgene'
+  assert row['entities'][relation['second']]['text'] == '糖尿病'
+  assert (relation['type'], relation['score']) == ('1', 0.75)
+  assert other['relations'] == []
+  # Whoever reads entities passes over the relations.
+  assert list(read_documents(path)) == [d.document for d in DOCUMENTS]
+
+
+def test_tsv(tmp_path):
+  path = tmp_path / 'out.tsv'
+  related.write_tsv(iter(DOCUMENTS), path)
+  header, row = path.read_text('utf-8').splitlines()
+  assert dict(zip(header.split('\t'), row.split('\t'), strict=True)) == {
+    'document': 'a',
+    'type': '1',
+    'score': '0.7500',
+    'first': 'p53 gene',
+    'first_type': 'Gene',
+    'first_start': '4',
+    'second': '糖尿病',
+    'second_type': 'Disease',
+    'second_start': '16',
+    'sentence': 'The @GENE$ of @DISEASE$.',
+  }
