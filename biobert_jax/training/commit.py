@@ -9,7 +9,6 @@ from typing import Any
 
 # What a preempted machine may be left with (a Spot VM, before it is stopped).
 GRACE_SECONDS = 15.0
-_LOOP_CLOSED = 'Event loop is closed'
 _log = logging.getLogger(__name__)
 
 
@@ -70,8 +69,9 @@ class _Quieter(logging.Filter):
 class _Deaf:
   """`sys.unraisablehook` without what comes too late to matter.
 
-  When one array of a step cannot be read, Orbax closes its event loop, and
-  TensorStore's threads cannot report on the others.
+  When one array of a step cannot be read, Orbax gives up reading the others:
+  their coroutines end anyhow, and TensorStore's threads report to an event
+  loop that is closed.
   """
 
   def __init__(self, before: Callable[[Any], object]):
@@ -80,8 +80,10 @@ class _Deaf:
 
   def __call__(self, event: Any) -> None:
     """One exception that nobody could catch."""
-    error = event.exc_value
-    if not (isinstance(error, RuntimeError) and _LOOP_CLOSED in str(error)):
+    coroutine = getattr(event.object, 'cr_code', None)
+    abandoned = coroutine is not None and 'orbax' in coroutine.co_filename
+    late = str(event.exc_value) == 'Event loop is closed'
+    if not abandoned and not late:
       self._before(event)
 
 

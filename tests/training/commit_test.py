@@ -52,13 +52,19 @@ def heard(monkeypatch):
   return found
 
 
+def unraisable(error, coroutine=None):
+  return types.SimpleNamespace(exc_value=error, object=coroutine)
+
+
 def test_late_reports_are_not_heard(heard):
-  late = RuntimeError('Event loop is closed')
-  sys.unraisablehook(types.SimpleNamespace(exc_value=late))
-  assert heard == []
-  other = types.SimpleNamespace(exc_value=RuntimeError('another'))
-  sys.unraisablehook(other)
-  assert heard == [other]
+  sys.unraisablehook(unraisable(RuntimeError('Event loop is closed')))
+  for path, kept in (('/x/orbax/y.py', False), ('/x/ours.py', True)):
+    code = types.SimpleNamespace(co_filename=path)
+    coroutine = types.SimpleNamespace(cr_code=code)
+    sys.unraisablehook(unraisable(Exception('reading'), coroutine))
+    assert len(heard) == kept
+  sys.unraisablehook(unraisable(RuntimeError('another')))
+  assert len(heard) == 2
 
 
 def test_lines_without_tracebacks_and_echoes(heard, caplog):
