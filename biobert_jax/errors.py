@@ -3,6 +3,7 @@
 Every other exception is a fault of ours and keeps its traceback.
 """
 
+import errno
 import sys
 from collections.abc import Callable
 
@@ -71,4 +72,12 @@ def exit_code_of(program: Callable[[], object]) -> int:
   except UserError as error:
     sys.stderr.write(f'{error.kind}: {error}\n')
     return error.exit_code
+  except OSError as error:
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+      raise
+    sys.stderr.write(
+      f'{StorageError.kind}: {error.filename or "a file"}: {error.strerror}; '
+      'free some space, then run the same command again\n'
+    )
+    return EXIT_FAILED
   return EXIT_DONE

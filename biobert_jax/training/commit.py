@@ -1,8 +1,10 @@
 """Watches a save in the background: how long it took, and what failed."""
 
 import logging
+import sys
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 # What a preempted machine may be left with (a Spot VM, before it is stopped).
@@ -54,18 +56,42 @@ class Commit(threading.Thread):
       )
 
 
-class _WithoutTraceback(logging.Filter):
-  """Keeps Orbax's error lines, but not the tracebacks below them."""
+class _Quieter(logging.Filter):
+  """Keeps error lines of Orbax, but neither tracebacks nor echoes."""
 
   def filter(self, record: logging.LogRecord) -> bool:
-    """Always true; what is raised is told once, by us."""
+    """False for asyncio's remark that nobody asked for a further error."""
     if 'orbax' in record.pathname:
       record.exc_info = None
-    return True
+    return 'exception was never retrieved' not in str(record.msg)
+
+
+class _Deaf:
+  """`sys.unraisablehook` without what comes too late to matter.
+
+  When one array of a step cannot be read, Orbax gives up reading the others:
+  their coroutines end anyhow, and TensorStore's threads report to an event
+  loop that is closed.
+  """
+
+  def __init__(self, before: Callable[[Any], object]):
+    """Hands all else on to the hook there was before."""
+    self._before = before
+
+  def __call__(self, event: Any) -> None:
+    """One exception that nobody could catch."""
+    coroutine = getattr(event.object, 'cr_code', None)
+    abandoned = coroutine is not None and 'orbax' in coroutine.co_filename
+    late = str(event.exc_value) == 'Event loop is closed'
+    if not abandoned and not late:
+      self._before(event)
 
 
 def quieten_orbax() -> None:
-  """Leaves one line of each error that Orbax logs; it is raised as well."""
-  log = logging.getLogger('absl')
-  if not any(isinstance(f, _WithoutTraceback) for f in log.filters):
-    log.addFilter(_WithoutTraceback())
+  """Leaves one line of each error of Orbax; it is raised as well."""
+  for name in ('absl', 'asyncio'):
+    log = logging.getLogger(name)
+    if not any(isinstance(f, _Quieter) for f in log.filters):
+      log.addFilter(_Quieter())
+  if not isinstance(sys.unraisablehook, _Deaf):
+    sys.unraisablehook = _Deaf(sys.unraisablehook)

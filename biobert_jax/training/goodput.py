@@ -65,8 +65,12 @@ class Timeline:
     if self._writes:
       self._before_write()
       record = {'time': at, 'event': event, **figures}
-      with self._path.open('a') as file:
-        file.write(json.dumps(record) + '\n')
+      try:
+        with self._path.open('a') as file:
+          file.write(json.dumps(record) + '\n')
+      except OSError as error:
+        # An account is not worth the end of a run, or of its last words.
+        _log.warning('%s: %s', self._path, error.strerror)
 
   def _tell(self) -> None:
     """Writes what the time since the last line was spent on."""

@@ -10,6 +10,8 @@ import tqdm
 from etils import epath
 from tensorboardX import SummaryWriter
 
+from biobert_jax.errors import StorageError
+
 METRICS_FILE = 'metrics.jsonl'
 _log = logging.getLogger(__name__)
 
@@ -40,15 +42,29 @@ class MetricWriter:
     )
 
   def write(self, step: int, scalars: dict[str, float]) -> None:
-    """Appends one line of figures for a step."""
-    with self._path.open('a') as file:
-      file.write(json.dumps({'step': step, **scalars}) + '\n')
+    """Appends one line of figures for a step.
+
+    Raises:
+      StorageError: the disk is full.
+    """
+    try:
+      with self._path.open('a') as file:
+        file.write(json.dumps({'step': step, **scalars}) + '\n')
+    except OSError as error:
+      raise StorageError(
+        f'{self._path}: {error.strerror}; free some space, then run the same '
+        'command again'
+      ) from error
     for name, value in scalars.items():
       self._board.add_scalar(name, value, step)
 
   def close(self) -> None:
     """Flushes TensorBoard's file."""
-    self._board.close()
+    try:
+      self._board.close()
+    except OSError as error:
+      # Whatever ends the run has more to say.
+      _log.warning("TensorBoard's file is not whole: %s", error.strerror)
 
 
 def read_metrics(workdir: epath.Path) -> list[dict[str, Any]]:

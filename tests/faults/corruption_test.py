@@ -7,7 +7,6 @@ import shutil
 
 import jax
 import numpy as np
-import pytest
 from etils import epath
 
 from biobert_jax import errors, train
@@ -18,10 +17,6 @@ from tests.faults.children import LAST
 from tests.saved_state import fingerprints_of, steps_of
 
 FLIPS = 6  # Random bits of each file, one a trial.
-# TensorStore's threads report to an event loop that Orbax has closed.
-pytestmark = pytest.mark.filterwarnings(
-  'ignore::pytest.PytestUnraisableExceptionWarning'
-)
 
 
 def delete(path, luck):

@@ -14,11 +14,6 @@ from biobert_jax.training.checkpoint import Checkpoints
 from tests.training import small_states
 from tests.training.small_states import ABSTRACT, layout, same_bits
 
-# When one array of a damaged step cannot be read, TensorStore's threads still
-# report on the others, to an event loop that Orbax has closed.
-pytestmark = pytest.mark.filterwarnings(
-  'ignore::pytest.PytestUnraisableExceptionWarning'
-)
 DP, FSDP = layout('dp'), layout('fsdp')
 
 

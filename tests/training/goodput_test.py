@@ -210,3 +210,17 @@ def test_steps_are_told_once(folder):
   assert steps == [(5, 6)]
   with pytest.raises(ValueError, match='sleep'), timeline.spent('sleep'):
     pass
+
+
+def test_a_full_disk_ends_no_run(folder, caplog, monkeypatch):
+  opened = type(folder).open
+
+  def full(path, mode='r', **options):
+    if mode == 'a':
+      raise OSError(28, 'No space left on device')
+    return opened(path, mode, **options)
+
+  with Timeline(folder) as timeline:
+    monkeypatch.setattr(type(folder), 'open', full)
+    timeline.ready(0)
+  assert 'timeline.jsonl: No space left on device' in caplog.text

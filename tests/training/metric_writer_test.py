@@ -6,6 +6,7 @@ import logging
 import pytest
 from etils import epath
 
+from biobert_jax.errors import StorageError
 from biobert_jax.training import metric_writer
 from biobert_jax.training.metric_writer import MetricWriter, Progress
 
@@ -92,6 +93,22 @@ def test_a_last_line_that_a_crash_cut_is_left_out(folder, kept, caplog):
 
 def test_no_file_is_no_figures(folder):
   assert metric_writer.read_metrics(folder) == []
+
+
+def test_a_full_disk_is_told_once(folder, caplog, monkeypatch):
+  def full(*_, **__):
+    raise OSError(28, 'No space left on device')
+
+  writer = MetricWriter(folder, 0)
+  board = writer._board
+  with monkeypatch.context() as patch:
+    patch.setattr(type(folder), 'open', full)
+    with pytest.raises(StorageError, match='metrics.jsonl: No space left'):
+      writer.write(1, {'train/loss': 1.0})
+    patch.setattr(board, 'close', full)
+    writer.close()
+  assert 'TensorBoard' in caplog.text
+  board.close()
 
 
 @pytest.mark.parametrize('steps', [(), (1, 2, 3, 4), range(1, 60)])
