@@ -169,6 +169,10 @@ def score_squad(
     bootstrap=bootstrap,
     seed=seed,
   )
+  return Outcome(_squad_table(report), squad.as_dict(report))
+
+
+def _squad_table(report: squad.Report) -> str:
   parts = {
     'answerable': report.answerable,
     'unanswerable': report.unanswerable,
@@ -188,7 +192,7 @@ def score_squad(
     )
   if report.missing:
     lines.append(f'note: questions without prediction: {report.missing}')
-  return Outcome('\n'.join(lines), squad.as_dict(report))
+  return '\n'.join(lines)
 
 
 def score_bioasq(

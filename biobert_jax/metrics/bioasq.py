@@ -6,6 +6,8 @@ editions 5 to 8 score exact answers alike), with `-Dfile.encoding=UTF-8`: Java
 a non-ASCII character for the same unknown character. What may surprise:
 
 - Answers are compared in lower case and otherwise as they are, blanks and all.
+  (Lower case is Python's: Java 17 writes a capital sigma next to a hyphen or a
+  digit otherwise, and does not know the letters that came with Unicode 14.)
 - Of a submitted answer only the first of its synonyms counts; of a gold one
   all do.
 - More than five answers to a factoid question are counted like any others.

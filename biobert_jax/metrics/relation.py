@@ -115,16 +115,8 @@ def evaluate(
     ValueError: if the lengths differ, a label is not one of `labels`, or these
       do not hold one negative label.
   """
-  if len(gold) != len(predicted):
-    raise ValueError(
-      f'{len(gold)} gold labels but {len(predicted)} predicted ones; '
-      'give one label for each example'
-    )
-  if sum(label in negatives for label in labels) != 1:
-    raise ValueError(f'want one of {negatives} among the labels {labels}')
+  _check(gold, predicted, labels, negatives)
   codes = {label: code for code, label in enumerate(labels)}
-  if unknown := {*gold, *predicted} - codes.keys():
-    raise ValueError(f'labels {sorted(unknown)} are not among {labels}')
   table = np.zeros((len(labels), len(labels)), np.int64)
   pairs = [(codes[g], codes[p]) for g, p in zip(gold, predicted, strict=True)]
   for pair in pairs:
@@ -197,6 +189,23 @@ def over_folds(reports: Sequence[Report]) -> dict[str, tuple[float, float]]:
   spread = rows.std(axis=0, ddof=1) if len(rows) > 1 else np.zeros_like(means)
   pairs = zip(means.tolist(), spread.tolist(), strict=True)
   return dict(zip(FIGURES, pairs, strict=True))
+
+
+def _check(
+  gold: Sequence[str],
+  predicted: Sequence[str],
+  labels: Sequence[str],
+  negatives: Sequence[str],
+) -> None:
+  if len(gold) != len(predicted):
+    raise ValueError(
+      f'{len(gold)} gold labels but {len(predicted)} predicted ones; '
+      'give one label for each example'
+    )
+  if sum(label in negatives for label in labels) != 1:
+    raise ValueError(f'want one of {negatives} among the labels {labels}')
+  if unknown := {*gold, *predicted} - {*labels}:
+    raise ValueError(f'labels {sorted(unknown)} are not among {labels}')
 
 
 def _percent(part: int, whole: int) -> float:

@@ -10,7 +10,7 @@ such answer is 0 in version 1.1, and 1 in version 2.0.
 import re
 import string
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -146,11 +146,6 @@ def evaluate(
     if id_ in scores and odds > threshold:
       scores[id_] = (right := int(not gold[id_]), float(right))
   split = version == '2.0'
-  rows = np.array(list(scores.values()), np.float64)
-  means = {
-    name: lambda sums, i=i: 100 * sums[:, i] / len(rows)
-    for i, name in enumerate(('exact', 'f1'))
-  }
   return Report(
     version=version,
     overall=_mean(scores.values()),
@@ -158,7 +153,7 @@ def evaluate(
     unanswerable=_part(s for i, s in scores.items() if split and not gold[i]),
     best=_best(gold, predictions, raw, null_odds) if null_odds else None,
     missing=len(gold) - len(raw),
-    intervals=bootstrap_.intervals(rows, means, resamples=bootstrap, seed=seed),
+    intervals=_intervals(scores.values(), bootstrap, seed),
   )
 
 
@@ -250,6 +245,18 @@ def _mean(scores: Iterable[tuple[int, float]]) -> Score:
 def _part(scores: Iterable[tuple[int, float]]) -> Score | None:
   some = list(scores)
   return _mean(some) if some else None
+
+
+def _intervals(
+  scores: Iterable[tuple[int, float]], resamples: int, seed: int
+) -> dict[str, bootstrap_.Interval]:
+  """Of both means, percent, over questions drawn with replacement."""
+  rows = np.array([*scores], np.float64)
+  means: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    'exact': lambda sums: 100 * sums[:, 0] / len(rows),
+    'f1': lambda sums: 100 * sums[:, 1] / len(rows),
+  }
+  return bootstrap_.intervals(rows, means, resamples=resamples, seed=seed)
 
 
 def _best(
