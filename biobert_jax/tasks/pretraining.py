@@ -258,13 +258,15 @@ class PretrainingDataset:
       for split, paths in files.items():
         self._rows_of[split] = self._tf_examples(paths)
     else:
-      opened = {
+      # Kept here, never an argument: a type checker at run time looks into a
+      # sequence, so it would read a record, perhaps the one that is damaged.
+      self._opened = {
         s: shards.Shards(folder, s, config.data.verify, tokenizer)
         for s in splits
       }
-      digests = [_digest(found, s) for s, found in opened.items()]
-      for split, found in opened.items():
-        self._rows_of[split] = self._shards(split, found)
+      digests = [_digest(s.manifest, n) for n, s in self._opened.items()]
+      for split in splits:
+        self._rows_of[split] = self._shards(split)
     digest = hashlib.sha256('\n'.join(digests).encode())
     self.sha256 = digest.hexdigest()
     self.rows = functools.cache(self._rows)
@@ -273,8 +275,8 @@ class PretrainingDataset:
     """The rows of a split; see `Dataset.rows`."""
     return self._rows_of[split]
 
-  def _shards(self, split: str, found: shards.Shards) -> PretrainingRows:
-    data = self._config.data
+  def _shards(self, split: str) -> PretrainingRows:
+    data, found = self._config.data, self._opened[split]
     rows = PretrainingRows(
       found,
       self._tokenizer,
@@ -352,8 +354,8 @@ def _said(statistics: Mapping[str, int | float]) -> str:
   return ', '.join(parts)
 
 
-def _digest(found: shards.Shards, split: str) -> str:
-  entries = found.manifest['splits'][split]['shards']
+def _digest(manifest: shards.Manifest, split: str) -> str:
+  entries = manifest['splits'][split]['shards']
   return '\n'.join(entry['sha256'] for entry in entries)
 
 
