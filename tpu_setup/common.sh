@@ -31,17 +31,21 @@ usage() {  # The comment at the head of the script is its manual.
 
 dry() { [[ "${DRY_RUN:-0}" == 1 ]]; }
 
-quoted() {  # One line of POSIX shell that means exactly these words.
+quoted() {  # POSIX shell that means exactly these words: to run, and to read.
   local word line='' quote="'\\''"
   for word in "$@"; do
-    line+="'${word//\'/"$quote"}' "
+    if [[ "$word" =~ ^[A-Za-z0-9_./:=,@%+-]+$ ]]; then
+      line+="$word "
+    else
+      line+="'${word//\'/"$quote"}' "
+    fi
   done
   printf '%s' "${line% }"
 }
 
 read_flags() {  # read_flags 'NAME ... SWITCH? ...' ARGUMENT...
   # Values into FLAG, words after -- into REST. --name=x and --name x are one.
-  local known=" $1 " flag variable
+  local known=" ${1//$'\n'/ } " flag variable
   shift
   for flag in ${known//\?/}; do
     variable=${flag^^}
@@ -133,22 +137,10 @@ scratch() {  # A folder of this process alone, gone when it ends.
 
 run() {  # run COMMAND...: runs it, or prints it where this is a dry run.
   if dry; then
-    quoted_lightly "$@" >&3
+    printf '%s\n' "$(quoted "$@")" >&3
   else
     "$@"
   fi
-}
-
-quoted_lightly() {  # A line to read and to paste: quotes only where needed.
-  local word line=''
-  for word in "$@"; do
-    if [[ "$word" =~ ^[A-Za-z0-9_./:=,@%+-]+$ ]]; then
-      line+="$word "
-    else
-      line+="$(quoted "$word") "
-    fi
-  done
-  printf '%s\n' "${line% }"
 }
 
 queued() {  # queued VERB NAME [FLAG...]: gcloud on the queued resource.

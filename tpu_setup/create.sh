@@ -117,7 +117,7 @@ while :; do
   ((SECONDS < until)) || undo "${FLAG[name]} was not ready after" \
     "${FLAG[wait-minutes]} minutes ($state); give --wait-minutes more, or" \
     'another --zone or --tier'
-  sleep "${FLAG[poll-seconds]}" &
+  sleep "${FLAG[poll-seconds]}" >/dev/null 2>&1 3>&- &
   wait $!  # A signal is heard at once.
 done
 say "${FLAG[name]} is ready: $CHIPS chips, paid for from now on"

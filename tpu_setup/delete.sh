@@ -36,4 +36,4 @@ state=NONE
 dry || state=$(slice_state)
 [[ "$state" == NONE || "$state" == DELETING ]] ||
   fail "${FLAG[name]} is still there ($state); run this again"
-say "deleted ${FLAG[name]}"
+dry || say "deleted ${FLAG[name]}"

@@ -170,7 +170,7 @@ with_flags() {  # with_flags SCRIPT HOURS: another script, with our flags.
       export "SLICE_${variable//-/_}=${FLAG[$flag]}"
     done
     export SLICE_MAX_HOURS=$2 SLICE_NO_WAIT='' SLICE_PRICE=''
-    bash "$HERE/$1"
+    bash "$HERE/$1" >&2
   )
 }
 
@@ -242,7 +242,7 @@ watch_job() {  # watch_job ATTEMPT: to its end, or to that of the slice.
 finish() {  # finish CODE MESSAGE...
   local code=$1
   shift
-  say "$@"
+  dry || say "$@"
   if [[ "${FLAG[delete-when-done]}" == true && -z "$local_processes" ]]; then
     delete_slice && say "deleted ${FLAG[name]}"
   fi

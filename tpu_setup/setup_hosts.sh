@@ -53,4 +53,4 @@ ssh_hosts all sh -c "$unpack" setup "$FOLDER" "$commit" \
 [[ "${FLAG[max-hours]}" == none ]] || ssh_hosts all bash "$JOB" guard ||
   fail "${FLAG[name]} cannot delete itself (--max-hours), see above; give its" \
     'service account roles/tpu.admin, or say --max-hours=none here'
-say "all hosts of ${FLAG[name]} are ready"
+dry || say "all hosts of ${FLAG[name]} are ready"

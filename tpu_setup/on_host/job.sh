@@ -40,7 +40,7 @@ start() {  # start ATTEMPT -- COMMAND...
   mkdir "$job/$attempt" 2>/dev/null || return 0
   end
   # A run that was killed leaves it; libtpu would refuse to start.
-  [[ -n "${JOB_HOST:-}" ]] || rm -f /tmp/libtpu_lockfile
+  [[ -n "${JOB_FOLDER:-}" ]] || rm -f /tmp/libtpu_lockfile
   rm -f "$job/stopped" "$job/pid"
   echo "$attempt" >"$job/attempt"
   if [[ -n "${JOB_COORDINATOR:-}" ]]; then
