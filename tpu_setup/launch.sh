@@ -87,7 +87,7 @@ on_hosts() {  # on_hosts WORKERS WORD...: job.sh with these words.
     # By way of a shell, as over ssh.
     run env "JOB_HOST=$index" "JOB_HOSTS=$local_processes" \
       "JOB_COORDINATOR=${coordinator:-}" "JOB_FOLDER=${FLAG[local-folder]}" \
-      "JOB_PYTHON=$(python)" \
+      "JOB_LOGS=${FLAG[local-folder]}/logs" "JOB_PYTHON=$(python)" \
       sh -c "$(quoted bash "$HERE/on_host/job.sh" "$@")" &
     running+=($!)
   done
@@ -196,12 +196,19 @@ look() {  # look ATTEMPT: sets code, the job's one end, and first, host 0's.
   esac
 }
 
+counted() {  # Passes lines on at once, which awk does not; notes how many.
+  local line lines=0
+  while IFS= read -r line; do
+    printf '%s\n' "$line"
+    lines=$((lines + 1))
+  done
+  echo "$lines" >"$SCRATCH/lines"
+}
+
 watch_job() {  # watch_job ATTEMPT: to its end, or to that of the slice.
   local attempt=$1 silent=0 seen=0 ended=0 running
   while :; do
-    echo 0 >"$SCRATCH/lines"
-    on_hosts 0 follow "$job" "$attempt" "$seen" | awk -v to="$SCRATCH/lines" \
-      '{ print; fflush() } END { print NR >to }' || true
+    on_hosts 0 follow "$job" "$attempt" "$seen" | counted || true
     seen=$((seen + $(<"$SCRATCH/lines")))
     if dry; then
       on_hosts "$hosts" code "$job"

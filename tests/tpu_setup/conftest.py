@@ -130,7 +130,11 @@ class Cloud:
       yield process
     finally:
       process.kill()
-      process.communicate()
+      process.wait()
+      # Not to their end: who it left behind may hold them still.
+      for stream in (process.stdout, process.stderr):
+        if stream is not None:
+          stream.close()
 
 
 @pytest.fixture(scope='session')

@@ -9,19 +9,24 @@
 #   job.sh guard                   how long this slice may live
 #
 # Where launch.sh keeps all hosts on one machine, it says so in the environment:
-# JOB_FOLDER, JOB_PYTHON, JOB_HOST, JOB_HOSTS, JOB_COORDINATOR.
+# JOB_FOLDER, JOB_LOGS, JOB_PYTHON, JOB_HOST, JOB_HOSTS, JOB_COORDINATOR.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=${JOB_FOLDER:-/opt/biobert}
 python=${JOB_PYTHON:-/opt/biobert/venv/bin/python}
-mount=${JOB_FOLDER:-/mnt/biobert}
+logs=${JOB_LOGS:-/mnt/biobert/logs}
 guard=${GUARD_STATE:-/var/lib/biobert-guard}
 host=${JOB_HOST:-$(hostname)}
 verb=$1 name=${2:-}
 job=$root/jobs/$name${JOB_HOST:+/$JOB_HOST}
 readonly GRACE=60  # Seconds that a job that is asked to stop has to save.
 
-alive() { [[ -f "$job/pid" ]] && kill -0 "$(<"$job/pid")" 2>/dev/null; }
+boot() { cat /proc/sys/kernel/random/boot_id; }
+
+alive() {  # After a restart of the host, a number is another process's.
+  [[ -f "$job/pid" && "$(cat "$job/boot")" == "$(boot)" ]] &&
+    kill -0 "$(<"$job/pid")" 2>/dev/null
+}
 
 end() {  # Ends what an earlier attempt left running.
   local pid until=$((SECONDS + GRACE))
@@ -43,6 +48,7 @@ start() {  # start ATTEMPT -- COMMAND...
   [[ -n "${JOB_FOLDER:-}" ]] || rm -f /tmp/libtpu_lockfile
   rm -f "$job/stopped" "$job/pid"
   echo "$attempt" >"$job/attempt"
+  boot >"$job/boot"
   if [[ -n "${JOB_COORDINATOR:-}" ]]; then
     set -- "$@" "--coordinator=$JOB_COORDINATOR" \
       "--num_hosts=${JOB_HOSTS:?}" "--host=$JOB_HOST"
@@ -53,8 +59,8 @@ start() {  # start ATTEMPT -- COMMAND...
 }
 
 copy_log() {  # Into the bucket, where it outlives the slice.
-  local to=$mount/logs/$name/$attempt
-  [[ -z "${JOB_FOLDER:-}" ]] && ! mountpoint -q "$mount" && return
+  local to=$logs/$name/$attempt
+  [[ -n "${JOB_LOGS:-}" ]] || mountpoint -q "${logs%/*}" || return
   mkdir -p "$to" && cp "$job/$attempt/log" "$to/$host.log"
 }
 
@@ -73,11 +79,11 @@ attend() {  # attend ATTEMPT -- COMMAND...: the parent of the program.
     timeout 60 tail --pid="$pid" -s 0.2 -f /dev/null || true
   done
   wait "$pid" || code=$?
+  echo "$code" >"$job/$attempt/code.new"
+  mv "$job/$attempt/code.new" "$job/$attempt/code"
   # Another attempt may have begun since.
   [[ "$(cat "$job/pid" 2>/dev/null)" != "$pid" ]] || rm -f "$job/pid"
   copy_log 2>/dev/null || true
-  echo "$code" >"$job/$attempt/code.new"
-  mv "$job/$attempt/code.new" "$job/$attempt/code"
 }
 
 follow() {  # follow ATTEMPT LINES
@@ -93,8 +99,14 @@ follow() {  # follow ATTEMPT LINES
 }
 
 code() {
-  local attempt code=none
+  local attempt code=none tries
   attempt=$(cat "$job/attempt" 2>/dev/null || echo none)
+  # Between the end of the program and the note of its code.
+  for ((tries = 0; tries < 50; tries++)); do
+    [[ "$attempt" == none || -f "$job/$attempt/code" ]] && break
+    ! alive || break
+    sleep 0.1
+  done
   if [[ -f "$job/$attempt/code" ]]; then
     code=$(<"$job/$attempt/code")
   elif alive; then
