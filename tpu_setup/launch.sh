@@ -107,13 +107,20 @@ preflight() {
   for word in "${REST[@]}"; do
     [[ "$word" == --config=* || "$word" == --config.* ]] && flags+=("$word")
   done
-  (cd "$HERE/.." && run "$(python)" -m biobert_jax preflight "${flags[@]}" \
-    "--topology=${FLAG[topology]}") || code=$?
+  # The TPU's compiler, where `scripts/setup_env.sh tpu` has put it.
+  (
+    cd "$HERE/.."
+    libtpu=$(echo .venv/tpu/lib/python3*/site-packages)
+    [[ ! -d "$libtpu" ]] || export PYTHONPATH=$PWD/$libtpu
+    run "$(python)" -m biobert_jax preflight "${flags[@]}" \
+      "--topology=${FLAG[topology]}"
+  ) || code=$?
   ((code == 0)) && return
   if [[ "${FLAG[force]}" == true ]]; then
     say "preflight refuses (exit code $code); launched all the same (--force)"
   elif ((code == EXIT_BAD_INPUT)); then
-    fail "this does not fit ${FLAG[topology]} (see above); --force launches it"
+    fail "preflight refuses this on ${FLAG[topology]} (its reason stands" \
+      'above); --force launches it all the same'
   else
     fail "preflight itself failed (exit code $code); --force goes without it"
   fi

@@ -138,7 +138,7 @@ def test_what_does_not_fit_is_not_launched(ready: Cloud) -> None:
   words = (*TRAIN, '--config.batch_size=9999')
   done = ready.run('launch.sh', *LAUNCH, '--', *words)
   assert done.returncode == 3
-  assert 'does not fit v5e-16 (see above); --force launches it' in done.stderr
+  assert 'preflight refuses this on v5e-16 (its reason stands' in done.stderr
   asked = (ready.folder / 'preflight_argv').read_text().split('\0')[:-1]
   assert asked == [
     *('-m', 'biobert_jax', 'preflight', '--config=configs/x.py:base'),
