@@ -279,6 +279,7 @@ attempt=''
 if [[ "${FLAG[attach]}" == true ]]; then
   attempt=$(on_hosts 0 code "$job" |
     sed -n 's/^biobert-code [^ ]* \([^ ]*\) .*/\1/p')
+  dry && attempt=ATTEMPT
   [[ -n "$attempt" && "$attempt" != none ]] ||
     fail "no job $job was started on ${FLAG[name]}"
   hosts=all
