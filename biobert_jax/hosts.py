@@ -49,10 +49,14 @@ def join(coordinator: str, num_hosts: int, host: int) -> None:
       GKE, under SLURM, from `JAX_COORDINATOR_ADDRESS` and the like.
     host: which of them this is.
   """
-  given = (coordinator, num_hosts, host)
+  if not num_hosts:
+    jax.distributed.initialize(coordinator_bind_address=_bind_address(''))
+    return
   jax.distributed.initialize(
-    *(given if num_hosts else ()),
-    coordinator_bind_address=_bind_address(coordinator if num_hosts else ''),
+    coordinator,
+    num_hosts,
+    host,
+    coordinator_bind_address=_bind_address(coordinator),
   )
 
 

@@ -87,7 +87,7 @@ on_hosts() {  # on_hosts WORKERS WORD...: job.sh with these words.
     # By way of a shell, as over ssh.
     run env "JOB_HOST=$index" "JOB_HOSTS=$local_processes" \
       "JOB_COORDINATOR=${coordinator:-}" "JOB_FOLDER=${FLAG[local-folder]}" \
-      "JOB_LOGS=${FLAG[local-folder]}/logs" "JOB_PYTHON=$(python)" \
+      "JOB_MOUNT=${FLAG[local-folder]}" "JOB_PYTHON=$(python)" \
       sh -c "$(quoted bash "$HERE/on_host/job.sh" "$@")" &
     running+=($!)
   done
@@ -135,12 +135,21 @@ free_port() {  # Where nobody listens on this machine.
   echo "$port"
 }
 
+# What the hosts run: a slice made anew gets it again, whatever HEAD is then.
+commit=''
+read_commit() {
+  commit=$(on_hosts 0 version 2>"$SCRATCH/ssh" |
+    sed -n 's/^biobert-version [^ ]* code-//p') || true
+  dry || [[ -n "$commit" ]] || fail "${FLAG[name]} is not set up, or does not" \
+    'answer; run: bash tpu_setup/setup_hosts.sh'
+}
+
 # Seconds since 1970 when the cost guard of the slice will strike; 0 for never.
 deadline=0
 read_deadline() {
   local left
   [[ -z "$local_processes" && "${FLAG[max-hours]}" != none ]] || return 0
-  left=$(on_hosts 0 guard | sed -n 's/^biobert-left [^ ]* //p')
+  left=$(on_hosts 0 guard | sed -n 's/^biobert-left [^ ]* //p') || true
   dry && return
   [[ "$left" =~ ^-?[0-9]+$ ]] || fail 'this slice has no cost guard; say' \
     '--max-hours=none if that is meant'
@@ -177,6 +186,7 @@ with_flags() {  # with_flags SCRIPT HOURS: another script, with our flags.
       export "SLICE_${variable//-/_}=${FLAG[$flag]}"
     done
     export SLICE_MAX_HOURS=$2 SLICE_NO_WAIT='' SLICE_PRICE=''
+    export SLICE_COMMIT=$commit
     bash "$HERE/$1" >&2
   )
 }
@@ -272,6 +282,7 @@ if [[ -z "$local_processes" ]]; then
   is_gone "$state" && [[ "$state" != NONE ]] && create_again
   [[ "$state" != NONE ]] ||
     fail "there is no ${FLAG[name]}; make it first: bash tpu_setup/create.sh"
+  read_commit
   read_deadline
 fi
 

@@ -6,6 +6,7 @@
 #
 #   --bucket=gs://B     is mounted at /mnt/biobert by gcsfuse; it must have a
 #                       hierarchical namespace. Without it nothing is mounted
+#   --commit=C          which commit; default: HEAD
 #   --max-hours=none    is satisfied with a slice that will not delete itself
 #
 # Run it as often as you like: what is there already stays. All lies in
@@ -14,7 +15,7 @@
 # shellcheck source=tpu_setup/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
-read_flags 'name project zone bucket max-hours' "$@"
+read_flags 'name project zone bucket commit max-hours' "$@"
 need_names
 [[ -z "${FLAG[bucket]}" ||
   "${FLAG[bucket]}" =~ ^gs://[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]$ ]] ||
@@ -22,8 +23,8 @@ need_names
 need_gcloud
 scratch
 cd "$HERE/.." || exit
-commit=$(git rev-parse HEAD 2>/dev/null) ||
-  fail "$PWD is no git checkout; hosts get a commit, so that it has a name"
+commit=$(git rev-parse --verify --quiet "${FLAG[commit]:-HEAD}^{commit}") ||
+  fail "$PWD has no commit ${FLAG[commit]:-HEAD}; hosts get a commit by name"
 [[ -z "$(git status --porcelain --untracked-files=no)" ]] ||
   say 'changes that are not committed are not brought to the hosts'
 state=$(slice_state)
@@ -32,7 +33,7 @@ state=$(slice_state)
   fail "${FLAG[name]} is $state; create it first: bash tpu_setup/create.sh"
 
 archive=biobert-$commit.tar.gz
-git archive --format=tar.gz --output="$SCRATCH/$archive" HEAD
+git archive --format=tar.gz --output="$SCRATCH/$archive" "$commit"
 from=$SCRATCH/$archive
 dry && from=$archive  # The same line each time it is printed.
 run gcloud compute tpus tpu-vm scp "$from" "${FLAG[name]}:/tmp/" \
@@ -47,7 +48,7 @@ unpack='set -eu
   ln -sfn "code-$2" "$1/code.new" && mv -T "$1/code.new" "$1/code"
   exec bash "$1/code/tpu_setup/on_host/prepare.sh" "$@"'
 ssh_hosts all sh -c "$unpack" setup "$FOLDER" "$commit" \
-  "${FLAG[bucket]#gs://}" "$MOUNT" ||
+  "${FLAG[bucket]#gs://}" ||
   fail "a host of ${FLAG[name]} could not be set up (its reason stands above);" \
     'run this again'
 [[ "${FLAG[max-hours]}" == none ]] || ssh_hosts all bash "$JOB" guard ||

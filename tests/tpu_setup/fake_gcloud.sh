@@ -52,11 +52,8 @@ ready() {
 on_host() {  # on_host INDEX: its shell; its folders are below $CLOUD/host-INDEX.
   local home=$CLOUD/host-$1 command=${flag[command]}
   command=${command//\/opt\/biobert/"$home"/opt}
-  # Of what runs there, only where the bucket is mounted.
-  [[ "$command" != *prepare.sh* ]] ||
-    command=${command//\/mnt\/biobert/"$CLOUD"/bucket}
   command=${command//\/tmp\/biobert-/"$home"/tmp/biobert-}
-  env CLOUD_HOST="$1" JOB_FOLDER="$home/opt" JOB_LOGS="$CLOUD/bucket/logs" GUARD_STATE="$home/guard" \
+  env CLOUD_HOST="$1" JOB_FOLDER="$home/opt" JOB_MOUNT="$CLOUD/bucket" GUARD_STATE="$home/guard" \
     JOB_PYTHON="$home/opt/venv/bin/python" PATH="$CLOUD/host_bin:$PATH" \
     sh -c "$command"
 }
@@ -73,8 +70,7 @@ case "$words" in
       mkdir -p "$CLOUD/host-$host/"{tmp,guard}
       [[ -z "$seconds" ]] || {
         echo $(($(date +%s) + seconds)) >"$CLOUD/host-$host/guard/deadline"
-        cat "$CLOUD/permitted" 2>/dev/null >"$CLOUD/host-$host/guard/permitted" ||
-          echo yes >"$CLOUD/host-$host/guard/permitted"
+        echo yes >"$CLOUD/host-$host/guard/permitted"
       }
     done
     ;;

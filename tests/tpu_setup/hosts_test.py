@@ -29,24 +29,22 @@ esac
 """
 
 
-def test_setting_up_twice_installs_once(cloud: Cloud) -> None:
-  assert cloud.run('create.sh', *CREATE).returncode == 0
-  for _ in range(2):
-    done = cloud.run('setup_hosts.sh', *SLICE, BUCKET)
-    assert done.returncode == 0, done.stderr
-    assert 'all hosts of pod are ready' in done.stderr
-  installs = (cloud.folder / 'installs').read_text()
+def test_setting_up_twice_installs_once(ready: Cloud) -> None:
+  done = ready.run('setup_hosts.sh', *SLICE, BUCKET)
+  assert done.returncode == 0, done.stderr
+  assert 'all hosts of pod are ready' in done.stderr
+  installs = (ready.folder / 'installs').read_text()
   # Each of two hosts: uv by pip, then Python and the packages by uv.
   assert installs.count('pip -m pip install') == 2
   assert installs.count('--require-hashes') == 2
   assert installs.count('uv venv --quiet --managed-python --python 3.11') == 2
   assert installs.count('tpu_setup/requirements-tpu.txt') == 2
-  mounts = (cloud.folder / 'gcsfuse').read_text().splitlines()
+  mounts = (ready.folder / 'gcsfuse').read_text().splitlines()
   assert len(mounts) == 2
   assert all(line.startswith('--implicit-dirs') for line in mounts)
   assert all(' my-bucket ' in line for line in mounts)
   # Nothing of the test of renaming is left.
-  assert list((cloud.folder / 'bucket').iterdir()) == []
+  assert list((ready.folder / 'bucket').iterdir()) == []
 
 
 def test_no_file_of_a_home_folder_is_written(cloud: Cloud, tmp_path) -> None:
@@ -58,13 +56,11 @@ def test_no_file_of_a_home_folder_is_written(cloud: Cloud, tmp_path) -> None:
   assert list(home.iterdir()) == []
 
 
-def test_other_packages_are_installed(cloud: Cloud) -> None:
-  assert cloud.run('create.sh', *CREATE).returncode == 0
-  assert cloud.run('setup_hosts.sh', *SLICE).returncode == 0
+def test_other_packages_are_installed(ready: Cloud) -> None:
   for host in range(2):
-    cloud.wish(f'host-{host}/opt/venv/installed', 'what was pinned before\n')
-  assert cloud.run('setup_hosts.sh', *SLICE).returncode == 0
-  installs = (cloud.folder / 'installs').read_text()
+    ready.wish(f'host-{host}/opt/venv/installed', 'what was pinned before\n')
+  assert ready.run('setup_hosts.sh', *SLICE).returncode == 0
+  installs = (ready.folder / 'installs').read_text()
   assert installs.count('uv pip install') == 4
   assert installs.count('uv venv') == 2
 
@@ -97,14 +93,13 @@ def test_what_cannot_be_set_up_is_one_line(cloud, bucket, state, said):
   assert done.stderr.count('\n') == 1
 
 
-def test_a_slice_that_cannot_delete_itself_is_refused(cloud: Cloud) -> None:
-  cloud.wish('permitted', 'no (HTTP 403)\n')
-  assert cloud.run('create.sh', *CREATE).returncode == 0
-  done = cloud.run('setup_hosts.sh', *SLICE)
+def test_a_slice_that_cannot_delete_itself_is_refused(ready: Cloud) -> None:
+  ready.wish('host-1/guard/permitted', 'no (HTTP 403)\n')
+  done = ready.run('setup_hosts.sh', *SLICE)
   assert done.returncode == 3
   assert 'may not delete the slice: permitted: no (HTTP 403)' in done.stderr
   assert 'roles/tpu.admin' in done.stderr
-  assert cloud.run('setup_hosts.sh', *SLICE, '--max-hours=none').returncode == 0
+  assert ready.run('setup_hosts.sh', *SLICE, '--max-hours=none').returncode == 0
 
 
 @pytest.fixture

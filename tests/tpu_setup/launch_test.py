@@ -82,7 +82,7 @@ def test_restarts_have_an_end(ready: Cloud) -> None:
 
 
 def test_crashes_in_a_row_have_an_end(ready: Cloud) -> None:
-  ready.wish('plan', '1\n134\n42\n1\n1\n1\n0\n')
+  ready.wish('plan', '134\n42\n1\n1\n1\n0\n')
   done = ready.run('launch.sh', *LAUNCH, '--', *TRAIN)
   assert done.returncode == 1
   assert 'pod crashed three times in a row (1)' in done.stderr
@@ -182,6 +182,32 @@ def test_wrong_commands_are_one_line_before_any_call(cloud, words, said):
   assert 'abc' not in done.stderr
   assert done.stderr.count('\n') == 1
   assert cloud.calls() == []
+
+
+def test_a_slice_that_is_not_set_up_is_one_line(cloud: Cloud) -> None:
+  assert cloud.run('create.sh', *CREATE).returncode == 0
+  done = cloud.run('launch.sh', *LAUNCH, '--', *TRAIN)
+  assert done.returncode == 3
+  assert (
+    'pod is not set up, or does not answer; run: bash tpu_setup' in done.stderr
+  )
+
+
+def test_a_host_that_started_again_mounts_the_bucket_first(ready) -> None:
+  """Else a run would begin anew, below an empty mount point."""
+  (ready.folder / 'mounted-1').unlink()
+  ready.wish('plan', '0\n')
+  assert ready.run('launch.sh', *LAUNCH, '--', *TRAIN).returncode == 0
+  assert (ready.folder / 'mounted-1').exists()
+
+
+def test_a_slice_made_anew_runs_the_same_commit(ready, clone) -> None:
+  before = os.readlink(ready.folder / 'host-0' / 'opt' / 'code')
+  git = ['git', '-C', str(clone), '-c', 'user.name=t', '-c', 'user.email=t@t']
+  subprocess.run([*git, 'commit', '-qm', 'more', '--allow-empty'], check=True)
+  ready.wish('plan', 'preempted\n0\n')
+  assert ready.run('launch.sh', *LAUNCH, '--', *TRAIN).returncode == 0
+  assert os.readlink(ready.folder / 'host-0' / 'opt' / 'code') == before
 
 
 def test_no_slice_is_one_line(cloud: Cloud) -> None:

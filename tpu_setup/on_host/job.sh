@@ -7,14 +7,16 @@
 #   job.sh stop JOB                SIGTERM: it saves, and is not started again
 #   job.sh show JOB LINES          the end of its log
 #   job.sh guard                   how long this slice may live
+#   job.sh version                 the commit that lies here
+#   job.sh mount                   mounts the bucket that setup_hosts.sh named
 #
 # Where launch.sh keeps all hosts on one machine, it says so in the environment:
-# JOB_FOLDER, JOB_LOGS, JOB_PYTHON, JOB_HOST, JOB_HOSTS, JOB_COORDINATOR.
+# JOB_FOLDER, JOB_MOUNT, JOB_PYTHON, JOB_HOST, JOB_HOSTS, JOB_COORDINATOR.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=${JOB_FOLDER:-/opt/biobert}
 python=${JOB_PYTHON:-/opt/biobert/venv/bin/python}
-logs=${JOB_LOGS:-/mnt/biobert/logs}
+mount=${JOB_MOUNT:-/mnt/biobert}
 guard=${GUARD_STATE:-/var/lib/biobert-guard}
 host=${JOB_HOST:-$(hostname)}
 verb=$1 name=${2:-}
@@ -40,6 +42,8 @@ end() {  # Ends what an earlier attempt left running.
 start() {  # start ATTEMPT -- COMMAND...
   local attempt=$1
   shift 2
+  # A host that started again would write below an empty mount point.
+  mount_bucket
   # ssh that lost its connection is tried again by gcloud: start once.
   mkdir -p "$job"
   mkdir "$job/$attempt" 2>/dev/null || return 0
@@ -58,9 +62,21 @@ start() {  # start ATTEMPT -- COMMAND...
   until [[ -f "$job/pid" || -f "$job/$attempt/code" ]]; do sleep 0.05; done
 }
 
+mount_bucket() {
+  local bucket
+  bucket=$(cat "$root/bucket" 2>/dev/null) || return 0
+  ! mountpoint -q "$mount" || return 0
+  # No cached metadata: hosts must see at once what another has written.
+  gcsfuse --implicit-dirs --metadata-cache-ttl-secs=0 --rename-dir-limit=0 \
+    "$bucket" "$mount" >&2 && return
+  echo "$host: gs://$bucket could not be mounted; may the service account of" \
+    'the slice read and write it?' >&2
+  exit 3
+}
+
 copy_log() {  # Into the bucket, where it outlives the slice.
-  local to=$logs/$name/$attempt
-  [[ -n "${JOB_LOGS:-}" ]] || mountpoint -q "${logs%/*}" || return
+  local to=$mount/logs/$name/$attempt
+  [[ -n "${JOB_HOST:-}" ]] || mountpoint -q "$mount" || return
   mkdir -p "$to" && cp "$job/$attempt/log" "$to/$host.log"
 }
 
@@ -141,5 +157,7 @@ case "$verb" in
     }
     echo "biobert-left $host $(($(<"$guard/deadline") - $(date +%s)))"
     ;;
+  version) echo "biobert-version $host $(basename "$(readlink "$root/code")")" ;;
+  mount) mount_bucket ;;
   *) echo "job.sh: no such verb: $verb" >&2; exit 3 ;;
 esac

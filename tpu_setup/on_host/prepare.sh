@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Run on a host by setup_hosts.sh: Python, packages, bucket. Idempotent.
 #
-#   prepare.sh FOLDER COMMIT BUCKET_OR_'' MOUNT
+#   prepare.sh FOLDER COMMIT BUCKET_OR_''
 set -euo pipefail
-folder=$1 commit=$2 bucket=$3 mount=$4
+folder=$1 commit=$2 bucket=$3 mount=${JOB_MOUNT:-/mnt/biobert}
 code=$folder/code
 
 fail() { printf '%s: %s\n' "$(hostname)" "$*" >&2; exit 3; }
@@ -40,13 +40,10 @@ if [[ -n "$bucket" ]]; then
     { sudo apt-get -qq update && sudo apt-get -qq install -y gcsfuse; } >&2 ||
       fail 'gcsfuse could not be installed (see above)'
   fi
-  if ! mountpoint -q "$mount"; then
-    sudo mkdir -p "$mount" && sudo chown "$(id -u)" "$mount"
-    # No cached metadata: hosts must see at once what another has written.
-    gcsfuse --implicit-dirs --metadata-cache-ttl-secs=0 --rename-dir-limit=0 \
-      "$bucket" "$mount" >&2 || fail "gs://$bucket could not be mounted; may" \
-      'the service account of the slice read and write it?'
-  fi
+  sudo mkdir -p "$mount"
+  mountpoint -q "$mount" || sudo chown "$(id -u)" "$mount"
+  printf '%s\n' "$bucket" >"$folder/bucket"
+  bash "$code/tpu_setup/on_host/job.sh" mount
   # Checkpoints are written aside and renamed; see that this bucket can.
   probe=$mount/.probe-$(hostname)-$$
   { mkdir "$probe" && echo x >"$probe/x" && mv "$probe" "$probe.new" &&
