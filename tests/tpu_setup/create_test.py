@@ -130,13 +130,7 @@ def test_help_is_the_head_of_the_script(cloud: Cloud) -> None:
       False,
     ),
     ('fails_at_describe', 'PERMISSION_DENIED: no.', 'not permitted: ', False),
-    # Another was quicker: what is there is not ours to delete.
-    (
-      'fails_at_create',
-      "ALREADY_EXISTS: Resource 'pod' already exists",
-      'the name pod is taken; choose another --name',
-      False,
-    ),
+    ('rival', '', 'the name pod is taken; choose another --name', True),
   ],
 )
 def test_what_is_refused_is_one_line_and_leaves_nothing(

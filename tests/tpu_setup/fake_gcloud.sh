@@ -62,6 +62,8 @@ case "$words" in
   auth.list) [[ -f "$CLOUD/logged_out" ]] || echo somebody@example.org ;;
   storage.cat) echo "logs of $node" ;;
   *.create)
+    # Made by somebody else, since we looked.
+    [[ ! -f "$CLOUD/rival" ]] || { state=ACTIVE; echo ACTIVE >"$CLOUD/state"; }
     [[ "$state" == NONE ]] ||
       refuse "ALREADY_EXISTS: Resource '$node' already exists"
     echo WAITING_FOR_RESOURCES >"$CLOUD/state"

@@ -25,9 +25,10 @@ readonly GRACE=60  # Seconds that a job that is asked to stop has to save.
 
 boot() { cat /proc/sys/kernel/random/boot_id; }
 
-alive() {  # After a restart of the host, a number is another process's.
-  [[ -f "$job/pid" && "$(cat "$job/boot")" == "$(boot)" ]] &&
-    kill -0 "$(<"$job/pid")" 2>/dev/null
+alive() {  # alive [FILE]: the process of that number, by default the program.
+  # After a restart of the host, a number is another process's.
+  [[ -f "$job/${1:-pid}" && "$(cat "$job/boot")" == "$(boot)" ]] &&
+    kill -0 "$(<"$job/${1:-pid}")" 2>/dev/null
 }
 
 end() {  # Ends what an earlier attempt left running.
@@ -50,7 +51,7 @@ start() {  # start ATTEMPT -- COMMAND...
   end
   # A run that was killed leaves it; libtpu would refuse to start.
   [[ -n "${JOB_FOLDER:-}" ]] || rm -f /tmp/libtpu_lockfile
-  rm -f "$job/stopped" "$job/pid"
+  rm -f "$job/stopped" "$job/pid" "$job/parent"
   echo "$attempt" >"$job/attempt"
   boot >"$job/boot"
   if [[ -n "${JOB_COORDINATOR:-}" ]]; then
@@ -84,6 +85,7 @@ attend() {  # attend ATTEMPT -- COMMAND...: the parent of the program.
   attempt=$1
   local code=0 pid
   shift 2
+  echo $$ >"$job/parent"
   cd "$here/../.."
   "$python" -m biobert_jax "$@" >"$job/$attempt/log" 2>&1 &
   pid=$!
@@ -115,12 +117,10 @@ follow() {  # follow ATTEMPT LINES
 }
 
 code() {
-  local attempt code=none tries
+  local attempt code=none
   attempt=$(cat "$job/attempt" 2>/dev/null || echo none)
-  # Between the end of the program and the note of its code.
-  for ((tries = 0; tries < 50; tries++)); do
-    [[ "$attempt" == none || -f "$job/$attempt/code" ]] && break
-    ! alive || break
+  # Between the end of the program and its parent's note of the code.
+  while [[ ! -f "$job/$attempt/code" ]] && ! alive && alive parent; do
     sleep 0.1
   done
   if [[ -f "$job/$attempt/code" ]]; then
