@@ -103,9 +103,16 @@ python() {
 }
 
 preflight() {
-  local word code=0 flags=()
-  for word in "${REST[@]}"; do
-    [[ "$word" == --config=* || "$word" == --config.* ]] && flags+=("$word")
+  local index word next code=0 flags=()
+  for ((index = 1; index < ${#REST[@]}; index++)); do
+    word=${REST[index]} next=${REST[index + 1]:-}
+    [[ "$word" =~ ^--config([.=].*)?$ ]] || continue
+    if [[ "$word" != *=* && "$next" != --* ]]; then
+      word+="=$next"
+    fi
+    # Weights lie on the hosts, not here; then the config gives the sizes.
+    [[ "$word" =~ ^--config\.(init_from|vocab\.path|data\.dir)= &&
+      ! -e "${word#*=}" ]] || flags+=("$word")
   done
   # The TPU's compiler, where `scripts/setup_env.sh tpu` has put it.
   (

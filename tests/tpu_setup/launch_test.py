@@ -135,7 +135,8 @@ def test_other_commands_run_on_the_first_host_alone(ready: Cloud) -> None:
 
 def test_what_does_not_fit_is_not_launched(ready: Cloud) -> None:
   ready.wish('preflight', '3')
-  words = (*TRAIN, '--config.batch_size=9999')
+  elsewhere = '--config.init_from=/mnt/biobert/no-such-bert'
+  words = (*TRAIN, elsewhere, '--config.batch_size', '9999')
   done = ready.run('launch.sh', *LAUNCH, '--', *words)
   assert done.returncode == 3
   assert 'preflight refuses this on v5e-16 (its reason stands' in done.stderr
