@@ -39,7 +39,7 @@ _HEADS = {
   ('yes_no',): 'yes_no',
 }
 # What the classifier of a task's work folder labels.
-_OF_TASK = {'ner': 'token', 'relation': 'sequence'}
+_OF_TASK = {'ner': 'token', 'relation': 'sequence', 'yes_no': 'sequence'}
 # How a task cuts text, kept with the weights.
 SETTINGS = (
   *('max_seq_length', 'window_overlap', 'entity_type'),
