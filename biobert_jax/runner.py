@@ -13,7 +13,7 @@ from biobert_jax.errors import InputError
 from biobert_jax.evaluate import Evaluator, Shapes
 from biobert_jax.interchange import onnx, source, stablehlo
 from biobert_jax.models.parameters import to_tree
-from biobert_jax.tasks import ner, relation
+from biobert_jax.tasks import ner, relation, yes_no
 from biobert_jax.tasks.task import Rows, Task
 from biobert_jax.training import sharding
 from biobert_jax.weights import Model
@@ -81,6 +81,45 @@ class SequenceRunner:
 
   def __call__(self, rows: Rows) -> Outputs:
     """Yields every batch of `rows` with 'probability' [B, P, C]."""
+    return self._run(rows)
+
+
+class YesNoRunner:
+  """Logits of every sequence of packed rows.
+
+  Attributes:
+    pack: whether several sequences may share a row.
+    labels: C names of the answers.
+  """
+
+  def __init__(self, model: Model, max_seq_length: int, max_sequences: int):
+    """Compiles the model.
+
+    Args:
+      model: a sequence classifier, or one with a single logit for yes, in any
+        form.
+      max_seq_length: pieces of a row.
+      max_sequences: of a row at most.
+
+    Raises:
+      InputError: it is neither.
+    """
+    single = model.head == 'yes_no'
+    if not single:
+      need = 'yes/no questions need a sequence classifier or one for yes/no'
+      _check(model, 'sequence', need)
+    self.labels = yes_no.YES_NO if single else model.labels
+    self.pack = model.source.form not in source.COMPILED
+    shapes = functools.partial(
+      sequence_rows.feature_shapes,
+      max_seq_length=max_seq_length,
+      max_sequences=max_sequences,
+    )
+    make_task = functools.partial(yes_no.make_task, head=model.head)
+    self._run = _runner(model, make_task, shapes, BY_PROGRAM[model.head])
+
+  def __call__(self, rows: Rows) -> Outputs:
+    """Yields every batch of `rows` with 'logits' [B, P, C]."""
     return self._run(rows)
 
 
@@ -157,10 +196,23 @@ def sequences_by_program(program: Program, rows: Rows, trim: bool) -> Outputs:
   """The same with a sequence classifier.
 
   Yields:
-    Every batch with 'probability' [B, 1, C], as `tasks.relation` predicts it.
+    Every batch with 'probability' [B, 1, C], as `tasks.relation` predicts it,
+    and 'logits', as `tasks.yes_no` does.
   """
   for batch, logits in _logits(program, rows, trim):
-    yield batch, {'probability': _softmax(logits)[:, None]}
+    each = {'probability': _softmax(logits), 'logits': logits}
+    yield batch, {name: array[:, None] for name, array in each.items()}
+
+
+def yes_no_by_program(program: Program, rows: Rows, trim: bool) -> Outputs:
+  """The same with a classifier that has one logit, for yes.
+
+  Yields:
+    Every batch with 'logits' [B, 1, 2], as `tasks.yes_no` predicts them.
+  """
+  for batch, yes in _logits(program, rows, trim):
+    logits = np.stack([np.zeros_like(yes), yes], axis=-1)
+    yield batch, {'logits': logits[:, None]}
 
 
 def _logits(
@@ -187,4 +239,5 @@ def _softmax(logits: np.ndarray) -> np.ndarray:
 BY_PROGRAM: dict[str, Callable[[Program, Rows, bool], Outputs]] = {
   'token': by_program,
   'sequence': sequences_by_program,
+  'yes_no': yes_no_by_program,
 }

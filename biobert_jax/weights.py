@@ -44,6 +44,7 @@ _OF_TASK = {'ner': 'token', 'relation': 'sequence', 'yes_no': 'sequence'}
 SETTINGS = (
   *('max_seq_length', 'window_overlap', 'entity_type'),
   *('placeholders', 'joint_placeholders', 'negative', 'max_sequences'),
+  'reasoning',
 )
 # The folders of an option's value.
 _ABSOLUTE = re.compile(r'=[/~]\S*/')

@@ -13,9 +13,9 @@ reasoning, where the passage is the abstract without its conclusion, percent
       and 61,200 unlabelled ones, in several phases       68.1
     one person                                            78.0
 
-This experiment has the 1,000 labelled questions only. `data.dir` holds ori_pqal.json, whose published split into 500 test questions
-and ten folds of the others is made here. `data.fold` is devel; the paper
-reports the mean over all ten.
+Here are the 1,000 labelled questions only. `data.dir` holds ori_pqal.json, of
+which the published split is made: 500 test questions, and ten folds of the
+others, of which `data.fold` is devel. The paper reports the mean over all ten.
 """
 
 import ml_collections

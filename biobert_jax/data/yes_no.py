@@ -2,14 +2,13 @@
 
 What a folder holds is found by looking:
 
-  ori_pqal.json                     PubMedQA as published, see `pubmedqa.py`
-  train.json, dev.json, test.json   a file for each split, in one of the forms
-                                    below; or files with the split in a name
+  ori_pqal.json   PubMedQA as published, see `pubmedqa.py`
+  else            the files that the config names for each split
 
 A file is an object: PubMedQA's, of records by id; or SQuAD's, as BioASQ's
 yes/no files have it: `{"data": [{"paragraphs": [{"context", "qas": [{"id",
-"question", "answers": "yes"}]}]}]}`, a passage being a paragraph and its ids
-`QUESTION_001`, `QUESTION_002`, .... What is broken is left out and counted
+"question", "answers": "yes"}]}]}]}`, a passage being a paragraph, under the
+ids `QUESTION_001`, `QUESTION_002`, .... What is broken is left out and counted
 (pairs_with_unknown_labels, pairs_without_question, pairs_that_contradict_
 is_impossible), above a share of the rows an InputError. Kept and counted:
 questions_without_passage.
@@ -20,13 +19,13 @@ import json
 import logging
 import pathlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from biobert_jax.data import ner, pubmedqa
+from biobert_jax.data import ner, pubmedqa, qa
 from biobert_jax.data.packing import mix
 from biobert_jax.data.question_pairs import QuestionPair, question_of
-from biobert_jax.data.scored_json import id_of, list_of, read_object, text_of
+from biobert_jax.data.scored_json import id_of, read_object, text_of
 from biobert_jax.errors import InputError
 
 _log = logging.getLogger(__name__)
@@ -51,25 +50,28 @@ class Form:
 
 
 def read_split(
-  directory: pathlib.Path, split: str, counts: Counter[str], form: Form
+  directory: pathlib.Path,
+  split: str,
+  files: Mapping[str, str],
+  counts: Counter[str],
+  form: Form,
 ) -> list[QuestionPair]:
   """Reads one split of a corpus.
 
   Args:
     directory: the corpus.
-    split: one of `ner.SPLITS`; `train_dev` without a file of its own is train
-      and then devel.
+    split: one of `ner.SPLITS`; `train_dev` is train and then devel.
+    files: the files of train, devel and test: a name, or a pattern for
+      several whose questions are pooled. PubMedQA has but one.
     counts: takes what was odd or broken.
     form: what rows must look like.
 
   Returns:
-    The pairs, in the order of the file.
+    The pairs, in the order of the files.
 
   Raises:
-    InputError: no file, several, an empty one, or one that cannot be read.
+    InputError: no file, an empty one, or one that cannot be read.
   """
-  if not directory.is_dir():
-    raise InputError(f'{directory}: no such folder; set --config.data.dir')
   if split not in ner.SPLITS:
     raise InputError(f'split {split!r} is not one of {", ".join(ner.SPLITS)}')
   if pubmedqa.is_pubmedqa(directory):
@@ -77,61 +79,44 @@ def read_split(
       directory, split, form.fold, form.reasoning, counts
     )
     return _sound(pairs, str(directory / pubmedqa.FILE), counts, form, [])
-  path = _find(directory, split)
-  if path is None and split == 'train_dev':
+  if split == 'train_dev':
     parts = ('train', 'devel')
-    return [p for s in parts for p in read_split(directory, s, counts, form)]
-  if path is None:
-    held = ', '.join(sorted(e.name for e in directory.iterdir())[:20])
-    what = f'{directory}: no {split}.json; the folder holds {held or "nothing"}'
-    if split in ('devel', 'test'):
-      what += f' (--config.data.{split}_split= trains without it)'
-    raise InputError(what)
-  return read_file(str(path), counts, form)
+    return [
+      pair
+      for part in parts
+      for pair in read_split(directory, part, files, counts, form)
+    ]
+  return read_files(qa.find_files(directory, files[split]), counts, form)
 
 
-def _find(folder: pathlib.Path, split: str) -> pathlib.Path | None:
-  """The file of a split: `dev.json`, or the one with it in its name.
-
-  Raises:
-    InputError: several could be meant.
-  """
-  files = sorted(e for e in folder.iterdir() if e.suffix == '.json')
-  stems = ('devel', 'dev') if split == 'devel' else (split,)
-  found = [f for f in files if f.stem in stems]
-  found = found or [f for f in files if ner.split_in_name(f.name) == split]
-  if len(found) > 1:
-    names = ', '.join(f.name for f in found)
-    raise InputError(
-      f'{folder}: several files for {split}: keep one of {names}'
-    )
-  return found[0] if found else None
-
-
-def read_file(
-  path: str, counts: Counter[str], form: Form
+def read_files(
+  paths: Sequence[str], counts: Counter[str], form: Form
 ) -> list[QuestionPair]:
-  """Reads one file, in either form.
+  """Reads files whose questions belong together, each in either form.
 
   Args:
-    path: the file; '-' is standard input.
+    paths: the files; '-' is standard input.
     counts: takes what was odd or broken.
     form: what rows must look like.
 
   Returns:
-    The pairs, in the order of the file.
+    The pairs, in the order of the files.
 
   Raises:
     InputError: with file and place or id: no JSON of these forms, an id that
       stands twice, too many broken rows, none at all.
   """
-  content = read_object(path)
-  broken: list[tuple[str, str]] = []
-  if 'data' in content:
-    pairs = list(_squad(path, content, counts, broken))
-  else:
-    pairs = pubmedqa.pairs_of(path, content, form.reasoning, counts)
-  return _sound(pairs, path, counts, form, broken)
+  known: set[str] = set()
+  kept = []
+  for path in paths:
+    content = read_object(path)
+    broken: list[tuple[str, str]] = []
+    if 'data' in content:
+      pairs = list(_squad(path, content, counts, broken, known))
+    else:
+      pairs = pubmedqa.pairs_of(path, content, form.reasoning, counts)
+    kept += _sound(pairs, path, counts, form, broken)
+  return kept
 
 
 def _squad(
@@ -139,26 +124,19 @@ def _squad(
   content: dict[str, Any],
   counts: Counter[str],
   broken: list[tuple[str, str]],
+  known: set[str],
 ) -> Iterator[QuestionPair]:
-  known: set[str] = set()
-  for i, article in enumerate(list_of(path, '', content, 'data')):
-    where = f'data[{i}]'
-    for j, paragraph in enumerate(list_of(path, where, article, 'paragraphs')):
-      there = f'{where}.paragraphs[{j}]'
-      passage = text_of(path, there, paragraph, 'context')
-      for k, row in enumerate(list_of(path, there, paragraph, 'qas')):
-        id_ = id_of(path, f'{there}.qas[{k}]', row, known)
-        known.add(id_)
-        question = text_of(path, id_, row, 'question')
-        counts['questions_without_passage'] += not passage.strip()
-        label = _answer(row)
-        if label == 'yes' and row.get('is_impossible') is True:
-          counts['pairs_that_contradict_is_impossible'] += 1
-          broken.append((id_, 'its answer is yes, and it is_impossible'))
-          continue
-        yield QuestionPair(
-          id_, question_of(id_), question, passage, label, path
-        )
+  for place, row, passage in qa.rows_of(path, content):
+    id_ = id_of(path, place, row, known)
+    known.add(id_)
+    question = text_of(path, id_, row, 'question')
+    counts['questions_without_passage'] += not passage.strip()
+    label = _answer(row)
+    if label == 'yes' and row.get('is_impossible') is True:
+      counts['pairs_that_contradict_is_impossible'] += 1
+      broken.append((id_, 'its answer is yes, but it is_impossible: mend it'))
+      continue
+    yield QuestionPair(id_, question_of(id_), question, passage, label, path)
 
 
 def _answer(row: dict[str, Any]) -> str:

@@ -7,7 +7,7 @@ import logging
 import pathlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -15,7 +15,7 @@ import numpy as np
 from flax import linen as nn
 from ml_collections import ConfigDict
 
-from biobert_jax.data import pubmedqa, question_pairs
+from biobert_jax.data import decisions, pubmedqa, question_pairs
 from biobert_jax.data import yes_no as corpus
 from biobert_jax.data.question_pairs import QuestionPair
 from biobert_jax.data.sequence_rows import SequenceRows
@@ -237,59 +237,18 @@ class YesNoDataset:
     """The official figures; what was predicted; the list of mistakes."""
     pairs = self._pairs[split]
     logits = merge(outputs, len(pairs), len(self.labels))
-    decided = decide(pairs, logits, self.labels)
+    decided = decisions.decide(pairs, logits, self.labels)
     gold = {pair.question_id: pair.label for pair in pairs}
     figures = _MEASURES[self._config.data.measure](gold, decided)
     figures['pairs'] = len(pairs)
     files = {
-      f'predictions_{split}.json': answers_json(decided),
-      f'predictions_{split}.tsv': _predictions(decided, gold, self.labels),
-      f'errors_{split}.tsv': _mistakes(decided, gold, pairs),
+      f'predictions_{split}.json': decisions.answers_json(decided),
+      f'predictions_{split}.tsv': decisions.predictions(
+        decided, gold, self.labels
+      ),
+      f'errors_{split}.tsv': decisions.mistakes(decided, gold, pairs),
     }
     return Scored(figures, figures['macro_f1'], files)
-
-
-class Decision(NamedTuple):
-  """What is answered to a question.
-
-  Attributes:
-    label: the answer.
-    probabilities: of each label, 0-1, of the mean logits.
-    passages: number of passages that were read.
-  """
-
-  label: str
-  probabilities: tuple[float, ...]
-  passages: int
-
-
-def decide(
-  pairs: Sequence[QuestionPair], logits: np.ndarray, labels: Sequence[str]
-) -> dict[str, Decision]:
-  """One answer to each question, whose passages have their logits averaged.
-
-  With the labels 'no' and 'yes' it is yes where the mean is above 0, as in
-  transform_n2b_yesno.py, which rounds logits to three decimals before.
-
-  Args:
-    pairs: questions with passages.
-    logits: [pairs, C].
-    labels: C names.
-
-  Returns:
-    The decisions by question, in the order of their first passages.
-  """
-  places: dict[str, list[int]] = {}
-  for i, pair in enumerate(pairs):
-    places.setdefault(pair.question_id, []).append(i)
-  decided = {}
-  for question, rows in places.items():
-    mean = logits[rows].astype(np.float64).mean(axis=0)
-    shares = np.exp(mean - mean.max())
-    shares /= shares.sum()
-    label = labels[int(mean.argmax())]
-    decided[question] = Decision(label, tuple(shares.tolist()), len(rows))
-  return decided
 
 
 def merge(outputs: Outputs, num_pairs: int, num_labels: int) -> np.ndarray:
@@ -316,14 +275,8 @@ def merge(outputs: Outputs, num_pairs: int, num_labels: int) -> np.ndarray:
   return logits
 
 
-def answers_json(decided: Mapping[str, Decision]) -> str:
-  """Answers by question, as PubMedQA's evaluation.py reads them."""
-  answers = {id_: decision.label for id_, decision in decided.items()}
-  return json.dumps(answers, indent=1, ensure_ascii=False) + '\n'
-
-
 def _as_pubmedqa(
-  gold: Mapping[str, str], decided: Mapping[str, Decision]
+  gold: Mapping[str, str], decided: Mapping[str, decisions.Decision]
 ) -> dict[str, Any]:
   report = pubmedqa_metrics.evaluate(
     list(gold.values()),
@@ -334,7 +287,7 @@ def _as_pubmedqa(
 
 
 def _as_bioasq(
-  gold: Mapping[str, str], decided: Mapping[str, Decision]
+  gold: Mapping[str, str], decided: Mapping[str, decisions.Decision]
 ) -> dict[str, Any]:
   """BioASQ's figures of yes/no questions, by the names of PubMedQA's."""
   report = bioasq.evaluate(
@@ -367,7 +320,8 @@ def _read(
     tuple(data.labels), data.reasoning, data.fold, data.max_broken
   )
   folder = pathlib.Path(data.dir).expanduser()
-  return corpus.read_split(folder, split, counts, form)
+  files = {s: data[f'{s}_files'] for s in ('train', 'devel', 'test')}
+  return corpus.read_split(folder, split, files, counts, form)
 
 
 def _digest(splits: Mapping[str, Sequence[QuestionPair]]) -> str:
@@ -378,36 +332,3 @@ def _digest(splits: Mapping[str, Sequence[QuestionPair]]) -> str:
       row = (pair.id, pair.question, pair.passage, pair.label)
       digest.update(json.dumps(row).encode() + b'\n')
   return digest.hexdigest()
-
-
-def _predictions(
-  decided: Mapping[str, Decision],
-  gold: Mapping[str, str],
-  labels: Sequence[str],
-) -> str:
-  """A line a question: id, passages, probabilities, predicted, gold."""
-  rows = ['\t'.join(('id', 'passages', *labels, 'predicted', 'gold'))]
-  for id_, decision in decided.items():
-    shares = (f'{share:.6f}' for share in decision.probabilities)
-    passages = str(decision.passages)
-    cells = (id_, passages, *shares, decision.label, gold[id_])
-    rows.append('\t'.join(cells))
-  return '\n'.join(rows) + '\n'
-
-
-def _mistakes(
-  decided: Mapping[str, Decision],
-  gold: Mapping[str, str],
-  pairs: Sequence[QuestionPair],
-) -> str:
-  """A line for each wrong answer, the surest mistakes first."""
-  questions = {pair.question_id: pair.question for pair in pairs}
-  rows = ['id\tgold\tpredicted\tprobability\tquestion']
-  wrong = [id_ for id_, label in gold.items() if decided[id_].label != label]
-  wrong.sort(key=lambda id_: -max(decided[id_].probabilities))
-  for id_ in wrong:
-    decision = decided[id_]
-    share = f'{max(decision.probabilities):.4f}'
-    question = ' '.join(questions[id_].split())
-    rows.append('\t'.join((id_, gold[id_], decision.label, share, question)))
-  return '\n'.join(rows) + '\n'

@@ -29,8 +29,13 @@ def get_config(size: str, folder: str) -> ml_collections.ConfigDict:
   config.train.epochs = 2.0
   config.train.evaluations = 2
   config.data = ml_collections.ConfigDict()
-  # Holds train, devel, test as .json, or PubMedQA's ori_pqal.json.
+  # Holds the files below, in SQuAD's form, or PubMedQA's ori_pqal.json.
   config.data.dir = folder
+  # The files of each split: a name, or a pattern (`test-*.json`) for several
+  # whose questions are pooled.
+  config.data.train_files = 'train*.json'
+  config.data.devel_files = 'dev*.json'
+  config.data.test_files = 'test*.json'
   config.data.train_split = 'train'  # 'train_dev': both.
   config.data.devel_split = 'devel'  # '': none; the last step is kept.
   config.data.test_split = 'test'  # '': none.
