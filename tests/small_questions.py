@@ -8,30 +8,26 @@ ENDS = ('fever', 'rashes', 'pain', 'cough', 'nausea')
 VERBS = {'yes': 'lowered', 'no': 'spared', 'maybe': 'blurred'}
 
 
-def pubmedqa_records(labels: str = 'yyyynnnnmm') -> dict[str, dict]:
+def pubmedqa_records(count: int = 100) -> dict[str, dict]:
   """Records by id: the verb of the passage alone tells the decision."""
-  names = {name[0]: name for name in VERBS}
+  labels = ('yes', 'no', 'yes', 'no', 'maybe')
   records = {}
-  for drug in DRUGS:
-    for end in ENDS:
-      label = names[labels[len(records) % len(labels)]]
-      first = f'We gave {drug} to mice.'
-      records[str(1000 + len(records))] = {
-        'QUESTION': f'Does {drug} help against {end}?',
-        'CONTEXTS': [first, f'It {VERBS[label]} {end}.'],
-        'LABELS': ['METHODS', 'RESULTS'],
-        'LONG_ANSWER': f'Perhaps {label}.',
-        'final_decision': label,
-      }
+  for i in range(count):
+    drug, end, label = DRUGS[i % 6], ENDS[i // 6 % 5], labels[i % 5]
+    records[str(1000 + i)] = {
+      'QUESTION': f'Does {drug} help against {end}?',
+      'CONTEXTS': [f'We gave {drug} to {i} mice.', f'It {VERBS[label]} {end}.'],
+      'LABELS': ['METHODS', 'RESULTS'],
+      'LONG_ANSWER': f'Perhaps {label}.',
+      'final_decision': label,
+    }
   return records
 
 
 def write_pubmedqa(folder: pathlib.Path) -> pathlib.Path:
-  """The corpus as published, but for its size: 60 records."""
+  """The corpus as published, but for its size: 50 for test, ten folds of 5."""
   folder.mkdir(parents=True, exist_ok=True)
-  records = pubmedqa_records()
-  more = {f'2{id_}': record for id_, record in records.items()}
-  text = json.dumps(records | more)
+  text = json.dumps(pubmedqa_records())
   (folder / 'ori_pqal.json').write_text(text)
   return folder
 
