@@ -50,13 +50,12 @@ def parse(arguments: list[str]) -> argparse.Namespace:
 
 def run(flags: argparse.Namespace) -> None:
   """Writes the submission that the flags name, and reports."""
-  if not 0 <= flags.threshold:  # Also refuses NaN.
+  if not flags.threshold >= 0:  # Also refuses NaN.
     raise errors.InputError(
       f'--threshold is {flags.threshold}; it must not be negative'
     )
-  # Gold answers, if there are any, may be as broken as they like.
   questions = {
-    q.id: q for q in bioasq.read(flags.questions, Counter(), max_broken=0.0)
+    q.id: q for q in bioasq.read(flags.questions, Counter(), max_broken=None)
   }
   predictions = bioasq_answers.read_predictions(flags.predictions, questions)
   counts: Counter[str] = Counter()

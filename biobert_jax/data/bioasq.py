@@ -6,9 +6,9 @@
 
 Test sets have no "exact_answer", and the first of two phases no "snippets".
 The form of an exact answer differs by edition; all are read, and counted:
-answers_as_text, answers_as_list, answers_as_lists. Broken questions are left
-out and counted (questions_with_malformed_answers), above a share of a file it
-is refused. Also counted: snippets_without_text, documents_without_pmid (other
+answers_as_text, answers_as_list, answers_as_lists. One of no such form is
+counted (questions_with_malformed_answers) and its question has none, above a
+share of a file it is refused. Also counted: snippets_without_text, documents_without_pmid (other
 databases), empty_answers.
 """
 
@@ -74,15 +74,15 @@ class RawQuestion:
 
 
 def read(
-  paths: Sequence[str], counts: Counter[str], max_broken: float
+  paths: Sequence[str], counts: Counter[str], max_broken: float | None
 ) -> list[RawQuestion]:
   """Reads files of questions that belong together.
 
   Args:
     paths: the files.
     counts: takes what was odd or broken.
-    max_broken: fraction 0-1 of broken questions, above which a file is
-      refused.
+    max_broken: fraction 0-1 of questions with malformed answers, above which
+      a file is refused; None: exact answers are not looked at.
 
   Returns:
     The questions, in their order.
@@ -104,14 +104,15 @@ def read(
       if (type_ := text_of(path, where, row, 'type')) not in TYPES:
         what = f'type {type_[:40]!r} is not one of {", ".join(TYPES)}'
         raise InputError(f'{path}: {where}: {what}; mend it')
+      answers: tuple[tuple[str, ...], ...] = ()
       try:
-        answers = tuple(_answers(row, counts))
+        if max_broken is not None:
+          answers = tuple(_answers(row, counts))
       except _MalformedError as error:
         counts['questions_with_malformed_answers'] += 1
         broken.append((where, str(error)))
-        continue
       questions.append(_question(path, where, row, answers, counts))
-    _check(path, len(rows), broken, max_broken)
+    _check(path, len(rows), broken, max_broken or 0.0)
   if not questions:
     raise InputError(f'{paths[0]}: holds no question; name a file that does')
   counts['questions'] += len(questions)

@@ -31,7 +31,7 @@ MOST_CHARACTERS = 100  # Of an answer, by the rules.
 THRESHOLD = 0.42  # transform_n2b_list.py:19.
 _ID = re.compile('([0-9a-f]{24})(?:_[0-9]{3,})?')
 _TRAILING = set(string.punctuation) - set(')]}%+*')
-_NUMBERS = 'one two three four five six seven eight'.split()
+_NUMBERS = ('one', 'two', 'three', 'four', 'five', 'six', 'seven', 'eight')
 _NUMBERED_WORDS = 5  # The first words, where a number may stand.
 
 
@@ -197,7 +197,8 @@ def listed(
 def number_in(body: str) -> int | None:
   """A number up to eight in a question's first words: `List three genes …`.
 
-  None where there is none; that of `phase 3` is none (transform_n2b_list.py:42).
+  None where there is none; that of `phase 3` is none
+  (transform_n2b_list.py:42).
   """
   words = [w.strip(string.punctuation).lower() for w in body.split()]
   for i, word in enumerate(words[:_NUMBERED_WORDS]):
@@ -234,9 +235,9 @@ def _stripped(text: str) -> str:
   text = ' '.join(text.split())
   if text[-1:] in (',', '.'):
     return text[:-1]
-  if len(text) > 2 and text[0] == '(' and text[-1] == ')':
-    if text.count('(') == text.count(')') == 1:
-      return text[1:-1]
+  within = len(text) > 2 and text[0] == '(' and text[-1] == ')'
+  if within and text.count('(') == text.count(')') == 1:
+    return text[1:-1]
   return text
 
 
