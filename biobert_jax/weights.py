@@ -44,6 +44,8 @@ _OF_TASK = {'ner': 'token', 'relation': 'sequence', 'yes_no': 'sequence'}
 SETTINGS = (
   *('max_seq_length', 'window_overlap', 'entity_type'),
   *('placeholders', 'joint_placeholders', 'negative', 'max_sequences'),
+  *('max_question_length', 'doc_stride', 'max_answer_length', 'n_best'),
+  *('squad_version', 'null_threshold'),
   'reasoning',
 )
 # The folders of an option's value.

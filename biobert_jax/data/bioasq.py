@@ -8,8 +8,8 @@ Test sets have no "exact_answer", and the first of two phases no "snippets".
 The form of an exact answer differs by edition; all are read, and counted:
 answers_as_text, answers_as_list, answers_as_lists. One of no such form is
 counted (questions_with_malformed_answers) and its question has none, above a
-share of a file it is refused. Also counted: snippets_without_text, documents_without_pmid (other
-databases), empty_answers.
+share of a file it is refused. Also counted: snippets_without_text,
+documents_without_pmid (of other databases), empty_answers.
 """
 
 import dataclasses
