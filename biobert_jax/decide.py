@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from biobert_jax import run, weights
-from biobert_jax.data import decisions, question_pairs, yes_no
+from biobert_jax.data import asked, decisions, question_pairs
 from biobert_jax.data.decisions import Decision
 from biobert_jax.data.question_pairs import QuestionPair
 from biobert_jax.data.sequence_rows import SequenceRows
@@ -120,8 +120,7 @@ def predict(
 
   Args:
     model: any that `Decider` opens.
-    source: the file, in a form that `data.yes_no` reads, with or without
-      answers; '-' is standard input.
+    source: a file that `asked.read` takes; '-' is standard input.
     output: the file to write.
     form: a key of `FORMATS`.
     casing: where no file of the model states it.
@@ -139,9 +138,11 @@ def predict(
   counts: Counter[str] = Counter()
   with written_aside(output) as file:
     decider = Decider(model, counts, casing)
-    # Gold answers, if there are any, are not looked at.
-    reading = yes_no.Form(reasoning=decider.reasoning, max_broken=0.0)
-    pairs = yes_no.read_files([source], counts, reading)
+    pairs = [
+      QuestionPair(question.id, one.id, question.text, question.context, '', '')
+      for one in asked.read(source, counts, decider.reasoning)
+      for question in one.passages
+    ]
     decided = decider(pairs)
     file.write(FORMATS[form](decided, decider.labels, pairs))
   run.say_counts(counts)

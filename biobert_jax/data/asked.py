@@ -8,6 +8,7 @@ What a file is, is found by looking:
   SQuAD's JSON        a question for each of "qas"; BioASQ's ids with the number
                       of a passage (24 hexadecimals, `_001`) make one question
                       of several passages
+  PubMedQA's JSON     a question for each record
 """
 
 import dataclasses
@@ -18,7 +19,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from biobert_jax.data import documents
+from biobert_jax.data import documents, pubmedqa
 from biobert_jax.data.answers import Answered
 from biobert_jax.data.pooling import pool, question_of
 from biobert_jax.data.qa import Question, rows_of
@@ -40,12 +41,16 @@ class Asked:
   passages: tuple[Question, ...]
 
 
-def read(source: str, counts: Counter[str]) -> Iterator[Asked]:
+def read(
+  source: str, counts: Counter[str], reasoning: str = 'required'
+) -> Iterator[Asked]:
   """The questions of a file.
 
   Args:
     source: A path, or `-` for standard input.
     counts: Takes `blank_lines` and what `documents.read_lines` notices.
+    reasoning: One of `pubmedqa.REASONING`: which text of a record of PubMedQA
+      is the passage.
 
   Yields:
     The questions, in the order of the file.
@@ -62,13 +67,16 @@ def read(source: str, counts: Counter[str]) -> Iterator[Asked]:
   number, text = first
   if _is_whole(text):
     content = parse_object(name, text, first_line=number)
-    if 'data' not in content:
+    if 'data' not in content and not pubmedqa.are_records(content):
       yield from _lines(name, itertools.chain([first], lines), counts)
       return
   # All of it is one object.
   rest = '\n'.join(line for _, line in lines)
   content = parse_object(name, f'{text}\n{rest}', first_line=number)
-  yield from _squad(name, content)
+  if pubmedqa.are_records(content):
+    yield from _records(name, content, reasoning, counts)
+  else:
+    yield from _squad(name, content)
 
 
 def _is_whole(text: str) -> bool:
@@ -138,6 +146,14 @@ def _squad(name: str, content: dict[str, Any]) -> Iterator[Asked]:
     raise InputError(f'{name}: holds no question; name a file that does')
   for id_, passages in found.items():
     yield Asked(id_, tuple(passages))
+
+
+def _records(
+  name: str, content: dict[str, Any], reasoning: str, counts: Counter[str]
+) -> Iterator[Asked]:
+  for pair in pubmedqa.pairs_of(name, content, reasoning, counts):
+    question = Question(pair.id, pair.question, pair.passage, (), name, pair.id)
+    yield Asked(pair.id, (question,))
 
 
 @dataclasses.dataclass(frozen=True)

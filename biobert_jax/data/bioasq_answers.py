@@ -23,29 +23,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from biobert_jax.data.bioasq import RawQuestion
+from biobert_jax.data.pooling import Pooled, pool
 from biobert_jax.data.scored_json import read_object, text_of
 from biobert_jax.errors import InputError
 
 MOST_ANSWERS = 5  # To a factoid question, by the rules.
 MOST_CHARACTERS = 100  # Of an answer, by the rules.
 THRESHOLD = 0.42  # transform_n2b_list.py:19.
-_ID = re.compile('([0-9a-f]{24})(?:_[0-9]{3,})?')
+_ID = re.compile('([0-9a-f]{24})(?:_[0-9]{3})?')
 _TRAILING = set(string.punctuation) - set(')]}%+*')
 _NUMBERS = ('one', 'two', 'three', 'four', 'five', 'six', 'seven', 'eight')
 _NUMBERED_WORDS = 5  # The first words, where a number may stand.
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Guess:
-  """An answer to a question, over all passages.
-
-  Attributes:
-    text: in the spelling of the most probable.
-    probability: the sum.
-  """
-
-  text: str
-  probability: float
 
 
 @dataclasses.dataclass
@@ -243,11 +231,10 @@ def _stripped(text: str) -> str:
 
 def _merged(
   guesses: Sequence[tuple[str, float]], counts: Counter[str]
-) -> list[Guess]:
+) -> list[Pooled]:
   """Answers of all passages with summed probabilities, best first."""
-  sums: dict[str, float] = {}
-  spelt: dict[str, str] = {}
-  for text, share in sorted(guesses, key=lambda guess: -guess[1]):
+  kept = []
+  for text, share in guesses:
     if not text or text == 'empty':  # run_squad.py's word for no answer.
       counts['empty_guesses'] += 1
     elif len(text) > MOST_CHARACTERS:
@@ -255,11 +242,8 @@ def _merged(
     elif ('(' in text) != (')' in text):
       counts['guesses_with_half_a_bracket'] += 1
     else:
-      key = text.lower()
-      spelt.setdefault(key, text)
-      sums[key] = sums.get(key, 0.0) + share
-  best = sorted(sums, key=lambda key: -sums[key])
-  return [Guess(spelt[key], sums[key]) for key in best]
+      kept.append({'text': text, 'probability': share})
+  return pool([kept])
 
 
 def submission(
@@ -284,18 +268,26 @@ def submission(
   for id_, question in questions.items():
     row: dict[str, Any] = {'id': id_, 'type': question.type}
     row['body'] = question.body
-    predicted = predictions.get(id_, Predictions())
     counts[f'{question.type}_questions'] += 1
     if question.type != 'summary':
-      row['exact_answer'] = {
-        'factoid': lambda p=predicted: factoid(p, counts),
-        'list': lambda p=predicted, q=question: listed(
-          p, q.body, threshold, counts
-        ),
-        'yesno': lambda p=predicted: yes_or_no(p) or '',
-      }[question.type]()
+      predicted = predictions.get(id_, Predictions())
+      row['exact_answer'] = _exact(question, predicted, threshold, counts)
       missing = not row['exact_answer']
       counts[f'{question.type}_questions_without_answer'] += missing
     row['ideal_answer'] = ''
     rows.append(row)
   return {'questions': rows}
+
+
+def _exact(
+  question: RawQuestion,
+  predicted: Predictions,
+  threshold: float,
+  counts: Counter[str],
+) -> str | list[list[str]]:
+  """The exact answer to a question; empty where there is none."""
+  if question.type == 'yesno':
+    return yes_or_no(predicted) or ''
+  if question.type == 'list':
+    return listed(predicted, question.body, threshold, counts)
+  return factoid(predicted, counts)

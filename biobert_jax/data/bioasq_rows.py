@@ -6,6 +6,8 @@ is written, else in any case; runs of white space are alike. It must be whole
 words: no letter or digit may touch a letter or digit at its ends, so that
 `IL-2` is found in `IL-2-dependent`, not in `IL-21`. Offsets count code points.
 
+A question has 999 rows at most (rows_over_999 are left out).
+
 For training, a passage without an answer is left out
 (passages_without_answer), and so a question without any that has one
 (questions_unanswerable); each answer to a list question that stands in a
@@ -23,10 +25,11 @@ from typing import Any
 
 from biobert_jax.data.bioasq import RawQuestion
 from biobert_jax.data.packing import mix
-from biobert_jax.data.question_pairs import numbered
+from biobert_jax.data.pooling import numbered
 
 Passages = Callable[[RawQuestion], list[str]]
 Located = tuple[int, int]
+_MOST_ROWS = 999  # Of a question: its ids have three digits.
 
 
 def locate(
@@ -93,6 +96,9 @@ def rows_of(
   found: list[tuple[str, dict[str, Any]]] = []
   for passage in passages:
     for more in _answers(question, passage, training, counts):
+      if len(found) == _MOST_ROWS:
+        counts['rows_over_999'] += 1
+        continue
       row = {'id': numbered(question.id, len(found) + 1)}
       found.append((passage, row | {'question': question.body} | more))
   counts['questions_unanswerable'] += bool(passages) and not any(

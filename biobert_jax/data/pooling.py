@@ -71,3 +71,14 @@ def question_of(id_: str) -> str:
   """The question that an id belongs to: `24hex_001` is a passage of `24hex`."""
   match = _NUMBERED.fullmatch(id_)
   return match[1] if match else id_
+
+
+def numbered(question: str, passage: int) -> str:
+  """The id of a question beside its passage of a number from 1 to 999.
+
+  Raises:
+    ValueError: a greater number, which such an id has no room for.
+  """
+  if not 0 < passage < 1000:
+    raise ValueError(f'{question}: no id for passage {passage}')
+  return f'{question}_{passage:03d}'

@@ -31,6 +31,14 @@ def is_pubmedqa(folder: pathlib.Path) -> bool:
   return (folder / FILE).is_file()
 
 
+def are_records(content: Mapping[str, Any]) -> bool:
+  """Whether an object is one of records by id."""
+  return bool(content) and all(
+    isinstance(record, dict) and 'QUESTION' in record
+    for record in content.values()
+  )
+
+
 def read_split(
   folder: pathlib.Path,
   split: str,

@@ -6,7 +6,6 @@ before it.
 """
 
 import dataclasses
-import re
 from collections import Counter
 from collections.abc import Sequence
 
@@ -15,9 +14,6 @@ import numpy as np
 from biobert_jax.data.windows import Windows
 from biobert_jax.data.wordpiece import WordPieceTokenizer
 from biobert_jax.errors import InputError
-
-# BioBERT's ids: one question, and the number of one of its passages.
-_NUMBERED = re.compile('(.+)_([0-9]{3,})')
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -39,21 +35,6 @@ class QuestionPair:
   passage: str
   label: str
   path: str
-
-
-def question_of(id_: str) -> str:
-  """The question's part of an id, `5c9_001` -> `5c9`; all of another id."""
-  found = _NUMBERED.fullmatch(id_)
-  return found[1] if found else id_
-
-
-def numbered(question_id: str, passage: int) -> str:
-  """The id of a question with its passage of a number from 1: `5c9_001`.
-
-  From the thousandth on the number has four digits; the reference, which cuts
-  four characters off (transform_nbset2bioasqform.py:29), has no such id.
-  """
-  return f'{question_id}_{passage:03d}'
 
 
 def encode(

@@ -22,9 +22,12 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from biobert_jax.data import ner, pubmedqa, qa
 from biobert_jax.data.packing import mix
-from biobert_jax.data.question_pairs import QuestionPair, question_of
+from biobert_jax.data.pooling import question_of
+from biobert_jax.data.question_pairs import QuestionPair
 from biobert_jax.data.scored_json import id_of, read_object, text_of
 from biobert_jax.errors import InputError
 
@@ -95,7 +98,7 @@ def read_files(
   """Reads files whose questions belong together, each in either form.
 
   Args:
-    paths: the files; '-' is standard input.
+    paths: the files.
     counts: takes what was odd or broken.
     form: what rows must look like.
 
@@ -236,7 +239,7 @@ def balanced(
     by_label.setdefault(pair.label, []).append(i)
   kept: set[int] = set()
   for places in by_label.values():
-    luck = mix(seed, len(pairs), places)
+    luck = mix(seed, len(pairs), np.asarray(places))
     drawn = sorted(zip(luck.tolist(), places, strict=True))
     kept.update(place for _, place in drawn[:most])
   return [pair for i, pair in enumerate(pairs) if i in kept]

@@ -111,10 +111,10 @@ def validate(config: ConfigDict) -> None:
       f"data.labels is {labels}; the head 'yes_no' has {YES_NO}: name these, "
       'or set --config.head=sequence'
     )
-  known = YES_NO if data.measure == 'bioasq' else pubmedqa_metrics.LABELS
-  if not set(labels) <= set(known):
+  scored = {'bioasq': YES_NO, 'pubmedqa': pubmedqa_metrics.LABELS}[data.measure]
+  if not set(labels) <= set(scored):
     raise InputError(
-      f'data.labels is {labels}; data.measure={data.measure} knows {known}'
+      f'data.labels is {labels}; data.measure={data.measure} knows {scored}'
     )
   if not 0 <= data.fold < pubmedqa.FOLDS:
     raise InputError(
