@@ -103,7 +103,7 @@ def yes_no(folder: str, **overrides: Any) -> ml_collections.ConfigDict:
   """Yes/no questions with one narrow layer; dotted keys override.
 
   Args:
-    folder: the corpus, such as that of `small_questions`.
+    folder: the corpus, such as that of `small_bioasq`.
     **overrides: values by dotted key, with `__` for the dot.
 
   Returns:

@@ -8,12 +8,12 @@ import pytest
 
 from biobert_jax.data import pubmedqa
 from biobert_jax.errors import InputError
-from tests import small_questions
+from tests import small_bioasq
 
 
 @pytest.fixture
 def folder(tmp_path):
-  return small_questions.write_pubmedqa(tmp_path / 'pubmedqa')
+  return small_bioasq.write_pubmedqa(tmp_path / 'pubmedqa')
 
 
 def ids(folder, split, fold=0):
@@ -42,7 +42,7 @@ def test_folds_share_out_what_is_not_test(folder):
   assert len(test) == 50
   assert [len(fold) for fold in folds] == [5] * 10
   everything = test + [id_ for fold in folds for id_ in fold]
-  assert sorted(everything) == sorted(small_questions.pubmedqa_records())
+  assert sorted(everything) == sorted(small_bioasq.pubmedqa_records())
   for i in (0, 9):
     train = ids(folder, 'train', i)
     assert sorted(train + folds[i]) == sorted(set(everything) - set(test))
@@ -61,7 +61,7 @@ def test_uneven_parts_are_evened_out():
 
 
 def test_the_passage_is_the_abstract_or_its_conclusion():
-  (record,) = small_questions.pubmedqa_records(1).values()
+  (record,) = small_bioasq.pubmedqa_records(1).values()
   for reasoning, passage in (
     ('required', 'We gave aspirin to 0 mice. It lowered fever.'),
     ('free', 'Perhaps yes.'),
@@ -95,7 +95,7 @@ def test_the_passage_is_the_abstract_or_its_conclusion():
   ],
 )
 def test_what_is_wrong_is_named(folder, change, message):
-  records = small_questions.pubmedqa_records()
+  records = small_bioasq.pubmedqa_records()
   change(records)
   (folder / pubmedqa.FILE).write_text(json.dumps(records))
   with pytest.raises(InputError, match=re.escape(message)) as caught:
@@ -107,7 +107,7 @@ def test_a_file_in_another_order_is_no_published_one(folder):
   gold = dict.fromkeys(ids(folder, 'test'), 'yes')
   (folder / 'test_ground_truth.json').write_text(json.dumps(gold))
   assert ids(folder, 'test') == list(gold)
-  records = small_questions.pubmedqa_records()
+  records = small_bioasq.pubmedqa_records()
   turned = dict(reversed(records.items()))
   (folder / pubmedqa.FILE).write_text(json.dumps(turned))
   with pytest.raises(InputError, match='its split has other test ids'):
