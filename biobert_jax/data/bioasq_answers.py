@@ -7,11 +7,13 @@ yes/no question an answer, `{"QID": "yes"}`, or a logit for each passage,
 the spelling of the most probable, and its probabilities are summed.
 
 As BioBERT at BioASQ 7b does it (bioasq-biobert biocodes/transform_n2b_*.py),
-but for these, of list questions: the sum is what must be above the threshold
-(there it is divided by how often the first passage had the answer); a closing
-bracket, `%`, `+` or `*` at the end is no trailing punctuation (`Ca2+`); what is
-longer than the rules allow is left out, and answers come most probable first.
-And of all: a question without any answer gets none (there it is an error).
+but for this. There the spelling is any of the passages', for labels and places
+of a sorted table are mixed up; a question without an answer is an error; logits
+are rounded to three decimals. Of list questions: the sum of probabilities must
+be above the threshold, not that sum divided by how often the first passage had
+the answer; a closing bracket, `%`, `+` or `*` at the end is no trailing
+punctuation (`Ca2+`); parts of a joint answer are known in any case; what is
+longer than the rules allow is left out; the most probable comes first.
 """
 
 import dataclasses

@@ -98,7 +98,7 @@ def test_a_test_keeps_them():
 
 def test_an_answer_to_a_list_question_is_a_row_in_training():
   counts = Counter()
-  asked = question('list', (('p53',), ('BRCA1', 'brca')))
+  asked = question('list', (('p53',), ('BRCA1', 'zyx')))
   found = rows_of(asked, PASSAGES, True, counts)
   assert [(p, r['answers'][0]['text'], r['id'][-3:]) for p, r in found] == [
     ('p53 and BRCA1', 'p53', '001'),
