@@ -1,5 +1,6 @@
 """A training run small enough for tests: seconds, not minutes."""
 
+import importlib
 from typing import Any
 
 import ml_collections
@@ -127,5 +128,42 @@ def yes_no(folder: str, **overrides: Any) -> ml_collections.ConfigDict:
   }
   changes |= {key.replace('__', '.'): v for key, v in overrides.items()}
   small = qa_pubmedqa.get_config('tiny')
+  small.update_from_flattened_dict(changes)
+  return small
+
+
+def bioasq(
+  name: str, folder: str, **overrides: Any
+) -> ml_collections.ConfigDict:
+  """One of BioASQ's experiments with one narrow layer; dotted keys override.
+
+  Args:
+    name: of the file in `configs/`.
+    folder: the corpus, as `scripts/prepare_bioasq.py` makes it.
+    **overrides: values by dotted key, with `__` for the dot.
+
+  Returns:
+    A config of 12 steps.
+  """
+  changes = {
+    'batch_size': 8,
+    'data.dir': folder,
+    'data.max_seq_length': 64,
+    'data.max_sequences': 3,
+    'vocab.size': 200,
+    'model.hidden_size': 32,
+    'model.num_hidden_layers': 1,
+    'model.intermediate_size': 64,
+    'optim.learning_rate': 3e-3,
+    'train.steps': 12,
+    'train.evaluations': 2,
+    'train.eval_batch_size': 8,
+    'train.log_every_steps': 1,
+    'train.checkpoint_every_steps': 50,
+  }
+  changes |= {key.replace('__', '.'): v for key, v in overrides.items()}
+  small = importlib.import_module(f'configs.{name}').get_config('tiny')
+  if 'doc_stride' in small.data:
+    changes |= {'data.max_question_length': 16, 'data.doc_stride': 16}
   small.update_from_flattened_dict(changes)
   return small
