@@ -22,8 +22,8 @@ from typing import Any
 from biobert_jax.data import documents, pubmedqa
 from biobert_jax.data.answers import Answered
 from biobert_jax.data.pooling import pool, question_of
-from biobert_jax.data.qa import Question, rows_of
-from biobert_jax.data.scored_json import parse_object, text_of
+from biobert_jax.data.qa import Question, rows_of, unicode_of
+from biobert_jax.data.scored_json import parse_object
 from biobert_jax.data.writing import written_aside
 from biobert_jax.errors import InputError
 
@@ -106,10 +106,10 @@ def _lines(
       what = f'the id {id_} stands in line {known[id_]} too; give each its own'
       raise InputError.at(name, number, what)
     known[id_] = number
-    text = text_of(name, place, row, 'question')
+    text = unicode_of(name, place, row, 'question')
     contexts = row.get('passages')
     if contexts is None:
-      contexts = [text_of(name, place, row, 'context')]
+      contexts = [unicode_of(name, place, row, 'context')]
     if (
       not isinstance(contexts, list)
       or not contexts
@@ -133,13 +133,13 @@ def _squad(name: str, content: dict[str, Any]) -> Iterator[Asked]:
   found: dict[str, list[Question]] = {}
   known: set[str] = set()
   for place, row, context in rows_of(name, content):
-    id_ = text_of(name, place, row, 'id')
+    id_ = unicode_of(name, place, row, 'id')
     if id_ in known:
       raise InputError(
         f'{name}: {place}: the id {id_} stands twice; give each its own'
       )
     known.add(id_)
-    text = text_of(name, place, row, 'question')
+    text = unicode_of(name, place, row, 'question')
     question = Question(id_, text, context, (), name, place)
     found.setdefault(question_of(id_), []).append(question)
   if not found:

@@ -147,9 +147,25 @@ def rows_of(path: str, content: Any) -> Iterator[tuple[str, Any, str]]:
     where = f'data[{i}]'
     for j, paragraph in enumerate(list_of(path, where, article, 'paragraphs')):
       there = f'{where}.paragraphs[{j}]'
-      context = text_of(path, there, paragraph, 'context')
+      context = unicode_of(path, there, paragraph, 'context')
       for k, row in enumerate(list_of(path, there, paragraph, 'qas')):
         yield f'{there}.qas[{k}]', row, context
+
+
+def unicode_of(path: str, place: str, row: Any, key: str) -> str:
+  """The text under a key; an InputError if there is none that can be written.
+
+  JSON can spell halves of characters (`\\ud83d`), which no file can hold.
+  """
+  text = text_of(path, place, row, key)
+  try:
+    text.encode()
+  except UnicodeEncodeError as error:
+    raise InputError(
+      f'{path}: {place}: {key!r} has half a character '
+      f'(\\u{ord(text[error.start]):x}) at {error.start}; mend it'
+    ) from error
+  return text
 
 
 class _Reader:
@@ -175,11 +191,11 @@ class _Reader:
 
   def _question(self, place: str, row: Any, context: str) -> Question | None:
     path, training = self._path, self._form.training
-    id_ = text_of(path, place, row, 'id')
+    id_ = unicode_of(path, place, row, 'id')
     if not id_.strip():
       raise InputError(f'{path}: {place}: the id is empty; give it one')
     place = f'{place} (id {id_})'
-    text = text_of(path, place, row, 'question')
+    text = unicode_of(path, place, row, 'question')
     faults = []
     if id_ in self._known:
       what = f'the id {id_} stands twice; give each question one of its own'
@@ -236,7 +252,7 @@ class _Reader:
       list_of(self._path, place, {'answers': found}, 'answers')
     ):
       where = f'{place}.answers[{n}]'
-      text = text_of(self._path, where, one, 'text')
+      text = unicode_of(self._path, where, one, 'text')
       start, kind = self._place(where, one, text, context)
       if kind in _MENDED:
         self._counts[kind] += 1

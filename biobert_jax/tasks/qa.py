@@ -347,10 +347,10 @@ def _digest(splits: dict[str, list[Question]]) -> str:
     for question in questions:
       if question.context != context:  # Once for all questions about it.
         context = question.context
-        digest.update(f'{context}\n'.encode('utf-8', 'surrogatepass'))
+        digest.update(f'{context}\n'.encode())
       gold = [(answer.text, answer.start) for answer in question.answers]
       line = f'{question.id}\t{question.text}\t{gold}\n'
-      digest.update(line.encode('utf-8', 'surrogatepass'))
+      digest.update(line.encode())
   return digest.hexdigest()
 
 

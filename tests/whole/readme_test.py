@@ -9,7 +9,7 @@ import subprocess
 import sys
 
 from biobert_jax import __main__ as command_line
-from tests import small_relations
+from tests import small_bioasq, small_relations
 from tests.experiment_test import checkpoint_folder
 from tests.scripts import score_test
 
@@ -66,7 +66,9 @@ def test_overrides_that_documents_show_are_keys():
 def test_flags_that_documents_show_exist(tmp_path):
   base = {
     name: [f'--config={ROOT}/configs/{name}.py:tiny', f'--workdir={tmp_path}']
-    for name in ('quickstart', 'pretrain_pubmed_packed', 're_gad')
+    for name in (
+      *('quickstart', 'pretrain_pubmed_packed', 're_gad', 'qa_pubmedqa'),
+    )
   }
   text = ''.join((README, CONTRIBUTING, *DOCSTRINGS))
   for flag in set(re.findall(r'--config\.\w[\w.]*=[\w.-]+', text)):
@@ -100,6 +102,8 @@ def test_the_table_of_commands_runs(tmp_path, monkeypatch, capsys):
   (tmp_path / 'pieces.txt').write_text('ab\n##cd\n')
   small_relations.write_chemprot(tmp_path / 'raw', ('training', 'test'))
   (tmp_path / 'entities.txt').write_text(small_relations.CDR)
+  questions = json.dumps(small_bioasq.raw_bioasq())
+  (tmp_path / 'questions.json').write_text(questions)
   score_test.write_files(tmp_path)
   names = {
     'TEXTS': str(tmp_path / 'texts.txt'),
@@ -111,6 +115,7 @@ def test_the_table_of_commands_runs(tmp_path, monkeypatch, capsys):
     'FOLD': str(small_relations.write(tmp_path / 'fold')),
     'RAW': str(tmp_path / 'raw'),
     'ENTITIES': str(tmp_path / 'entities.txt'),
+    'QUESTIONS': str(tmp_path / 'questions.json'),
   }
   trained = 0
   for command in COMMANDS:
@@ -123,7 +128,7 @@ def test_the_table_of_commands_runs(tmp_path, monkeypatch, capsys):
     arguments = shlex.split(command)[1:]
     training = arguments[:3] == ['-m', 'biobert_jax', 'train']
     pretraining = 'configs/pretrain' in command
-    trained += training and not re.search('configs/(pretrain|re_)', command)
+    trained += training and not re.search('configs/(pretrain|re_|qa_)', command)
     folder = f'{tmp_path}/{trained}'
     arguments = [
       re.sub(r'runs/(x|quickstart)\b', folder, a).replace(
