@@ -60,6 +60,17 @@ def test_squad_s_form_and_bioasq_s_ids(tmp_path, indent):
   ]
 
 
+@pytest.mark.parametrize('indent', [None, 2])
+def test_pubmedqa_s_records(tmp_path, indent):
+  record = {'QUESTION': 'Is it?', 'CONTEXTS': ['A.', 'B.'], 'LONG_ANSWER': 'C.'}
+  text = json.dumps({'7': record, '8': record}, indent=indent)
+  found = read(tmp_path, text)
+  assert shape(found) == [('7', [('7', 'A. B.')]), ('8', [('8', 'A. B.')])]
+  assert found[0].passages[0].text == 'Is it?'
+  (first, _) = asked.read(str(tmp_path / 'in'), Counter(), 'free')
+  assert first.passages[0].context == 'C.'
+
+
 def test_standard_input(monkeypatch):
   class Standard:
     buffer = io.BytesIO(squad(('a', 'A.'), indent=1).encode())
