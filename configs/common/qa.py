@@ -11,7 +11,7 @@ def get_config(size: str, folder: str) -> ml_collections.ConfigDict:
   BERT's recipe for SQuAD 1.1 (README of google-research/bert), on which
   BioBERT builds: 2 epochs of batches of 12 windows of 384 pieces, stride 128,
   learning rate 3e-5, the parameters of the last step. Packed, 6 rows of 384
-  hold about 12 windows of SQuAD.
+  hold about 12 windows of SQuAD; 8 devices need `batch_size=8`.
 
   Args:
     size: 'tiny', 'base' or 'large'.
