@@ -76,6 +76,7 @@ def read_abstracts(
   return {
     name.removeprefix('pmid:'): _abstract(article)
     for name, article in found.items()
+    if article.sections[0].paragraphs  # Not of a full text without either.
   }
 
 
