@@ -24,7 +24,7 @@ from biobert_jax.errors import InputError
 from biobert_jax.interchange.folder import sha256
 from biobert_jax.interchange.source import COMPILED, Source, open_source
 from biobert_jax.models.config import DTYPES, BertConfig
-from biobert_jax.tasks import ner, pretraining, relation
+from biobert_jax.tasks import ner, pretraining, qa, relation, yes_no
 from biobert_jax.tasks.task import Dataset, Task
 
 _log = logging.getLogger(__name__)
@@ -32,7 +32,9 @@ _log = logging.getLogger(__name__)
 TASKS: dict[str, Any] = {
   'ner': ner,
   'pretraining': pretraining,
+  'qa': qa,
   'relation': relation,
+  'yes_no': yes_no,
 }
 CONFIG_FILE = 'config.json'
 MODEL_FOLDER = 'model'

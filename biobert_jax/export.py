@@ -196,7 +196,8 @@ def _score_int8(model: Model, aside: pathlib.Path) -> dict[str, Any]:
     outputs = list(BY_PROGRAM[model.head](program, rows, True))
     seconds[name] = time.perf_counter() - began
     scored = run.dataset.score(split, iter(outputs))
-    figures[f'{split}_f1_{name}'] = scored.figures['f1']
+    measure = 'f1' if 'f1' in scored.figures else 'macro_f1'
+    figures[f'{split}_{measure}_{name}'] = scored.figures[measure]
   figures['sentences_per_second'] = rows.num_rows / seconds['int8']
   figures['speed_ratio'] = seconds['float32'] / seconds['int8']
   return figures

@@ -196,6 +196,9 @@ def _duration(train: Mapping[str, Any]) -> str:
 # Figures that a card shows, where a run has all of a row.
 _COLUMNS = (
   {'precision': 'precision', 'recall': 'recall', 'f1': 'F1'},
+  {'exact_match': 'exact match', 'f1': 'F1'},
+  {'exact': 'exact match', 'f1': 'F1'},
+  {'accuracy': 'accuracy (0-1)', 'macro_f1': 'macro F1 (0-1)'},
   {
     'masked_lm_loss': 'loss of masked pieces (nats)',
     'masked_lm_accuracy': 'accuracy (%)',

@@ -39,11 +39,14 @@ _HEADS = {
   ('yes_no',): 'yes_no',
 }
 # What the classifier of a task's work folder labels.
-_OF_TASK = {'ner': 'token', 'relation': 'sequence'}
+_OF_TASK = {'ner': 'token', 'relation': 'sequence', 'yes_no': 'sequence'}
 # How a task cuts text, kept with the weights.
 SETTINGS = (
   *('max_seq_length', 'window_overlap', 'entity_type'),
   *('placeholders', 'joint_placeholders', 'negative', 'max_sequences'),
+  *('max_question_length', 'doc_stride', 'max_answer_length', 'n_best'),
+  *('squad_version', 'null_threshold'),
+  'reasoning',
 )
 # The folders of an option's value.
 _ABSOLUTE = re.compile(r'=[/~]\S*/')

@@ -60,6 +60,14 @@ def classifier_of(directory: pathlib.Path) -> str:
   return ''
 
 
+def has_spans(directory: pathlib.Path) -> bool:
+  """Whether the class that `config.json` names answers questions."""
+  classes = _read_config(directory).get('architectures')
+  return isinstance(classes, list) and any(
+    'ForQuestionAnswering' in str(name) for name in classes
+  )
+
+
 def config_json(
   config: BertConfig, head: str, labels: Sequence[str]
 ) -> dict[str, Any]:
