@@ -1,4 +1,4 @@
-"""Raw text to entities with character offsets; entities to relations."""
+"""Raw text to entities with character offsets; these, or it, to relations."""
 
 import dataclasses
 import itertools
@@ -192,6 +192,7 @@ def predict(
   model: str = '',
   do_lower_case: str = '',
   keep_entities: str = '',
+  pipeline: str = '',
 ) -> dict[str, Any]:
   """Tags a file of raw text or PubTator, or relates the entities of one.
 
@@ -205,6 +206,9 @@ def predict(
     do_lower_case: 'true' or 'false', where no file of the model states it.
     keep_entities: 'true': those that are there already stay beside those that
       are found.
+    pipeline: instead of `workdir` and `model`, taggers and, last, a model of
+      relations, with commas between: what they do one after the other, each
+      tagger keeping the entities of those before it.
 
   Returns:
     `{"output", "documents", "entities", "per_type"}`, or that of
@@ -213,21 +217,51 @@ def predict(
   Raises:
     InputError: no model there, or unreadable text.
   """
-  if bool(workdir) == bool(model):
-    raise InputError('predict needs one of --workdir and --model')
+  if [workdir, model, pipeline].count('') != 2:
+    what = 'predict needs one of --workdir, --model and --pipeline'
+    raise InputError(what)
   if source != '-' and not epath.Path(source).exists():
     raise InputError(f'--input {source}: no such file')
   casing = weights.casing_of(do_lower_case)
-  if relate.relates(workdir or model):
-    return relate.predict(workdir or model, source, output, form, casing)
-  if form not in FORMATS:
-    raise InputError(f'--format is {form!r}; choose from {sorted(FORMATS)}')
   if keep_entities not in ('', 'true', 'false'):
     raise InputError(
       f'--keep_entities is {keep_entities!r}; give true or false'
     )
   keep = keep_entities == 'true'
+  if pipeline:
+    return _pipeline(pipeline, source, output, form, casing, keep)
+  if relate.relates(workdir or model):
+    return relate.predict(workdir or model, source, output, form, casing)
+  if form not in FORMATS:
+    raise InputError(f'--format is {form!r}; choose from {sorted(FORMATS)}')
   return _tag(workdir or model, source, output, form, casing, keep)
+
+
+def _pipeline(
+  models: str,
+  source: str,
+  output: str,
+  form: str,
+  casing: bool | None,
+  keep: bool,
+) -> dict[str, Any]:
+  """What `predict` does with taggers and a model of relations."""
+  *taggers, last = [name.strip() for name in models.split(',')]
+  kinds = [relate.relates(name) for name in (*taggers, last)]
+  if kinds != [False] * len(taggers) + [True] or not taggers:
+    raise InputError(
+      f'--pipeline={models}: name one or several taggers, then one model of '
+      'relations, with commas between'
+    )
+
+  def tag(
+    found: Iterable[documents.Document], counts: Counter[str]
+  ) -> Iterable[documents.Document]:
+    for number, name in enumerate(taggers):
+      found = Tagger(name, counts, casing, keep or number > 0)(found)
+    return found
+
+  return relate.predict(last, source, output, form, casing, tag)
 
 
 def _tag(
