@@ -229,39 +229,15 @@ def predict(
     )
   keep = keep_entities == 'true'
   if pipeline:
-    return _pipeline(pipeline, source, output, form, casing, keep)
+    return relate.pipeline(
+      *(pipeline, source, output, form, casing),
+      lambda name, counts, kept: Tagger(name, counts, casing, kept or keep),
+    )
   if relate.relates(workdir or model):
     return relate.predict(workdir or model, source, output, form, casing)
   if form not in FORMATS:
     raise InputError(f'--format is {form!r}; choose from {sorted(FORMATS)}')
   return _tag(workdir or model, source, output, form, casing, keep)
-
-
-def _pipeline(
-  models: str,
-  source: str,
-  output: str,
-  form: str,
-  casing: bool | None,
-  keep: bool,
-) -> dict[str, Any]:
-  """What `predict` does with taggers and a model of relations."""
-  *taggers, last = [name.strip() for name in models.split(',')]
-  kinds = [relate.relates(name) for name in (*taggers, last)]
-  if kinds != [False] * len(taggers) + [True] or not taggers:
-    raise InputError(
-      f'--pipeline={models}: name one or several taggers, then one model of '
-      'relations, with commas between'
-    )
-
-  def tag(
-    found: Iterable[documents.Document], counts: Counter[str]
-  ) -> Iterable[documents.Document]:
-    for number, name in enumerate(taggers):
-      found = Tagger(name, counts, casing, keep or number > 0)(found)
-    return found
-
-  return relate.predict(last, source, output, form, casing, tag)
 
 
 def _tag(

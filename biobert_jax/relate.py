@@ -26,9 +26,12 @@ FORMATS: dict[str, Callable[..., Any]] = {
   'jsonl': related.write_jsonl,
   'tsv': related.write_tsv,
 }
+Documents = Iterable[documents.Document]
 # Documents -> the same with their entities; notes go to the counter.
-Tag = Callable[
-  [Iterable[documents.Document], Counter[str]], Iterable[documents.Document]
+Tag = Callable[[Documents, Counter[str]], Documents]
+# (a model, where notes go, whether entities that are there stay) -> a tagger.
+MakeTagger = Callable[
+  [str, Counter[str], bool], Callable[[Documents], Documents]
 ]
 # Documents whose pairs are packed and judged together: bounds memory.
 _CHUNK = 512
@@ -213,3 +216,45 @@ def predict(
     'relations': types.total(),
     'per_type': dict(sorted(types.items())),
   }
+
+
+def pipeline(
+  models: str,
+  source: str,
+  output: str,
+  form: str,
+  casing: bool | None,
+  make_tagger: MakeTagger,
+) -> dict[str, Any]:
+  """Finds the entities of a text and relates them; see `predict`.
+
+  Args:
+    models: taggers and, last, a model of relations, with commas between.
+    source: raw text, a document a line, PubTator or JSONL; '-' is standard
+      input.
+    output: the file to write.
+    form: a key of `FORMATS`.
+    casing: where no file of a model states it.
+    make_tagger: opens a tagger.
+
+  Returns:
+    What `predict` does; the file has the bytes that the models' own steps
+    write, one after the other, with JSONL between.
+
+  Raises:
+    InputError: the models are others, or unreadable text.
+  """
+  names = [name.strip() for name in models.split(',')]
+  *taggers, last = names
+  if not taggers or [*map(relates, names)] != [False] * len(taggers) + [True]:
+    raise InputError(
+      f'--pipeline={models}: name one or several taggers, then one model of '
+      'relations, with commas between'
+    )
+
+  def tag(found: Documents, counts: Counter[str]) -> Documents:
+    for number, name in enumerate(taggers):
+      found = make_tagger(name, counts, number > 0)(found)
+    return found
+
+  return predict(last, source, output, form, casing, tag)

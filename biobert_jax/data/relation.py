@@ -294,6 +294,12 @@ def read_split(
     InputError: No file, several, an empty one, or one that cannot be read.
   """
   folder = pathlib.Path(directory)
+  if not folder.is_dir() and (folds := _folds(folder.parent)):
+    shown = ', '.join(folds)
+    raise InputError(
+      f'{folder}: no such folder; {folder.parent} holds folds ({shown}): name '
+      'one by --config.data.dir'
+    )
   path = ner.find_split(folder, split)
   if path is None and split == 'train_dev':
     train = read_split(folder, 'train', counts, form)
@@ -322,13 +328,16 @@ def _has_labels(path: pathlib.Path) -> bool:
   return True
 
 
+def _folds(folder: pathlib.Path) -> list[str]:
+  """The names of the folds in a folder, in their order."""
+  if not folder.is_dir():
+    return []
+  folds = [e.name for e in folder.iterdir() if (e / 'train.tsv').exists()]
+  return sorted(folds, key=lambda name: (len(name), name))
+
+
 def _missing(folder: pathlib.Path, split: str) -> str:
-  folds = sorted(
-    (
-      entry.name for entry in folder.iterdir() if (entry / 'train.tsv').exists()
-    ),
-    key=lambda name: (len(name), name),
-  )
+  folds = _folds(folder)
   if folds:
     shown = ', '.join(folds)
     return (

@@ -43,8 +43,9 @@ def get_config(size: str, folder: str) -> ml_collections.ConfigDict:
   # 'entity_start', the two vectors where the entities start, side by side
   # (Baldini Soares et al. 2019, with markers).
   config.data.pooling = 'cls'
-  # Spare pieces of the vocabulary that become [E1] [/E1] [E2] [/E2].
-  config.data.markers = tuple(f'[unused{i}]' for i in range(1, 5))
+  # Spare pieces of the vocabulary that become [E1] [/E1] [E2] [/E2]. BERT's
+  # own, cased or not, have these; extend_model.py fills the lowest first.
+  config.data.markers = tuple(f'[unused{i}]' for i in range(95, 99))
   # The words that hide the pair, and those that stand for both at once; with
   # markers they name the types of the pair only.
   config.data.placeholders = ('@GENE$', '@DISEASE$')

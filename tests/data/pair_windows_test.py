@@ -28,10 +28,10 @@ def encode(texts, length=16, pair=WORDS):
     texts, TOKENIZER, pair, max_seq_length=length, counts=counts
   )
   # A start is where its entity's first piece stands, or [CLS].
-  firsts = {'[unused1]', '[unused3]'} if pair is MARKERS else {'@'}
+  firsts = '@@' if pair is WORDS else ('[unused1]', '[unused3]')
   for number, row in enumerate(starts):
     found = pieces_of(made, number)
-    assert {found[i] for i in row} <= firsts or not row.any()
+    assert not row.any() or [found[i] for i in row] == list(firsts)
   return made, dict(counts)
 
 

@@ -17,12 +17,12 @@ Big cells of the liver spare IL-2 ; a trial of asthma predicts it. Yes.
 PUBTATOR = """\
 7|t|A title without a stop
 7|a|In rats BRCA1 causes asthma. Mice have TP53.
-7\t33\t38\tBRCA1\tGene
+7\t31\t36\tBRCA1\tProtein
 """
 
 
 def write_tagger(folder: pathlib.Path, labels: tuple[str, ...]) -> str:
-  """A random tagger that is wild about entities."""
+  """A random tagger, to which every word is of its first label."""
   model_folders.write_huggingface(folder, 'token')
   config = json.loads((folder / 'config.json').read_text())
   config['id2label'] = {str(i): label for i, label in enumerate(labels)}
@@ -39,7 +39,7 @@ def models(tmp_path_factory):
   config = small_run.relation(str(fold), data__test_split='', **steep)
   train.train(config, str(folder / 'relations'))
   return (
-    write_tagger(folder / 'genes', ('O', 'B-Gene', 'I-Gene')),
+    write_tagger(folder / 'genes', ('B-Gene', 'O', 'I-Gene')),
     write_tagger(folder / 'diseases', ('B-Disease', 'O', 'I-Disease')),
     str(folder / 'relations'),
   )
