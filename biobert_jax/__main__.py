@@ -21,7 +21,7 @@ from biobert_jax import errors
 _HELP = """usage: python -m biobert_jax COMMAND [--flag=value ...]
   train     --config=configs/NAME.py:VARIANT --workdir=DIR [--config.KEY=VALUE]
   evaluate  --workdir=DIR --split=test [--config.data.dir=DIR]
-  predict   --model=DIR --input=FILE_OR_- --output=OUT --format=FORMAT
+  predict   --model=DIR|--pipeline=DIR,DIR --input=FILE_OR_- --output=OUT
   embed     --model=DIR --input=FILE_OR_- --output=OUT.npz --pooling=POOLING
 """
 # Command -> its text flags with defaults; those with None must be given.
@@ -29,7 +29,7 @@ _FLAGS: dict[str, dict[str, str | None]] = {
   'train': {'workdir': None, 'coordinator': ''},
   'evaluate': {'workdir': None, 'split': 'test', 'config.data.dir': ''},
   'predict': {'workdir': '', 'input': None, 'output': None, 'format': 'jsonl'}
-  | {'model': '', 'do_lower_case': '', 'keep_entities': ''},
+  | {'model': '', 'do_lower_case': '', 'keep_entities': '', 'pipeline': ''},
   'embed': {'model': None, 'input': None, 'output': None, 'layers': '-1'}
   | {'pooling': 'mean', 'max_seq_length': '', 'do_lower_case': ''},
 }

@@ -1,4 +1,4 @@
-"""Raw text to entities, entities to relations, questions to answers."""
+"""Raw text to entities, these, or it, to relations; questions to answers."""
 
 import dataclasses
 import itertools
@@ -192,6 +192,7 @@ def predict(
   model: str = '',
   do_lower_case: str = '',
   keep_entities: str = '',
+  pipeline: str = '',
 ) -> dict[str, Any]:
   """Tags a file of raw text, relates entities of one, answers questions.
 
@@ -208,6 +209,9 @@ def predict(
     do_lower_case: 'true' or 'false', where no file of the model states it.
     keep_entities: 'true': those that are there already stay beside those that
       are found.
+    pipeline: instead of `workdir` and `model`, taggers and, last, a model of
+      relations, with commas between: what they do one after the other, each
+      tagger keeping the entities of those before it.
 
   Returns:
     `{"output", "documents", "entities", "per_type"}`, or that of
@@ -216,24 +220,31 @@ def predict(
   Raises:
     InputError: no model there, or unreadable text.
   """
-  if bool(workdir) == bool(model):
-    raise InputError('predict needs one of --workdir and --model')
+  if [workdir, model, pipeline].count('') != 2:
+    what = 'predict needs one of --workdir, --model and --pipeline'
+    raise InputError(what)
   if source != '-' and not epath.Path(source).exists():
     raise InputError(f'--input {source}: no such file')
   casing = weights.casing_of(do_lower_case)
-  if relate.relates(workdir or model):
-    return relate.predict(workdir or model, source, output, form, casing)
-  if answer.answers(workdir or model):
-    return answer.predict(workdir or model, source, output, form, casing)
-  if decide.decides(workdir or model):
-    return decide.predict(workdir or model, source, output, form, casing)
-  if form not in FORMATS:
-    raise InputError(f'--format is {form!r}; choose from {sorted(FORMATS)}')
   if keep_entities not in ('', 'true', 'false'):
     raise InputError(
       f'--keep_entities is {keep_entities!r}; give true or false'
     )
   keep = keep_entities == 'true'
+  if pipeline:
+    return relate.pipeline(
+      *(pipeline, source, output, form, casing),
+      lambda name, counts, kept: Tagger(name, counts, casing, kept or keep),
+    )
+  for applies, program in (
+    (relate.relates, relate.predict),
+    (answer.answers, answer.predict),
+    (decide.decides, decide.predict),
+  ):
+    if applies(workdir or model):
+      return program(workdir or model, source, output, form, casing)
+  if form not in FORMATS:
+    raise InputError(f'--format is {form!r}; choose from {sorted(FORMATS)}')
   return _tag(workdir or model, source, output, form, casing, keep)
 
 

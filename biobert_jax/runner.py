@@ -57,27 +57,35 @@ class SequenceRunner:
 
   Attributes:
     pack: whether several sequences may share a row.
+    needs_starts: whether rows have to say where the entities start.
   """
 
   def __init__(self, model: Model, max_seq_length: int, max_sequences: int):
     """Compiles the model.
 
     Args:
-      model: a sequence classifier in any form.
+      model: a sequence classifier in any form, or one of entity starts.
       max_seq_length: pieces of a row.
       max_sequences: of a row at most.
 
     Raises:
-      InputError: it is no sequence classifier.
+      InputError: it is neither.
     """
-    _check(model, 'sequence', 'relations need a sequence classifier')
+    self.needs_starts = model.head == 'entity_pair'
+    if not self.needs_starts:
+      _check(model, 'sequence', 'relations need a sequence classifier')
     self.pack = model.source.form not in source.COMPILED
     shapes = functools.partial(
       sequence_rows.feature_shapes,
       max_seq_length=max_seq_length,
       max_sequences=max_sequences,
+      starts=self.needs_starts,
     )
-    self._run = _runner(model, relation.make_task, shapes, sequences_by_program)
+    make_task = functools.partial(
+      relation.make_task,
+      pooling='entity_start' if self.needs_starts else 'cls',
+    )
+    self._run = _runner(model, make_task, shapes, sequences_by_program)
 
   def __call__(self, rows: Rows) -> Outputs:
     """Yields every batch of `rows` with 'probability' [B, P, C]."""

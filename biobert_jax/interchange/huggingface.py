@@ -10,7 +10,8 @@ from biobert_jax.interchange import folder, names, safetensors_files
 from biobert_jax.models.config import BertConfig
 
 WEIGHTS_FILE = 'model.safetensors'
-# Head -> transformers' class. It has none for yes/no: the encoder is read.
+# Head -> transformers' class. It has none for yes/no, nor for the places of two
+# entities: the encoder is read.
 ARCHITECTURES = {
   'encoder': 'BertModel',
   'pretraining': 'BertForPreTraining',
@@ -19,6 +20,7 @@ ARCHITECTURES = {
   'sequence': 'BertForSequenceClassification',
   'span': 'BertForQuestionAnswering',
   'yes_no': 'BertModel',
+  'entity_pair': 'BertModel',
 }
 # Ours -> theirs; the reverse stands in models/config.py.
 _ACTIVATIONS = {'gelu': 'gelu', 'gelu_tanh': 'gelu_new', 'relu': 'relu'}

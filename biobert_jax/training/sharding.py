@@ -31,7 +31,7 @@ STRATEGIES: dict[str, dict[str, str]] = {
 
 # Exactly one row matches each parameter path; there is no catch-all row.
 _LAYER = r'.*/encoder/(layer_\d+|layers/layer)'
-_HEAD = r'(classifier|qa_outputs|yes_no|cls/seq_relationship)'
+_HEAD = r'(classifier|qa_outputs|yes_no|entity_classifier|cls/seq_relationship)'
 TABLE: tuple[tuple[str, tuple[str, ...]], ...] = (
   (r'.*embeddings/word_embeddings', ('vocab', 'embed')),
   (r'.*embeddings/position_embeddings', ('position', 'embed')),
