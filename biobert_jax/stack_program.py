@@ -1,5 +1,7 @@
 """The compiled half of a stack of runs: its state, its step, its scores."""
 
+import math
+import os
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -15,15 +17,47 @@ from biobert_jax.supervision import Supervision
 from biobert_jax.tasks.task import Rows
 from biobert_jax.training import optimizer, sharding, stack, state
 
+# Fraction of a device's memory that a stack may take, by estimate.
+_FILLED = 0.8
+# The machine's memory is not ours alone.
+_CPU_SHARE = 4
+
 
 def train_rows(experiment: Experiment) -> Rows:
   """The rows that a run trains on."""
   return experiment.dataset.rows(experiment.config.data.train_split)
 
 
-def plan_of(experiment: Experiment) -> run.Plan:
-  """The plan of a run whose corpus is open."""
-  return run.Plan.of(experiment.config, train_rows(experiment).num_rows)
+def _bytes_of(experiment: Experiment) -> float:
+  """Bytes that training one model takes, about.
+
+  Parameters, moments, gradients, updates and the new state are six times the
+  parameters. Activations of a layer are those of Korthikanti et al. 2022
+  (arXiv:2205.05198, section 4.1), L·(34·D + 5·H·L) a row in 16 bits.
+  """
+  bert, config = experiment.bert, experiment.config
+  shapes = jax.eval_shape(experiment.task.init, jax.random.key(0))
+  params = sum(4 * math.prod(x.shape) for x in jax.tree.leaves(shapes))
+  length = train_rows(experiment).max_seq_length
+  a_row = length * (
+    34 * bert.hidden_size + 5 * bert.num_attention_heads * length
+  )
+  rows = config.batch_size // config.accumulate
+  width = np.dtype(bert.dtype).itemsize / 2
+  return 6 * params + bert.num_hidden_layers * rows * a_row * width
+
+
+def most_at_once(experiment: Experiment) -> int:
+  """How many models like one fit the memory of all devices, at least one."""
+  device = jax.local_devices()[0]
+  # A CPU does not say: all its devices share the machine's memory.
+  stats = device.memory_stats() or {}
+  memory = stats.get('bytes_limit') or (
+    os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / _CPU_SHARE
+  )
+  each = int(_FILLED * memory / _bytes_of(experiment))
+  shared = 'bytes_limit' not in stats
+  return max(1, each) * (1 if shared else jax.device_count())
 
 
 class StackedRows:
@@ -53,6 +87,7 @@ class StackProgram:
   Attributes:
     now: the stacked state.
     step: how many steps are done.
+    plans: of each run.
     num_steps: of the longest run.
     evaluator: scores the parameters of one run, on all devices.
     abstract_params: shapes of the parameters of one run.
@@ -70,11 +105,12 @@ class StackProgram:
     self._mesh = sharding.make_stack_mesh(
       len(runs), config.batch_size, config.accumulate
     )
+    self.plans = [run.Plan.of(e.config, train_rows(e).num_rows) for e in runs]
     # Devices are filled evenly: the surplus repeats the last run, unread.
     surplus = -len(runs) % self._mesh.shape[sharding.RUNS]
     runs = [*runs, *[runs[-1]] * surplus]
-    plans = [plan_of(experiment) for experiment in runs]
-    self.num_steps = max(plan.num_steps for plan in plans)
+    plans = [*self.plans, *[self.plans[-1]] * surplus]
+    self.num_steps = max(plan.num_steps for plan in self.plans)
     self._rows = StackedRows([train_rows(experiment) for experiment in runs])
     self._recipe = _recipe(runs, plans)
     _, plain = run.make_optimizer(config, plans[0])

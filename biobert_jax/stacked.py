@@ -12,18 +12,19 @@ import json
 import logging
 import math
 import time
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import jax
 import optax
 from etils import epath
+from ml_collections import ConfigDict
 
 from biobert_jax import evaluate as evaluation
 from biobert_jax import experiment as experiments
 from biobert_jax import run
 from biobert_jax.experiment import Experiment
-from biobert_jax.stack_program import StackProgram, plan_of
+from biobert_jax.stack_program import StackProgram
 from biobert_jax.supervision import Supervision, supervised
 from biobert_jax.tasks.task import Scored
 from biobert_jax.training import metric_writer, sharding
@@ -43,12 +44,11 @@ OF_A_RUN = (
 )
 
 
-def program_of(experiment: Experiment) -> Hashable:
-  """Runs with equal programs can be stacked."""
-  flat = experiments.flatten(experiment.config)
+def program_of(config: ConfigDict) -> str:
+  """Runs with equal programs can be stacked, if their models are alike."""
+  flat = experiments.flatten(config)
   rest = {key: repr(v) for key, v in flat.items() if key not in OF_A_RUN}
-  text = json.dumps(rest, sort_keys=True)
-  return text, experiment.bert, experiment.labels
+  return json.dumps(rest, sort_keys=True)
 
 
 def train_stack(
@@ -57,7 +57,7 @@ def train_stack(
   """Trains and scores several runs in one program.
 
   Args:
-    runs: experiments of equal `program_of`.
+    runs: experiments of equal `program_of`, architecture and labels.
     folders: the work folder of each.
     folder: of the stack: its checkpoints.
 
@@ -68,7 +68,8 @@ def train_stack(
   Raises:
     As `train`, but for a run that diverges.
   """
-  if len({program_of(experiment) for experiment in runs}) != 1:
+  programs = {(program_of(e.config), e.bert, e.labels) for e in runs}
+  if len(programs) != 1:
     raise ValueError('these runs have different programs')
   began = time.time()
   for experiment, its_folder in zip(runs, folders, strict=True):
@@ -120,10 +121,9 @@ class _Stack:
     self._config = runs[0].config.train
     self._pending: tuple[int, Any] | None = None
     self._members = []
-    for index, (experiment, folder) in enumerate(
-      zip(runs, folders, strict=True)
+    for index, (experiment, folder, plan) in enumerate(
+      zip(runs, folders, program.plans, strict=True)
     ):
-      plan = plan_of(experiment)
       rate, _ = run.make_optimizer(experiment.config, plan)
       checkpoints = Checkpoints(folder, 1)
       exits.callback(checkpoints.close)
