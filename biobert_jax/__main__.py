@@ -81,9 +81,8 @@ def _run(command: str, values: flags.FlagValues) -> dict[str, Any]:
 def main(arguments: Sequence[str]) -> int:
   """Runs a command; returns its exit code."""
   if not arguments or arguments[0] not in _FLAGS:
-    known = '\n'.join(f'  {n:8} --{" --".join(_FLAGS[n])}' for n in _FLAGS)
-    usage = 'usage: python -m biobert_jax COMMAND --flag=value ...'
-    sys.stderr.write(f'{usage}\n{known}\n')
+    known = ''.join(f'  {n:8} --{" --".join(_FLAGS[n])}\n' for n in _FLAGS)
+    sys.stderr.write(f'python -m biobert_jax COMMAND --flag=value ...\n{known}')
     return 0 if arguments in (['-h'], ['--help']) else errors.EXIT_BAD_INPUT
   logging.basicConfig(format='[%(asctime)s] %(message)s', datefmt='%H:%M:%S')
   logging.getLogger('biobert_jax').setLevel(logging.INFO)
