@@ -252,8 +252,8 @@ def _csv(summaries: Sequence[Summary]) -> str:
         (
           *(number or '', one['corpus'], name),
           *(cell.replace('–', '') for cell in theirs[name]),
-          f'{measure["mean"]:.2f}',
-          '' if deviation is None else f'{deviation:.2f}',
+          _shown(measure['mean']),
+          _shown(measure['deviation']).replace('–', ''),
           *(one['over'], len(one['seeds']), len(one['folds'])),
         )
       )
