@@ -5,8 +5,9 @@ import json
 import numpy as np
 import pytest
 
+from biobert_jax import evaluate, stacked, train
 from biobert_jax import experiment as experiments
-from biobert_jax import stacked, train
+from biobert_jax.stack_program import StackProgram
 from tests import small_relations, small_run
 
 # Of the eight runs: seeds, rates, lengths and folds differ.
@@ -68,3 +69,42 @@ def test_each_run_is_what_it_would_be_alone(folds, together, tmp_path):
     )
     assert reports[i]['results'] == report['results']
     assert reports[i]['step'] == report['step']
+
+
+def test_a_killed_stack_goes_on_from_its_last_save(
+  folds, together, tmp_path, monkeypatch
+):
+  folder, reports = together
+  advance = StackProgram.advance
+
+  def die(self, batch):
+    if self.step == 8:  # Saved are 5 steps.
+      raise KeyboardInterrupt
+    return advance(self, batch)
+
+  with monkeypatch.context() as patch:
+    patch.setattr(StackProgram, 'advance', die)
+    with pytest.raises(KeyboardInterrupt):
+      train_stack(folds, tmp_path)
+  taken = []
+
+  def count(self, batch):
+    taken.append(self.step)
+    return advance(self, batch)
+
+  monkeypatch.setattr(StackProgram, 'advance', count)
+  again = train_stack(folds, tmp_path)
+  assert taken == [*range(5, 14)]
+  for i, (one, other) in enumerate(zip(reports, again, strict=True)):
+    assert one['results'] == other['results']
+    np.testing.assert_array_equal(
+      losses_of(folder / str(i)), losses_of(tmp_path / str(i))
+    )
+
+
+def test_each_leaves_an_ordinary_work_folder(folds, together):
+  folder, reports = together
+  figures = evaluate.evaluate(str(folder / '3'), 'test', str(folds[1]))
+  assert figures.items() >= reports[3]['results']['test'].items()
+  for name in ('curves.png', 'predictions_test.tsv', 'errors_test.tsv'):
+    assert (folder / '3' / name).stat().st_size > 0
