@@ -108,7 +108,8 @@ def _check_corpora(
   Returns:
     The digest of each, by stage and fold; and that of the first weights.
   """
-  digests, weights = {}, ''
+  digests: dict[tuple[str, str], str] = {}
+  weights = ''
   for run in runs:
     experiment = experiments.from_config(run.config)
     digests[run.stage, run.fold] = experiment.dataset.sha256
@@ -119,21 +120,13 @@ def _check_corpora(
 
 def _best(runs: Sequence[Run], ledger: Ledger) -> Run:
   """The first of the runs that score highest on devel."""
-  scored = {run.digest: _devel(ledger[run.digest]) for run in runs}
-  if not any(score is not None for score in scored.values()):
+  scores = [ledger[run.digest]['devel'] for run in runs]
+  known = [score for score in scores if score is not None]
+  if not known:
     raise DivergedError(
       'every run of the grid diverged; lower optim.learning_rate'
     )
-  return max(
-    (run for run in runs if scored[run.digest] is not None),
-    key=lambda run: scored[run.digest] or 0.0,
-  )
-
-
-def _devel(line: Line) -> float | None:
-  """What devel is compared by; None for a run that diverged, or of test."""
-  selection = line['selection'].get('devel')
-  return None if selection is None else float(selection)
+  return runs[scores.index(max(known))]
 
 
 class _Runner:
@@ -167,7 +160,11 @@ class _Runner:
       ]
       self._lease.check()
       self._ledger.add(lines)
-      self._stack_folder(group).rmtree(missing_ok=True)  # Its checkpoints.
+      # States to go on from; of twelve runs they would fill a disk.
+      self._stack_folder(group).rmtree(missing_ok=True)
+      for run, _ in group:
+        states = self._folder / 'runs' / run.name / 'checkpoints'
+        states.rmtree(missing_ok=True)
       self._count(lines)
 
   def _groups(self, runs: Sequence[Run]) -> Iterator[list[_Opened]]:
@@ -211,7 +208,7 @@ class _Runner:
 
   def _count(self, lines: Sequence[Line]) -> None:
     self._done += len(lines)
-    scores = [score for line in lines if (score := _devel(line)) is not None]
+    scores = [line['devel'] for line in lines if line['devel'] is not None]
     if scores:
       self._best = max(scores + ([] if self._best is None else [self._best]))
 
@@ -245,7 +242,11 @@ def _line(
 ) -> Line:
   """What the ledger keeps of a finished run."""
   record = experiments.read_record(epath.Path(report['workdir']))
-  results = report.get('results', {})
+  data, results = run.config.data, report.get('results', {})
+  scalars = {
+    split: {k: v for k, v in figures.items() if isinstance(v, int | float)}
+    for split, figures in results.items()
+  }
   line = {
     'run': run.name,
     'digest': run.digest,
@@ -255,14 +256,13 @@ def _line(
     'point': run.point,
     'data_sha256': record['data_sha256'],
     'test_also_in_train': record['counts'].get(
-      f'{run.config.data.test_split}_sentences_also_in_train'
+      f'{data.test_split}_sentences_also_in_train'
     ),
     'step': report.get('step'),
-    'selection': report.get('selection', {}),
-    'results': {
-      split: {k: v for k, v in figures.items() if isinstance(v, int | float)}
-      for split, figures in results.items()
-    },
+    # The one figure that runs are compared by; None: diverged, or no devel.
+    'devel': report.get('selection', {}).get(data.devel_split),
+    'devel_figures': scalars.get(data.devel_split),
+    'test_figures': scalars.get(data.test_split),
     'seconds': round(seconds, 1),
     'at_once': at_once,
   }

@@ -87,7 +87,7 @@ def summary(
   folds = list(dict.fromkeys(line['fold'] for line in tests if line['fold']))
   each = [
     {key: line[key] for key in ('run', 'seed', 'fold', 'test_also_in_train')}
-    | {'measures': _measures(line['results']['test'])}
+    | {'measures': _measures(line['test_figures'])}
     for line in tests
   ]
   measures = {}
@@ -117,8 +117,7 @@ def summary(
     'measures': measures,
     'each': each,
     'devel': [
-      {'point': line['point'], 'score': line['selection'].get('devel')}
-      for line in grid
+      {'point': line['point'], 'score': line['devel']} for line in grid
     ],
   }
 
@@ -191,6 +190,9 @@ def notes(one: Summary) -> list[str]:
       found.append(f'The paper has 10 folds; these are {", ".join(folds)}.')
   elif one['devel']:
     found.append('Trained on train and devel, with what devel chose.')
+  if _published(one)[0] == 6:
+    # github.com/dmis-lab/biobert, issues 7, 90 and 94.
+    found.append('The authors report the best of their runs; ours is a mean.')
   if one['devel']:
     point = ', '.join(f'{k} = {v}' for k, v in one['point'].items())
     score = max(d['score'] for d in one['devel'] if d['score'] is not None)

@@ -111,9 +111,10 @@ def test_devel_chooses_and_each_seed_is_tested(trainings, go, tmp_path):
   assert report['measures']['F1']['seeds'] == [40.0, 41.0]
   kept = lines_of(tmp_path)
   assert [line['stage'] for line in kept] == ['grid'] * 3 + ['test'] * 2
-  assert set(kept[0]['results']) == {'devel'}  # The grid never sees test.
-  assert set(kept[-1]['results']) == {'test'}
-  assert 'per_type' not in kept[-1]['results']['test']
+  assert kept[0]['test_figures'] is None  # The grid never sees test.
+  assert [line['devel'] for line in kept[:3]] == [10.0, 20.0, 40.0]
+  assert kept[-1]['devel'] is None
+  assert set(kept[-1]['test_figures']) == {'precision', 'recall', 'f1'}
   assert json.loads((tmp_path / 'table.json').read_text()).items() <= (
     report.items()
   )

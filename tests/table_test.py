@@ -18,8 +18,8 @@ def line(seed=0, fold='', f1=80.0, **figures):
     'fold': fold,
     'point': {},
     'test_also_in_train': 3,
-    'selection': {'test': f1},
-    'results': {'test': figures or scores},
+    'devel': None,
+    'test_figures': figures or scores,
   }
 
 
@@ -89,7 +89,7 @@ def test_answers_are_percent_in_the_paper_s_measures():
 
 def test_the_tables_have_the_paper_s_columns_and_order(tmp_path):
   grid = [
-    {'point': {'batch_size': n}, 'selection': {'devel': score} if score else {}}
+    {'point': {'batch_size': n}, 'devel': score}
     for n, score in ((8, 70.25), (16, None))
   ]
   found = [
