@@ -285,7 +285,7 @@ def _save(experiment: Experiment, workdir: epath.Path) -> None:
   record = _record(experiment)
   path = workdir / CONFIG_FILE
   if path.exists():
-    _compare(_read_record(workdir), record, workdir)
+    _compare(read_record(workdir), record, workdir)
   try:
     # Also when a run goes on: a folder that has become read-only shows here.
     model = workdir / MODEL_FOLDER
@@ -299,7 +299,7 @@ def _save(experiment: Experiment, workdir: epath.Path) -> None:
     raise InputError(f'--workdir {workdir}: {error.strerror}') from error
 
 
-def _read_record(workdir: epath.Path) -> dict[str, Any]:
+def read_record(workdir: epath.Path) -> dict[str, Any]:
   """What `save` wrote.
 
   Raises:
@@ -328,7 +328,7 @@ def _record(experiment: Experiment) -> dict[str, Any]:
     'architecture': _bert_record(experiment.bert),
     'vocab_sha256': experiment.tokenizer.sha256,
     'data_sha256': dataset.sha256,
-    'weights_sha256': _weights_digest(experiment.init_from),
+    'weights_sha256': weights_digest(experiment.init_from),
     'counts': dict(+dataset.counts),
     'command': _command(),
   }
@@ -341,7 +341,7 @@ def _command() -> str:
   return shlex.join(['python', '-m', 'biobert_jax', *sys.argv[1:]])
 
 
-def _weights_digest(init_from: Source | None) -> str:
+def weights_digest(init_from: Source | None) -> str:
   """SHA-256 of the weights a run starts from; '' for none."""
   if init_from is None:
     return ''
@@ -407,7 +407,7 @@ def from_workdir(
   Raises:
     InputError: no such folder, or it holds no experiment.
   """
-  record = _read_record(workdir)
+  record = read_record(workdir)
   config = ConfigDict(record['config'])
   config.update_from_flattened_dict(overrides or {})
   model = workdir / MODEL_FOLDER

@@ -125,12 +125,15 @@ def test_the_table_of_commands_runs(tmp_path, monkeypatch, capsys):
     'DATA': str(sample),
     'FILE': str(sample / 'paragraph.txt'),
     'FOLD': str(small_relations.write(tmp_path / 'fold')),
+    'FOLDS': str(tmp_path / 'ten'),
     'RAW': str(tmp_path / 'raw'),
     'ENTITIES': str(tmp_path / 'entities.txt'),
     'SQUAD': str(squad),
     'QUESTIONS': str(squad / 'dev-v1.1.json'),
     'BIOASQ': str(tmp_path / 'questions.json'),
   }
+  for fold in range(1, 11):
+    small_relations.write(tmp_path / 'ten' / str(fold))
   trained = 0
   for command in COMMANDS:
     for task in re.findall(r'score\.py (\w+)', command):
@@ -153,7 +156,8 @@ def test_the_table_of_commands_runs(tmp_path, monkeypatch, capsys):
     if arguments[0] == 'scripts/prepare_corpus.py':
       names['CORPUS'] = arguments[arguments.index('--output') + 1]
     if arguments[0] == '-m':
-      more = SMALL if training else ()
+      configured = arguments[2] in command_line._CONFIGURED
+      more = SMALL if configured else ()
       if pretraining:
         more = (*SMALL, '--config.train.steps=2', '--config.batch_size=8')
       if training and 'configs/qa_' in command:
