@@ -344,8 +344,6 @@ def _from_utf16(text: str, offset: int) -> int:
   if offset < 0 or text.isascii():
     return -1
   units = text.encode('utf-16-le', 'surrogatepass')[: 2 * offset]
-  if len(units) < 2 * offset:
-    return -1
   try:
     return len(units.decode('utf-16-le'))
   except UnicodeDecodeError:

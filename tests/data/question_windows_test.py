@@ -128,10 +128,17 @@ def test_an_answer_outside_a_window_points_to_cls():
       assert end[0] == 0
       continue
     inside += 1
+    assert end[0] < windows.windows.lengths[i] - 1  # Where [SEP] stands.
     base = windows.first[i] - windows.prefix[i]
     begin = windows.char_starts[base + start[0]]
     assert context[begin : windows.char_ends[base + end[0]]] == 'k l m'
   assert 0 < inside < len(windows)
+
+
+def test_an_answer_between_its_neighbours():
+  windows, _ = encode([question('a', 'b.c.d', 'c')])
+  pieces = windows.windows.input_ids[windows.labels == 3]
+  assert [TOKENIZER.pieces[i] for i in pieces] == ['c']
 
 
 def test_an_answer_that_cuts_a_piece_is_widened():
