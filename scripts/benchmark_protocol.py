@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 
@@ -48,7 +49,7 @@ class _Models:
       for i in range(RUNS)
     ]
     self._keys = jax.vmap(jax.random.key)(np.arange(RUNS))
-    self._rates = np.linspace(1e-5, 1e-4, RUNS, dtype=np.float32)
+    self._rates = jnp.linspace(1e-5, 1e-4, RUNS)
     self._adam = _adam(optimizer.schedule(1e-4, 1000, 100))
     one = state.abstract_state(self._task.init, self._adam)
     self._one = one
@@ -77,7 +78,7 @@ class _Models:
     mesh = sharding.make_stack_mesh(RUNS, ROWS, 1, jax.devices()[:1])
     specs, of_state = self._layout(mesh)
     layout = stack.stack_shardings(of_state, mesh)
-    steps = np.full(RUNS, 1000, np.int32)
+    steps = jnp.full(RUNS, 1000)
     recipe = stack.Recipe(self._keys, self._rates, steps, steps // 10)
 
     def step_of(recipe: stack.Recipe) -> stack.Step:
