@@ -170,7 +170,8 @@ class _Runner:
   def _groups(self, runs: Sequence[Run]) -> Iterator[list[_Opened]]:
     """Runs that train together, each with its corpus opened, or alone."""
     if self._stack == '1':
-      yield from ([(run, None)] for run in runs)
+      for run in runs:
+        yield [(run, None)]
       return
     alike: dict[Any, list[Run]] = {}
     for run in runs:

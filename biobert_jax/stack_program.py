@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from biobert_jax import run
@@ -210,8 +211,8 @@ def _recipe(
   keys = [jax.random.key(c.seed, impl=c.compute.rng) for c in configs]
   rates = [c.optim.learning_rate for c in configs]
   return stack.Recipe(
-    jax.numpy.stack(keys),
-    np.asarray(rates, np.float32),
-    np.asarray([plan.num_steps for plan in plans], np.int32),
-    np.asarray([plan.warmup_steps for plan in plans], np.int32),
+    jnp.stack(keys),
+    jnp.asarray(rates, jnp.float32),
+    jnp.asarray([plan.num_steps for plan in plans], jnp.int32),
+    jnp.asarray([plan.warmup_steps for plan in plans], jnp.int32),
   )

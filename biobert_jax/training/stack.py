@@ -17,7 +17,7 @@ from biobert_jax.training import sharding, state
 from biobert_jax.training.state import Batch, Scalars, TrainState
 
 # Where the axis of models lies, in a tree of `vmap`'s kind.
-_AXES: Any = TrainState(step=None, params=0, opt_state=0, skipped=0)
+_AXES = TrainState._make([None, 0, 0, 0])
 
 Step = Callable[[TrainState, Batch, jax.Array], tuple[TrainState, Scalars]]
 
