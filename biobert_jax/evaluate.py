@@ -1,5 +1,6 @@
 """Scores a trained model on a split of its corpus."""
 
+import json
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -12,7 +13,7 @@ from biobert_jax import experiment as experiments
 from biobert_jax.data.packing import Batch
 from biobert_jax.errors import InputError
 from biobert_jax.tasks.task import Rows, Scored, Task
-from biobert_jax.training import checkpoint, sharding, state
+from biobert_jax.training import checkpoint, metric_writer, sharding, state
 
 _log = logging.getLogger(__name__)
 
@@ -119,6 +120,36 @@ def write_files(scored: Scored, workdir: epath.Path) -> None:
   """Writes predictions and mistakes beside the model."""
   for name, text in scored.files.items():
     experiments.write_text(workdir / name, text)
+
+
+def report(
+  folder: epath.Path, task: str, step: int, scores: dict[str, Scored]
+) -> dict[str, Any]:
+  """Writes what a run ends with: scores, their files, the curves.
+
+  Args:
+    folder: the run's work folder.
+    task: the run's.
+    step: of the parameters that were scored.
+    scores: of each split.
+
+  Returns:
+    `{"workdir", "step", "results": {split: figures}, "selection": {split:
+    the figure by which runs are compared}}`, also in `results.json`.
+  """
+  written = {
+    'workdir': str(folder),
+    'step': step,
+    'results': {split: scored.figures for split, scored in scores.items()},
+    'selection': {split: scored.selection for split, scored in scores.items()},
+  }
+  if experiments.is_first_host():
+    for scored in scores.values():
+      write_files(scored, folder)
+    text = json.dumps(written, indent=2) + '\n'
+    experiments.write_text(folder / 'results.json', text)
+    metric_writer.draw_curves(folder, experiments.TASKS[task].PANELS)
+  return written
 
 
 def open_model(

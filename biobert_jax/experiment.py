@@ -25,7 +25,7 @@ from biobert_jax.errors import InputError
 from biobert_jax.interchange.folder import sha256
 from biobert_jax.interchange.source import COMPILED, Source, open_source
 from biobert_jax.models.config import DTYPES, BertConfig
-from biobert_jax.tasks import ner, pretraining, relation
+from biobert_jax.tasks import ner, pretraining, qa, relation, yes_no
 from biobert_jax.tasks.task import Dataset, Task
 
 _log = logging.getLogger(__name__)
@@ -33,7 +33,9 @@ _log = logging.getLogger(__name__)
 TASKS: dict[str, Any] = {
   'ner': ner,
   'pretraining': pretraining,
+  'qa': qa,
   'relation': relation,
+  'yes_no': yes_no,
 }
 CONFIG_FILE = 'config.json'
 MODEL_FOLDER = 'model'
@@ -294,7 +296,7 @@ def _save(
 ) -> None:
   path = workdir / CONFIG_FILE
   if path.exists():
-    _compare(_read_record(workdir), record, workdir)
+    _compare(read_record(workdir), record, workdir)
   try:
     # Also when a run goes on: a folder that has become read-only shows here.
     model = workdir / MODEL_FOLDER
@@ -308,7 +310,7 @@ def _save(
     raise InputError(f'--workdir {workdir}: {error.strerror}') from error
 
 
-def _read_record(workdir: epath.Path) -> dict[str, Any]:
+def read_record(workdir: epath.Path) -> dict[str, Any]:
   """What `save` wrote.
 
   Raises:
@@ -337,7 +339,7 @@ def _record(experiment: Experiment) -> dict[str, Any]:
     'architecture': _bert_record(experiment.bert),
     'vocab_sha256': experiment.tokenizer.sha256,
     'data_sha256': dataset.sha256,
-    'weights_sha256': _weights_digest(experiment.init_from),
+    'weights_sha256': weights_digest(experiment.init_from),
     'counts': dict(+dataset.counts),
     'command': _command(),
   }
@@ -350,7 +352,7 @@ def _command() -> str:
   return shlex.join(['python', '-m', 'biobert_jax', *sys.argv[1:]])
 
 
-def _weights_digest(init_from: Source | None) -> str:
+def weights_digest(init_from: Source | None) -> str:
   """SHA-256 of the weights a run starts from; '' for none."""
   if init_from is None:
     return ''
@@ -416,7 +418,7 @@ def from_workdir(
   Raises:
     InputError: no such folder, or it holds no experiment.
   """
-  record = _read_record(workdir)
+  record = read_record(workdir)
   config = ConfigDict(record['config'])
   config.update_from_flattened_dict(overrides or {})
   model = workdir / MODEL_FOLDER

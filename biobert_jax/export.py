@@ -62,14 +62,21 @@ def export(
     A report for the user; the comparison with our own outputs is in it.
 
   Raises:
-    InputError: an unknown form, a model that has no parameters, or a folder
-      that cannot be written.
+    InputError: an unknown form, a model that has no parameters or does not go
+      into that form, or a folder that cannot be written.
   """
   check_form(form)
   if model.source.form in source.COMPILED:
     raise InputError(
       f'{model.source.given}: compiled for {model.source.form}, it holds no '
       'parameters to convert; give what it was exported from'
+    )
+  if model.head == 'entity_pair' and form in source.COMPILED:
+    raise InputError(
+      f'{model.source.given}: its classifier reads where the two entities '
+      f'start, which a program for {form} is not told; export it to '
+      'huggingface or tensorflow, whose folders predict opens, or train with '
+      'data.pooling=cls'
     )
   weights.check_known(model)
   reads = model.source.folder
@@ -196,7 +203,8 @@ def _score_int8(model: Model, aside: pathlib.Path) -> dict[str, Any]:
     outputs = list(BY_PROGRAM[model.head](program, rows, True))
     seconds[name] = time.perf_counter() - began
     scored = run.dataset.score(split, iter(outputs))
-    figures[f'{split}_f1_{name}'] = scored.figures['f1']
+    measure = 'f1' if 'f1' in scored.figures else 'macro_f1'
+    figures[f'{split}_{measure}_{name}'] = scored.figures[measure]
   figures['sentences_per_second'] = rows.num_rows / seconds['int8']
   figures['speed_ratio'] = seconds['float32'] / seconds['int8']
   return figures

@@ -246,7 +246,14 @@ def _places(model: Model, count: int, over_unused: bool) -> list[int]:
   pieces = model.tokenizer.pieces
   if not over_unused:
     return list(range(len(pieces), len(pieces) + count))
-  free = [i for i, piece in enumerate(pieces) if _UNUSED.fullmatch(piece)]
+  # A model of relations may have learnt some of them as markers.
+  markers = model.settings.get('entities') == 'markers'
+  taken = model.settings['markers'] if markers else ()
+  free = [
+    i
+    for i, piece in enumerate(pieces)
+    if _UNUSED.fullmatch(piece) and piece not in taken
+  ]
   if len(free) < count:
     raise InputError(
       f'{model.source.given}: {count} new pieces, but only {len(free)} '

@@ -15,6 +15,7 @@ _PIPELINES = {
   'sequence': 'text-classification',
   'span': 'question-answering',
   'yes_no': 'question-answering',
+  'entity_pair': 'text-classification',
 }
 _OPEN = {
   source.HUGGINGFACE: """```python
@@ -66,7 +67,17 @@ _AUTO = {
   'sequence': 'AutoModelForSequenceClassification',
   'span': 'AutoModelForQuestionAnswering',
   'yes_no': 'AutoModel',
+  'entity_pair': 'AutoModel',
 }
+
+
+_ENTITY_PAIR = (
+  '',
+  'Neither transformers nor the 2019 code has a class with this head; they '
+  'read the encoder. `entity_classifier` is one linear layer on the last '
+  'vectors at the first pieces (markers, if any) of the two entities, one '
+  'after the other: `python -m biobert_jax predict --model=.` knows it.',
+)
 
 
 def write(model: Model, form: str, checked: Mapping[str, Any]) -> str:
@@ -106,6 +117,7 @@ def write(model: Model, form: str, checked: Mapping[str, Any]) -> str:
       cls=model.tokenizer.cls_id,
       sep=model.tokenizer.sep_id,
     ),
+    *(_ENTITY_PAIR if model.head == 'entity_pair' else ()),
     '',
     '## Checked',
     '',
@@ -196,6 +208,9 @@ def _duration(train: Mapping[str, Any]) -> str:
 # Figures that a card shows, where a run has all of a row.
 _COLUMNS = (
   {'precision': 'precision', 'recall': 'recall', 'f1': 'F1'},
+  {'exact_match': 'exact match', 'f1': 'F1'},
+  {'exact': 'exact match', 'f1': 'F1'},
+  {'accuracy': 'accuracy (0-1)', 'macro_f1': 'macro F1 (0-1)'},
   {
     'masked_lm_loss': 'loss of masked pieces (nats)',
     'masked_lm_accuracy': 'accuracy (%)',

@@ -1,4 +1,4 @@
-"""Raw text to entities with character offsets; entities to relations."""
+"""Raw text to entities, these, or it, to relations; questions to answers."""
 
 import dataclasses
 import itertools
@@ -12,7 +12,7 @@ import numpy as np
 import tqdm
 from etils import epath
 
-from biobert_jax import relate, run, weights
+from biobert_jax import answer, decide, relate, run, weights
 from biobert_jax.data import annotations, documents, windows
 from biobert_jax.data.packing import PackedRows
 from biobert_jax.data.sentences import split_sentences
@@ -192,41 +192,59 @@ def predict(
   model: str = '',
   do_lower_case: str = '',
   keep_entities: str = '',
+  pipeline: str = '',
 ) -> dict[str, Any]:
-  """Tags a file of raw text or PubTator, or relates the entities of one.
+  """Tags a file of raw text, relates entities of one, answers questions.
 
   Args:
     workdir: folder of a training run; '' where `model` is given.
     source: a file with one document a line, PubTator or JSONL; '-' is standard
-      input. A model of relations needs entities in it.
+      input. A model of relations needs entities in it, one of answers a file
+      that `data.asked.read` takes.
     output: the file (for brat, the folder) to write.
-    form: a key of `FORMATS`; of relations, of `relate.FORMATS`.
-    model: instead of `workdir`, any model that `Tagger` or `Relater` opens.
+    form: a key of `FORMATS`; of relations, of `relate.FORMATS`; of answers, of
+      `answer.FORMATS`, or `decide.FORMATS` where they are yes and no.
+    model: instead of `workdir`, any model that `Tagger`, `Relater`, `Answerer`
+      or `Decider` opens.
     do_lower_case: 'true' or 'false', where no file of the model states it.
     keep_entities: 'true': those that are there already stay beside those that
       are found.
+    pipeline: instead of `workdir` and `model`, taggers and, last, a model of
+      relations, with commas between: what they do one after the other, each
+      tagger keeping the entities of those before it.
 
   Returns:
     `{"output", "documents", "entities", "per_type"}`, or that of
-    `relate.predict`.
+    `relate.predict`, `answer.predict` or `decide.predict`.
 
   Raises:
     InputError: no model there, or unreadable text.
   """
-  if bool(workdir) == bool(model):
-    raise InputError('predict needs one of --workdir and --model')
+  if [workdir, model, pipeline].count('') != 2:
+    what = 'predict needs one of --workdir, --model and --pipeline'
+    raise InputError(what)
   if source != '-' and not epath.Path(source).exists():
     raise InputError(f'--input {source}: no such file')
   casing = weights.casing_of(do_lower_case)
-  if relate.relates(workdir or model):
-    return relate.predict(workdir or model, source, output, form, casing)
-  if form not in FORMATS:
-    raise InputError(f'--format is {form!r}; choose from {sorted(FORMATS)}')
   if keep_entities not in ('', 'true', 'false'):
     raise InputError(
       f'--keep_entities is {keep_entities!r}; give true or false'
     )
   keep = keep_entities == 'true'
+  if pipeline:
+    return relate.pipeline(
+      *(pipeline, source, output, form, casing),
+      lambda name, counts, kept: Tagger(name, counts, casing, kept or keep),
+    )
+  for applies, program in (
+    (relate.relates, relate.predict),
+    (answer.answers, answer.predict),
+    (decide.decides, decide.predict),
+  ):
+    if applies(workdir or model):
+      return program(workdir or model, source, output, form, casing)
+  if form not in FORMATS:
+    raise InputError(f'--format is {form!r}; choose from {sorted(FORMATS)}')
   return _tag(workdir or model, source, output, form, casing, keep)
 
 

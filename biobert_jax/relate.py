@@ -10,6 +10,8 @@ import tqdm
 
 from biobert_jax import run, weights
 from biobert_jax.data import documents, pair_windows, related
+from biobert_jax.data.markers import Markers
+from biobert_jax.data.pair_windows import PairForm
 from biobert_jax.data.placeholders import Placeholders
 from biobert_jax.data.related import Related, RelatedDocument
 from biobert_jax.data.relation_corpora import Mention
@@ -24,6 +26,13 @@ FORMATS: dict[str, Callable[..., Any]] = {
   'jsonl': related.write_jsonl,
   'tsv': related.write_tsv,
 }
+Documents = Iterable[documents.Document]
+# Documents -> the same with their entities; notes go to the counter.
+Tag = Callable[[Documents, Counter[str]], Documents]
+# (a model, where notes go, whether entities that are there stay) -> a tagger.
+MakeTagger = Callable[
+  [str, Counter[str], bool], Callable[[Documents], Documents]
+]
 # Documents whose pairs are packed and judged together: bounds memory.
 _CHUNK = 512
 
@@ -52,7 +61,8 @@ class Relater:
     opened = weights.open_model(model, do_lower_case)
     weights.check_known(opened)
     settings = opened.settings
-    if opened.head == 'sequence' and 'placeholders' not in settings:
+    classifies = opened.head in ('sequence', 'entity_pair')
+    if classifies and 'placeholders' not in settings:
       raise InputError(
         f'{model}: nothing says which pairs it was trained on; give a work '
         'folder of relation extraction, or an import or export of one'
@@ -64,6 +74,11 @@ class Relater:
     self._words = Placeholders.of(
       settings['placeholders'], settings['joint_placeholders']
     )
+    self._pair: PairForm = self._words
+    # Models of before there were markers do not say.
+    if settings.get('entities', 'anonymised') == 'markers':
+      self._pair = Markers.of(settings['markers'])
+      self._pair.ids(opened.tokenizer)
     self._labels, self._negative = opened.labels, settings['negative']
     self._tokenizer = opened.tokenizer
     self._counts = Counter() if counts is None else counts
@@ -100,16 +115,17 @@ class Relater:
       Mention(str(number), entity)
       for number, entity in enumerate(document.entities)
     ]
-    return pairs_of(document, mentions, self._words, self._counts)
+    marked = isinstance(self._pair, Markers)
+    return pairs_of(document, mentions, self._words, self._counts, marked)
 
   def _judge(self, texts: list[str]) -> np.ndarray:
     """Probabilities [texts, C]."""
     if not texts:
       return np.zeros((0, len(self._labels)), np.float32)
-    windows = pair_windows.encode(
+    windows, starts = pair_windows.encode(
       texts,
       self._tokenizer,
-      self._words,
+      self._pair,
       max_seq_length=self._length,
       counts=self._counts,
     )
@@ -119,6 +135,7 @@ class Relater:
       max_seq_length=self._length,
       max_sequences=self._most,
       pack=self._run.pack,
+      starts=starts if self._run.needs_starts else None,
     )
     return merge(self._run(rows), len(texts), len(self._labels))
 
@@ -142,7 +159,12 @@ def relates(model: str) -> bool:
 
 
 def predict(
-  model: str, source: str, output: str, form: str, casing: bool | None
+  model: str,
+  source: str,
+  output: str,
+  form: str,
+  casing: bool | None,
+  tag: Tag | None = None,
 ) -> dict[str, Any]:
   """Relates the entities in a file of JSONL or PubTator.
 
@@ -153,6 +175,7 @@ def predict(
     output: the file to write.
     form: a key of `FORMATS`.
     casing: where no file of the model states it.
+    tag: finds the entities first, where the file need not have any.
 
   Returns:
     `{"output", "documents", "entities", "pairs", "relations", "per_type"}`.
@@ -170,13 +193,14 @@ def predict(
   def counted() -> Iterator[RelatedDocument]:
     # Only now: a writer has refused a wrong output by then.
     relater = Relater(model, counts, casing)
-    done = relater(documents.read_documents(source, counts))
+    found = documents.read_documents(source, counts)
+    done = relater(found if tag is None else tag(found, counts))
     # On a terminal only.
     for one in tqdm.tqdm(done, unit=' documents', disable=None):
       counts['documents'] += 1
       types.update(relation.type for relation in one.relations)
       yield one
-    if not counts['mentions']:
+    if tag is None and not counts['mentions']:
       raise InputError(
         f'--input {source}: no document has entities; give what predict of a '
         'tagger wrote, JSONL or PubTator'
@@ -192,3 +216,45 @@ def predict(
     'relations': types.total(),
     'per_type': dict(sorted(types.items())),
   }
+
+
+def pipeline(
+  models: str,
+  source: str,
+  output: str,
+  form: str,
+  casing: bool | None,
+  make_tagger: MakeTagger,
+) -> dict[str, Any]:
+  """Finds the entities of a text and relates them; see `predict`.
+
+  Args:
+    models: taggers and, last, a model of relations, with commas between.
+    source: raw text, a document a line, PubTator or JSONL; '-' is standard
+      input.
+    output: the file to write.
+    form: a key of `FORMATS`.
+    casing: where no file of a model states it.
+    make_tagger: opens a tagger.
+
+  Returns:
+    What `predict` does; the file has the bytes that the models' own steps
+    write, one after the other, with JSONL between.
+
+  Raises:
+    InputError: the models are others, or unreadable text.
+  """
+  names = [name.strip() for name in models.split(',')]
+  *taggers, last = names
+  if not taggers or [*map(relates, names)] != [False] * len(taggers) + [True]:
+    raise InputError(
+      f'--pipeline={models}: name one or several taggers, then one model of '
+      'relations, with commas between'
+    )
+
+  def tag(found: Documents, counts: Counter[str]) -> Documents:
+    for number, name in enumerate(taggers):
+      found = make_tagger(name, counts, number > 0)(found)
+    return found
+
+  return predict(last, source, output, form, casing, tag)

@@ -13,7 +13,7 @@ from biobert_jax.errors import InputError
 from biobert_jax.evaluate import Evaluator, Shapes
 from biobert_jax.interchange import onnx, source, stablehlo
 from biobert_jax.models.parameters import to_tree
-from biobert_jax.tasks import ner, relation
+from biobert_jax.tasks import ner, qa, relation, yes_no
 from biobert_jax.tasks.task import Rows, Task
 from biobert_jax.training import sharding
 from biobert_jax.weights import Model
@@ -57,30 +57,108 @@ class SequenceRunner:
 
   Attributes:
     pack: whether several sequences may share a row.
+    needs_starts: whether rows have to say where the entities start.
   """
 
   def __init__(self, model: Model, max_seq_length: int, max_sequences: int):
     """Compiles the model.
 
     Args:
-      model: a sequence classifier in any form.
+      model: a sequence classifier in any form, or one of entity starts.
       max_seq_length: pieces of a row.
       max_sequences: of a row at most.
 
     Raises:
-      InputError: it is no sequence classifier.
+      InputError: it is neither.
     """
-    _check(model, 'sequence', 'relations need a sequence classifier')
+    self.needs_starts = model.head == 'entity_pair'
+    if not self.needs_starts:
+      _check(model, 'sequence', 'relations need a sequence classifier')
+    self.pack = model.source.form not in source.COMPILED
+    shapes = functools.partial(
+      sequence_rows.feature_shapes,
+      max_seq_length=max_seq_length,
+      max_sequences=max_sequences,
+      starts=self.needs_starts,
+    )
+    make_task = functools.partial(
+      relation.make_task,
+      pooling='entity_start' if self.needs_starts else 'cls',
+    )
+    self._run = _runner(model, make_task, shapes, sequences_by_program)
+
+  def __call__(self, rows: Rows) -> Outputs:
+    """Yields every batch of `rows` with 'probability' [B, P, C]."""
+    return self._run(rows)
+
+
+class SpanRunner:
+  """Logits of where an answer starts and ends, of packed rows.
+
+  Attributes:
+    pack: whether several windows may share a row.
+  """
+
+  def __init__(self, model: Model, max_seq_length: int, max_sequences: int):
+    """Compiles the model.
+
+    Args:
+      model: one with a span head in any form.
+      max_seq_length: pieces of a row.
+      max_sequences: windows of a row at most.
+
+    Raises:
+      InputError: it has another head.
+    """
+    _check(model, 'span', 'answers need a span head')
+    self.pack = model.source.form not in source.COMPILED
+    shapes = functools.partial(
+      packing.feature_shapes, max_seq_length=max_seq_length
+    )
+    make_task = functools.partial(qa.make_task, max_sequences=max_sequences)
+    self._run = _runner(model, make_task, shapes, spans_by_program)
+
+  def __call__(self, rows: Rows) -> Outputs:
+    """Yields every batch with 'start_logit' and 'end_logit' [B, L]."""
+    return self._run(rows)
+
+
+class YesNoRunner:
+  """Logits of every sequence of packed rows.
+
+  Attributes:
+    pack: whether several sequences may share a row.
+    labels: C names of the answers.
+  """
+
+  def __init__(self, model: Model, max_seq_length: int, max_sequences: int):
+    """Compiles the model.
+
+    Args:
+      model: a sequence classifier, or one with a single logit for yes, in any
+        form.
+      max_seq_length: pieces of a row.
+      max_sequences: of a row at most.
+
+    Raises:
+      InputError: it is neither.
+    """
+    single = model.head == 'yes_no'
+    if not single:
+      need = 'yes/no questions need a sequence classifier or one for yes/no'
+      _check(model, 'sequence', need)
+    self.labels = yes_no.YES_NO if single else model.labels
     self.pack = model.source.form not in source.COMPILED
     shapes = functools.partial(
       sequence_rows.feature_shapes,
       max_seq_length=max_seq_length,
       max_sequences=max_sequences,
     )
-    self._run = _runner(model, relation.make_task, shapes, sequences_by_program)
+    make_task = functools.partial(yes_no.make_task, head=model.head)
+    self._run = _runner(model, make_task, shapes, BY_PROGRAM[model.head])
 
   def __call__(self, rows: Rows) -> Outputs:
-    """Yields every batch of `rows` with 'probability' [B, P, C]."""
+    """Yields every batch of `rows` with 'logits' [B, P, C]."""
     return self._run(rows)
 
 
@@ -143,8 +221,8 @@ def by_program(program: Program, rows: Rows, trim: bool) -> Outputs:
   Yields:
     As `TokenRunner` does.
   """
-  for batch, logits in _logits(program, rows, trim):
-    shape = batch['input_ids'].shape
+  for batch, outputs in _outputs(program, rows, trim):
+    logits, shape = np.asarray(outputs['logits']), batch['input_ids'].shape
     label = np.zeros(shape, np.int32)
     probability = np.zeros(shape, np.float32)
     longest = logits.shape[1]
@@ -157,25 +235,55 @@ def sequences_by_program(program: Program, rows: Rows, trim: bool) -> Outputs:
   """The same with a sequence classifier.
 
   Yields:
-    Every batch with 'probability' [B, 1, C], as `tasks.relation` predicts it.
+    Every batch with 'probability' [B, 1, C], as `tasks.relation` predicts it,
+    and 'logits', as `tasks.yes_no` does.
   """
-  for batch, logits in _logits(program, rows, trim):
-    yield batch, {'probability': _softmax(logits)[:, None]}
+  for batch, outputs in _outputs(program, rows, trim):
+    logits = np.asarray(outputs['logits'])
+    each = {'probability': _softmax(logits), 'logits': logits}
+    yield batch, {name: array[:, None] for name, array in each.items()}
 
 
-def _logits(
+def yes_no_by_program(program: Program, rows: Rows, trim: bool) -> Outputs:
+  """The same with a classifier that has one logit, for yes.
+
+  Yields:
+    Every batch with 'logits' [B, 1, 2], as `tasks.yes_no` predicts them.
+  """
+  for batch, outputs in _outputs(program, rows, trim):
+    yes = np.asarray(outputs['logits'])
+    logits = np.stack([np.zeros_like(yes), yes], axis=-1)
+    yield batch, {'logits': logits[:, None]}
+
+
+def spans_by_program(program: Program, rows: Rows, trim: bool) -> Outputs:
+  """The same with a model of spans.
+
+  Yields:
+    As `SpanRunner` does.
+  """
+  for batch, outputs in _outputs(program, rows, trim):
+    logits = {}
+    for name in ('start_logit', 'end_logit'):
+      given = np.asarray(outputs[f'{name}s'])
+      logits[name] = np.zeros(batch['input_ids'].shape, np.float32)
+      logits[name][:, : given.shape[1]] = given
+    yield batch, logits
+
+
+def _outputs(
   program: Program, rows: Rows, trim: bool
-) -> Iterator[tuple[Batch, np.ndarray]]:
+) -> Iterator[tuple[Batch, dict[str, Any]]]:
   """Every batch with what the program says of it, a window a row."""
   for batch in rows.eval_batches(_ROWS):
     real = batch['sequence_ids'] > 0
     longest = int(real.sum(axis=1).max()) if trim else rows.max_seq_length
-    logits = program(
+    outputs = program(
       batch['input_ids'][:, :longest],
       real[:, :longest].astype(np.int64),
       batch['segment_ids'][:, :longest],
-    )['logits']
-    yield batch, np.asarray(logits)
+    )
+    yield batch, outputs
 
 
 def _softmax(logits: np.ndarray) -> np.ndarray:
@@ -187,4 +295,6 @@ def _softmax(logits: np.ndarray) -> np.ndarray:
 BY_PROGRAM: dict[str, Callable[[Program, Rows, bool], Outputs]] = {
   'token': by_program,
   'sequence': sequences_by_program,
+  'span': spans_by_program,
+  'yes_no': yes_no_by_program,
 }

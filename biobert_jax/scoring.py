@@ -95,7 +95,12 @@ def score_relation(
   if os.path.isdir(gold):
     return _over_folds(rows, reports)
   lines = [layout(rows), *interval_line('F1', report.interval)]
-  return Outcome('\n'.join(lines), relation.as_dict(report))
+  notes = [
+    f'note: {note}'
+    for name, note in relation.NOTES.items()
+    if relation.LABELS[name] == known
+  ]
+  return Outcome('\n'.join(lines + notes), relation.as_dict(report))
 
 
 def _folds(gold: str, predictions: str) -> list[tuple[str, str, str]]:

@@ -1,7 +1,6 @@
 """The one training loop."""
 
 import contextlib
-import json
 import logging
 import time
 from typing import Any
@@ -15,7 +14,7 @@ from biobert_jax import run
 from biobert_jax.data import pipeline
 from biobert_jax.supervision import supervised
 from biobert_jax.tasks.task import Scored
-from biobert_jax.training import metric_writer, sharding, state
+from biobert_jax.training import sharding, state
 
 _log = logging.getLogger(__name__)
 
@@ -31,8 +30,7 @@ def train(config: ConfigDict, workdir: str) -> dict[str, Any]:
     workdir: where everything is written.
 
   Returns:
-    `{"workdir", "step", "results": {split: figures}}`, also written to
-    `results.json` there.
+    What `evaluate.report` gives and writes.
 
   Raises:
     InputError: a wrong config or corpus, before anything is compiled.
@@ -170,19 +168,12 @@ def train(config: ConfigDict, workdir: str) -> dict[str, Any]:
     best = checkpoints.restore_best(abstract.params, shardings.params)
     best_step = checkpoints.best_step
     watch.all_may_write()
-    results = {}
+    scores = {}
     for split in splits:
       scored = chosen.get(best_step) if split == data.devel_split else None
       if scored is None:
         with timeline.spent('evaluation'):
           outputs = evaluator.run(best, rows[split], check)
           scored = dataset.score(split, outputs)
-      results[split] = scored.figures
-      if experiments.is_first_host():
-        evaluation.write_files(scored, folder)
-  report = {'workdir': str(folder), 'step': best_step, 'results': results}
-  if experiments.is_first_host():
-    text = json.dumps(report, indent=2) + '\n'
-    experiments.write_text(folder / 'results.json', text)
-    metric_writer.draw_curves(folder, experiments.TASKS[config.task].PANELS)
-  return report
+      scores[split] = scored
+  return evaluation.report(folder, config.task, best_step, scores)

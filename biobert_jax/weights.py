@@ -25,11 +25,10 @@ from biobert_jax.interchange import (
 from biobert_jax.interchange.names import Imported
 from biobert_jax.interchange.source import Source
 from biobert_jax.models.config import BertConfig
-from biobert_jax.models.heads import HEADS
+from biobert_jax.models.heads import CLASSIFIERS, HEADS
 from biobert_jax.models.parameters import to_flat, to_tree
 from biobert_jax.training import saved_params
 
-CLASSIFIERS = ('token', 'sequence')
 # Groups of the name table besides encoder and pooler -> the head they make.
 _HEADS = {
   (): 'encoder',
@@ -37,13 +36,18 @@ _HEADS = {
   ('masked_lm',): 'masked_lm',
   ('qa_outputs',): 'span',
   ('yes_no',): 'yes_no',
+  ('entity_classifier',): 'entity_pair',
 }
 # What the classifier of a task's work folder labels.
-_OF_TASK = {'ner': 'token', 'relation': 'sequence'}
+_OF_TASK = {'ner': 'token', 'relation': 'sequence', 'yes_no': 'sequence'}
 # How a task cuts text, kept with the weights.
 SETTINGS = (
   *('max_seq_length', 'window_overlap', 'entity_type'),
   *('placeholders', 'joint_placeholders', 'negative', 'max_sequences'),
+  *('entities', 'markers'),
+  *('max_question_length', 'doc_stride', 'max_answer_length', 'n_best'),
+  *('squad_version', 'null_threshold'),
+  'reasoning',
 )
 # The folders of an option's value.
 _ABSOLUTE = re.compile(r'=[/~]\S*/')
@@ -62,7 +66,7 @@ class Model:
     contents: parameters by path, layers unrolled, and what was left out;
       no parameters in the forms 'stablehlo' and 'onnx'.
     head: 'encoder', 'pretraining', 'masked_lm', 'token', 'sequence', 'span',
-      'yes_no', or 'classifier' where nothing says of what.
+      'yes_no', 'entity_pair', or 'classifier' where nothing says of what.
     labels: names of a classifier's classes; empty where unknown.
     settings: `SETTINGS` of the task it was trained for, where known.
     about: what it was trained on and its scores, where known; under
@@ -201,7 +205,7 @@ def _what_it_is(found: Source, contents: Imported) -> dict[str, Any]:
   if record and found.form != source.WORKDIR:
     head = record['head']
     if found.form not in source.COMPILED:
-      claimed = head if head in CLASSIFIERS else ''
+      claimed = head if head in _OF_TASK.values() else ''
       head = _head(contents.groups, found, claimed)
     if head != record['head'] or head not in HEADS:
       raise InputError(
@@ -271,7 +275,8 @@ def _head(groups: Sequence[str], found: Source, classifier: str) -> str:
 
 
 def _check_labels(model: Model) -> None:
-  kernel = model.params.get('classifier/kernel')
+  kernels = [f'{name}/kernel' for name in names.CLASSIFIERS]
+  kernel = next((model.params[n] for n in kernels if n in model.params), None)
   if kernel is None or not model.labels:
     return
   if kernel.shape[1] != len(model.labels):

@@ -2,13 +2,16 @@
 
     python scripts/prepare_relation.py --input FOLDER --output DIR
         [--types CHEMICAL GENE] [--relations CPR:3 CPR:4 …]
-        [--overlapping joint|drop] [--max_broken 0.01]
+        [--entities anonymised|markers] [--overlapping joint|drop]
+        [--max_broken 0.01]
 
 FOLDER holds what was unpacked: files of abstracts, entities and relations, or
 PubTator; splits are told by names, at any depth. DIR receives train.tsv,
 dev.tsv (sentence, label) and test.tsv (with a header and an index), as
 BioBERT's code reads them; beside them pairs_SPLIT.tsv, which names the
-mentions behind each row, and counts.json. The rules for overlapping, nested,
+mentions behind each row, and counts.json. With --entities markers the two
+keep their names inside of [E1] … [/E1] and [E2] … [/E2], for training with
+--config.data.entities=markers. The rules for overlapping, nested,
 repeated and distant mentions stand in biobert_jax/data/relation_pairs.py.
 
 A table of what was read and left out goes to standard error; the last line on
@@ -108,6 +111,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     metavar='NAME',
     help='to be found; default: those that the corpus scores',
   )
+  add('--entities', choices=('anonymised', 'markers'), default='anonymised')
   add('--overlapping', choices=('joint', 'drop'), default='joint')
   add('--max_broken', type=float, default=0.01, help='fraction of rows')
   return parser.parse_args(arguments)
@@ -141,6 +145,7 @@ def run(flags: argparse.Namespace) -> None:
         wanted=flags.relations,
         negative=NEGATIVE,
         keep_overlapping=flags.overlapping == 'joint',
+        marked=flags.entities == 'markers',
       )
     ]
     for row in made[split]:
@@ -153,13 +158,15 @@ def run(flags: argparse.Namespace) -> None:
   folder = pathlib.Path(flags.output)
   for split, rows in made.items():
     write(rows, split, folder)
-  report(
-    words, {split: dict(+found) for split, found in counts.items()}, folder
-  )
+  kept = {split: dict(+found) for split, found in counts.items()}
+  report(words, kept, folder, flags.entities)
 
 
 def report(
-  words: Placeholders, counts: dict[str, dict[str, int]], folder: pathlib.Path
+  words: Placeholders,
+  counts: dict[str, dict[str, int]],
+  folder: pathlib.Path,
+  entities: str,
 ) -> None:
   """Writes counts.json; prints the table, and a line of JSON."""
   labels = sorted(
@@ -173,6 +180,7 @@ def report(
   )
   summary = {
     'output': str(folder),
+    'entities': entities,
     'placeholders': [words.first, words.second],
     'joint_placeholders': list(words.joint),
     'labels': [*labels, NEGATIVE],

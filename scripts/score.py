@@ -2,7 +2,7 @@
 
     python scripts/score.py ner FILE [--errors OUT.tsv] [--conlleval]
     python scripts/score.py relation GOLD.tsv PREDICTIONS.tsv
-        [--task=gad|euadr|chemprot]
+        [--task=gad|euadr|chemprot|ddi|ddi2013|drugprot]
     python scripts/score.py squad GOLD.json PREDICTIONS.json
         [--null_odds=FILE] [--threshold=1.0] [--version=1.1|2.0]
     python scripts/score.py bioasq GOLD.json SUBMISSION.json [--line]
@@ -17,7 +17,9 @@ predicted tag; a blank line, or a first column `-X-`, ends a sentence. A
 
 `relation`: GOLD is BioBERT's test.tsv, PREDICTIONS its test_results.tsv, or
 one label a line; quotes are text. Folders of folds (GOLD/1/test.tsv,
-PREDICTIONS/1/test_results.tsv, ...) give mean and deviation.
+PREDICTIONS/1/test_results.tsv, ...) give mean and deviation. `ddi` is DDI 2013
+with BLUE's labels (DDI-effect), `ddi2013` with the challenge's (effect); where
+an official evaluator counts otherwise, a note says how.
 
 `squad`: equal to evaluate-v1.1.py, or to evaluate-v2.0.py if the gold file has
 unanswerable questions. `bioasq`: equal to the challenge's evaluator, `-phaseB

@@ -10,7 +10,7 @@ import pytest
 
 from biobert_jax import experiment
 from biobert_jax.models.config import BertConfig
-from biobert_jax.tasks import ner, relation
+from biobert_jax.tasks import ner, qa, relation, yes_no
 from biobert_jax.training import sharding
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -29,6 +29,35 @@ def test_the_paper_s_nine_corpora_are_there():
 
 def test_the_paper_s_three_relation_corpora_are_there():
   assert {'re_gad', 're_euadr', 're_chemprot'} <= set(NAMES)
+
+
+def test_squad_is_trained_by_the_reference_s_recipe():
+  for name, version in (('qa_squad_v1_1', '1.1'), ('qa_squad_v2', '2.0')):
+    config = load(name, 'base')
+    data = config.data
+    assert (data.squad_version, data.devel_split) == (version, '')
+    assert (data.max_seq_length, data.doc_stride) == (384, 128)
+    assert (config.optim.learning_rate, config.train.epochs) == (3e-5, 2.0)
+
+
+def test_bioasq_goes_on_from_squad_by_the_reference_s_recipe():
+  for name, batch, epochs in (
+    ('qa_bioasq_4b_factoid', 12, 5.0),
+    ('qa_bioasq_5b_factoid', 12, 5.0),
+    ('qa_bioasq_6b_factoid', 12, 5.0),
+    ('qa_bioasq_7b_factoid', 12, 5.0),
+    ('qa_bioasq_7b_list', 10, 7.0),
+    ('qa_bioasq_7b_yes_no', 3, 2.0),
+  ):
+    config = load(name, 'base')
+    assert (config.batch_size, config.train.epochs) == (batch, epochs)
+    assert config.optim.learning_rate == 5e-6
+    assert (config.data.devel_split, config.data.max_seq_length) == ('', 384)
+    # The command for it names the work folder that SQuAD's left.
+    doc = importlib.import_module(f'configs.{name}').__doc__
+    squad = 'squad_v2' if name.endswith('yes_no') else 'squad'
+    assert f'--workdir=runs/{squad} ' in doc
+    assert f'--config.init_from=runs/{squad} ' in doc
 
 
 def test_a_fold_has_no_devel_split_and_chemprot_leaves_out_false():
@@ -52,8 +81,13 @@ def test_loads_and_builds(name, variant):
   experiment.validate(config)
   sizes = {k: v for k, v in config.model.items() if v is not None}
   bert = BertConfig(vocab_size=28996, **sizes)
-  module = relation if config.task == 'relation' else ner
-  task = module.make_task(bert, ('a', 'b', 'c'))
+  if config.task == 'qa':
+    task = qa.make_task(bert, (), max_sequences=config.data.max_sequences)
+  elif config.task == 'yes_no':
+    task = yes_no.make_task(bert, config.data.labels, config.head)
+  else:
+    module = relation if config.task == 'relation' else ner
+    task = module.make_task(bert, ('a', 'b', 'c'))
   params = jax.eval_shape(task.init, jax.random.key(0))
   mesh = sharding.make_mesh('dp', 1)
   sharding.param_specs(params, 'dp', mesh)

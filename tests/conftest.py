@@ -2,12 +2,16 @@
 
 Set before anything imports JAX; child processes inherit it. Code is compiled
 without LLVM's optimisations: most of the tests' time would go into those, and
-XLA's own passes, which decide what is computed, run all the same.
+XLA's own passes, which decide what is computed, run all the same. A session and
+its child processes compile each program but once.
 """
 
 import os
+import shutil
+import tempfile
 
 import hypothesis
+import pytest
 
 _FLAGS = {
   '--xla_force_host_platform_device_count': 8,
@@ -21,6 +25,18 @@ os.environ['XLA_FLAGS'] = ' '.join(
     *(f'{name}={value}' for name, value in _FLAGS.items()),
   ]
 ).strip()
+
+# Of this session alone: another that writes it meanwhile would harm it.
+_COMPILED = tempfile.mkdtemp(prefix='compiled-')
+os.environ['JAX_COMPILATION_CACHE_DIR'] = _COMPILED
+os.environ['JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS'] = '0'
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+  """Removes the compiled programs."""
+  del config
+  shutil.rmtree(_COMPILED, ignore_errors=True)
+
 
 # No test is timed; and where CI runs, all search the same examples, so that
 # a submission is judged by what it changes. Locally every run looks further.

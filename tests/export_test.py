@@ -179,6 +179,17 @@ def test_heads_run_elsewhere(head: str, form: str, tmp_path: Path) -> None:
   assert checked['largest_difference'] <= export.TOLERANCES[form]
 
 
+@pytest.mark.parametrize('form', ['stablehlo', 'onnx'])
+def test_a_program_is_not_told_where_entities_start(
+  form: str, tmp_path: Path
+) -> None:
+  model_folders.write_huggingface(tmp_path / 'model', 'entity_pair')
+  model = weights.open_model(tmp_path / 'model')
+  with pytest.raises(InputError, match=f'a program for {form} is not told'):
+    export.export(model, form, str(tmp_path / 'out'))
+  assert not (tmp_path / 'out').exists()
+
+
 def test_slots_survive_the_round_trip(tmp_path: Path) -> None:
   slots = {'global_step': np.asarray(7, np.int64)}
   model_folders.write_tensorflow(tmp_path / 'tf', **slots)
@@ -248,7 +259,7 @@ def test_labels_must_be_bio_tags() -> None:
 
 def test_predict_wants_one_model() -> None:
   for names in (('', ''), ('a', 'b')):
-    with pytest.raises(InputError, match='one of --workdir and --model'):
+    with pytest.raises(InputError, match='one of --workdir, --model and'):
       predict.predict(names[0], '-', 'out', 'jsonl', model=names[1])
 
 

@@ -66,6 +66,14 @@ def test_a_new_row_is_the_mean_of_its_old_ones(path, over_unused):
     np.testing.assert_allclose(new.params[path][place], wanted, rtol=1e-6)
 
 
+def test_markers_of_a_model_of_relations_are_not_filled():
+  settings = {'entities': 'markers', 'markers': ['[unused1]', 'a', 'b', 'c']}
+  new, _ = extend.add_pieces(model_of(settings=settings), ['gens'], True)
+  assert new.tokenizer.pieces[1:3] == ('[unused1]', 'gens')
+  with pytest.raises(InputError, match=r'only 1 \[unused\*\] slots'):
+    extend.add_pieces(model_of(settings=settings), ['gens', 'gene'], True)
+
+
 def test_appended_pieces_leave_every_old_number_alone():
   old = model_of()
   new, report = extend.add_pieces(old, ['osteocyte', 'gens'], False)

@@ -176,6 +176,10 @@ def test_an_unknown_split_is_named(trained, capsys):
     (['evaluate', '--workdir=W', 'split=test'], "'split=test' is no flag"),
     (['evaluate', '--workdir=/no/such'], '/no/such/config.json'),
     (['predict', '--workdir=W', '--input=-'], 'needs --output'),
+    (
+      ['predict', '--model=M', '--pipeline=A,B', '--input=-', '--output=W'],
+      'needs one of --workdir, --model and --pipeline',
+    ),
     (['evaluate', '--wrkdir=W'], 'wrkdir'),
     (['fly'], 'usage'),
   ],

@@ -115,6 +115,37 @@ def test_every_export_finds_the_same(form, trained, tmp_path):
   assert sum(len(one.relations) for one in ours) == 2
 
 
+@pytest.fixture(scope='module')
+def marked(tmp_path_factory):
+  folder = tmp_path_factory.mktemp('marked')
+  fold = small_relations.write_marked(folder / 'corpus')
+  steep = {'train__steps': 30, 'optim__learning_rate': 1e-2}
+  options = {'data__entities': 'markers', 'data__pooling': 'entity_start'}
+  train.train(
+    small_run.relation(str(fold), data__test_split='', **steep, **options),
+    str(folder / 'run'),
+  )
+  return folder / 'run'
+
+
+def test_markers_and_entity_starts(marked, tmp_path):
+  text, report = run(marked, tmp_path)
+  rows = [json.loads(line) for line in text.splitlines()]
+  found = [r for row in rows for r in row['relations']]
+  assert [r['sentence'] for r in found] == [
+    'In rats [E1] BRCA1 [/E1] causes [E2] flu [/E2] .',
+    'In mice [E2] flu [/E2] predicts [E1] p53 [/E1] .',
+  ]
+  assert (report['pairs'], report['relations']) == (3, 2)
+  model = weights.open_model(marked)
+  assert (model.head, model.labels) == ('entity_pair', ('0', '1'))
+  for form in ('huggingface', 'tensorflow'):
+    out = tmp_path / form
+    export.export(model, form, str(out))
+    assert 'Neither transformers nor' in (out / 'README.md').read_text()
+    assert run(out, tmp_path)[0] == text
+
+
 def test_what_does_not_fit_is_named(trained, tmp_path):
   source = write(tmp_path / 'in.jsonl')
   out = str(tmp_path / 'out')

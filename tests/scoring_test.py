@@ -208,3 +208,33 @@ def test_what_may_surprise_in_bioasq_gets_a_note(tmp_path):
     assert note.startswith(f'note: {start}')
     assert note.endswith(': 1')
   assert outcome.figures['factoid_mrr'] == 1
+
+
+@pytest.mark.parametrize(
+  ('labels', 'note'),
+  [
+    (('DDI-advise', 'DDI-false', 'DDI-int'), 'DDIExtraction 2013'),
+    (('advise', 'false', 'int'), 'DDIExtraction 2013'),
+    (('PART-OF', 'false', 'SUBSTRATE_PRODUCT-OF'), 'DrugProt evaluation'),
+    (('CPR:3', 'false', 'CPR:9'), ''),
+  ],
+)
+def test_relation_corpora_are_told_by_their_labels(labels, note, tmp_path):
+  """Two types; one wrong, one missed, and an alarm: 1 of 3 and 1 of 3."""
+  one, none, other = labels
+  gold = (one, one, other, none, none)
+  said = (one, other, none, one, none)
+  rows = [f'{i}\tw\t{label}\n' for i, label in enumerate(gold)]
+  (tmp_path / 'gold').write_text('index\tsentence\tlabel\n' + ''.join(rows))
+  (tmp_path / 'said').write_text('\n'.join(said))
+  files = [str(tmp_path / name) for name in ('gold', 'said')]
+  outcome = scoring.score_relation(*files)
+  figures = outcome.figures
+  assert (figures['gold'], figures['predicted'], figures['correct']) == (
+    3,
+    3,
+    1,
+  )
+  assert (figures['f1'], figures['specificity']) == (33.33, 50.0)
+  assert bool(note) == ('note: ' in outcome.table)
+  assert note in outcome.table

@@ -340,7 +340,7 @@ def test_two_imports_of_a_model_are_one_model_to_a_run(tmp_path: Path) -> None:
   for name in ('one', 'two'):
     weights.import_weights(model, str(tmp_path / name))
     found = source.open_source(tmp_path / name)
-    digests.add(experiment._weights_digest(found))
+    digests.add(experiment.weights_digest(found))
   assert len(digests) == 1
 
 

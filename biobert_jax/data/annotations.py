@@ -21,7 +21,7 @@ import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from typing import IO
+from typing import IO, Any
 
 from biobert_jax.data.documents import (
   Document,
@@ -39,6 +39,7 @@ from biobert_jax.errors import InputError
 __all__ = [
   'Document',
   'Entity',
+  'json_row',
   'read_documents',
   'read_pubtator',
   'split_words',
@@ -53,15 +54,26 @@ __all__ = [
 def write_jsonl(
   documents: Iterable[Document], path: str | os.PathLike[str]
 ) -> None:
-  """Writes {"id", "text", "entities"} a line, the entities as `Entity`."""
+  """Writes {"id", "text", "entities"} a line, the entities as `Entity`.
+
+  Where title and body are told apart, "title_length" stands there too.
+  """
   with written_aside(path) as file:
     for document in documents:
-      entities = [
-        dataclasses.asdict(entity) | {'score': round(float(entity.score), 6)}
-        for entity in document.entities
-      ]
-      row = {'id': document.id, 'text': document.text, 'entities': entities}
+      row = json_row(document)
       file.write(json.dumps(row, ensure_ascii=False) + '\n')
+
+
+def json_row(document: Document) -> dict[str, Any]:
+  """A document as a line of JSONL holds it; reading gives the same again."""
+  row: dict[str, Any] = {'id': document.id, 'text': document.text}
+  if document.title_length is not None:
+    row['title_length'] = document.title_length
+  row['entities'] = [
+    dataclasses.asdict(entity) | {'score': round(float(entity.score), 6)}
+    for entity in document.entities
+  ]
+  return row
 
 
 def write_pubtator(

@@ -3,8 +3,9 @@
 Offsets are in code points of `Document.text`, end exclusive. A file holds
 plain text, one document a line, or PubTator: `id|t|title`, `id|a|abstract`
 and a line for each entity, with a blank line between documents, or JSONL:
-{"id", "text", "entities": [{"start", "end", "type"}, ...]} a line. The forms
-that are written are in `annotations.py`.
+{"id", "text", "entities": [{"start", "end", "type"}, ...]} a line, with
+"title_length" where there is a title. The forms that are written are in
+`annotations.py`.
 """
 
 import bisect
@@ -258,13 +259,18 @@ def _json_document(line: str, name: str, number: int) -> Document:
     what = ' '.join(str(error).split())
     raise InputError.at(name, number, f'no JSON object: {what:.80}') from error
   defaults: dict[str, Any] = {'id': number, 'text': None, 'entities': []}
+  defaults['title_length'] = None
   row = defaults | (row if isinstance(row, dict) else {})
   text, entities = row['text'], row['entities']
   if not (isinstance(text, str) and isinstance(entities, list)):
     what = 'want {"id": ..., "text": "...", "entities": [...]}'
     raise InputError.at(name, number, f'{what}; got {line:.80}')
+  cut = row['title_length']
+  if not (cut is None or (type(cut) is int and 0 <= cut <= len(text))):
+    what = f'title_length {cut!r:.80} is no place in its text'
+    raise InputError.at(name, number, f'{what}: mend it or leave it out')
   kept = tuple(_json_entity(entity, text, name, number) for entity in entities)
-  return Document(str(row['id']), text, kept, path=name, line=number)
+  return Document(str(row['id']), text, kept, cut, name, number)
 
 
 def _json_entity(given: Any, text: str, name: str, line: int) -> Entity:

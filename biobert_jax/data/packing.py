@@ -252,6 +252,9 @@ class PackedRows:
     target = np.repeat(row * length + plan.starts[places], sizes) + within
     words = windows.words[source]
     labels = np.where(words >= 0, self.labels[words], -1)
+    segments = np.zeros(len(source), np.int32)
+    if windows.segment_ids is not None:
+      segments = windows.segment_ids[source]
 
     def scatter(values: np.ndarray, empty: int) -> np.ndarray:
       out = np.full(batch_size * length, empty, np.int32)
@@ -260,7 +263,7 @@ class PackedRows:
 
     return {
       'input_ids': scatter(windows.input_ids[source], 0),
-      'segment_ids': np.zeros((batch_size, length), np.int32),
+      'segment_ids': scatter(segments, 0),
       'position_ids': scatter(within, 0),
       'sequence_ids': scatter(np.repeat(plan.ordinals[places], sizes), 0),
       'labels': scatter(labels, -1),

@@ -75,6 +75,15 @@ class Placeholders:
     )
     return first, second
 
+  @property
+  def lacking(self) -> str:
+    """What a sentence without the pair lacks, and the remedy."""
+    joint = ''.join(f' or {word}' for word in self.joint)
+    return (
+      f'no {self.first} with {self.second}{joint}: mend it, or set '
+      '--config.data.placeholders'
+    )
+
   def locate(self, text: str) -> tuple[Span, Span] | None:
     """Where the pair stands in a sentence.
 

@@ -10,6 +10,7 @@ import json
 import os
 from collections.abc import Iterable
 
+from biobert_jax.data import annotations
 from biobert_jax.data.documents import Document, flat
 from biobert_jax.data.writing import written_aside
 
@@ -28,7 +29,7 @@ class Related:
     score: Its probability, 0-1.
     first: The index of one of the document's entities, of the first type.
     second: Of another, of the second type.
-    sentence: What the model read: the sentence, the two anonymised.
+    sentence: What the model read: the sentence, the two anonymised or marked.
   """
 
   type: str
@@ -55,13 +56,8 @@ def write_jsonl(
   """
   with written_aside(path) as file:
     for one in source:
-      document = one.document
-      row = {
-        'id': document.id,
-        'text': document.text,
-        'entities': [dataclasses.asdict(e) for e in document.entities],
-        'relations': [dataclasses.asdict(r) for r in one.relations],
-      }
+      row = annotations.json_row(one.document)
+      row['relations'] = [dataclasses.asdict(r) for r in one.relations]
       file.write(json.dumps(row, ensure_ascii=False) + '\n')
 
 

@@ -13,8 +13,9 @@ is then read. Quotes are text. What is only odd is counted: byte_order_marks,
 crlf_lines, blank_lines, labels_in_another_case, repeated_indices,
 sentences_with_several_labels. What is broken is left out and counted
 (rows_with_wrong_columns, rows_without_sentence, rows_with_unknown_labels,
-headers_amid_rows), but for rows_without_placeholders, which are kept; above a
-share of the rows it is an InputError with file and line.
+headers_amid_rows), but for rows_without_placeholders and rows_without_markers,
+which are kept; above a share of the rows it is an InputError with file and
+line.
 """
 
 import dataclasses
@@ -26,6 +27,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from biobert_jax.data import documents, ner
+from biobert_jax.data.markers import Markers
 from biobert_jax.data.placeholders import Placeholders
 from biobert_jax.errors import InputError
 
@@ -64,12 +66,12 @@ class Form:
   """What the rows of a corpus must look like.
 
   Attributes:
-    placeholders: The words of its pairs.
+    pair: The words that stand for its pairs, or around them.
     labels: Its labels; empty: whatever stands there.
     max_broken: Fraction 0-1 of broken rows, above which a file is refused.
   """
 
-  placeholders: Placeholders
+  pair: Placeholders | Markers
   labels: tuple[str, ...] = ()
   max_broken: float = 0.01
 
@@ -159,8 +161,9 @@ def read_rows(
       continue
     index = cells[places['index']] if 'index' in places else str(rows - 1)
     sentence = cells[places['sentence']]
-    if form.placeholders.locate(sentence) is None:
-      faults.add(line, 'rows_without_placeholders', _lacks(sentence, form))
+    if form.pair.locate(sentence) is None:
+      what = f'{sentence[:60]!r} holds {form.pair.lacking}'
+      faults.add(line, f'rows_without_{_told_by(form)}', what)
     examples.append(Example(index, sentence, known, name, line))
   faults.check(rows, form.max_broken)
   _count_repeats(examples, counts)
@@ -200,7 +203,7 @@ def _layout(
     what += ' them; raw corpora go through scripts/prepare_relation.py'
     raise InputError.at(name, line, what)
   sentence = cells[-2]
-  if ' ' not in sentence and form.placeholders.locate(sentence) is None:
+  if ' ' not in sentence and form.pair.locate(sentence) is None:
     known = ', '.join(itertools.chain(*_COLUMNS.values()))
     what = f'the first row begins {sentence[:60]!r}: no sentence, nor the name'
     raise InputError.at(name, line, f'{what} of a column ({known}); mend it')
@@ -255,11 +258,8 @@ def _unknown(cells: Sequence[str], label: str, form: Form) -> str:
   return f'{what}: mend it, or set --config.data.labels'
 
 
-def _lacks(sentence: str, form: Form) -> str:
-  words = form.placeholders
-  joint = ''.join(f' or {word}' for word in words.joint)
-  what = f'{sentence[:60]!r} holds no {words.first} with {words.second}{joint}'
-  return f'{what}: mend it, or set --config.data.placeholders'
+def _told_by(form: Form) -> str:
+  return 'markers' if isinstance(form.pair, Markers) else 'placeholders'
 
 
 def _count_repeats(examples: Sequence[Example], counts: Counter[str]) -> None:
@@ -294,6 +294,12 @@ def read_split(
     InputError: No file, several, an empty one, or one that cannot be read.
   """
   folder = pathlib.Path(directory)
+  if not folder.is_dir() and (folds := _folds(folder.parent)):
+    shown = ', '.join(folds)
+    raise InputError(
+      f'{folder}: no such folder; {folder.parent} holds folds ({shown}): name '
+      'one by --config.data.dir'
+    )
   path = ner.find_split(folder, split)
   if path is None and split == 'train_dev':
     train = read_split(folder, 'train', counts, form)
@@ -322,13 +328,16 @@ def _has_labels(path: pathlib.Path) -> bool:
   return True
 
 
+def _folds(folder: pathlib.Path) -> list[str]:
+  """The names of the folds in a folder, in their order."""
+  if not folder.is_dir():
+    return []
+  folds = [e.name for e in folder.iterdir() if (e / 'train.tsv').exists()]
+  return sorted(folds, key=lambda name: (len(name), name))
+
+
 def _missing(folder: pathlib.Path, split: str) -> str:
-  folds = sorted(
-    (
-      entry.name for entry in folder.iterdir() if (entry / 'train.tsv').exists()
-    ),
-    key=lambda name: (len(name), name),
-  )
+  folds = _folds(folder)
   if folds:
     shown = ', '.join(folds)
     return (

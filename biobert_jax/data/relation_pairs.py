@@ -1,4 +1,4 @@
-"""Documents with mentions to anonymised sentences, a sentence for each pair.
+"""Documents with mentions to sentences that tell a pair, one for each pair.
 
 The rules, each with what it counts:
 
@@ -14,6 +14,9 @@ The rules, each with what it counts:
   (`pairs_nested`), one word takes the place of both (`@CHEM-GENE$`), or, if so
   wished, there is no row (`pairs_overlapping_dropped`, and of their relations
   `relations_of_overlapping_dropped`). Mentions that only touch do not overlap.
+- If so wished, the two keep their names and get markers around them instead
+  (`markers.py`): then nested ones are marked one inside the other, the markers
+  of overlapping ones cross, and nothing stands for both.
 - Where a third mention overlaps one of the pair, what juts out stays as text
   (`pairs_beside_an_overlap`).
 - A relation between mentions that no sentence has together makes no row
@@ -30,6 +33,7 @@ import itertools
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from biobert_jax.data import markers
 from biobert_jax.data.documents import Document, flat
 from biobert_jax.data.placeholders import Placeholders, Span, is_of_type
 from biobert_jax.data.relation_corpora import Annotated, Mention, Relation
@@ -44,7 +48,7 @@ class Pair:
     document: The id of its document.
     first: The mention of the first type.
     second: That of the second type.
-    text: The sentence, anonymised, on one line.
+    text: The sentence, anonymised or with markers, on one line.
     overlap: 'overlapping', 'nested', or '' where they stand apart.
   """
 
@@ -60,6 +64,7 @@ def pairs_of(
   mentions: Sequence[Mention],
   words: Placeholders,
   counts: Counter[str],
+  marked: bool = False,
 ) -> list[Pair]:
   """All pairs of a document.
 
@@ -69,6 +74,7 @@ def pairs_of(
     words: What is put in their place; they name the types too.
     counts: Takes `mentions`, `mentions_of_other_types`, `pairs`, and those in
       this file's first lines.
+    marked: Whether the two get markers around them, not words in their place.
 
   Returns:
     Sentence by sentence, in the order of the first mention, then the second.
@@ -79,12 +85,15 @@ def pairs_of(
     for first, second in _combinations(inside, words):
       overlap = _overlap(first, second)
       counts[f'pairs_{overlap}'] += bool(overlap)
-      if overlap and not words.joint:
+      if overlap and not (words.joint or marked):
         counts['pairs_overlapping_dropped'] += 1
         continue
       counts['pairs'] += 1
       _look_at(first, second, inside, counts)
-      text = _anonymised(document.text, span, first, second, words)
+      if marked:
+        text = _marked(document.text, span, first, second)
+      else:
+        text = _anonymised(document.text, span, first, second, words)
       pairs.append(Pair(document.id, first, second, text, overlap))
   return pairs
 
@@ -194,6 +203,12 @@ def _anonymised(
   return flat(''.join([*parts, text[begin:end]]))
 
 
+def _marked(text: str, span: Span, first: Mention, second: Mention) -> str:
+  """The sentence with markers around the mentions of the pair."""
+  places = [(m.entity.start, m.entity.end) for m in (first, second)]
+  return flat(markers.marked(text, span, *places))
+
+
 @dataclasses.dataclass(frozen=True)
 class Row:
   """A pair with the label that a model is to learn."""
@@ -210,6 +225,7 @@ def rows_of(
   wanted: Sequence[str] = (),
   negative: str = 'false',
   keep_overlapping: bool = True,
+  marked: bool = False,
 ) -> list[Row]:
   """The rows of a document.
 
@@ -220,6 +236,7 @@ def rows_of(
     wanted: Types of relations to be found; (): those the corpus scores.
     negative: The label of a pair without a relation.
     keep_overlapping: Whether the two of a pair may overlap.
+    marked: See `pairs_of`.
 
   Returns:
     A row for each pair and relation.
@@ -231,7 +248,7 @@ def rows_of(
   rows: list[Row] = []
   met: set[Relation] = set()
   dropped: set[Relation] = set()
-  for pair in pairs_of(annotated.document, mentions, words, counts):
+  for pair in pairs_of(annotated.document, mentions, words, counts, marked):
     of_pair = [r for r in relations if _is_between(r, pair.first, pair.second)]
     if pair.overlap and not keep_overlapping:
       counts['pairs_overlapping_dropped'] += 1

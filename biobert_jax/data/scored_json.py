@@ -27,6 +27,23 @@ def read_object(path: str, *, numbers_as_text: bool = False) -> dict[str, Any]:
     InputError: if the file cannot be read, is not JSON (NaN is none) or no
       object, or an object in it has a key twice.
   """
+  return parse_object(path, read_text(path), numbers_as_text=numbers_as_text)
+
+
+def parse_object(
+  path: str, text: str, *, first_line: int = 1, numbers_as_text: bool = False
+) -> dict[str, Any]:
+  """The JSON object of a text.
+
+  Args:
+    path: of its file, for messages.
+    text: such as the file's, or that of one of its lines.
+    first_line: of the text in the file.
+    numbers_as_text: whether a number is kept as it is written.
+
+  Raises:
+    InputError: as `read_object` does.
+  """
 
   def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
@@ -40,7 +57,6 @@ def read_object(path: str, *, numbers_as_text: bool = False) -> dict[str, Any]:
   def refuse(constant: str) -> None:
     raise InputError(f'{path}: {constant} is not JSON; write a number or text')
 
-  text = read_text(path)
   number: Callable[[str], Any] | None = str if numbers_as_text else None
   try:
     content = json.loads(
@@ -52,7 +68,8 @@ def read_object(path: str, *, numbers_as_text: bool = False) -> dict[str, Any]:
     )
   except json.JSONDecodeError as error:
     what = f'is not JSON ({error.msg}, column {error.colno}); mend the file'
-    raise InputError.at(path, error.lineno, what) from error
+    line = first_line + error.lineno - 1
+    raise InputError.at(path, line, what) from error
   except (RecursionError, ValueError) as error:
     if isinstance(error, InputError):
       raise

@@ -13,14 +13,31 @@ from biobert_jax.data import packing
 from biobert_jax.data.packing import Batch, PackedRows
 from biobert_jax.data.windows import Windows
 
+# Where the two entities of each sequence start.
+STARTS = ('first_positions', 'second_positions')
+
 
 def feature_shapes(
-  batch_size: int, max_seq_length: int, max_sequences: int
+  batch_size: int,
+  max_seq_length: int,
+  max_sequences: int,
+  starts: bool = False,
 ) -> dict[str, tuple[int, ...]]:
-  """Shapes of what the device needs of a batch of so many rows."""
+  """Shapes of what the device needs of a batch of so many rows.
+
+  Args:
+    batch_size: rows.
+    max_seq_length: pieces of a row.
+    max_sequences: of a row at most.
+    starts: whether `STARTS` are among it.
+
+  Returns:
+    Name of an int32 array -> its shape.
+  """
   slots = (batch_size, max_sequences)
   shapes = packing.feature_shapes(batch_size, max_seq_length)
-  return shapes | {'labels': slots, 'cls_positions': slots}
+  names = ('labels', 'cls_positions', *(STARTS if starts else ()))
+  return shapes | dict.fromkeys(names, slots)
 
 
 class SequenceRows:
@@ -40,6 +57,7 @@ class SequenceRows:
     max_sequences: int,
     pack: bool,
     seed: int = 0,
+    starts: np.ndarray | None = None,
   ):
     """Lays the windows out.
 
@@ -51,7 +69,10 @@ class SequenceRows:
       max_sequences: of a row at most; where they are not packed, one.
       pack: several windows a row, or one.
       seed: of the order of training batches.
+      starts: [examples, 2] how far from [CLS] the entities of each start; None
+        where nobody asks.
     """
+    self._starts = starts
     self.max_seq_length = max_seq_length
     self.max_sequences = max_sequences if pack else 1
     self._rows = PackedRows(
@@ -75,7 +96,12 @@ class SequenceRows:
 
   def feature_shapes(self, batch_size: int) -> dict[str, tuple[int, ...]]:
     """Shapes of what the device needs of a batch, int32 each."""
-    return feature_shapes(batch_size, self.max_seq_length, self.max_sequences)
+    return feature_shapes(
+      batch_size,
+      self.max_seq_length,
+      self.max_sequences,
+      self._starts is not None,
+    )
 
   def train_batch(
     self, step: int, batch_size: int, host: int = 0, hosts: int = 1
@@ -90,8 +116,9 @@ class SequenceRows:
 
     Returns:
       What `packing.PackedRows` gives, but for int32 arrays [B, P]: `labels`
-      (-1: no sequence), `cls_positions` (0 then) and, in place of `words`,
-      `examples`, the number of each sequence's example (-1: none).
+      (-1: no sequence), `cls_positions` (0 then), `STARTS` if they were given
+      (0 then) and, in place of `words`, `examples`, the number of each
+      sequence's example (-1: none).
     """
     batch = self._rows.train_batch(step, batch_size, host, hosts)
     return self._by_sequence(batch)
@@ -115,5 +142,9 @@ class SequenceRows:
       'cls_positions': gather(position, 0),
       'examples': gather(batch['words'][row, position], -1),
     }
+    if self._starts is not None:
+      places = position[:, None] + self._starts[batch['words'][row, position]]
+      for name, column in zip(STARTS, places.T, strict=True):
+        moved[name] = gather(column, 0)
     kept = {name: array for name, array in batch.items() if name != 'words'}
     return kept | moved

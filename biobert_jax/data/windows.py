@@ -28,12 +28,14 @@ class Windows:
       taken: the word's index among all words given; elsewhere -1.
     offsets: [windows + 1] where each window begins in the two above.
     num_words: how many words were given; each occurs once in `words`.
+    segment_ids: [pieces] 0 or 1; None: all 0.
   """
 
   input_ids: np.ndarray
   words: np.ndarray
   offsets: np.ndarray
   num_words: int
+  segment_ids: np.ndarray | None = None
 
   @property
   def lengths(self) -> np.ndarray:
@@ -50,8 +52,13 @@ class Windows:
     offsets = np.concatenate([[0], np.cumsum(lengths)])
     places = np.arange(offsets[-1])
     places += np.repeat(self.offsets[chosen] - offsets[:-1], lengths)
+    segments = self.segment_ids
     return Windows(
-      self.input_ids[places], self.words[places], offsets, self.num_words
+      self.input_ids[places],
+      self.words[places],
+      offsets,
+      self.num_words,
+      None if segments is None else segments[places],
     )
 
 

@@ -217,10 +217,24 @@ class WordPieceTokenizer:
     """
     settled, origin = self._settle(text)
     encoding = self._backend.encode(settled, add_special_tokens=False)
-    offsets: list[tuple[int, int]] = encoding.offsets
-    if origin is not None:
-      offsets = [(origin[start], origin[end - 1] + 1) for start, end in offsets]
-    return encoding.ids, offsets
+    return encoding.ids, _at_origin(encoding.offsets, origin)
+
+  def encode_batch(
+    self, texts: Sequence[str]
+  ) -> list[tuple[list[int], list[tuple[int, int]]]]:
+    """What `encode` gives of each text, for many at once.
+
+    Args:
+      texts: Any texts.
+    """
+    settled = [self._settle(text) for text in texts]
+    encodings = self._backend.encode_batch(
+      [text for text, _ in settled], add_special_tokens=False
+    )
+    return [
+      (encoding.ids, _at_origin(encoding.offsets, origin))
+      for encoding, (_, origin) in zip(encodings, settled, strict=True)
+    ]
 
   def encode_words(self, words: Sequence[str]) -> list[list[int]]:
     """The ids of each word, tokenised by itself.
@@ -382,6 +396,15 @@ def _check_casing(pieces: tuple[str, ...], do_lower_case: bool) -> None:
       ' capital, so every capitalised word would be [UNK]; set'
       ' --config.vocab.do_lower_case=true'
     )
+
+
+def _at_origin(
+  offsets: list[tuple[int, int]], origin: list[int] | None
+) -> list[tuple[int, int]]:
+  """Ranges of a settled text as ranges of the one it was made of."""
+  if origin is None:
+    return offsets
+  return [(origin[start], origin[end - 1] + 1) for start, end in offsets]
 
 
 def _write(path: pathlib.Path, text: str) -> None:

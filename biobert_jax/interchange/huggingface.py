@@ -10,7 +10,8 @@ from biobert_jax.interchange import folder, names, safetensors_files
 from biobert_jax.models.config import BertConfig
 
 WEIGHTS_FILE = 'model.safetensors'
-# Head -> transformers' class. It has none for yes/no: the encoder is read.
+# Head -> transformers' class. It has none for yes/no, nor for the places of two
+# entities: the encoder is read.
 ARCHITECTURES = {
   'encoder': 'BertModel',
   'pretraining': 'BertForPreTraining',
@@ -19,6 +20,7 @@ ARCHITECTURES = {
   'sequence': 'BertForSequenceClassification',
   'span': 'BertForQuestionAnswering',
   'yes_no': 'BertModel',
+  'entity_pair': 'BertModel',
 }
 # Ours -> theirs; the reverse stands in models/config.py.
 _ACTIVATIONS = {'gelu': 'gelu', 'gelu_tanh': 'gelu_new', 'relu': 'relu'}
@@ -58,6 +60,14 @@ def classifier_of(directory: pathlib.Path) -> str:
     if 'ForSequenceClassification' in str(name):
       return 'sequence'
   return ''
+
+
+def has_spans(directory: pathlib.Path) -> bool:
+  """Whether the class that `config.json` names answers questions."""
+  classes = _read_config(directory).get('architectures')
+  return isinstance(classes, list) and any(
+    'ForQuestionAnswering' in str(name) for name in classes
+  )
 
 
 def config_json(

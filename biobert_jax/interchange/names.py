@@ -35,7 +35,10 @@ GROUPS = (
   'classifier',
   'qa_outputs',
   'yes_no',
+  'entity_classifier',
 )
+# Groups whose classes are the checkpoint's own.
+CLASSIFIERS = ('classifier', 'entity_classifier')
 
 # Path below `bert/` of a layer's parts, and the shapes of their kernels.
 _LAYER_PARTS = {
@@ -52,7 +55,8 @@ _LAYER_PARTS = {
 _TF_LEAVES = {'scale': 'gamma', 'kernel': 'kernel', 'bias': 'bias'}
 _HF_LEAVES = {'scale': 'weight', 'kernel': 'weight', 'bias': 'bias'}
 # Group, our module, its shape, TF1's variables; Hugging Face's module is ours
-# with dots. No class of transformers has a yes/no head: that name is our own.
+# with dots. No class of transformers has a yes/no head, nor one on a pair of
+# entities, for which TF1's code has no name either: those names are our own.
 _HEADS = (
   (
     'next_sentence',
@@ -63,6 +67,12 @@ _HEADS = (
   ('classifier', 'classifier', 'DC', 'output_{}'),
   ('qa_outputs', 'qa_outputs', 'D2', 'cls/squad/output_{}'),
   ('yes_no', 'yes_no', 'D1', 'cls/squad/output_{}_sgm'),
+  (
+    'entity_classifier',
+    'entity_classifier',
+    'EC',
+    'entity_classifier/output_{}',
+  ),
 )
 
 # Leftovers that are no weights of the model. Adam's moments: google-research's
@@ -112,6 +122,7 @@ class Row:
       'X': config.max_position_embeddings,
       'T': config.type_vocab_size,
       'D': config.hidden_size,
+      'E': 2 * config.hidden_size,
       'F': config.intermediate_size,
       'C': None,
       '1': 1,
@@ -358,10 +369,12 @@ def _shape_fault(
 
 def _classes_fault(params: Mapping[str, np.ndarray]) -> str:
   """Says that a classifier's kernel and bias count different classes."""
-  kernel, bias = params.get('classifier/kernel'), params.get('classifier/bias')
-  if kernel is None or bias is None or kernel.shape[1] == len(bias):
-    return ''
-  return f'the classifier has {kernel.shape[1]} rows but {len(bias)} biases'
+  for name in CLASSIFIERS:
+    kernel, bias = params.get(f'{name}/kernel'), params.get(f'{name}/bias')
+    if kernel is not None and bias is not None and kernel.shape[1] != len(bias):
+      rows = kernel.shape[1]
+      return f'the classifier has {rows} rows but {len(bias)} biases'
+  return ''
 
 
 def _check_tied(

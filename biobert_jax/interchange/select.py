@@ -66,7 +66,7 @@ def select(
   for path, shape in shapes.items():
     of = group.get(path, names.ENCODER)
     array = contents.params.get(path)
-    if of == 'classifier' and not same_classes:
+    if of in names.CLASSIFIERS and not same_classes:
       continue
     if array is None:
       if of == names.ENCODER or (of == names.POOLER and not without_pooler):

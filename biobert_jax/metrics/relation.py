@@ -17,6 +17,10 @@ script is wrong, these differ from it:
   and the script stops because the lengths differ. Here a quote is text.
 - It stops if neither gold nor predicted labels hold the class 1. Here such
   scores are 0, as everywhere else in the script.
+
+The same rule over four types is that of BLUE for DDI 2013, and over thirteen
+the micro average of DrugProt. The official evaluators of these two read whole
+documents, not rows, which makes other figures of the same labels: `NOTES`.
 """
 
 from collections.abc import Sequence
@@ -27,14 +31,53 @@ import numpy as np
 
 from biobert_jax.metrics import bootstrap as bootstrap_
 
-# Labels by corpus, in the order of run_re.py's `get_labels`, which is that of
-# the columns of test_results.tsv.
+# Labels by corpus, in the order of the columns of test_results.tsv: that of
+# run_re.py's `get_labels`; of `ddi`, BLUE's (run_bluebert.py); of the others,
+# what scripts/prepare_relation.py prints as "labels". `ddi2013` is `ddi` in the
+# challenge's own spelling.
 LABELS = {
   'gad': ('0', '1'),
   'euadr': ('0', '1'),
   'chemprot': ('cpr:3', 'cpr:4', 'cpr:5', 'cpr:6', 'cpr:9', 'false'),
+  'ddi': ('ddi-advise', 'ddi-effect', 'ddi-int', 'ddi-mechanism', 'ddi-false'),
+  'ddi2013': ('advise', 'effect', 'int', 'mechanism', 'false'),
+  'drugprot': (
+    'activator',
+    'agonist',
+    'agonist-activator',
+    'agonist-inhibitor',
+    'antagonist',
+    'direct-regulator',
+    'indirect-downregulator',
+    'indirect-upregulator',
+    'inhibitor',
+    'part-of',
+    'product-of',
+    'substrate',
+    'substrate_product-of',
+    'false',
+  ),
 }
-NEGATIVES = ('0', 'false')  # The label of "no relation" in these corpora.
+# The label of "no relation" in these corpora.
+NEGATIVES = ('0', 'false', 'ddi-false')
+_OF_DDI = (
+  'the evaluation of DDIExtraction 2013 (SemEval task 9.2) counts every pair '
+  'of its documents, so an interaction that made no row is missed there, and '
+  'adds scores of detection alone and a macro average'
+)
+# Corpus -> how its official evaluator differs.
+NOTES = {
+  'ddi': _OF_DDI,
+  'ddi2013': _OF_DDI,
+  # drugprot-evaluation-library, src/utils.py `format_relations`.
+  'drugprot': (
+    'the DrugProt evaluation library counts every pair of mentions of a '
+    'document, so a relation that made no row (across sentences) is missed '
+    'there; of several relations of one pair it takes the first, where each '
+    'makes a row here; and the last pair of a document shares its place with '
+    'the first of the next'
+  ),
+}
 FIGURES = ('precision', 'recall', 'f1', 'specificity')
 
 

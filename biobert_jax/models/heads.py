@@ -33,7 +33,10 @@ HEADS = (
   'sequence',
   'span',
   'yes_no',
+  'entity_pair',
 )
+# With classes that have names.
+CLASSIFIERS = ('token', 'sequence', 'entity_pair')
 
 
 class BertModel(nn.Module):
@@ -223,6 +226,60 @@ class YesNoClassifier(nn.Module):
     return logits[..., 0].astype(jnp.float32)
 
 
+class EntityPairClassifier(nn.Module):
+  """BERT with one linear layer on where the two entities of a sequence start.
+
+  The last layer's vectors at the two start markers, one after the other
+  (Baldini Soares et al. 2019, arXiv:1906.03158, figure 3 (f)); no pooler.
+
+  Attributes:
+    config: the encoder's.
+    num_labels: C.
+  """
+
+  config: BertConfig
+  num_labels: int
+
+  def setup(self) -> None:
+    self.bert = BertEncoder(self.config)
+    self.entity_classifier = dense(self.config, self.num_labels)
+
+  def __call__(
+    self,
+    input_ids: Int[Array, 'B L'],
+    segment_ids: Int[Array, 'B L'],
+    position_ids: Int[Array, 'B L'],
+    sequence_ids: Int[Array, 'B L'],
+    first_positions: Int[Array, 'B P'],
+    second_positions: Int[Array, 'B P'],
+    dropout_keys: DropoutKeys = None,
+  ) -> Float[Array, 'B P C']:
+    """Class scores (logits) of every packed sequence."""
+    of_encoder, of_head = split_keys(dropout_keys, 2)
+    bert = self.bert(
+      input_ids, segment_ids, position_ids, sequence_ids, of_encoder
+    )
+    return self.score(bert, first_positions, second_positions, of_head)
+
+  def score(
+    self,
+    bert: BertOutput,
+    first_positions: Int[Array, 'B P'],
+    second_positions: Int[Array, 'B P'],
+    dropout_keys: DropoutKeys = None,
+  ) -> Float[Array, 'B P C']:
+    """Logits from the last layer's vectors where the entities start."""
+    both = jnp.concatenate(
+      [
+        at_positions(bert.last, positions)
+        for positions in (first_positions, second_positions)
+      ],
+      axis=-1,
+    )  # [B, P, 2D]
+    both = dropout(both, self.config.hidden_dropout_prob, dropout_keys)
+    return self.entity_classifier(both).astype(jnp.float32)
+
+
 class PretrainingLogits(NamedTuple):
   """Logits of pre-training, in float32.
 
@@ -359,7 +416,7 @@ def module_of(head: str, config: BertConfig, num_labels: int = 0) -> nn.Module:
   Args:
     head: one of `HEADS`; 'pretraining' is masked pieces and next sentence.
     config: the encoder's architecture.
-    num_labels: C of 'token' and 'sequence'; the others do not read it.
+    num_labels: C of `CLASSIFIERS`; the others do not read it.
 
   Returns:
     BERT with that head.
@@ -367,14 +424,12 @@ def module_of(head: str, config: BertConfig, num_labels: int = 0) -> nn.Module:
   Raises:
     InputError: an unknown name, or no number of labels where one is needed.
   """
-  if head in ('token', 'sequence'):
-    if num_labels < 1:
-      raise InputError(
-        f'head {head!r} has {num_labels} labels; give num_labels'
-      )
-    classifier = TokenClassifier if head == 'token' else SequenceClassifier
-    return classifier(config, num_labels)
+  if head in CLASSIFIERS and num_labels < 1:
+    raise InputError(f'head {head!r} has {num_labels} labels; give num_labels')
   modules = {
+    'token': TokenClassifier(config, num_labels),
+    'sequence': SequenceClassifier(config, num_labels),
+    'entity_pair': EntityPairClassifier(config, num_labels),
     'encoder': BertModel(config),
     'pretraining': PreTrainer(config),
     'masked_lm': PreTrainer(config, next_sentence=False),

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Int
 
+from biobert_jax.errors import InputError
 from biobert_jax.models.config import BertConfig
 from biobert_jax.models.encoder import BertOutput
 from biobert_jax.models.heads import module_of
@@ -21,7 +22,7 @@ def unpacked(
   """A model without dropout, as a pure function of whole sequences.
 
   Args:
-    head: one of `heads.HEADS`.
+    head: one of `heads.HEADS`, but for 'entity_pair'.
     config: the encoder's architecture; says also which form of layers the
       parameters have.
     num_labels: C of 'token' and 'sequence'.
@@ -42,8 +43,14 @@ def unpacked(
     `max_position_embeddings` become NaN.
 
   Raises:
-    InputError: an unknown head, or no number of labels where one is needed.
+    InputError: an unknown head, no number of labels where one is needed, or
+      'entity_pair', which has to be told where the entities stand.
   """
+  if head == 'entity_pair':
+    raise InputError(
+      'a classifier of entity starts has to be told where they stand, which '
+      'the signature of transformers does not'
+    )
   module = module_of(head, config, num_labels)
   pools = head in _POOLED or (head == 'encoder' and pooler)
 

@@ -13,19 +13,27 @@ from ml_collections import ConfigDict
 
 from biobert_jax.data import pair_windows
 from biobert_jax.data import relation as corpus
+from biobert_jax.data.markers import Markers
+from biobert_jax.data.pair_windows import PairForm
 from biobert_jax.data.placeholders import Placeholders
-from biobert_jax.data.sequence_rows import SequenceRows
+from biobert_jax.data.sequence_rows import STARTS, SequenceRows
 from biobert_jax.data.vocabulary import build_vocabulary
 from biobert_jax.data.wordpiece import WordPieceTokenizer
 from biobert_jax.errors import InputError
 from biobert_jax.metrics import relation as metrics
 from biobert_jax.models.config import BertConfig
-from biobert_jax.models.heads import SequenceClassifier
+from biobert_jax.models.heads import module_of
 from biobert_jax.tasks.task import PIECES, Arrays, Outputs, Scored, Task
 from biobert_jax.training import losses
 
 _log = logging.getLogger(__name__)
 _BOOTSTRAP = 1000
+ENTITIES = ('anonymised', 'markers')
+# data.pooling -> the head, and what it reads besides the pieces.
+POOLINGS = {
+  'cls': ('sequence', ('cls_positions',)),
+  'entity_start': ('entity_pair', STARTS),
+}
 # What `curves.png` shows: (title, figures).
 PANELS = (
   ('loss (nats a sentence)', ('train/loss',)),
@@ -34,12 +42,15 @@ PANELS = (
 )
 
 
-def make_task(bert: BertConfig, labels: tuple[str, ...]) -> Task:
+def make_task(
+  bert: BertConfig, labels: tuple[str, ...], pooling: str = 'cls'
+) -> Task:
   """The pure half of the task.
 
   Args:
     bert: the encoder's architecture.
     labels: names of the relations by id.
+    pooling: a key of `POOLINGS`.
 
   Returns:
     The record that `train` and `evaluate` run. Its loss is the mean over the
@@ -60,8 +71,9 @@ def make_task(bert: BertConfig, labels: tuple[str, ...]) -> Task:
     del batch
     return {'probability': jax.nn.softmax(logits, axis=-1)}
 
-  module = SequenceClassifier(bert, len(labels))
-  inputs = (*PIECES, 'cls_positions')
+  head, places = POOLINGS[pooling]
+  module = module_of(head, bert, len(labels))
+  inputs = (*PIECES, *places)
   return Task('relation', module, ('loss',), weights, sums, predict, inputs)
 
 
@@ -73,6 +85,10 @@ def validate(config: ConfigDict) -> None:
   """
   data = config.data
   placeholders_of(config)
+  for key, known in (('entities', ENTITIES), ('pooling', tuple(POOLINGS))):
+    if data[key] not in known:
+      raise InputError(f'data.{key} is {data[key]!r}; choose from {known}')
+  pair_of(config)
   labels = tuple(data.labels)
   if len(set(labels)) != len(labels) or len(labels) == 1:
     raise InputError(
@@ -100,6 +116,13 @@ def placeholders_of(config: ConfigDict) -> Placeholders:
   return Placeholders.of(data.placeholders, data.joint_placeholders)
 
 
+def pair_of(config: ConfigDict) -> PairForm:
+  """What tells the pair in an experiment's sentences."""
+  if config.data.entities == 'markers':
+    return Markers.of(config.data.markers)
+  return placeholders_of(config)
+
+
 def task_of(
   config: ConfigDict,
   bert: BertConfig,
@@ -107,8 +130,8 @@ def task_of(
   tokenizer: WordPieceTokenizer,
 ) -> Task:
   """The record of an experiment; see `make_task`."""
-  del config, tokenizer
-  return make_task(bert, labels)
+  del tokenizer
+  return make_task(bert, labels, config.data.pooling)
 
 
 def tokenizer_of(config: ConfigDict) -> WordPieceTokenizer:
@@ -118,6 +141,9 @@ def tokenizer_of(config: ConfigDict) -> WordPieceTokenizer:
   lower = bool(config.vocab.do_lower_case)
   texts = [example.text for example in examples]
   pieces = build_vocabulary(texts, config.vocab.size, lower)
+  if config.data.entities == 'markers':
+    spare = [piece for piece in config.data.markers if piece not in pieces]
+    pieces = (*pieces, *spare)
   return WordPieceTokenizer(pieces, lower)
 
 
@@ -161,6 +187,8 @@ class RelationDataset:
       InputError: with file and line.
     """
     data = config.data
+    if data.entities == 'markers':
+      Markers.of(data.markers).ids(tokenizer)
     splits = splits or splits_of(config)
     self.counts: Counter[str] = Counter()
     self._config, self._tokenizer = config, tokenizer
@@ -183,10 +211,10 @@ class RelationDataset:
   def _rows(self, split: str) -> SequenceRows:
     """Packs a split; see `Dataset.rows`."""
     examples, data = self._examples[split], self._config.data
-    windows = pair_windows.encode(
+    windows, starts = pair_windows.encode(
       [example.text for example in examples],
       self._tokenizer,
-      placeholders_of(self._config),
+      pair_of(self._config),
       max_seq_length=data.max_seq_length,
       counts=self.counts,
     )
@@ -198,6 +226,7 @@ class RelationDataset:
       max_sequences=data.max_sequences,
       pack=data.pack,
       seed=self._config.seed,
+      starts=starts if data.pooling == 'entity_start' else None,
     )
     _log.info(
       '%s: %d sentences, %d pieces in %d rows of %d, %.2f %% padding',
@@ -261,9 +290,7 @@ def _read(
   data = config.data
   if not data.dir:
     raise InputError('data.dir is not set; give --config.data.dir=DIR')
-  form = corpus.Form(
-    placeholders_of(config), tuple(data.labels), data.max_broken
-  )
+  form = corpus.Form(pair_of(config), tuple(data.labels), data.max_broken)
   folder = pathlib.Path(data.dir).expanduser()
   return corpus.read_split(folder, split, counts, form)
 

@@ -14,16 +14,17 @@ _NO_DECAY = re.compile(r'(bias|LayerNorm/scale)$')
 
 
 def schedule(
-  learning_rate: float,
-  num_steps: int,
-  warmup_steps: int,
+  learning_rate: float | jax.Array,
+  num_steps: int | jax.Array,
+  warmup_steps: int | jax.Array,
   reference_jump: bool = False,
 ) -> optax.Schedule:
   """Linear warmup from 0, linear decay to 0.
 
   Args:
-    learning_rate: the peak.
-    num_steps: steps of the whole run.
+    learning_rate: the peak. All three may be scalars of a traced step, so
+      that runs that differ in them share one program.
+    num_steps: steps of the whole run; after them the rate is 0.
     warmup_steps: steps of the rise.
     reference_jump: decay as in optimization.py:32-54, where the decay runs
       from step 0 and warmup merely replaces its beginning, so that the rate
@@ -36,8 +37,8 @@ def schedule(
 
   def rate(step: jax.Array) -> jax.Array:
     step = jnp.asarray(step, jnp.float32)
-    rise = step / max(1, warmup_steps)
-    fall = (num_steps - step) / max(1, num_steps - decay_from)
+    rise = step / jnp.maximum(1, warmup_steps)
+    fall = (num_steps - step) / jnp.maximum(1, num_steps - decay_from)
     scale = jnp.where(step < warmup_steps, rise, jnp.maximum(0.0, fall))
     return learning_rate * scale
 

@@ -1,7 +1,8 @@
 """The mesh, and one table: parameter path -> logical axes -> mesh axes.
 
 The only file that spells a mesh axis. Two axes: `data` holds different rows,
-`model` parts of the same matrix product. Strategies:
+`model` parts of the same matrix product; a stack of small runs has a third,
+`runs`, which holds different models. Strategies:
 
   dp    every parameter on every device;
   fsdp  parameters and optimizer moments cut over `data`, gathered for use;
@@ -19,7 +20,7 @@ from jax.sharding import PartitionSpec as P
 
 from biobert_jax.errors import InputError
 
-DATA, MODEL = 'data', 'model'
+DATA, MODEL, RUNS = 'data', 'model', 'runs'
 
 # Logical axis -> mesh axis. What a strategy does not name is replicated.
 # The vocabulary (28,996 = 4 * 11 * 659 in BioBERT) is never cut.
@@ -31,7 +32,7 @@ STRATEGIES: dict[str, dict[str, str]] = {
 
 # Exactly one row matches each parameter path; there is no catch-all row.
 _LAYER = r'.*/encoder/(layer_\d+|layers/layer)'
-_HEAD = r'(classifier|qa_outputs|yes_no|cls/seq_relationship)'
+_HEAD = r'(classifier|qa_outputs|yes_no|entity_classifier|cls/seq_relationship)'
 TABLE: tuple[tuple[str, tuple[str, ...]], ...] = (
   (r'.*embeddings/word_embeddings', ('vocab', 'embed')),
   (r'.*embeddings/position_embeddings', ('position', 'embed')),
@@ -95,6 +96,41 @@ def make_mesh(
     (DATA, MODEL),
     axis_types=(AxisType.Auto, AxisType.Auto),
     devices=devices,
+  )
+
+
+def make_stack_mesh(
+  num_runs: int,
+  batch_size: int,
+  accumulate: int,
+  devices: list[jax.Device] | None = None,
+) -> Mesh:
+  """Devices as a (runs, data, model) mesh for models that are stacked.
+
+  Each device holds whole models, several where devices are fewer; where they
+  are more, several share the rows of one model, as far as its batch divides.
+
+  Args:
+    num_runs: models of the stack.
+    batch_size: rows of each model's batch.
+    accumulate: microbatches of each batch.
+    devices: default all of the job's.
+
+  Returns:
+    The mesh, over as many devices as have work.
+  """
+  devices = jax.devices() if devices is None else devices
+  runs = -(-num_runs // -(-num_runs // len(devices)))
+  data = max(
+    n
+    for n in range(1, len(devices) // runs + 1)
+    if batch_size % (n * accumulate) == 0 or n == 1
+  )
+  return jax.make_mesh(
+    (runs, data, 1),
+    (RUNS, DATA, MODEL),
+    axis_types=(AxisType.Auto,) * 3,
+    devices=devices[: runs * data],
   )
 
 
@@ -183,8 +219,21 @@ def replicated(mesh: Mesh) -> NamedSharding:
 
 
 def by_rows(mesh: Mesh) -> NamedSharding:
-  """The sharding of a batch: rows over `data`."""
-  return NamedSharding(mesh, P(DATA))
+  """The sharding of a batch: rows over `data`; of a stack, [runs, rows]."""
+  spec = P(RUNS, DATA) if RUNS in mesh.axis_names else P(DATA)
+  return NamedSharding(mesh, spec)
+
+
+def manual_axes(mesh: Mesh) -> set[str]:
+  """The axes over which a step's gradients run in `shard_map`."""
+  return {DATA, RUNS} & set(mesh.axis_names)
+
+
+def stacked(specs: Any) -> Any:
+  """Specs of single models -> of a stack, whose first axis is the model."""
+  return jax.tree.map(
+    lambda spec: P(RUNS, *spec), specs, is_leaf=lambda x: isinstance(x, P)
+  )
 
 
 def check_heads(num_attention_heads: int, mesh: Mesh) -> None:

@@ -80,12 +80,13 @@ def abstract_state(
   init: Callable[[jax.Array], Any], optimizer: optax.GradientTransformation
 ) -> TrainState:
   """Shapes of a new state, without computing it."""
-  return jax.eval_shape(lambda: _new_state(init(jax.random.key(0)), optimizer))
+  return jax.eval_shape(lambda: new_state(init(jax.random.key(0)), optimizer))
 
 
-def _new_state(
+def new_state(
   params: Any, optimizer: optax.GradientTransformation
 ) -> TrainState:
+  """The state before the first step."""
   return TrainState(
     jnp.zeros([], jnp.int32),
     params,
@@ -126,7 +127,7 @@ def create_state(
     The state at step 0.
   """
   build = jax.jit(
-    lambda key: _new_state(init(key), optimizer),
+    lambda key: new_state(init(key), optimizer),
     out_shardings=state_shardings,
   )
   return build(key)
@@ -226,7 +227,7 @@ def make_train_step(
     mesh=mesh,
     in_specs=(manual, P(sharding.DATA), P()),
     out_specs=(manual, P()),
-    axis_names={sharding.DATA},
+    axis_names=sharding.manual_axes(mesh),
     check_vma=False,
   )
 

@@ -35,7 +35,19 @@ def get_config(size: str, folder: str) -> ml_collections.ConfigDict:
   config.data.labels = ()
   # The label of no relation, which scores leave out.
   config.data.negative = 'false'
-  # The words that hide the pair, and those that stand for both at once.
+  # How the pair is told: 'anonymised', its names hidden behind placeholders,
+  # as in the paper; or 'markers' around its names, for files of
+  # scripts/prepare_relation.py --entities markers.
+  config.data.entities = 'anonymised'
+  # What is classified: 'cls', the pooler's vector, as in the paper; or
+  # 'entity_start', the two vectors where the entities start, side by side
+  # (Baldini Soares et al. 2019, with markers).
+  config.data.pooling = 'cls'
+  # Spare pieces of the vocabulary that become [E1] [/E1] [E2] [/E2]. BERT's
+  # own, cased or not, have these; extend_model.py fills the lowest first.
+  config.data.markers = tuple(f'[unused{i}]' for i in range(95, 99))
+  # The words that hide the pair, and those that stand for both at once; with
+  # markers they name the types of the pair only.
   config.data.placeholders = ('@GENE$', '@DISEASE$')
   config.data.joint_placeholders = ('@GENE-DISEASE$',)
   config.data.max_broken = 0.01  # Of a file's rows; above, it is refused.

@@ -75,6 +75,7 @@ def test_jsonl_row(tmp_path):
   assert json.loads(raw) == {
     'id': 'd 1',
     'text': TEXT,
+    'title_length': 27,
     'entities': [
       {
         'start': 0,

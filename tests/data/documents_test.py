@@ -311,6 +311,7 @@ def test_jsonl_gives_back_what_is_written(tmp_path):
   written = [
     Document('a', 'Naïve 🧪 cells', (Entity(6, 7, 'Tool', '🧪', 0.25),)),
     Document('b', ''),
+    Document('d', 'Title. Body.', (), 6),
     # Of overlapping mentions all are kept.
     Document('c', 'ab', (Entity(0, 2, '', 'ab'), Entity(1, 2, 'T', 'b'))),
   ]
@@ -318,7 +319,7 @@ def test_jsonl_gives_back_what_is_written(tmp_path):
   annotations.write_jsonl(written, path)
   got = list(documents.read_documents(path))
   assert got == written
-  assert (got[2].path, got[2].line) == (str(path), 3)
+  assert (got[3].path, got[3].line) == (str(path), 4)
 
 
 def test_jsonl_may_leave_out_what_is_not_needed(tmp_path):
@@ -347,6 +348,8 @@ def test_a_brace_alone_makes_no_jsonl():
     ('["id"]', 'want {"id"'),
     ({'id': '1'}, 'want {"id"'),
     ({'text': 'x', 'entities': None}, 'want {"id"'),
+    ({'text': 'x', 'title_length': 2}, 'title_length 2 is no place'),
+    ({'text': 'x', 'title_length': True}, 'title_length True is no place'),
     ({'text': 'x', 'entities': ['x']}, "an entity needs .* got 'x'"),
     ('{"text": "x", "entities": [{"start": true}]}', 'an entity needs'),
     (

@@ -5,9 +5,11 @@ import collections
 import pytest
 
 from biobert_jax.data import relation
+from biobert_jax.data.markers import Markers
 from biobert_jax.data.placeholders import Placeholders
 from biobert_jax.errors import InputError
 
+MARKERS = Markers(tuple(f'[unused{i}]' for i in range(1, 5)))
 WORDS = Placeholders('@GENE$', '@DISEASE$', ('@GENE-DISEASE$',))
 FORM = relation.Form(WORDS, ('0', '1'))
 YES, NO = 'The @GENE$ of @DISEASE$.', 'No @GENE$ in @DISEASE$.'
@@ -125,6 +127,19 @@ def test_more_are_refused_with_file_line_and_remedy(
   assert read(tmp_path / 'x.tsv', text, bearing)[1] == {kind: 2}
 
 
+@pytest.mark.parametrize(
+  'row', [YES, '[E1] a [/E1] of b', '[E1] a [E2] b [/E2] c [/E1] [E1]']
+)
+def test_rows_that_lack_markers(tmp_path, row):
+  marked = '[E1] BRCA1 [/E1] in [E2] asthma [/E2]'
+  form = relation.Form(MARKERS, ('0', '1'))
+  text = f'{marked}\t1\n' * 99 + f'{row}\t1\n'
+  examples, counts = read(tmp_path / 'x.tsv', text, form)
+  assert (len(examples), counts) == (100, {'rows_without_markers': 1})
+  with pytest.raises(InputError, match=r'x\.tsv:100: .*no \[E1\] … \[/E1\]'):
+    read(tmp_path / 'x.tsv', f'{text}{row}\t1\n', form)
+
+
 def test_no_broken_row_may_be_borne_at_all(tmp_path):
   strict = relation.Form(WORDS, ('0', '1'), max_broken=0.0)
   text = f'{YES}\t1\n' * 500
@@ -202,7 +217,8 @@ def test_folds_are_named(tmp_path):
     folder(tmp_path / str(number), train=f'{YES}\t1\n')
   with pytest.raises(InputError, match=r'folds \(1, 2, 10\).*data\.dir=.*/1$'):
     split(tmp_path, 'train')
-  with pytest.raises(InputError, match=r'3: no such folder'):
+  where = r'3: no such folder; .* holds folds \(1, 2, 10\): name one'
+  with pytest.raises(InputError, match=where):
     split(tmp_path / '3', 'train')
 
 

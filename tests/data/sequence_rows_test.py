@@ -5,12 +5,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from biobert_jax.data.sequence_rows import SequenceRows
+from biobert_jax.data.sequence_rows import STARTS, SequenceRows
 from biobert_jax.data.windows import Windows
 from biobert_jax.tasks.task import Rows
 
 
-def rows_of(lengths, max_sequences=3, pack=True, seed=0):
+def rows_of(lengths, max_sequences=3, pack=True, seed=0, starts=None):
   """Windows whose pieces all are 1 + the number of their example."""
   lengths = np.asarray(lengths)
   offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
@@ -25,6 +25,7 @@ def rows_of(lengths, max_sequences=3, pack=True, seed=0):
     max_sequences=max_sequences,
     pack=pack,
     seed=seed,
+    starts=starts,
   )
 
 
@@ -62,6 +63,22 @@ def test_an_epoch_holds_every_example_once(lengths, most, epoch, pack):
   assert sorted(found) == list(range(len(lengths)))
   found = [e for batch in rows.eval_batches(4) for e in examples_of(batch)]
   assert sorted(found) == list(range(len(lengths)))
+
+
+@settings(max_examples=50)
+@given(lengths_lists, st.integers(1, 5), st.booleans())
+def test_entities_start_as_far_from_cls_as_was_said(lengths, most, pack):
+  starts = np.asarray([[n - 1, n // 2] for n in lengths], np.int32)
+  rows = rows_of(lengths, most, pack, starts=starts)
+  for batch in (*rows.eval_batches(4), rows.train_batch(1, 4)):
+    assert set(batch) == {*rows.feature_shapes(4), 'examples'}
+    real = batch['examples'] >= 0
+    for column, name in enumerate(STARTS):
+      assert batch[name].shape == rows.feature_shapes(4)[name]
+      away = starts[batch['examples'][real], column]
+      expected = batch['cls_positions'][real] + away
+      assert batch[name][real].tolist() == expected.tolist()
+      assert not batch[name][~real].any()
 
 
 def test_no_row_holds_more_than_its_slots():

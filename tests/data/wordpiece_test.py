@@ -37,6 +37,13 @@ TOY = {False: CASED, True: UNCASED}
 VOCABULARY = {lower: frozenset(toy.pieces) for lower, toy in TOY.items()}
 
 
+def test_a_batch_is_what_each_text_gives_alone() -> None:
+  texts = [row[1] for row in HOSTILE] + ['', 'BRCA1 cancer (1)']
+  for toy in TOY.values():
+    batch = toy.encode_batch(texts)
+    assert batch == [toy.encode(text) for text in texts]
+
+
 @pytest.mark.parametrize(
   ('text', 'pieces'),
   [

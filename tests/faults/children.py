@@ -22,19 +22,20 @@ LAST, MIDDLE = 12, 6
 def environment(devices: int, cache: pathlib.Path | None) -> dict[str, str]:
   """Variables of a child with so many virtual devices.
 
-  Programs that were compiled before are taken from `cache`.
+  Programs that were compiled before are taken from `cache`; with None, each is
+  compiled.
   """
   flags = (
     f'--xla_force_host_platform_device_count={devices} '
     '--xla_backend_optimization_level=0'
   )
-  variables = {'JAX_PLATFORMS': 'cpu', 'XLA_FLAGS': flags}
-  if cache is not None:
-    variables |= {
-      'JAX_COMPILATION_CACHE_DIR': str(cache),
-      'JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS': '0',
-    }
-  return os.environ | variables
+  # Empty is none; otherwise the session's own would be inherited.
+  folder = '' if cache is None else str(cache)
+  return os.environ | {
+    'JAX_PLATFORMS': 'cpu',
+    'XLA_FLAGS': flags,
+    'JAX_COMPILATION_CACHE_DIR': folder,
+  }
 
 
 class Child:

@@ -1,11 +1,10 @@
 """What the tests of faults share: a run that nothing befell."""
 
 import dataclasses
+import os
 import pathlib
 import shutil
-from collections.abc import Iterator
 
-import jax
 import pytest
 
 from biobert_jax import train
@@ -13,23 +12,10 @@ from tests import small_run
 from tests.faults import children
 
 
-@pytest.fixture(scope='session', autouse=True)
-def cache(tmp_path_factory) -> Iterator[pathlib.Path]:
-  """Compiled programs: a session compiles each but once.
-
-  Of this session alone: another that writes it meanwhile would harm it.
-  """
-  folder = tmp_path_factory.mktemp('compiled')
-  names = {
-    'jax_compilation_cache_dir': str(folder),
-    'jax_persistent_cache_min_compile_time_secs': 0.0,
-  }
-  before = {name: getattr(jax.config, name) for name in names}
-  for name, value in names.items():
-    jax.config.update(name, value)
-  yield folder
-  for name, value in before.items():
-    jax.config.update(name, value)
+@pytest.fixture(scope='session')
+def cache() -> pathlib.Path:
+  """Programs that this session has compiled; see tests/conftest.py."""
+  return pathlib.Path(os.environ['JAX_COMPILATION_CACHE_DIR'])
 
 
 @pytest.fixture(scope='session')

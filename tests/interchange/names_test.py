@@ -57,8 +57,8 @@ def test_each_row_has_a_name_of_its_own_in_each_column(
   num_hidden_layers: int,
 ) -> None:
   rows = names.table(num_hidden_layers)
-  # 5 of the embeddings, 16 a layer, pooler 2, heads 5 + 2 + 2 + 2 + 2.
-  assert len(rows) == 5 + 16 * num_hidden_layers + 2 + 13
+  # 5 of the embeddings, 16 a layer, pooler 2, heads 5 and 2 each.
+  assert len(rows) == 5 + 16 * num_hidden_layers + 2 + 5 + 5 * 2
   for column in ('ours', 'tensorflow', 'huggingface'):
     assert len({getattr(row, column) for row in rows}) == len(rows)
   assert {row.group for row in rows} == set(names.GROUPS)
@@ -115,6 +115,16 @@ def test_names_are_those_of_the_three_worlds() -> None:
     ('qa_outputs/bias', 'cls/squad/output_bias', 'qa_outputs.bias'),
     ('yes_no/kernel', 'cls/squad/output_weights_sgm', 'yes_no.weight'),
     ('yes_no/bias', 'cls/squad/output_bias_sgm', 'yes_no.bias'),
+    (
+      'entity_classifier/kernel',
+      'entity_classifier/output_weights',
+      'entity_classifier.weight',
+    ),
+    (
+      'entity_classifier/bias',
+      'entity_classifier/output_bias',
+      'entity_classifier.bias',
+    ),
   ]
 
 
@@ -158,7 +168,7 @@ def test_half_precision_is_read_as_float32() -> None:
 
 
 def test_older_spellings_and_a_bare_encoder_are_read() -> None:
-  heads = ('classifier', 'qa_outputs', 'yes_no', 'cls')
+  heads = ('classifier', 'qa_outputs', 'yes_no', 'entity_classifier', 'cls')
   tensors = {}
   for name, tensor in checkpoint(HUGGINGFACE, heads).items():
     old = name.replace('LayerNorm.weight', 'LayerNorm.gamma')

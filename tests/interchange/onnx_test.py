@@ -28,7 +28,7 @@ FOREIGN = """
 """
 
 
-@pytest.mark.parametrize('head', HEADS)
+@pytest.mark.parametrize('head', [h for h in HEADS if h != 'entity_pair'])
 def test_outputs_equal_those_of_our_model(tmp_path, head):
   flat = flat_params(head)
   write(tmp_path, flat, CONFIG, head)

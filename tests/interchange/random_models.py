@@ -29,7 +29,8 @@ def _drawn(head, config):
   sizes = jax.ShapeDtypeStruct((1, 4), np.int32)
   pools = head in ('encoder', 'sequence', 'yes_no')
   predicts = head in ('masked_lm', 'pretraining')
-  arguments = [sizes] * (4 + pools + 2 * predicts)
+  pairs = head == 'entity_pair'
+  arguments = [sizes] * (4 + pools + 2 * predicts + 2 * pairs)
   module = module_of(head, config, LABELS)
   shapes = jax.eval_shape(module.init, jax.random.key(0), *arguments)
   draw = np.random.default_rng(3).normal

@@ -69,6 +69,28 @@ def test_a_class_without_gold_examples_shifts_nothing():
   assert relation.evaluate(gold, gold, CHEMPROT).overall.f1 == 100
 
 
+def test_each_corpus_has_one_negative_label():
+  sizes = {}
+  for name, known in relation.LABELS.items():
+    negative = [label for label in known if label in relation.NEGATIVES]
+    assert len(negative) == 1
+    report = relation.evaluate(known, negative * len(known), known)
+    assert report.overall.correct == 0
+    sizes[name] = report.overall.gold
+  assert sizes == {
+    'gad': 1,
+    'euadr': 1,
+    'chemprot': 5,
+    'ddi': 4,
+    'ddi2013': 4,
+    'drugprot': 13,
+  }
+  # As `label_set` and scripts/prepare_relation.py sort them.
+  for name in ('ddi', 'ddi2013', 'drugprot'):
+    types = relation.LABELS[name][:-1]
+    assert list(types) == sorted(types)
+
+
 def test_nothing_scores_zero():
   report = relation.evaluate([], [], GAD, bootstrap=9)
   assert report.overall == (0, 0, 0)

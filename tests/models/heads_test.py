@@ -11,6 +11,7 @@ from biobert_jax.errors import InputError
 from biobert_jax.models.config import BertConfig
 from biobert_jax.models.encoder import BertEncoder
 from biobert_jax.models.heads import (
+  CLASSIFIERS,
   HEADS,
   PreTrainer,
   TokenClassifier,
@@ -51,6 +52,7 @@ POSITIONS = jnp.asarray(
 )
 FEATURES = PIECES, PIECES % 2, POSITIONS, SEQUENCES
 CLS = jnp.asarray([[0, 5], [0, 3], [0, 0]], jnp.int32)
+SECOND = CLS + jnp.asarray([[2, 1], [1, 3], [4, 4]], jnp.int32)
 MASKED = jnp.asarray([[1, 6, 0], [1, 5, 6], [1, 0, 0]], jnp.int32)
 # What each head takes besides the features.
 EXTRA = {
@@ -61,6 +63,7 @@ EXTRA = {
   'sequence': (CLS,),
   'span': (),
   'yes_no': (CLS,),
+  'entity_pair': (CLS, SECOND),
 }
 
 
@@ -116,6 +119,10 @@ OF_HEAD = {
   'sequence': POOLER | CLASSIFIER,
   'span': {'qa_outputs/kernel': (16, 2), 'qa_outputs/bias': (2,)},
   'yes_no': {'yes_no/kernel': (16, 1), 'yes_no/bias': (1,)},
+  'entity_pair': {
+    'entity_classifier/kernel': (32, 5),
+    'entity_classifier/bias': (5,),
+  },
 }
 
 
@@ -222,6 +229,12 @@ def test_span(logits_of):
 def test_yes_no(logits_of):
   logits, hidden, params = logits_of('yes_no')
   check(logits, dense(params, 'yes_no', at(hidden, CLS))[..., 0])
+
+
+def test_entity_pair(logits_of):
+  logits, hidden, params = logits_of('entity_pair')
+  both = np.concatenate([at(hidden, CLS), at(hidden, SECOND)], axis=-1)
+  check(logits, dense(params, 'entity_classifier', both))
 
 
 ERF = np.vectorize(math.erf)
@@ -338,7 +351,7 @@ def test_dropout_precedes_the_classifiers_alone(head):
   arguments = *FEATURES, *EXTRA[head], keys  # The keys come last.
   program = jax.make_jaxpr(module.apply)(variables, *arguments)
   # Embeddings, two sublayers, the head.
-  count = 4 if head in ('token', 'sequence') else 3
+  count = 4 if head in CLASSIFIERS else 3
   assert str(program).count(' = random_bits[') == count
 
 
@@ -348,11 +361,12 @@ def test_dropout_precedes_the_classifiers_alone(head):
 @pytest.mark.parametrize('head', ['ner', '', 'Token'])
 def test_unknown_heads_are_refused(head):
   names = 'encoder, pretraining, masked_lm, token, sequence, span, yes_no'
+  names += ', entity_pair'
   with pytest.raises(InputError, match=f"head is '{head}'; choose .* {names}$"):
     module_of(head, CONFIG, 3)
 
 
-@pytest.mark.parametrize('head', ['token', 'sequence'])
+@pytest.mark.parametrize('head', CLASSIFIERS)
 def test_classifiers_need_labels(head):
   with pytest.raises(InputError, match=f"'{head}' has 0 labels; give num_lab"):
     module_of(head, CONFIG)

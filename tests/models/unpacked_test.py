@@ -61,6 +61,12 @@ SHAPES = {
 }
 
 
+def test_where_entities_stand_is_not_told():
+  assert set(SHAPES) == set(HEADS) - {'entity_pair'}
+  with pytest.raises(InputError, match='has to be told where they stand'):
+    unpacked('entity_pair', CONFIG, LABELS)
+
+
 @functools.cache
 def params_of(head):
   module = module_of(head, CONFIG, LABELS)
@@ -97,7 +103,7 @@ def of_packed_row(head):
   return outputs
 
 
-@pytest.mark.parametrize('head', HEADS)
+@pytest.mark.parametrize('head', SHAPES)
 def test_whole_sequences_equal_packed_ones(head):
   run = jax.jit(unpacked(head, CONFIG, LABELS))
   actual = run(params_of(head), IDS, MASK, TYPES)
@@ -127,7 +133,7 @@ def test_scanned_layers_give_the_same():
   np.testing.assert_allclose(scan['logits'], loop['logits'], atol=1e-5)
 
 
-@pytest.mark.parametrize('head', HEADS)
+@pytest.mark.parametrize('head', SHAPES)
 def test_batch_and_length_may_be_symbols(head):
   features = jax.ShapeDtypeStruct(
     export.symbolic_shape('b, t', constraints=['t <= 12']), jnp.int32

@@ -140,7 +140,7 @@ def train(model: Any, loader: Any, flags: argparse.Namespace) -> int:
   step = 0
   for _ in range(flags.epochs):
     for batch in loader:
-      del batch['words']
+      batch.pop('words', None)
       loss = model(**batch).loss
       loss.backward()
       torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)

@@ -73,10 +73,10 @@ def test_every_pair_is_kept_in_rows_of_the_paper_s_length():
   tokenizer = WordPieceTokenizer.from_vocab_file(VOCAB, False)
   examples = [e for split in ('train', 'test') for e in read('1', split)[0]]
   counts = collections.Counter()
-  windows = pair_windows.encode(
+  windows, _ = pair_windows.encode(
     [example.text for example in examples],
     tokenizer,
-    FORM.placeholders,
+    FORM.pair,
     max_seq_length=128,
     counts=counts,
   )
@@ -90,7 +90,7 @@ def test_every_pair_is_kept_in_rows_of_the_paper_s_length():
     assert all(word in bytes_of(ids) for word in wanted)
     # The reference keeps the first 126 pieces, and in nine loses the pair.
     kept = tokenizer.encode(example.text)[1][:126][-1][1]
-    lost += FORM.placeholders.locate(example.text[:kept]) is None
+    lost += FORM.pair.locate(example.text[:kept]) is None
   assert lost == 9
   plan = plan_rows(windows.lengths, 128, True, max_windows=8)
   assert len(windows.input_ids) / (plan.num_rows * 128) > 0.96

@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from biobert_jax.data import relation
+from biobert_jax.data.markers import Markers
 from biobert_jax.data.placeholders import Placeholders
 from scripts import prepare_relation
 from tests import small_relations
@@ -52,6 +53,7 @@ def test_chemprot(tmp_path):
   (line,) = child.stdout.splitlines()
   summary = json.loads(line)
   assert summary['labels'] == ['cpr:3', 'cpr:4', 'cpr:9', 'false']
+  assert summary['entities'] == 'anonymised'
   for split in ('train', 'devel', 'test'):
     assert rows_of(out, split, summary) == ROWS
   first = {
@@ -80,6 +82,29 @@ def test_chemprot(tmp_path):
     'rows cpr:9': 1,
   }
   assert 'relations across sentences' in child.stderr
+
+
+def test_markers(tmp_path, capsys):
+  raw, out = tmp_path / 'raw', tmp_path / 'out'
+  small_relations.write_chemprot(raw, ('training', 'test'))
+  arguments = ('--input', str(raw), '--output', str(out))
+  code, summary, _ = run(capsys, *arguments, '--entities', 'markers')
+  assert code == 0
+  assert summary['entities'] == 'markers'
+  pieces = tuple(f'[unused{i}]' for i in range(1, 5))
+  form = relation.Form(Markers(pieces), tuple(summary['labels']), 0.0)
+  for split in ('train', 'test'):
+    found = relation.read_split(out, split, collections.Counter(), form)
+    # The labels are those of the anonymised rows, in the same order.
+    assert [e.label for e in found] == [label for _, label in ROWS]
+    texts = [example.text for example in found]
+    assert texts[1] == '[E1] Aspirin [/E1] inhibits [E2] COX-1 [/E2] and COX-2.'
+    assert texts[4] == '[E2] [E1] Insulin [/E1] receptor [/E2] is bound.'
+  code, summary, _ = run(
+    capsys, *arguments, '--entities', 'markers', '--overlapping', 'drop'
+  )
+  assert summary['counts']['train']['pairs_overlapping_dropped'] == 1
+  assert 'rows cpr:3' not in summary['counts']['train']
 
 
 def test_the_mentions_behind_each_row(tmp_path, capsys):

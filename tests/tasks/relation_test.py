@@ -19,7 +19,16 @@ from biobert_jax.tasks import relation
 from tests import small_relations, small_run
 
 LETTERS = 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789'
-PIECES = (*SPECIALS, *LETTERS, *('##' + c for c in LETTERS), '@', '$', '.')
+UNUSED = tuple(f'[unused{i}]' for i in range(95, 99))
+PIECES = (
+  *SPECIALS,
+  *UNUSED,
+  *LETTERS,
+  *('##' + c for c in LETTERS),
+  '@',
+  '$',
+  '.',
+)
 TOKENIZER = WordPieceTokenizer(PIECES, False)
 BERT = BertConfig(
   vocab_size=len(PIECES),
@@ -34,6 +43,12 @@ BERT = BertConfig(
 @pytest.fixture(scope='module')
 def fold(tmp_path_factory):
   return small_relations.write(tmp_path_factory.mktemp('fold') / '1')
+
+
+@pytest.fixture(scope='module')
+def marked(tmp_path_factory):
+  folder = tmp_path_factory.mktemp('marked') / '1'
+  return small_relations.write_marked(folder)
 
 
 def dataset_of(fold, **overrides):
@@ -93,7 +108,44 @@ def test_packing_changes_neither_loss_nor_probabilities(fold):
   assert np.ptp(shares[0][:, 1]) > 0.01
 
 
+@pytest.mark.parametrize('pooling', ['cls', 'entity_start'])
+def test_both_entities_tell_in_either_place(marked, pooling):
+  """What is pooled is of each sentence's own, packed or not."""
+  task = relation.make_task(BERT, ('0', '1'), pooling)
+  params = task.init(jax.random.key(0))
+  shares = []
+  for pack in (True, False):
+    options = {'data__pack': pack, 'data__max_seq_length': 128}
+    options |= {'data__entities': 'markers', 'data__pooling': pooling}
+    rows = dataset_of(marked, **options).rows('train')
+    outputs = []
+    for batch in rows.eval_batches(16):
+      features = {n: jnp.asarray(batch[n]) for n in rows.feature_shapes(16)}
+      predicted = task.predict(task.apply(params, features), features)
+      outputs.append((batch, jax.device_get(predicted)))
+    shares.append(relation.merge(iter(outputs), 32, 2))
+  np.testing.assert_allclose(*shares, atol=2e-6)
+  assert np.ptp(shares[0][:, 1]) > 0.01
+  assert ('entity_classifier' in params) == (pooling == 'entity_start')
+
+
 # The host's half.
+
+
+def test_a_corpus_whose_pairs_are_hidden_has_no_markers(fold, marked):
+  where = r'train\.tsv:1: .*data\.entities=anonymised \(32 of 32 rows'
+  with pytest.raises(InputError, match=where):
+    dataset_of(fold, data__entities='markers')
+  with pytest.raises(InputError, match=r'train\.tsv:1: .* no @GENE\$ with'):
+    dataset_of(marked)
+
+
+def test_a_vocabulary_that_is_built_has_the_markers(marked):
+  config = small_run.relation(str(marked), data__entities='markers')
+  assert set(UNUSED) <= set(relation.tokenizer_of(config).pieces)
+  bare = WordPieceTokenizer((*SPECIALS, *LETTERS), False)
+  with pytest.raises(InputError, match=r'no piece \[unused95\]'):
+    relation.dataset_of(config, bare)
 
 
 def test_perfect_outputs_score_100(fold):
@@ -192,13 +244,19 @@ def test_what_reading_noticed_is_kept(fold):
     ({'data__max_sequences': 0}, r'data\.max_sequences is 0'),
     ({'data__placeholders': ('@GENE$',)}, r'data\.placeholders is'),
     ({'data__dir': ''}, r'data\.dir is not set'),
+    ({'data__entities': 'marker'}, r"data\.entities is 'marker'; choose"),
+    ({'data__pooling': 'mean'}, r"data\.pooling is 'mean'; choose from"),
+    (
+      {'data__entities': 'markers', 'data__markers': ('a',)},
+      r'data\.markers is',
+    ),
     ({'data__dir': '/no/such'}, '/no/such: no such folder'),
     ({'data__devel_split': 'devel'}, r'dev\.tsv:1: the file holds no sentence'),
     (
       {'data__labels': ('1', '2'), 'data__negative': '2'},
       r'train\.tsv:3: label',
     ),
-    ({'data__max_seq_length': 14}, r'data\.max_seq_length is 14; two'),
+    ({'data__max_seq_length': 14}, r'data\.max_seq_length is 14; the'),
   ],
 )
 def test_wrong_values_are_named(fold, overrides, message):

@@ -49,3 +49,60 @@ def test_extreme_scores_stay_finite():
   logits = jnp.asarray([[1e4, -1e4], [-1e4, 1e4]])
   value = losses.cross_entropy_sum(logits, jnp.asarray([0, 0]))
   assert float(value) == 2e4
+
+
+# Rows of packed sequences: two and padding, one and padding, padding alone.
+SEQUENCES = np.asarray([[1, 1, 2, 2, 2, 0], [1, 1, 1, 1, 0, 0], [0] * 6])
+POINTER = DRAW.normal(0, 3, SEQUENCES.shape).astype(np.float32)
+
+
+def pointed(*places):
+  marked = np.zeros(SEQUENCES.shape, bool)
+  for place in places:
+    marked[place] = True
+  return marked
+
+
+def pointer(function, marked):
+  return function(
+    jnp.asarray(POINTER), jnp.asarray(SEQUENCES), jnp.asarray(marked), 3
+  )
+
+
+def test_a_pointer_chooses_among_its_own_sequence():
+  exact = POINTER.astype(np.float64)
+  expected = 0.0
+  for row, place in ((0, 1), (0, 2), (1, 3)):
+    own = exact[row][SEQUENCES[row] == SEQUENCES[row, place]]
+    expected += np.log(np.exp(own).sum()) - exact[row, place]
+  marked = pointed((0, 1), (0, 2), (1, 3))
+  actual = pointer(losses.pointer_cross_entropy_sum, marked)
+  np.testing.assert_allclose(actual, expected, rtol=1e-6)
+
+
+def test_sequences_without_a_pointer_have_no_loss_and_no_gradient():
+  def loss(logits):
+    return losses.pointer_cross_entropy_sum(
+      logits, jnp.asarray(SEQUENCES), jnp.asarray(pointed((0, 4))), 3
+    )
+
+  gradient = np.array(jax.grad(loss)(jnp.asarray(POINTER)))
+  assert np.isfinite(gradient).all()
+  assert (gradient[0, 2:5] != 0).all()
+  gradient[0, 2:5] = 0
+  assert not gradient.any()
+  nothing = pointer(losses.pointer_cross_entropy_sum, pointed())
+  assert float(nothing) == 0
+
+
+def test_pointers_that_hit():
+  highest = 2 + int(POINTER[0, 2:5].argmax())
+  other = 2 + int(POINTER[0, 2:5].argmin())
+  row = int(POINTER[1, :4].argmax())
+  for places, hits in (
+    (((0, highest), (1, row)), 2),
+    (((0, other), (1, row)), 1),
+    ((), 0),
+  ):
+    found = pointer(losses.pointer_correct_sum, pointed(*places))
+    assert float(found) == hits

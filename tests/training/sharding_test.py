@@ -24,6 +24,7 @@ EXTRA_ARGUMENTS = {
   'sequence': 1,
   'span': 0,
   'yes_no': 1,
+  'entity_pair': 2,
 }
 
 
@@ -156,6 +157,7 @@ HEAD_SPECS = {
     'cls/seq_relationship/kernel': P('data', None),
     'qa_outputs/kernel': P('data', None),
     'yes_no/kernel': P('data', None),
+    'entity_classifier/kernel': P('data', None),
     'classifier/kernel': P('data', None),
   },
   'tp': {},

@@ -9,7 +9,7 @@ import subprocess
 import sys
 
 from biobert_jax import __main__ as command_line
-from tests import small_relations
+from tests import small_bioasq, small_questions, small_relations
 from tests.experiment_test import checkpoint_folder
 from tests.scripts import score_test
 
@@ -24,6 +24,9 @@ SMALL = (
   *('--config.train.epochs=2', '--config.train.evaluations=1'),
   *('--config.model.num_hidden_layers=1', '--config.model.hidden_size=32'),
 )
+# Windows that the small stand-in for MODEL has positions for.
+SHORT = ('--config.data.max_seq_length=96', '--config.batch_size=8')
+SPANS = ('--config.data.doc_stride=16', '--config.data.max_question_length=48')
 
 
 def test_there_are_commands_for_every_program():
@@ -69,7 +72,13 @@ def test_overrides_that_documents_show_are_keys():
 def test_flags_that_documents_show_exist(tmp_path):
   base = {
     name: [f'--config={ROOT}/configs/{name}.py:tiny', f'--workdir={tmp_path}']
-    for name in ('quickstart', 'pretrain_pubmed_packed', 're_gad')
+    for name in (
+      'quickstart',
+      'pretrain_pubmed_packed',
+      're_gad',
+      'qa_squad_v2',
+      'qa_pubmedqa',
+    )
   }
   text = ''.join((README, CONTRIBUTING, *DOCSTRINGS))
   for flag in set(re.findall(r'--config\.\w[\w.]*=[\w.-]+', text)):
@@ -103,7 +112,12 @@ def test_the_table_of_commands_runs(tmp_path, monkeypatch, capsys):
   (tmp_path / 'pieces.txt').write_text('ab\n##cd\n')
   small_relations.write_chemprot(tmp_path / 'raw', ('training', 'test'))
   (tmp_path / 'entities.txt').write_text(small_relations.CDR)
+  questions = json.dumps(small_bioasq.raw_bioasq())
+  (tmp_path / 'questions.json').write_text(questions)
   score_test.write_files(tmp_path)
+  squad = small_questions.write(tmp_path / 'squad')
+  for name in ('train', 'dev'):
+    (squad / f'{name}.json').rename(squad / f'{name}-v1.1.json')
   names = {
     'TEXTS': str(tmp_path / 'texts.txt'),
     'VOCAB': str(model / 'vocab.txt'),
@@ -112,9 +126,15 @@ def test_the_table_of_commands_runs(tmp_path, monkeypatch, capsys):
     'DATA': str(sample),
     'FILE': str(sample / 'paragraph.txt'),
     'FOLD': str(small_relations.write(tmp_path / 'fold')),
+    'FOLDS': str(tmp_path / 'ten'),
     'RAW': str(tmp_path / 'raw'),
     'ENTITIES': str(tmp_path / 'entities.txt'),
+    'SQUAD': str(squad),
+    'QUESTIONS': str(squad / 'dev-v1.1.json'),
+    'BIOASQ': str(tmp_path / 'questions.json'),
   }
+  for fold in range(1, 11):
+    small_relations.write(tmp_path / 'ten' / str(fold))
   trained = 0
   for command in COMMANDS:
     for task in re.findall(r'score\.py (\w+)', command):
@@ -126,7 +146,7 @@ def test_the_table_of_commands_runs(tmp_path, monkeypatch, capsys):
     arguments = shlex.split(command)[1:]
     training = arguments[:3] == ['-m', 'biobert_jax', 'train']
     pretraining = 'configs/pretrain' in command
-    trained += training and not re.search('configs/(pretrain|re_)', command)
+    trained += training and not re.search('configs/(pretrain|re_|qa_)', command)
     folder = f'{tmp_path}/{trained}'
     arguments = [
       re.sub(r'runs/(x|quickstart)\b', folder, a).replace(
@@ -137,9 +157,12 @@ def test_the_table_of_commands_runs(tmp_path, monkeypatch, capsys):
     if arguments[0] == 'scripts/prepare_corpus.py':
       names['CORPUS'] = arguments[arguments.index('--output') + 1]
     if arguments[0] == '-m':
-      more = SMALL if training else ()
+      configured = arguments[2] in command_line._CONFIGURED
+      more = SMALL if configured else ()
       if pretraining:
         more = (*SMALL, '--config.train.steps=2', '--config.batch_size=8')
+      if training and 'configs/qa_' in command:
+        more = (*SMALL, *SHORT, *(SPANS if 'squad' in command else ()))
       assert command_line.main([*arguments[2:], *more]) == 0, command
       printed = capsys.readouterr().out
     else:

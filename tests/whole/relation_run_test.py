@@ -158,3 +158,25 @@ def test_it_goes_on_from_another_task_s_weights(whole, fold, tmp_path):
   moved = {n: float(np.abs(after[n] - before[n]).max()) for n in before}
   assert moved['bert/pooler/dense/kernel'] < 0.02
   assert moved['classifier/kernel'] > 0.02
+
+
+def test_markers_with_entity_starts(tmp_path):
+  """Names inside of markers, told by the vectors of these: the same path."""
+  fold = small_relations.write_marked(tmp_path / 'marked' / '1')
+  options = {'data__entities': 'markers', 'data__pooling': 'entity_start'}
+  folder = tmp_path / 'run'
+  report = train.train(config_of(fold, **options), str(folder))
+  assert report['results']['test']['f1'] == 100.0
+  figures = evaluate.evaluate(str(folder), 'test')
+  assert figures.items() >= report['results']['test'].items()
+  model = weights.open_model(folder)
+  assert (model.head, model.labels) == ('entity_pair', ('0', '1'))
+  assert model.params['entity_classifier/kernel'].shape == (64, 2)
+  assert not any('pooler' in path for path in model.params)
+  assert {f'[unused{i}]' for i in range(95, 99)} <= set(model.tokenizer.pieces)
+  # The paper's form goes on from its encoder, and it from the paper's.
+  again = config_of(
+    fold, init_from=str(folder), train__steps=1, data__entities='markers'
+  )
+  train.train(again, str(tmp_path / 'again'))
+  assert weights.open_model(tmp_path / 'again').head == 'sequence'

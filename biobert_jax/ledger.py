@@ -1,0 +1,163 @@
+"""The ledger of a protocol: one line for each run that is finished.
+
+`ledger.jsonl` begins with a line that says which protocol it is of. A line is
+appended when its run is scored, by a single write; one that a crash cut is
+dropped, and its run made again.
+"""
+
+import json
+import logging
+import os
+from typing import Any
+
+from etils import epath
+
+from biobert_jax.errors import InputError, StorageError
+
+LEDGER_FILE = 'ledger.jsonl'
+_log = logging.getLogger(__name__)
+
+Line = dict[str, Any]
+
+
+class Ledger:
+  """What is finished, by the digest of each run."""
+
+  def __init__(self, path: epath.Path, lines: dict[str, Line]):
+    """Use `open_ledger`."""
+    self._path, self._lines = path, lines
+
+  def __contains__(self, digest: str) -> bool:
+    return digest in self._lines
+
+  def __getitem__(self, digest: str) -> Line:
+    return self._lines[digest]
+
+  def __len__(self) -> int:
+    return len(self._lines)
+
+  def check(self, corpora: dict[tuple[str, str], str]) -> None:
+    """Refuses to go on with another corpus.
+
+    Args:
+      corpora: digest of each, by stage and fold.
+
+    Raises:
+      InputError: names a run that was made of other text.
+    """
+    for line in self._lines.values():
+      now = corpora.get((line['stage'], line['fold']))
+      if now not in (None, line['data_sha256']):
+        raise InputError(
+          f'{self._path}: {line["run"]} was made of another corpus; use a new '
+          '--workdir'
+        )
+
+  @property
+  def seconds(self) -> list[float]:
+    """How long each of the finished runs took."""
+    return [float(line['seconds']) for line in self._lines.values()]
+
+  def add(self, lines: list[Line]) -> None:
+    """Appends finished runs; all of them, or none that a reader would take.
+
+    Raises:
+      StorageError: the disk is full.
+    """
+    text = ''.join(_text(line) for line in lines)
+    try:
+      with open(self._path, 'a', encoding='utf-8') as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    except OSError as error:
+      raise StorageError(
+        f'{self._path}: {error.strerror}; free some space, then run the same '
+        'command again'
+      ) from error
+    self._lines |= {line['digest']: line for line in lines}
+
+
+def _text(record: Line) -> str:
+  return json.dumps(record, ensure_ascii=False) + '\n'
+
+
+def open_ledger(folder: epath.Path, protocol: dict[str, Any]) -> Ledger:
+  """The ledger of a work folder, new or gone on with.
+
+  Args:
+    folder: of the protocol.
+    protocol: flat, of JSON values: what all its runs share.
+
+  Returns:
+    The ledger.
+
+  Raises:
+    InputError: it is another protocol's, or damaged.
+  """
+  path = folder / LEDGER_FILE
+  if not path.exists():
+    _begin(path, protocol)
+    return Ledger(path, {})
+  there, lines = read(folder)
+  drift = [
+    f'{key}: {there.get(key)!r} there, {protocol.get(key)!r} now'
+    for key in sorted(there.keys() | protocol.keys())
+    if there.get(key) != protocol.get(key)
+  ]
+  if drift:
+    raise InputError(
+      f'{path}: of another protocol; use a new --workdir, or the old values: '
+      f'{"; ".join(drift)}'
+    )
+  _write(path, [{'protocol': there}, *lines])  # Without a line that was cut.
+  return Ledger(path, {line['digest']: line for line in lines})
+
+
+def _begin(path: epath.Path, protocol: dict[str, Any]) -> None:
+  try:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _write(path, [{'protocol': protocol}])
+  except OSError as error:
+    raise InputError(f'--workdir {path.parent}: {error.strerror}') from error
+
+
+def _write(path: epath.Path, records: list[Line]) -> None:
+  aside = path.parent / (path.name + '.tmp')
+  aside.write_text(''.join(map(_text, records)), encoding='utf-8')
+  aside.replace(path)
+
+
+def read(folder: epath.Path) -> tuple[dict[str, Any], list[Line]]:
+  """(what all runs share, the finished runs) of a work folder.
+
+  Raises:
+    InputError: no ledger there, or a line that is not ours.
+  """
+  path = folder / LEDGER_FILE
+  try:
+    texts = path.read_text(encoding='utf-8').split('\n')
+  except (OSError, UnicodeDecodeError) as error:
+    raise InputError(
+      f'{path}: cannot be read; give a folder of `python -m biobert_jax '
+      f'protocol` ({error})'
+    ) from error
+  records: list[Line] = []
+  for number, text in enumerate(texts, 1):
+    try:
+      record = json.loads(text) if text else None
+    except ValueError as error:
+      if number == len(texts):  # What follows the last line break.
+        _log.warning('%s: dropped a line that was cut', path)
+        break
+      raise InputError.at(path, number, 'not JSON; delete this line') from error
+    if text:
+      wanted = 'digest' if records else 'protocol'
+      if not isinstance(record, dict) or wanted not in record:
+        raise InputError.at(
+          path, number, f'holds no {wanted!r}: not written by us'
+        )
+      records.append(record)
+  if not records:
+    raise InputError(f'{path}: is empty; delete it')
+  return records[0]['protocol'], records[1:]

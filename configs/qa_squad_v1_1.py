@@ -1,0 +1,30 @@
+"""SQuAD 1.1 (Rajpurkar et al. 2016): where in a passage the answer stands.
+
+    python -m biobert_jax train --config=configs/qa_squad_v1_1.py:base \\
+      --workdir=runs/squad --config.init_from=BIOBERT --config.data.dir=SQUAD
+
+Dev, percent (README of google-research/bert, for these very settings; of
+BERT-large with batches of 24):
+
+                            EM      F1
+    BERT-base, uncased   81.25   88.41
+    BERT-large, uncased  84.39   90.87
+
+BioBERT fine-tunes on it, by the same recipe (batch 12, rate 3e-5, 2 epochs,
+length 384), before it goes on to BioASQ, and publishes no score of its own.
+`data.dir` holds train-v1.1.json and dev-v1.1.json; dev is the test split, and
+the last step is kept.
+"""
+
+import ml_collections
+
+from configs.common import base, qa
+
+
+def get_config(size: str = 'base') -> ml_collections.ConfigDict:
+  """The experiment; `size` is 'tiny', 'base' or 'large'."""
+  config = qa.get_config(size, base.data_folder('squad'))
+  config.data.train_files = 'train-v1.1.json'
+  config.data.devel_split = ''
+  config.data.test_files = 'dev-v1.1.json'
+  return config.lock()

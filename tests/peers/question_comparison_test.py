@@ -1,0 +1,106 @@
+"""The comparison of question answering runs, and the peer reads our models."""
+
+import json
+import pathlib
+import sys
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from biobert_jax import export, predict, weights
+from biobert_jax.data import qa
+from biobert_jax.data.vocabulary import build_vocabulary
+from biobert_jax.data.wordpiece import WordPieceTokenizer
+from biobert_jax.interchange import huggingface
+from biobert_jax.models.config import BertConfig
+from tests import small_questions
+from tests.interchange import random_models
+from tests.peers import peer
+
+pytestmark = pytest.mark.skipif(not peer.PYTHON, reason=peer.REASON)
+
+
+def write_checkpoint(folder: pathlib.Path, head: str, shrink: float) -> None:
+  """A tiny random model as a Hugging Face folder."""
+  folder.mkdir(parents=True)
+  rows = small_questions.paragraphs(0, 1, '1.1')
+  texts = [row['context'] for row in rows]
+  texts += [one['question'] for row in rows for one in row['qas']]
+  tokenizer = WordPieceTokenizer(build_vocabulary(texts, 200, False), False)
+  tokenizer.save(folder, fast=True)
+  config = BertConfig.tiny(
+    vocab_size=tokenizer.vocab_size, max_position_embeddings=512
+  )
+  params = random_models.flat_params(head, config)
+  params = {path: array / shrink for path, array in params.items()}
+  for path in params:
+    if path.endswith('scale'):
+      params[path] = np.ones_like(params[path])
+  huggingface.write(folder, params, config, head, ())
+
+
+def test_both_sides_train_and_are_scored(tmp_path: pathlib.Path) -> None:
+  write_checkpoint(tmp_path / 'model', 'encoder', 15)
+  corpus = small_questions.write(tmp_path / 'corpus')
+  printed = peer.run(
+    peer.script('question_comparison.py'),
+    f'--data={corpus / "train.json"}',
+    f'--model={tmp_path / "model"}',
+    *('--limit=4', '--epochs=1', '--rows=1', '--seeds=2'),
+    python=sys.executable,
+  )
+  *table, last = printed.splitlines()
+  assert [line.split()[0] for line in table] == ['EM', 'ours', 'peer', 'EM']
+  report = json.loads(last)
+  assert report.keys() == {'ours', 'peer', 'ratio'}
+  for name in ('ours', 'peer'):
+    row = report[name]
+    rate = row['questions_per_second'] * row['seconds']
+    assert rate == pytest.approx(12)
+    scores = [one['f1'] for one in row['runs']]
+    assert row['f1'] == pytest.approx(np.mean(scores))
+    assert len(scores) == 2
+    assert 0 <= row['exact_match'] <= row['f1'] <= 100
+
+
+def test_the_peer_learns(tmp_path: pathlib.Path) -> None:
+  write_checkpoint(tmp_path / 'model', 'encoder', 15)
+  corpus = small_questions.write(tmp_path / 'corpus')
+  peer.run(
+    peer.script('hf_question.py'),
+    *(f'--model={tmp_path / "model"}', '--threads=1'),
+    *(f'--{name}={corpus / "train.json"}' for name in ('train', 'test')),
+    f'--output={tmp_path / "out.json"}',
+    *('--epochs=30', '--batch_size=9', '--learning_rate=0.001'),
+  )
+  said = json.loads((tmp_path / 'out.json').read_text())
+  form = qa.Form('1.1', True, 0.0)
+  questions = qa.read_files([str(corpus / 'train.json')], Counter(), form)
+  assert said.keys() == {q.id for q in questions}
+  right = np.mean([said[q.id] == q.answers[0].text for q in questions])
+  print(f'{right:.2f} of the answers are right')
+  assert right > 0.4  # 0.1 or less where it does not learn.
+
+
+def test_an_export_of_ours_answers_the_same_in_transformers(
+  tmp_path: pathlib.Path,
+) -> None:
+  """AutoModelForQuestionAnswering, its tokenizer, its example's decoding."""
+  write_checkpoint(tmp_path / 'model', 'span', 5)
+  model = weights.open_model(tmp_path / 'model')
+  exported = str(tmp_path / 'exported')
+  export.export(model, 'huggingface', exported)
+  corpus = small_questions.write(tmp_path / 'corpus')
+  gold = str(corpus / 'train.json')
+  ours = tmp_path / 'ours.json'
+  predict.predict('', gold, str(ours), 'squad', exported)
+  peer.run(
+    peer.script('hf_question.py'),
+    *(f'--model={exported}', f'--train={gold}', f'--test={gold}'),
+    *(f'--output={tmp_path / "peer.json"}', '--epochs=0', '--threads=1'),
+  )
+  theirs = json.loads((tmp_path / 'peer.json').read_text())
+  said = json.loads(ours.read_text('utf-8'))
+  assert len(set(said.values())) > 5
+  assert said == theirs
