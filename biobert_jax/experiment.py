@@ -19,6 +19,7 @@ from etils import epath
 from jax.experimental import multihost_utils
 from ml_collections import ConfigDict
 
+from biobert_jax import hosts
 from biobert_jax.data.wordpiece import WordPieceTokenizer, check_vocab_size
 from biobert_jax.errors import InputError
 from biobert_jax.interchange.folder import sha256
@@ -53,6 +54,8 @@ FREE_FIELDS = (
   'train.max_skipped_steps',
   'train.watchdog_seconds',
 )
+# Of these, where things lie, which may differ among the hosts of a job too.
+_PATHS = ('data.dir', 'init_from', 'vocab.path')
 # Keys of `compute` that an architecture takes.
 _COMPUTE = (
   *('dtype', 'param_dtype', 'attention', 'scan_layers', 'remat'),
@@ -266,12 +269,19 @@ def save(experiment: Experiment, workdir: epath.Path) -> None:
   it fails, all hosts raise.
 
   Raises:
-    InputError: the folder cannot be written, or holds another experiment.
+    InputError: the folder cannot be written, or holds another experiment; or
+      the hosts of this job hold different ones.
   """
+  record = _record(experiment)
+  flat = flatten(record['config'])
+  hosts.must_agree(
+    {key: flat[key] for key in sorted(flat.keys() - set(_PATHS))}
+    | {key: record[key] for key in _FINGERPRINTS}
+  )
   failure: InputError | None = None
   if is_first_host():
     try:
-      _save(experiment, workdir)
+      _save(experiment, record, workdir)
     except InputError as error:
       failure = error
   failed = multihost_utils.process_allgather(np.asarray(failure is not None))
@@ -281,8 +291,9 @@ def save(experiment: Experiment, workdir: epath.Path) -> None:
     raise InputError(f'--workdir {workdir}: refused, see the first host')
 
 
-def _save(experiment: Experiment, workdir: epath.Path) -> None:
-  record = _record(experiment)
+def _save(
+  experiment: Experiment, record: dict[str, Any], workdir: epath.Path
+) -> None:
   path = workdir / CONFIG_FILE
   if path.exists():
     _compare(read_record(workdir), record, workdir)

@@ -1,4 +1,4 @@
-"""One host that fails ends with its own code, and does not wait for others."""
+"""Hosts that fail, alone or alike, and hosts that are not set up alike."""
 
 import subprocess
 import sys
@@ -16,6 +16,9 @@ jax.distributed.initialize(
   f'localhost:{sys.argv[1]}', 2, int(sys.argv[2]), heartbeat_timeout_seconds=10
 )
 from jax.experimental import multihost_utils
+
+def agree(by_host):
+  hosts.must_agree({'seed': 0, 'batch_size': by_host[jax.process_index()]})
 
 def meet():
   multihost_utils.sync_global_devices('before')
@@ -83,3 +86,19 @@ def test_hosts_that_fail_alike():
     assert code == 3
     assert 'error: a config' in said
     assert seconds < 10
+
+
+def test_hosts_with_different_configs_end_alike():
+  for code, said, seconds in run('(0, 1)', 'agree((64, 32))'):
+    assert code == 3
+    assert 'host 1 (' in said
+    assert 'differs in batch_size: 32 there, 64 elsewhere' in said
+    assert 'seed' not in said
+    assert seconds < 15
+
+
+def test_hosts_with_other_keys_end_alike():
+  other = "hosts.must_agree(({'a': 1}, {'a': 1, 'b': 2})[jax.process_index()])"
+  for code, said, _ in run('(0, 1)', other):
+    assert code == 3
+    assert 'differs in the set of keys' in said

@@ -16,6 +16,7 @@ from tests.scripts import score_test
 ROOT = pathlib.Path(__file__).parents[2]
 README = (ROOT / 'README.md').read_text()
 CONTRIBUTING = (ROOT / 'CONTRIBUTING.md').read_text()
+SLICES = (ROOT / 'tpu_setup' / 'README.md').read_text()
 CONFIGS = sorted(p.stem for p in (ROOT / 'configs').glob('[a-z]*.py'))
 DOCSTRINGS = [importlib.import_module(f'configs.{n}').__doc__ for n in CONFIGS]
 COMMANDS = re.findall(r'`(python [^`]+)`', README)
@@ -55,7 +56,9 @@ def test_overrides_that_documents_show_are_keys():
     name: importlib.import_module(f'configs.{name}').get_config()
     for name in CONFIGS
   }
-  shown = set(re.findall(r'--config\.([\w.]+)=', README + CONTRIBUTING))
+  shown = set(
+    re.findall(r'--config\.([\w.]+)=', README + CONTRIBUTING + SLICES)
+  )
   assert len(shown) >= 6
   for key in shown - {'KEY'}:
     assert any(has(config, key) for config in loaded.values()), key

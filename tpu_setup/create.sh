@@ -1,0 +1,123 @@
+#!/usr/bin/env bash
+# Asks for a TPU slice as a queued resource, and waits until it is ready.
+#
+#   bash tpu_setup/create.sh --name=NAME --project=PROJECT --zone=ZONE \
+#     --topology=v5e-16 --tier=spot --max-hours=24
+#
+#   --topology=T           v4-N, v5e-N, v5p-N, v6e-N
+#   --tier=T               on-demand, spot (preempted at any time) or reserved
+#   --max-hours=H          the slice deletes itself after H hours, counted from
+#                          its start and by itself: nothing here need run. Or
+#                          `none`. Needs roles/tpu.admin for its service account
+#   --wait-minutes=M       60; when it is not ready then, it is deleted again
+#   --no-wait              leaves the request in the queue, M minutes at most
+#   --service-account=A    of the hosts; the project's default where not given
+#   --network=N, --subnetwork=S, --internal-ips
+#   --runtime-version=V    of the hosts; the topology's own where not given
+#   --price=P              per chip and hour: prints what this costs at most
+#   --poll-seconds=S       15; between two looks
+#
+# Each flag may stand in the environment: SLICE_NAME, SLICE_MAX_HOURS, …;
+# DRY_RUN=1 prints the gcloud commands. When it fails or is interrupted, what it
+# had asked for is deleted.
+# shellcheck source=tpu_setup/common.sh
+source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+
+read_flags 'name project zone topology tier max-hours wait-minutes no-wait?
+  service-account network subnetwork internal-ips? runtime-version price
+  poll-seconds' "$@"
+need_names
+need_topology
+need tier max-hours
+: "${FLAG[wait-minutes]:=60}" "${FLAG[poll-seconds]:=15}"
+[[ " $TIERS " == *" ${FLAG[tier]} "* ]] ||
+  fail "--tier=${FLAG[tier]}: choose from $TIERS"
+for flag in wait-minutes poll-seconds; do
+  is_number "${FLAG[$flag]}" || fail "--$flag=${FLAG[$flag]}: give a number"
+done
+[[ "${FLAG[max-hours]}" == none ]] || is_number "${FLAG[max-hours]}" ||
+  fail "--max-hours=${FLAG[max-hours]}: a number of hours, or none"
+[[ -z "${FLAG[price]}" ]] || is_number "${FLAG[price]}" ||
+  fail "--price=${FLAG[price]}: a number, per chip and hour"
+
+request=(--accelerator-type="$ACCELERATOR" --runtime-version="$RUNTIME"
+  --node-id="${FLAG[name]}" --labels=made-by=biobert-jax)
+case "${FLAG[tier]}" in
+  spot) request+=(--spot) ;;
+  reserved) request+=(--reserved) ;;
+esac
+for flag in service-account network subnetwork; do
+  [[ -z "${FLAG[$flag]}" ]] || request+=("--$flag=${FLAG[$flag]}")
+done
+[[ "${FLAG[internal-ips]}" != true ]] || request+=(--internal-ips)
+# The service itself forgets a request that waits longer.
+request+=(--valid-until-duration="$(seconds_of \
+  "$(awk -v m="${FLAG[wait-minutes]}" 'BEGIN { print m / 60 }')")s")
+if [[ "${FLAG[max-hours]}" != none ]]; then
+  request+=(--scopes="$SCOPE"
+    --metadata="slice-name=${FLAG[name]},slice-seconds=$(
+      seconds_of "${FLAG[max-hours]}")"
+    --metadata-from-file="startup-script=$HERE/on_host/guard.sh")
+fi
+
+need_gcloud
+scratch
+state=$(DRY_STATE=NONE slice_state)
+case "$state" in
+  NONE) ;;
+  UNKNOWN) fail "$(reason "$SCRATCH/describe")" ;;
+  *) fail "the name ${FLAG[name]} is taken ($state); choose another --name, or" \
+    'delete that one: bash tpu_setup/delete.sh' ;;
+esac
+
+[[ -z "${FLAG[price]}" || "${FLAG[max-hours]}" == none ]] ||
+  say "$CHIPS chips for ${FLAG[max-hours]} h cost at most $(awk \
+    -v c="$CHIPS" -v h="${FLAG[max-hours]}" -v p="${FLAG[price]}" \
+    'BEGIN { printf "%.2f", c * h * p }')"
+
+undo() {  # undo MESSAGE...: nothing half-made is left running.
+  trap '' INT TERM HUP
+  say "$@"
+  delete_slice && say "deleted ${FLAG[name]} again"
+  exit "$EXIT_BAD_INPUT"
+}
+trap 'undo "interrupted"' INT TERM HUP
+
+if ! queued create "${request[@]}" 2>"$SCRATCH/create"; then
+  why=$(reason "$SCRATCH/create")
+  # Another's slice, made since we looked, is not ours to delete.
+  [[ "$why" == *'is taken'* ]] && fail "$why"
+  state=$(slice_state)
+  [[ "$state" == NONE ]] && fail "$why"
+  undo "$why"
+fi
+if dry; then
+  slice_state >/dev/null
+  exit 0
+fi
+if [[ "${FLAG[no-wait]}" == true ]]; then
+  say "${FLAG[name]} is queued; bash tpu_setup/status.sh shows its state"
+  exit 0
+fi
+
+say "waiting for ${FLAG[name]} ($ACCELERATOR, ${FLAG[tier]})"
+until=$((SECONDS + $(seconds_of \
+  "$(awk -v m="${FLAG[wait-minutes]}" 'BEGIN { print m / 60 }')")))
+last=''
+while :; do
+  state=$(slice_state)
+  [[ "$state" == "$last" ]] || say "${FLAG[name]}: $state"
+  last=$state
+  [[ "$state" == ACTIVE ]] && break
+  if is_gone "$state"; then
+    why=$(queued describe \
+      '--format=value(state.failedData.error.message)' 2>/dev/null || true)
+    undo "${FLAG[name]} is $state${why:+: $why}"
+  fi
+  ((SECONDS < until)) || undo "${FLAG[name]} was not ready after" \
+    "${FLAG[wait-minutes]} minutes ($state); give --wait-minutes more, or" \
+    'another --zone or --tier'
+  sleep "${FLAG[poll-seconds]}" >/dev/null 2>&1 3>&- &
+  wait $!  # A signal is heard at once.
+done
+say "${FLAG[name]} is ready: $CHIPS chips, paid for from now on"
