@@ -1,8 +1,7 @@
 """`python -m biobert_jax COMMAND`: flags, hosts, dispatch.
 
-Standard output ends with one JSON object; logs go to standard error. Exit
-codes: 0 done, 1 failed (run again), 3 wrong config or data, or the folder is
-another run's, 4 diverged, 42 preempted (run again).
+Standard output ends with one JSON object; logs go to standard error. Exits: 0
+done, 1 failed (again), 3 wrong or too large, 4 diverged, 42 preempted (again).
 """
 
 import importlib
@@ -23,40 +22,45 @@ _HELP = """usage: python -m biobert_jax COMMAND [--flag=value ...]
   evaluate  --workdir=DIR --split=test [--config.data.dir=DIR]
   predict   --model=DIR --input=FILE_OR_- --output=OUT --format=FORMAT
   embed     --model=DIR --input=FILE_OR_- --output=OUT.npz --pooling=POOLING
+  preflight --config=configs/NAME.py:VARIANT --topology=v5e-16 [--full --search]
 """
-# Command -> its text flags with defaults; those with None must be given.
-_FLAGS: dict[str, dict[str, str | None]] = {
-  'train': {'workdir': None, 'coordinator': ''},
+# A pod: --multihost; the others only where JAX cannot find them out.
+_POD = {'multihost': False, 'coordinator': '', 'num_hosts': 0, 'host': 0}
+# Command -> its flags with defaults; those with None must be given.
+_FLAGS: dict[str, dict[str, Any]] = {
+  'train': {'workdir': None},
   'evaluate': {'workdir': None, 'split': 'test', 'config.data.dir': ''},
   'predict': {'workdir': '', 'input': None, 'output': None, 'format': 'jsonl'}
   | {'model': '', 'do_lower_case': '', 'keep_entities': ''},
   'embed': {'model': None, 'input': None, 'output': None, 'layers': '-1'}
   | {'pooling': 'mean', 'max_seq_length': '', 'do_lower_case': ''},
+  'preflight': {'topology': [], 'vocab_size': 28_996, 'price': 0.0}
+  | {'full': False, 'search': False, 'hlo': ''},
 }
+_DEFINE: dict[type, Any] = {bool: flags.DEFINE_bool, int: flags.DEFINE_integer}
+_DEFINE |= {str: flags.DEFINE_string, type(None): flags.DEFINE_string}
+_DEFINE |= {float: flags.DEFINE_float, list: flags.DEFINE_multi_string}
 _CONFIG_ERRORS = (flags.Error, AttributeError, KeyError, TypeError, OSError)
 
 
 def _parse(command: str, arguments: Sequence[str]) -> flags.FlagValues:
   """Defines and reads the flags of a command."""
   values = flags.FlagValues()
-  for name, default in _FLAGS[command].items():
-    flags.DEFINE_string(name, default, '', flag_values=values)
-  if command == 'train':
+  pod = _POD if command == 'train' else {}
+  for name, default in (_FLAGS[command] | pod).items():
+    _DEFINE[type(default)](name, default, '', flag_values=values)
+  if command in ('train', 'preflight'):
     # It looks for overrides itself, in `sys.argv` unless told otherwise.
     config_flags.DEFINE_config_file(
       'config', flag_values=values, sys_argv=['', *arguments]
     )
-    # A pod: --multihost; the others only where JAX cannot find them out.
-    flags.DEFINE_bool('multihost', False, '', values)
-    flags.DEFINE_integer('num_hosts', 0, '', flag_values=values)
-    flags.DEFINE_integer('host', 0, '', flag_values=values)
   try:
     _, *stray = values(['', *arguments])
     if stray:
       raise errors.InputError(f'{stray[0]!r} is no flag; is its -- missing?')
     if missing := [f'--{n}' for n in values if values[n].value is None]:
       raise errors.InputError(f'{command} needs {", ".join(missing)}')
-    if command == 'train':
+    if 'config' in values:
       values.config.keys()  # Raises here what kept the file from loading.
   except _CONFIG_ERRORS as error:
     # ml_collections wraps what a config file raises with its traceback.
@@ -67,15 +71,16 @@ def _parse(command: str, arguments: Sequence[str]) -> flags.FlagValues:
   return values
 
 
-def _run(command: str, values: flags.FlagValues) -> dict[str, Any]:
+def _run(command: str, values: flags.FlagValues) -> None:
   # Only now: wrong flags should not wait for JAX.
   hosts = importlib.import_module('biobert_jax.hosts')
   if joins := command == 'train' and bool(values.multihost or values.num_hosts):
     hosts.join(values.coordinator, values.num_hosts, values.host)
   program = getattr(importlib.import_module(f'biobert_jax.{command}'), command)
-  names = ('config', 'workdir') if command == 'train' else _FLAGS[command]
-  arguments = [values[name].value for name in names]
-  return hosts.together(program, *arguments) if joins else program(*arguments)
+  config = [values.config] if 'config' in values else []
+  given = (*config, *(values[name].value for name in _FLAGS[command]))
+  report = hosts.together(program, *given) if joins else program(*given)
+  print(json.dumps(report, ensure_ascii=False))
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -87,12 +92,8 @@ def main(arguments: Sequence[str]) -> int:
   logging.getLogger('biobert_jax').setLevel(logging.INFO)
   # configs/ import each other, whatever the current folder is.
   sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
-
-  def program() -> None:
-    report = _run(arguments[0], _parse(arguments[0], arguments[1:]))
-    print(json.dumps(report, ensure_ascii=False))
-
-  return errors.exit_code_of(program)
+  command, *rest = arguments
+  return errors.exit_code_of(lambda: _run(command, _parse(command, rest)))
 
 
 if __name__ == '__main__':
