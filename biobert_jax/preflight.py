@@ -181,11 +181,9 @@ class _Preflight:
       step = max(least, low // _FINEST // least * least)
       if high is not None and high - low <= step:
         break
-      guess = self._guess(known, limit) // step * step
-      if high is None:
-        guess = max(low + step, guess)
-      elif not low < guess < high:
-        guess = max(low + step, (low + high) // 2 // step * step)
+      guess = max(low + step, self._guess(known, limit) // step * step)
+      if high is not None and guess >= high:
+        guess = max(low + step, (high - 1) // step * step)
       compiled = self.compile({'batch_size': guess * shards})
       known[guess] = compiled.memory
     return {

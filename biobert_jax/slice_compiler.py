@@ -22,6 +22,7 @@ from biobert_jax.slices.topology import Slice
 _ASSIGNMENT = 'after_optimizations-buffer-assignment.txt'
 _PROGRAM = 'after_optimizations.txt'
 _REPORT = 'after_optimizations-memory-usage-report.txt'
+_CHILD = (sys.executable, '-m', compile_step.__name__)
 _POLL_SECONDS = 0.2
 _LIMIT_SECONDS = 3600.0  # The longest seen: 8 minutes, to the very end.
 _LOG, _SHOWN_LINES = 'log.txt', 20
@@ -108,7 +109,7 @@ def compile_for(
   began = time.monotonic()
   with (folder / _LOG).open('w') as log:
     child = subprocess.Popen(
-      [sys.executable, '-m', compile_step.__name__],
+      _CHILD,
       stdin=subprocess.PIPE,
       stdout=log,
       stderr=log,
