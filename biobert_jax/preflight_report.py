@@ -48,6 +48,7 @@ def row_of(
     'topology': slice_.name,
     'chips': slice_.chips,
     'hosts': slice_.hosts,
+    'vocab_size': compiled.vocab_size,
     'batch_size': config.batch_size,
     'rows_per_chip': config.batch_size * config.mesh.model // slice_.chips,
     'fits': memory.total <= limit,

@@ -19,7 +19,7 @@ COLLECTIVES = (
 # another instruction began.
 _FREE = {
   *('parameter', 'constant', 'tuple', 'get-tuple-element', 'bitcast'),
-  *('while', 'conditional', 'call', 'after-all', 'partition-id', 'iota'),
+  *('while', 'conditional', 'call', 'after-all', 'partition-id'),
   *('replica-id', 'opt-barrier', 'async-update'),
 }
 # Custom calls that only name memory: XLA:TPU's own.
@@ -301,8 +301,8 @@ def _written(
     operands = sum(
       len(computation.instructions[n].arrays) for n in one.operands
     )
-    results = [a for a in one.arrays[operands:] if a.dims]
-    return _in_hbm(tuple(results))
+    # Of no dimensions: the context.
+    return _in_hbm(tuple(a for a in one.arrays[operands:] if a.dims))
   scope = computation if inner is None else inner
   result = one if inner is None else inner.root
   results = [result]
