@@ -8,7 +8,10 @@ its runtime may abort. Reads one JSON object from standard input, see
 
 import contextlib
 import json
+import os
 import sys
+import threading
+import time
 from typing import Any
 
 import jax
@@ -23,6 +26,7 @@ from biobert_jax.training import sharding, state
 
 FAILURE, SHAPES, DONE = 'failure.json', 'shapes.json', 'done.json'
 PROGRAM = 'compiled.txt'
+_LOOK_SECONDS = 0.5
 
 
 def compile_step(request: dict[str, Any]) -> None:
@@ -31,7 +35,8 @@ def compile_step(request: dict[str, Any]) -> None:
   Args:
     request: 'config', as JSON; 'topology', what the TPU's runtime calls the
       slice; 'vocab_size' and 'labels', see `experiment.without_data`;
-      'folder', where the compiler writes what it did.
+      'folder', where the compiler writes what it did; 'parent', the process
+      that waits for it.
   """
   config, folder = ConfigDict(request['config']), request['folder']
   slice_ = topologies.get_topology_desc(platform='tpu', **request['topology'])
@@ -66,9 +71,19 @@ def _write(folder: str, name: str, value: dict[str, Any]) -> None:
   experiments.write_text(epath.Path(folder) / name, json.dumps(value))
 
 
+def leave_with(parent: int) -> None:
+  """Ends this process when its parent is gone: nobody waits for it then."""
+  while os.getppid() == parent:
+    time.sleep(_LOOK_SECONDS)
+  os._exit(EXIT_FAILED)
+
+
 def main() -> int:
   """Compiles what standard input asks for; returns the exit code."""
   request = json.loads(sys.stdin.read())
+  # From the request: by now it may be gone already.
+  parent = (request['parent'],)
+  threading.Thread(target=leave_with, args=parent, daemon=True).start()
   try:
     compile_step(request)
   except InputError as error:

@@ -105,6 +105,7 @@ def compile_for(
     'vocab_size': vocab_size,
     'labels': labels,
     'folder': str(folder),
+    'parent': os.getpid(),
   }
   began = time.monotonic()
   with (folder / _LOG).open('w') as log:

@@ -1,6 +1,7 @@
 """What is compiled without data is what a run with data compiles."""
 
 import json
+import os
 import types
 
 import jax
@@ -40,6 +41,7 @@ def request(config, folder, vocab_size, labels=()):
     'vocab_size': vocab_size,
     'labels': labels,
     'folder': str(folder),
+    'parent': os.getppid(),
   }
 
 
@@ -101,6 +103,17 @@ def test_failures_are_written_down(tmp_path, captured, monkeypatch, capsys):
     EXIT_FAILED,
     {'compiler': 'RESOURCE_EXHAUSTED: too large'},
   )
+
+
+def test_it_goes_when_nobody_waits_for_it_any_more(monkeypatch):
+  parents = iter([7, 7, 1])
+  monkeypatch.setattr(compile_step, '_LOOK_SECONDS', 0.0)
+  monkeypatch.setattr(os, 'getppid', lambda: next(parents))
+  ended = []
+  monkeypatch.setattr(os, '_exit', ended.append)
+  compile_step.leave_with(7)
+  assert ended == [EXIT_FAILED]
+  assert next(parents, None) is None
 
 
 def test_a_host_s_devices_bound_the_model_axis():

@@ -297,12 +297,11 @@ def _written(
   if one.opcode == 'copy-start':
     return _in_hbm(one.arrays[:1])
   if one.opcode.endswith('-start'):
-    # ((operands), results, context): results are what the operands are not.
-    operands = sum(
-      len(computation.instructions[n].arrays) for n in one.operands
-    )
-    # Of no dimensions: the context.
-    return _in_hbm(tuple(a for a in one.arrays[operands:] if a.dims))
+    # (operands, results, context), or of an all-reduce the results alone.
+    count = sum(len(computation.instructions[n].arrays) for n in one.operands)
+    after = one.arrays[count:] or one.arrays
+    # What has no dimensions is the context.
+    return _in_hbm(tuple(a for a in after if a.dims))
   scope = computation if inner is None else inner
   result = one if inner is None else inner.root
   results = [result]

@@ -182,6 +182,16 @@ def test_copies_that_run_beside_count_once():
   assert account(entry).hbm_bytes == 1024 + 1024
 
 
+def test_a_message_that_runs_beside_reads_and_writes():
+  entry = (
+    '  %a = f32[256]{0} parameter(0)\n'
+    '  %s = f32[256]{0} all-reduce-start(%a), replica_groups={{0,1}}, '
+    'to_apply=%sum\n'
+    '  ROOT %d = f32[256]{0} all-reduce-done(%s)\n'
+  )
+  assert account(entry).hbm_bytes == 1024 + 1024
+
+
 def test_slices_that_run_beside_count_once():
   others = FUSED.replace('%f (', '%async (').replace(
     'dynamic-slice(%p0, %p1), dynamic_slice_sizes={16}',
