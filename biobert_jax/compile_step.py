@@ -62,8 +62,8 @@ def compile_step(request: dict[str, Any]) -> None:
   # Only the finished program says how many cycles the compiler reckons with.
   # JAX cannot read back what the compiler makes of v5p and v6e.
   with contextlib.suppress(jax.errors.JaxRuntimeError):
-    text = compiled.as_text()
-    experiments.write_text(epath.Path(folder) / PROGRAM, text)
+    if text := compiled.as_text():
+      experiments.write_text(epath.Path(folder) / PROGRAM, text)
   _write(folder, DONE, {})
 
 
