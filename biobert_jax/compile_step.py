@@ -22,10 +22,11 @@ from ml_collections import ConfigDict
 from biobert_jax import experiment as experiments
 from biobert_jax import run
 from biobert_jax.errors import EXIT_DONE, EXIT_FAILED, InputError
+from biobert_jax.models.flops import training_flops
 from biobert_jax.training import sharding, state
 
-FAILURE, SHAPES, DONE = 'failure.json', 'shapes.json', 'done.json'
-PROGRAM = 'compiled.txt'
+# What it leaves in the folder, besides what the compiler does.
+MODEL, FAILURE, PROGRAM = 'model.json', 'failure.json', 'compiled.txt'
 _LOOK_SECONDS = 0.5
 
 
@@ -54,7 +55,10 @@ def compile_step(request: dict[str, Any]) -> None:
   _, optimizer = run.make_optimizer(config, plan)
   shapes = module.shapes_of(config, config.batch_size)
   step = run.step_of(config, experiment.task, optimizer, mesh, shapes)
-  _write(folder, SHAPES, {'vocab_size': bert.vocab_size, 'devices': mesh.size})
+  predictions = config.masking.max_predictions if 'masking' in config else 0
+  flops = training_flops(bert, config.data.max_seq_length, predictions)
+  model = {'vocab_size': bert.vocab_size, 'flops_of_row': flops}
+  _write(folder, MODEL, model)
   lowered = state.lower_train_step(*step.lowering)
   compiled = lowered.compile(
     compiler_options={'xla_dump_to': folder, 'xla_dump_hlo_as_text': True}
@@ -64,7 +68,6 @@ def compile_step(request: dict[str, Any]) -> None:
   with contextlib.suppress(jax.errors.JaxRuntimeError):
     if text := compiled.as_text():
       experiments.write_text(epath.Path(folder) / PROGRAM, text)
-  _write(folder, DONE, {})
 
 
 def _write(folder: str, name: str, value: dict[str, Any]) -> None:

@@ -6,8 +6,6 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from biobert_jax.models.config import BertConfig
-from biobert_jax.models.flops import training_flops
 from biobert_jax.slice_compiler import Compiled
 from biobert_jax.slices import roofline
 from biobert_jax.slices.topology import Slice
@@ -42,7 +40,7 @@ def row_of(
   limit = slice_.chip.hbm_bytes
   peak = peak_flops(slice_.chip.kind)
   assert peak is not None
-  flops = _model_flops(config, compiled.vocab_size) / slice_.chips
+  flops = config.batch_size * compiled.flops_of_row / slice_.chips
   bounds = roofline.bounds_of(account, slice_, peak)
   row = {
     'topology': slice_.name,
@@ -90,14 +88,6 @@ def row_of(
 
 def _pieces(config: ConfigDict) -> int:
   return int(config.batch_size * config.data.max_seq_length)
-
-
-def _model_flops(config: ConfigDict, vocab_size: int) -> float:
-  sizes = {k: v for k, v in config.model.items() if v is not None}
-  predictions = config.masking.max_predictions if 'masking' in config else 0
-  bert = BertConfig(vocab_size=vocab_size, **sizes)
-  length = config.data.max_seq_length
-  return config.batch_size * training_flops(bert, length, predictions)
 
 
 def _of_run(

@@ -48,6 +48,7 @@ class Compiled:
     cycles: of its longest unit that the compiler reckons with, in a step; None
       unless it compiled to the end.
     vocab_size: pieces of the vocabulary.
+    flops_of_row: that a row costs by the model's own count.
     seconds: that it took.
   """
 
@@ -55,6 +56,7 @@ class Compiled:
   account: accounts.Account
   cycles: int | None
   vocab_size: int
+  flops_of_row: float
   seconds: float
 
 
@@ -159,9 +161,6 @@ def _find(folder: pathlib.Path, ending: str) -> pathlib.Path | None:
 
 def _read(slice_: Slice, folder: pathlib.Path, seconds: float) -> Compiled:
   """What lies in the folder."""
-  vocab_size = 0
-  if (path := folder / compile_step.SHAPES).exists():
-    vocab_size = json.loads(path.read_text())['vocab_size']
   failure: dict[str, Any] = {}
   if (path := folder / compile_step.FAILURE).exists():
     failure = json.loads(path.read_text())
@@ -180,4 +179,5 @@ def _read(slice_: Slice, folder: pathlib.Path, seconds: float) -> Compiled:
   cycles = None
   if (path := folder / compile_step.PROGRAM).exists():
     cycles = accounts.cycles_of(hlo.parse(path.read_text()))
-  return Compiled(held, account, cycles, vocab_size, seconds)
+  model = json.loads((folder / compile_step.MODEL).read_text())
+  return Compiled(held, account, cycles, seconds=seconds, **model)

@@ -76,8 +76,10 @@ def test_shapes_and_layout_are_those_of_a_run(task, tmp_path, captured):
   assert mesh_there == mesh
   assert shardings == expected.shardings
   assert arguments == expected.arguments
-  done = json.loads((tmp_path / compile_step.SHAPES).read_text())
-  assert done == {'vocab_size': opened.tokenizer.vocab_size, 'devices': 8}
+  said = json.loads((tmp_path / compile_step.MODEL).read_text())
+  assert said['vocab_size'] == opened.tokenizer.vocab_size
+  meter = run.meter(opened, rows)
+  assert said['flops_of_row'] * config.batch_size == meter.flops
   assert (tmp_path / compile_step.PROGRAM).read_text() == 'program'
 
 

@@ -31,7 +31,7 @@ if 'stays' in os.environ['THEN']:
   time.sleep(600)
 """
 WRITTEN = {
-  'shapes.json': '{"vocab_size": 100, "devices": 16}',
+  'model.json': '{"vocab_size": 100, "flops_of_row": 7.0}',
   'm.after_optimizations-buffer-assignment.txt': memory_test.ASSIGNMENT,
   'm.after_optimizations.txt': PROGRAM,
   'm.after_optimizations-memory-usage-report.txt': memory_test.REPORT,
@@ -64,7 +64,7 @@ def test_it_is_ended_once_memory_is_known(tmp_path, monkeypatch):
   assert is_gone(tmp_path)
   assert found.memory.total == 10344
   assert found.account.hbm_bytes == 2048
-  assert (found.cycles, found.vocab_size) == (None, 100)
+  assert (found.cycles, found.vocab_size, found.flops_of_row) == (None, 100, 7)
   asked = json.loads((tmp_path / 'asked.json').read_text())
   assert asked['topology'] == SLICE.description | {
     'chips_per_host_bounds': [2, 2, 1]
