@@ -11,10 +11,12 @@ import importlib
 import json
 import os
 import pathlib
+import subprocess
+import sys
 
 import pytest
 
-from biobert_jax import preflight
+from biobert_jax import preflight, slice_compiler
 
 VARIABLE = 'BIOBERT_LIBTPU'
 LIBTPU = os.environ.get(VARIABLE, '')
@@ -88,3 +90,27 @@ def test_a_step_that_is_too_large_is_refused_with_what_helps(
   row = json.loads(capsys.readouterr().out.splitlines()[0])
   assert row['hbm']['total'] > row['hbm']['limit']
   assert any(tried['fits'] for tried in row['remedies'])
+
+
+SLICES = """
+from jax.experimental import topologies
+from biobert_jax.slices import topology
+for name in topology.names():
+  one = topology.slice_of(name)
+  found = topologies.get_topology_desc(platform='tpu', **one.description)
+  hosts = len({device.process_index for device in found.devices})
+  kind = found.devices[0].device_kind
+  assert (len(found.devices), hosts) == (one.chips, one.hosts), name
+  assert kind == one.chip.kind, name
+"""
+
+
+@needs_libtpu
+def test_every_slice_has_the_chips_and_hosts_that_the_compiler_gives_it(
+  monkeypatch,
+):
+  monkeypatch.syspath_prepend(LIBTPU)
+  environment = slice_compiler._environment()
+  child = (sys.executable, '-c', SLICES)
+  done = subprocess.run(child, env=environment, capture_output=True, text=True)
+  assert done.returncode == 0, done.stderr
