@@ -76,22 +76,6 @@ def test_a_batch_that_the_slice_cannot_share_is_refused(monkeypatch):
     preflight.preflight(config, ['v5e-32'], 28_996, 0.0, False, False, '')
 
 
-@needs_libtpu
-def test_a_step_that_is_too_large_is_refused_with_what_helps(
-  monkeypatch, capsys
-):
-  """Rows that no chip holds at once, two layers of 128."""
-  monkeypatch.syspath_prepend(LIBTPU)
-  module = importlib.import_module('configs.pretrain_biobert_v1_1_pubmed')
-  config = module.get_config('tiny')
-  config.batch_size = 4 * 8192
-  with pytest.raises(ValueError, match=r'v5e-4; with --config\.\S+ it does'):
-    preflight.preflight(config, ['v5e-4'], 28_996, 0.0, False, False, '')
-  row = json.loads(capsys.readouterr().out.splitlines()[0])
-  assert row['hbm']['total'] > row['hbm']['limit']
-  assert any(tried['fits'] for tried in row['remedies'])
-
-
 SLICES = """
 from jax.experimental import topologies
 from biobert_jax.slices import topology
