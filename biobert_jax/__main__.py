@@ -1,8 +1,7 @@
 """`python -m biobert_jax COMMAND`: flags, hosts, dispatch.
 
-Standard output ends with one JSON object; logs go to standard error. Exit
-codes: 0 done, 1 failed (run again), 3 wrong config or data, or the folder is
-another run's, 4 diverged, 42 preempted (run again).
+Standard output ends with one JSON object; logs go to standard error. Exits: 0
+done, 1 failed (again), 3 wrong or too large, 4 diverged, 42 preempted (again).
 """
 
 import importlib
@@ -18,9 +17,11 @@ from ml_collections import config_flags
 
 from biobert_jax import errors
 
-# Command -> its text flags with defaults; those with None must be given.
-_FLAGS: dict[str, dict[str, str | None]] = {
-  'train': {'workdir': None},  # With --config=FILE.py:SIZE, as the next.
+# A pod: --multihost; the others only where JAX cannot find them out.
+_POD = {'multihost': False, 'coordinator': '', 'num_hosts': 0, 'host': 0}
+# Command -> its flags with defaults; those with None must be given.
+_FLAGS: dict[str, dict[str, Any]] = {
+  'train': {'workdir': None},  # With --config=FILE.py:SIZE, as _CONFIGURED.
   'protocol': {'workdir': None, 'grid': '', 'seeds': '1', 'folds': ''}
   | {'stack': 'auto', 'corpus': ''},
   'table': {'workdirs': None, 'output': None},
@@ -29,27 +30,27 @@ _FLAGS: dict[str, dict[str, str | None]] = {
   | {'model': '', 'do_lower_case': '', 'keep_entities': '', 'pipeline': ''},
   'embed': {'model': None, 'input': None, 'output': None, 'layers': '-1'}
   | {'pooling': 'mean', 'max_seq_length': '', 'do_lower_case': ''},
+  'preflight': {'topology': [], 'vocab_size': 28_996, 'price': 0.0}
+  | {'full': False, 'search': False, 'hlo': ''},
 }
-_CONFIGURED = ('train', 'protocol')
+_CONFIGURED = ('train', 'protocol', 'preflight')
+_DEFINE: dict[type, Any] = {bool: flags.DEFINE_bool, int: flags.DEFINE_integer}
+_DEFINE |= {str: flags.DEFINE_string, type(None): flags.DEFINE_string}
+_DEFINE |= {float: flags.DEFINE_float, list: flags.DEFINE_multi_string}
 _CONFIG_ERRORS = (flags.Error, AttributeError, KeyError, TypeError, OSError)
 
 
 def _parse(command: str, arguments: Sequence[str]) -> flags.FlagValues:
   """Defines and reads the flags of a command."""
   values = flags.FlagValues()
-  for name, default in _FLAGS[command].items():
-    flags.DEFINE_string(name, default, '', flag_values=values)
+  pod = _POD if command == 'train' else {}
+  for name, default in (_FLAGS[command] | pod).items():
+    _DEFINE[type(default)](name, default, '', flag_values=values)
   if command in _CONFIGURED:
     # It looks for overrides itself, in `sys.argv` unless told otherwise.
     config_flags.DEFINE_config_file(
       'config', flag_values=values, sys_argv=['', *arguments]
     )
-  if command == 'train':
-    # A pod: --multihost; the others only where JAX cannot find them out.
-    flags.DEFINE_bool('multihost', False, '', values)
-    flags.DEFINE_string('coordinator', '', '', values)
-    for name in ('num_hosts', 'host'):
-      flags.DEFINE_integer(name, 0, '', flag_values=values)
   try:
     _, *stray = values(['', *arguments])
     if stray:
@@ -67,33 +68,32 @@ def _parse(command: str, arguments: Sequence[str]) -> flags.FlagValues:
   return values
 
 
-def _run(command: str, values: flags.FlagValues) -> dict[str, Any]:
+def _run(command: str, values: flags.FlagValues) -> None:
   # Only now: wrong flags should not wait for JAX.
   hosts = importlib.import_module('biobert_jax.hosts')
   if joins := command == 'train' and bool(values.multihost or values.num_hosts):
     hosts.join(values.coordinator, values.num_hosts, values.host)
   program = getattr(importlib.import_module(f'biobert_jax.{command}'), command)
-  names = ['config'] * (command in _CONFIGURED) + [*_FLAGS[command]]
-  arguments = [values[name].value for name in names]
-  return hosts.together(program, *arguments) if joins else program(*arguments)
+  config = [values.config] if command in _CONFIGURED else []
+  given = (*config, *(values[name].value for name in _FLAGS[command]))
+  report = hosts.together(program, *given) if joins else program(*given)
+  print(json.dumps(report, ensure_ascii=False))
 
 
 def main(arguments: Sequence[str]) -> int:
   """Runs a command; returns its exit code."""
   if not arguments or arguments[0] not in _FLAGS:
-    known = ''.join(f'  {n:8} --{" --".join(_FLAGS[n])}\n' for n in _FLAGS)
-    sys.stderr.write(f'python -m biobert_jax COMMAND --flag=value ...\n{known}')
+    sys.stderr.write('usage: python -m biobert_jax COMMAND --flag=value ...\n')
+    for name, defaults in _FLAGS.items():
+      names = ['config'] * (name in _CONFIGURED) + [*defaults]
+      sys.stderr.write(f'  {name:9} --{" --".join(names)}\n')
     return 0 if arguments in (['-h'], ['--help']) else errors.EXIT_BAD_INPUT
   logging.basicConfig(format='[%(asctime)s] %(message)s', datefmt='%H:%M:%S')
   logging.getLogger('biobert_jax').setLevel(logging.INFO)
   # configs/ import each other, whatever the current folder is.
   sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
-
-  def program() -> None:
-    report = _run(arguments[0], _parse(arguments[0], arguments[1:]))
-    print(json.dumps(report, ensure_ascii=False))
-
-  return errors.exit_code_of(program)
+  command, *rest = arguments
+  return errors.exit_code_of(lambda: _run(command, _parse(command, rest)))
 
 
 if __name__ == '__main__':

@@ -20,6 +20,7 @@ from jax.experimental import multihost_utils
 from ml_collections import ConfigDict
 
 from biobert_jax import hosts
+from biobert_jax.data.vocabulary import SPECIALS
 from biobert_jax.data.wordpiece import WordPieceTokenizer, check_vocab_size
 from biobert_jax.errors import InputError
 from biobert_jax.interchange.folder import sha256
@@ -124,6 +125,33 @@ def from_config(config: ConfigDict) -> Experiment:
   labels = dataset.labels
   task = module.task_of(config, bert, labels, tokenizer)
   return Experiment(config, bert, tokenizer, dataset, labels, task, init_from)
+
+
+def without_data(
+  config: ConfigDict, vocab_size: int, labels: tuple[str, ...]
+) -> Experiment:
+  """What a run computes, without its corpus: enough to compile its steps.
+
+  Args:
+    config: an experiment of `configs/` that `validate` has passed.
+    vocab_size: pieces of the vocabulary, where the config names none.
+    labels: that the corpus would have; their number counts.
+
+  Returns:
+    The experiment, without a dataset.
+
+  Raises:
+    InputError: what is wrong, where, and the remedy.
+  """
+  init_from = open_source(config.init_from) if config.init_from else None
+  if init_from is not None or config.vocab.path:
+    tokenizer = _tokenizer(config, init_from)
+  else:
+    names = (f'A{i}' for i in range(vocab_size - len(SPECIALS)))
+    tokenizer = WordPieceTokenizer((*SPECIALS, *names), do_lower_case=False)
+  bert = _architecture(config, tokenizer, init_from)
+  task = TASKS[config.task].task_of(config, bert, labels, tokenizer)
+  return Experiment(config, bert, tokenizer, None, labels, task, init_from)
 
 
 def validate(config: ConfigDict) -> None:

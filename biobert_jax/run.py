@@ -8,7 +8,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -22,9 +22,9 @@ from biobert_jax.errors import DivergedError, InputError, PreemptedError
 from biobert_jax.experiment import Experiment, is_first_host
 from biobert_jax.interchange.select import select
 from biobert_jax.models import parameters
-from biobert_jax.tasks.task import Rows, Scored
+from biobert_jax.tasks.task import Rows, Scored, Task
 from biobert_jax.throughput import Meter
-from biobert_jax.training import metric_writer, optimizer, sharding
+from biobert_jax.training import metric_writer, optimizer, sharding, state
 from biobert_jax.training.state import StepOptions, TrainState
 
 _log = logging.getLogger(__name__)
@@ -113,14 +113,18 @@ def optimizer_at(
   )
 
 
-def step_options(config: ConfigDict) -> StepOptions:
+def step_options(config: ConfigDict, platform: str) -> StepOptions:
   """How the steps of a config are taken.
 
+  Args:
+    config: the experiment.
+    platform: that the step will run on: 'cpu', 'tpu', ….
+
   Raises:
-    InputError: a sum of gradients that this machine cannot do.
+    InputError: a sum of gradients that it cannot do.
   """
   reduce_dtype = config.compute.reduce_dtype
-  if reduce_dtype != 'float32' and jax.default_backend() == 'cpu':
+  if reduce_dtype != 'float32' and platform == 'cpu':
     raise InputError(
       f'compute.reduce_dtype is {reduce_dtype}, which XLA cannot sum on a CPU; '
       'use --config.compute.reduce_dtype=float32'
@@ -190,15 +194,70 @@ def replace(params: Any, arrays: dict[str, np.ndarray]) -> Any:
   return jax.tree_util.tree_map_with_path(leaf, params)
 
 
-def abstract_arguments(
-  state: TrainState, rows: Rows, batch_size: int, key: jax.Array
-) -> tuple[Any, ...]:
-  """Shapes of a training step's arguments."""
+class Step(NamedTuple):
+  """A training step by its shapes, before it is compiled.
+
+  Attributes:
+    abstract: shapes of the state.
+    shardings: how the state lies on the mesh.
+    train_step: the pure step.
+    mesh: where it runs.
+    arguments: shapes of the state, the batch and the key.
+  """
+
+  abstract: TrainState
+  shardings: TrainState
+  train_step: Callable[..., Any]
+  mesh: jax.sharding.Mesh
+  arguments: tuple[Any, ...]
+
+  @property
+  def lowering(self) -> tuple[Any, ...]:
+    """What `state.compile_train_step` takes."""
+    return self.train_step, self.mesh, self.shardings, self.arguments
+
+
+def step_of(
+  config: ConfigDict,
+  task: Task,
+  optimizer: optax.GradientTransformation,
+  mesh: jax.sharding.Mesh,
+  shapes: dict[str, tuple[int, ...]],
+) -> Step:
+  """The training step of a config on a mesh, which need not exist here.
+
+  Args:
+    config: the experiment.
+    task: its pure half.
+    optimizer: see `make_optimizer`.
+    mesh: devices, or descriptions of them.
+    shapes: of the arrays of a global batch.
+
+  Returns:
+    The step.
+
+  Raises:
+    InputError: a layout or a sum that these devices cannot do.
+  """
+  options = step_options(config, mesh.devices.flat[0].platform)
+  # Shapes first, so that parameters are born sharded.
+  abstract = state.abstract_state(task.init, optimizer)
+  specs = sharding.param_specs(abstract.params, config.mesh.strategy, mesh)
+  shardings = sharding.shardings(
+    state.state_specs(abstract, optimizer, specs), mesh
+  )
   batch = {
     name: jax.ShapeDtypeStruct(shape, np.int32)
-    for name, shape in rows.feature_shapes(batch_size).items()
+    for name, shape in shapes.items()
   }
-  return state, batch, jax.eval_shape(lambda: key)
+  key = jax.eval_shape(lambda: step_key(config))
+  train_step = state.make_train_step(task, optimizer, mesh, specs, options)
+  return Step(abstract, shardings, train_step, mesh, (abstract, batch, key))
+
+
+def step_key(config: ConfigDict) -> jax.Array:
+  """The key that every step folds its number into."""
+  return jax.random.key(config.seed, impl=config.compute.rng)
 
 
 class Stop:

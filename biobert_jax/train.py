@@ -57,16 +57,13 @@ def train(config: ConfigDict, workdir: str) -> dict[str, Any]:
   train_rows = rows[data.train_split]
   plan = run.Plan.of(config, train_rows.num_rows)
   rate, optimizer = run.make_optimizer(config, plan)
-  options = run.step_options(config)
 
-  # Model and state: shapes first, so that parameters are born sharded.
-  abstract = state.abstract_state(task.init, optimizer)
-  specs = sharding.param_specs(abstract.params, strategy, mesh)
-  shardings = sharding.shardings(
-    state.state_specs(abstract, optimizer, specs), mesh
-  )
+  # Model, state and step, by their shapes.
+  shapes = train_rows.feature_shapes(config.batch_size)
+  plan_of_step = run.step_of(config, task, optimizer, mesh, shapes)
+  abstract, shardings = plan_of_step.abstract, plan_of_step.shardings
   weights = run.load_weights(experiment, abstract.params)
-  key = jax.random.key(config.seed, impl=config.compute.rng)
+  key = run.step_key(config)
   experiments.save(experiment, folder)
   run.say_counts(dataset.counts)
 
@@ -88,12 +85,7 @@ def train(config: ConfigDict, workdir: str) -> dict[str, Any]:
 
     # Steps, compiled once, before the first batch is spent.
     train_step = watch.interruptible(
-      lambda: state.compile_train_step(
-        state.make_train_step(task, optimizer, mesh, specs, options),
-        mesh,
-        shardings,
-        run.abstract_arguments(abstract, train_rows, config.batch_size, key),
-      )
+      lambda: state.compile_train_step(*plan_of_step.lowering)
     )
     evaluator = watch.interruptible(
       lambda: evaluation.Evaluator(

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes the virtual environments that the other scripts run in.
 #
-#   bash scripts/setup_env.sh [run|dev|peers|beam]
+#   bash scripts/setup_env.sh [run|dev|peers|beam|tpu]
 #
 #   run    .venv with requirements.txt (the default)
 #   dev    the same, with tests/requirements.txt
@@ -9,6 +9,8 @@
 #          systems to compare with, kept apart so that neither meets the other
 #   beam   .venv/beam with scripts/requirements-beam.txt, for corpora on many
 #          machines (scripts/prepare_corpus_beam.py)
+#   tpu    .venv/tpu with tests/tpu/requirements.txt: the TPU's compiler alone,
+#          beside .venv, for tests of what it makes of a step
 #
 # Installs again only when a file of requirements has changed. PYTHON names the
 # interpreter to build on (default: python3.11).
@@ -97,5 +99,10 @@ case "${1:-run}" in
     make_venv .venv/beam
     install .venv/beam scripts/requirements-beam.txt
     ;;
-  *) fail "unknown environment '$1': run, dev, peers or beam." ;;
+  tpu)
+    make_venv .venv
+    make_venv .venv/tpu
+    install .venv/tpu tests/tpu/requirements.txt
+    ;;
+  *) fail "unknown environment '$1': run, dev, peers, beam or tpu." ;;
 esac

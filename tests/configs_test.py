@@ -1,6 +1,7 @@
 """Every experiment x variant loads, and its model can be built."""
 
 import importlib
+import json
 import pathlib
 import re
 
@@ -140,3 +141,24 @@ def test_a_misspelt_key_is_refused():
   config = load('quickstart', 'tiny')
   with pytest.raises(AttributeError, match='learning_rate'):
     config.optim.learning_rat = 1e-5
+
+
+STEPS = sorted((ROOT / 'tests' / 'tpu').glob('*.jsonl'))
+
+
+@pytest.mark.parametrize('path', STEPS, ids=[path.stem for path in STEPS])
+def test_what_a_slice_needs_is_what_preflight_said(path):
+  """The table of the docstring, line by line; tests/tpu compiles it again."""
+  doc = importlib.import_module(f'configs.{path.stem}').__doc__
+  lines = map(json.loads, path.read_text().splitlines())
+  rows = [row for row in lines if 'topology' in row]
+  assert rows
+  for row in rows:
+    hbm, sent = row['hbm'], sum(m['bytes'] for m in row['collectives'])
+    cells = (
+      *(row['topology'], row['rows_per_chip']),
+      *(f'{hbm["total"] / 1e9:.2f}', f'{hbm["limit"] / 1e9:.1f}'),
+      *(f'{row["hbm_traffic"] / 1e9:.1f} GB', f'{sent / 1e6:.1f} MB'),
+      f'{1e3 * row["seconds"]["step"]:.1f} ms',
+    )
+    assert ' '.join(map(str, cells)) in ' '.join(doc.split()), cells

@@ -65,6 +65,31 @@ _PAIR_POSITIONS = 64  # Of a row for each pair that it may have.
 _LEAST_LENGTH = PAIR_SPECIALS + 2
 
 
+def feature_shapes(
+  batch_size: int, max_seq_length: int, max_pairs: int
+) -> dict[str, tuple[int, ...]]:
+  """Name and shape of what the device gets of a batch, all int32.
+
+  Args:
+    batch_size: B, rows of a batch.
+    max_seq_length: L, pieces of a row.
+    max_pairs: P, of a row.
+
+  Returns:
+    input_ids, segment_ids (0: A, 1: B), position_ids (from 0 in each pair),
+    sequence_ids (0: padding, 1, 2, ...: the pair), all [B, L]; cls_positions
+    (0 where there is no pair) and next_sentence_labels (0: next, 1: random,
+    -1: none), [B, P]; and row_ids, [B].
+  """
+  names = ('input_ids', 'segment_ids', 'position_ids', 'sequence_ids')
+  shapes: dict[str, tuple[int, ...]] = {}
+  shapes |= dict.fromkeys(names, (batch_size, max_seq_length))
+  shapes['cls_positions'] = (batch_size, max_pairs)
+  shapes['next_sentence_labels'] = (batch_size, max_pairs)
+  shapes['row_ids'] = (batch_size,)
+  return shapes
+
+
 class PretrainingRows:
   """Rows of sentence pairs, not masked; safe in several threads."""
 
@@ -148,24 +173,8 @@ class PretrainingRows:
     return self.num_blocks * self.block_rows
 
   def feature_shapes(self, batch_size: int) -> dict[str, tuple[int, ...]]:
-    """Name and shape of what the device gets, all int32.
-
-    Args:
-      batch_size: B, rows of a batch.
-
-    Returns:
-      input_ids, segment_ids (0: A, 1: B), position_ids (from 0 in each pair),
-      sequence_ids (0: padding, 1, 2, ...: the pair), all [B, L]; cls_positions
-      (0 where there is no pair) and next_sentence_labels (0: next, 1: random,
-      -1: none), [B, P]; and row_ids, [B].
-    """
-    names = ('input_ids', 'segment_ids', 'position_ids', 'sequence_ids')
-    shapes: dict[str, tuple[int, ...]] = {}
-    shapes |= dict.fromkeys(names, (batch_size, self.max_seq_length))
-    shapes['cls_positions'] = (batch_size, self.max_pairs)
-    shapes['next_sentence_labels'] = (batch_size, self.max_pairs)
-    shapes['row_ids'] = (batch_size,)
-    return shapes
+    """Name and shape of what the device gets, all int32."""
+    return feature_shapes(batch_size, self.max_seq_length, self.max_pairs)
 
   def train_batch(
     self, step: int, batch_size: int, host: int = 0, hosts: int = 1

@@ -13,7 +13,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from biobert_jax.data import ner as corpus
-from biobert_jax.data import windows
+from biobert_jax.data import packing, windows
 from biobert_jax.data.packing import PackedRows
 from biobert_jax.data.vocabulary import build_vocabulary
 from biobert_jax.data.wordpiece import WordPieceTokenizer
@@ -106,6 +106,13 @@ def dataset_of(
 ) -> 'NerDataset':
   """The corpus of an experiment."""
   return NerDataset(config, tokenizer, labels, splits)
+
+
+def shapes_of(
+  config: ConfigDict, batch_size: int
+) -> dict[str, tuple[int, ...]]:
+  """Shapes of a batch, without the corpus that it is drawn from."""
+  return packing.feature_shapes(batch_size, config.data.max_seq_length)
 
 
 class NerDataset:

@@ -17,7 +17,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from biobert_jax.data import shards
-from biobert_jax.data.pretraining import PretrainingRows
+from biobert_jax.data.pretraining import PretrainingRows, feature_shapes
 from biobert_jax.data.shard_tokenizer import read_tokenizer
 from biobert_jax.data.tf_examples import TfExampleRows
 from biobert_jax.data.wordpiece import WordPieceTokenizer
@@ -226,6 +226,14 @@ def _folder(config: ConfigDict) -> pathlib.Path:
       'scripts/prepare_corpus.py wrote'
     )
   return pathlib.Path(config.data.dir).expanduser()
+
+
+def shapes_of(
+  config: ConfigDict, batch_size: int
+) -> dict[str, tuple[int, ...]]:
+  """Shapes of a batch, without the corpus that it is drawn from."""
+  data = config.data
+  return feature_shapes(batch_size, data.max_seq_length, data.max_pairs)
 
 
 class PretrainingDataset:

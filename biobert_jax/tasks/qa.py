@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
-from biobert_jax.data import answers, question_windows
+from biobert_jax.data import answers, packing, question_windows
 from biobert_jax.data import qa as corpus
 from biobert_jax.data.answers import Answered
 from biobert_jax.data.packing import PackedRows
@@ -184,6 +184,13 @@ def dataset_of(
   """The corpus of an experiment."""
   del labels
   return QaDataset(config, tokenizer, splits)
+
+
+def shapes_of(
+  config: ConfigDict, batch_size: int
+) -> dict[str, tuple[int, ...]]:
+  """Shapes of a batch, without the corpus that it is drawn from."""
+  return packing.feature_shapes(batch_size, config.data.max_seq_length)
 
 
 class QaDataset:

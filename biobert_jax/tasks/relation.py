@@ -11,7 +11,7 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from biobert_jax.data import pair_windows
+from biobert_jax.data import pair_windows, sequence_rows
 from biobert_jax.data import relation as corpus
 from biobert_jax.data.markers import Markers
 from biobert_jax.data.pair_windows import PairForm
@@ -162,6 +162,19 @@ def dataset_of(
 ) -> 'RelationDataset':
   """The corpus of an experiment."""
   return RelationDataset(config, tokenizer, labels, splits)
+
+
+def shapes_of(
+  config: ConfigDict, batch_size: int
+) -> dict[str, tuple[int, ...]]:
+  """Shapes of a batch, without the corpus that it is drawn from."""
+  data = config.data
+  return sequence_rows.feature_shapes(
+    batch_size,
+    data.max_seq_length,
+    data.max_sequences,
+    data.pooling == 'entity_start',
+  )
 
 
 class RelationDataset:

@@ -15,7 +15,7 @@ import numpy as np
 from flax import linen as nn
 from ml_collections import ConfigDict
 
-from biobert_jax.data import decisions, pubmedqa, question_pairs
+from biobert_jax.data import decisions, pubmedqa, question_pairs, sequence_rows
 from biobert_jax.data import yes_no as corpus
 from biobert_jax.data.question_pairs import QuestionPair
 from biobert_jax.data.sequence_rows import SequenceRows
@@ -159,6 +159,16 @@ def dataset_of(
   """The corpus of an experiment."""
   del labels  # Those of the config.
   return YesNoDataset(config, tokenizer, splits)
+
+
+def shapes_of(
+  config: ConfigDict, batch_size: int
+) -> dict[str, tuple[int, ...]]:
+  """Shapes of a batch, without the corpus that it is drawn from."""
+  data = config.data
+  return sequence_rows.feature_shapes(
+    batch_size, data.max_seq_length, data.max_sequences
+  )
 
 
 class YesNoDataset:

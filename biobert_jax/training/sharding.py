@@ -84,10 +84,12 @@ def make_mesh(
     raise InputError(
       f'mesh.model is {model}; it must divide the {len(devices)} devices'
     )
-  if jax.process_count() > 1 and jax.local_device_count() % model:
+  # By the devices, not by this process: they may be a slice that is only
+  # described (preflight).
+  of_host = len(devices) // len({d.process_index for d in devices})
+  if of_host % model:
     raise InputError(
-      f'mesh.model is {model}; it must divide the {jax.local_device_count()} '
-      'devices of one host'
+      f'mesh.model is {model}; it must divide the {of_host} devices of one host'
     )
   if model > 1 and strategy != 'tp':
     raise InputError(f'mesh.model is {model}; only strategy "tp" uses it')

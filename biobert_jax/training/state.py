@@ -257,15 +257,15 @@ def make_train_step(
   return train_step
 
 
-def compile_train_step(
+def lower_train_step(
   train_step: Callable[..., Any],
   mesh: Mesh,
   state_shardings: TrainState,
   arguments: tuple[Any, ...],
-) -> Any:
-  """Compiles the step ahead of time; the old state's memory is reused.
+) -> jax.stages.Lowered:
+  """Makes the step ready to compile; the old state's memory is reused.
 
-  Being compiled, it refuses other shapes: no step can compile again.
+  Once compiled, it refuses other shapes: no step can compile again.
   """
   rows, whole = sharding.by_rows(mesh), sharding.replicated(mesh)
   jitted = jax.jit(
@@ -274,7 +274,18 @@ def compile_train_step(
     out_shardings=(state_shardings, whole),
     donate_argnums=0,
   )
-  return jitted.lower(*arguments).compile()
+  return jitted.lower(*arguments)
+
+
+def compile_train_step(
+  train_step: Callable[..., Any],
+  mesh: Mesh,
+  state_shardings: TrainState,
+  arguments: tuple[Any, ...],
+) -> Any:
+  """Compiles the step ahead of time, for the machine at hand."""
+  lowered = lower_train_step(train_step, mesh, state_shardings, arguments)
+  return lowered.compile()
 
 
 def compile_eval_step(

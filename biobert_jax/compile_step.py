@@ -1,0 +1,102 @@
+"""Compiles a training step for a slice that is not there.
+
+A process of its own, which `preflight` starts and may end at any moment: the
+TPU compiler cannot be told to stop once it knows what the step will hold, and
+its runtime may abort. Reads one JSON object from standard input, see
+`compile_step`; a failure is written to `failure.json` in the folder it names.
+"""
+
+import contextlib
+import json
+import os
+import sys
+import threading
+import time
+from typing import Any
+
+import jax
+from etils import epath
+from jax.experimental import topologies
+from ml_collections import ConfigDict
+
+from biobert_jax import experiment as experiments
+from biobert_jax import run
+from biobert_jax.errors import EXIT_DONE, EXIT_FAILED, InputError
+from biobert_jax.models.flops import training_flops
+from biobert_jax.training import sharding, state
+
+# What it leaves in the folder, besides what the compiler does.
+MODEL, FAILURE, PROGRAM = 'model.json', 'failure.json', 'compiled.txt'
+_LOOK_SECONDS = 0.5
+
+
+def compile_step(request: dict[str, Any]) -> None:
+  """Compiles the training step of a config, its text left in a folder.
+
+  Args:
+    request: 'config', as JSON; 'topology', what the TPU's runtime calls the
+      slice; 'vocab_size' and 'labels', see `experiment.without_data`;
+      'folder', where the compiler writes what it did; 'parent', the process
+      that waits for it.
+  """
+  config, folder = ConfigDict(request['config']), request['folder']
+  slice_ = topologies.get_topology_desc(platform='tpu', **request['topology'])
+  mesh = sharding.make_mesh(
+    config.mesh.strategy, config.mesh.model, list(slice_.devices)
+  )
+  sharding.check_batch(config.batch_size, config.accumulate, mesh)
+  experiment = experiments.without_data(
+    config, request['vocab_size'], tuple(request['labels'])
+  )
+  bert, module = experiment.bert, experiments.TASKS[config.task]
+  sharding.check_heads(bert.num_attention_heads, mesh)
+  # The number of steps is a constant in the program, no matter which.
+  plan = run.Plan.of(config, config.batch_size)
+  _, optimizer = run.make_optimizer(config, plan)
+  shapes = module.shapes_of(config, config.batch_size)
+  step = run.step_of(config, experiment.task, optimizer, mesh, shapes)
+  predictions = config.masking.max_predictions if 'masking' in config else 0
+  flops = training_flops(bert, config.data.max_seq_length, predictions)
+  model = {'vocab_size': bert.vocab_size, 'flops_of_row': flops}
+  _write(folder, MODEL, model)
+  lowered = state.lower_train_step(*step.lowering)
+  compiled = lowered.compile(
+    compiler_options={'xla_dump_to': folder, 'xla_dump_hlo_as_text': True}
+  )
+  # Only the finished program says how many cycles the compiler reckons with.
+  # JAX cannot read back what the compiler makes of v5p and v6e.
+  with contextlib.suppress(jax.errors.JaxRuntimeError):
+    if text := compiled.as_text():
+      experiments.write_text(epath.Path(folder) / PROGRAM, text)
+
+
+def _write(folder: str, name: str, value: dict[str, Any]) -> None:
+  experiments.write_text(epath.Path(folder) / name, json.dumps(value))
+
+
+def leave_with(parent: int) -> None:
+  """Ends this process when its parent is gone: nobody waits for it then."""
+  while os.getppid() == parent:
+    time.sleep(_LOOK_SECONDS)
+  os._exit(EXIT_FAILED)
+
+
+def main() -> int:
+  """Compiles what standard input asks for; returns the exit code."""
+  request = json.loads(sys.stdin.read())
+  # From the request: by now it may be gone already.
+  parent = (request['parent'],)
+  threading.Thread(target=leave_with, args=parent, daemon=True).start()
+  try:
+    compile_step(request)
+  except InputError as error:
+    _write(request['folder'], FAILURE, {'input': str(error)})
+    return error.exit_code
+  except jax.errors.JaxRuntimeError as error:
+    _write(request['folder'], FAILURE, {'compiler': str(error)})
+    return EXIT_FAILED
+  return EXIT_DONE
+
+
+if __name__ == '__main__':
+  sys.exit(main())

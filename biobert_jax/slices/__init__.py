@@ -1,0 +1,1 @@
+"""Slices of TPUs, and what a compiled program asks of them: text to figures."""

@@ -1,0 +1,63 @@
+"""The least time that a step can take on a slice, from what it does.
+
+Three bounds apart: matrix products at the chips' peak; main memory at its
+bandwidth; messages over the links. The first two run beside each other, the
+compiler's collectives wait (notes of XLA:TPU: `all-reduce`, not
+`all-reduce-start`), so a step takes the longer of the two and the messages.
+No program reaches it; which is the longest says what to mend.
+"""
+
+import dataclasses
+
+from biobert_jax.slices.accounts import Account, Messages
+from biobert_jax.slices.topology import Slice
+
+# How often a chip sends the n - 1 of n parts of its bytes round a ring of n.
+_TURNS = {'all-reduce': 2}
+
+
+@dataclasses.dataclass(frozen=True)
+class Bounds:
+  """Seconds a step.
+
+  Attributes:
+    compute: of matrix products at the peak.
+    memory: of HBM at its bandwidth.
+    links: of collectives.
+  """
+
+  compute: float
+  memory: float
+  links: float
+
+  @property
+  def step(self) -> float:
+    """The least that all of it takes."""
+    return max(self.compute, self.memory) + self.links
+
+
+def bounds_of(account: Account, slice_: Slice, peak_flops: float) -> Bounds:
+  """The bounds of a step.
+
+  Args:
+    account: what one chip does.
+    slice_: where.
+    peak_flops: of one chip, operations a second.
+
+  Returns:
+    Seconds.
+  """
+  return Bounds(
+    account.flops / peak_flops,
+    account.hbm_bytes / slice_.chip.hbm_bandwidth,
+    sum(_on_links(m) for m in account.messages)
+    / (slice_.links_bandwidth or 1.0),
+  )
+
+
+def _on_links(messages: Messages) -> float:
+  """Bytes that a chip sends for them."""
+  if messages.kind == 'collective-permute':
+    return messages.bytes
+  share = (messages.group - 1) / messages.group
+  return _TURNS.get(messages.kind, 1) * share * messages.bytes

@@ -1,0 +1,135 @@
+"""What is compiled without data is what a run with data compiles."""
+
+import json
+import os
+import types
+
+import jax
+import pytest
+from jax.experimental import topologies
+
+from biobert_jax import compile_step, experiment, run
+from biobert_jax.errors import EXIT_BAD_INPUT, EXIT_FAILED, InputError
+from biobert_jax.training import sharding, state
+from configs import re_gad
+from tests import small_corpus, small_relations, small_run
+
+
+@pytest.fixture
+def captured(monkeypatch):
+  """The steps that are lowered, on this machine's devices; none compiled."""
+  steps = []
+
+  def lower(*lowering):
+    steps.append(lowering)
+    return types.SimpleNamespace(
+      compile=lambda compiler_options: types.SimpleNamespace(
+        as_text=lambda: 'program'
+      )
+    )
+
+  slice_ = types.SimpleNamespace(devices=jax.devices())
+  monkeypatch.setattr(topologies, 'get_topology_desc', lambda **_: slice_)
+  monkeypatch.setattr(state, 'lower_train_step', lower)
+  return steps
+
+
+def request(config, folder, vocab_size, labels=()):
+  return {
+    'config': json.loads(config.to_json_best_effort()),
+    'topology': {'topology_name': 'v5e:2x4'},
+    'vocab_size': vocab_size,
+    'labels': labels,
+    'folder': str(folder),
+    'parent': os.getppid(),
+  }
+
+
+def configs(folder):
+  corpus = small_corpus.make(folder / 'corpus')
+  fold = small_relations.write(folder / 'fold')
+  relation = re_gad.get_config('tiny').unlock()
+  relation.data.dir, relation.vocab.do_lower_case = str(fold), False
+  return {
+    'ner': small_run.config(),
+    'pretraining': small_run.pretraining(str(corpus)),
+    'relation': relation,
+  }
+
+
+@pytest.mark.parametrize('task', ['ner', 'pretraining', 'relation'])
+def test_shapes_and_layout_are_those_of_a_run(task, tmp_path, captured):
+  config = configs(tmp_path)[task]
+  opened = experiment.from_config(config)
+  rows = opened.dataset.rows(config.data.train_split)
+  mesh = sharding.make_mesh('dp', 1)
+  plan = run.Plan.of(config, rows.num_rows)
+  _, optimizer = run.make_optimizer(config, plan)
+  shapes = rows.feature_shapes(config.batch_size)
+  expected = run.step_of(config, opened.task, optimizer, mesh, shapes)
+  if task == 'pretraining':
+    config.data.dir = ''
+  compile_step.compile_step(
+    request(config, tmp_path, opened.tokenizer.vocab_size, opened.labels)
+  )
+  ((_, mesh_there, shardings, arguments),) = captured
+  assert mesh_there == mesh
+  assert shardings == expected.shardings
+  assert arguments == expected.arguments
+  said = json.loads((tmp_path / compile_step.MODEL).read_text())
+  assert said['vocab_size'] == opened.tokenizer.vocab_size
+  meter = run.meter(opened, rows)
+  assert said['flops_of_row'] * config.batch_size == meter.flops
+  assert (tmp_path / compile_step.PROGRAM).read_text() == 'program'
+
+
+def test_failures_are_written_down(tmp_path, captured, monkeypatch, capsys):
+  def asked(config):
+    text = json.dumps(request(config, tmp_path, 100, ('O', 'B')))
+    stdin = types.SimpleNamespace(read=lambda: text)
+    monkeypatch.setattr('sys.stdin', stdin)
+    code = compile_step.main()
+    path = tmp_path / compile_step.FAILURE
+    return code, json.loads(path.read_text())
+
+  code, failure = asked(small_run.config(batch_size=12))
+  assert code == EXIT_BAD_INPUT
+  assert 'nearest 8 or 16' in failure['input']
+
+  def refuse(*_):
+    raise jax.errors.JaxRuntimeError('RESOURCE_EXHAUSTED: too large')
+
+  monkeypatch.setattr(state, 'lower_train_step', refuse)
+  code, failure = asked(small_run.config())
+  assert (code, failure) == (
+    EXIT_FAILED,
+    {'compiler': 'RESOURCE_EXHAUSTED: too large'},
+  )
+
+
+def test_it_goes_when_nobody_waits_for_it_any_more(monkeypatch):
+  parents = iter([7, 7, 1])
+  monkeypatch.setattr(compile_step, '_LOOK_SECONDS', 0.0)
+  monkeypatch.setattr(os, 'getppid', lambda: next(parents))
+  ended = []
+  monkeypatch.setattr(os, '_exit', ended.append)
+  compile_step.leave_with(7)
+  assert ended == [EXIT_FAILED]
+  assert next(parents, None) is None
+
+
+def test_a_host_s_devices_bound_the_model_axis():
+  def device(i):
+    return types.SimpleNamespace(id=i, process_index=i // 4, platform='cpu')
+
+  hosts = [device(i) for i in range(16)]
+  with pytest.raises(InputError, match='the 4 devices of one host'):
+    sharding.make_mesh('tp', 8, hosts)
+
+
+def test_without_data_the_vocabulary_has_the_size_asked_for():
+  config = small_run.config()
+  found = experiment.without_data(config, 28_996, ('O', 'B', 'I'))
+  assert found.bert.vocab_size == found.tokenizer.vocab_size == 28_996
+  with pytest.raises(ValueError, match='without a corpus'):
+    _ = found.dataset

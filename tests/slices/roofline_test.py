@@ -1,0 +1,43 @@
+"""Bounds of a step, by hand."""
+
+import pytest
+
+from biobert_jax.slices import roofline, topology
+from biobert_jax.slices.accounts import Account, Messages
+
+SLICE = topology.slice_of('v5e-16')
+
+
+def bounds(*messages, flops=0, hbm_bytes=0):
+  account = Account(flops, hbm_bytes, messages, 0, 0)
+  return roofline.bounds_of(account, SLICE, 197e12)
+
+
+def test_the_longer_of_compute_and_memory_and_then_the_messages():
+  message = Messages('all-reduce', 'bf16', 16, 1, 96_000_000)
+  found = bounds(message, flops=197 * 10**10, hbm_bytes=819 * 10**6)
+  assert found.compute == pytest.approx(10e-3)
+  assert found.memory == pytest.approx(1e-3)
+  # Twice round the ring, 15 of 16 parts, over two links of 45 GB/s.
+  assert found.links == pytest.approx(2 * 96e6 * 15 / 16 / 90e9)
+  assert found.step == pytest.approx(10e-3 + found.links)
+
+
+@pytest.mark.parametrize(
+  ('kind', 'sent'),
+  [
+    ('all-gather', 15 / 16),
+    ('reduce-scatter', 15 / 16),
+    ('all-to-all', 15 / 16),
+  ]
+  + [('collective-permute', 1), ('all-reduce', 30 / 16)],
+)
+def test_what_each_kind_sends(kind, sent):
+  found = bounds(Messages(kind, 'f32', 16, 1, 90_000_000))
+  assert found.links == pytest.approx(sent * 1e-3)
+
+
+def test_a_chip_alone_sends_nothing():
+  account = Account(1, 1, (Messages('all-reduce', 'f32', 1, 1, 8),), 0, 0)
+  alone = topology.slice_of('v5e-1')
+  assert roofline.bounds_of(account, alone, 1e12).links == 0

@@ -1,0 +1,100 @@
+"""The paper's pre-training steps, as the TPU's compiler makes them.
+
+`NAME.jsonl` holds what `preflight` printed of a config. A change that adds a
+message, more than 1 % of traffic or of operations, or more than 2 % of memory
+fails here, before it is paid for on a pod.
+
+`BIOBERT_LIBTPU` names a folder that holds libtpu; without it these skip.
+"""
+
+import importlib
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+from biobert_jax import preflight, slice_compiler
+
+VARIABLE = 'BIOBERT_LIBTPU'
+LIBTPU = os.environ.get(VARIABLE, '')
+FOLDER = pathlib.Path(__file__).parent
+ROWS = [
+  (path.stem, row)
+  for path in sorted(FOLDER.glob('*.jsonl'))
+  for row in map(json.loads, path.read_text().splitlines())
+  if 'topology' in row  # The last line is a summary.
+]
+
+needs_libtpu = pytest.mark.skipif(
+  not LIBTPU, reason=f'no libtpu: {VARIABLE} names no folder (CONTRIBUTING.md)'
+)
+
+
+def sent(row):
+  """Messages by what they are, without their bytes."""
+  names = ('kind', 'dtype', 'group', 'count')
+  return [[m[name] for name in names] for m in row['collectives']]
+
+
+def sent_bytes(row):
+  return sum(m['bytes'] for m in row['collectives'])
+
+
+@needs_libtpu
+@pytest.mark.parametrize(
+  ('name', 'before'), ROWS, ids=[f'{n}-{row["topology"]}' for n, row in ROWS]
+)
+def test_a_step_asks_for_no_more_than_before(name, before, monkeypatch, capsys):
+  monkeypatch.syspath_prepend(LIBTPU)
+  module = importlib.import_module(f'configs.{name}')
+  vocab_size = before['vocab_size']
+  preflight.preflight(
+    module.get_config(), [before['topology']], vocab_size, 0.0, False, False, ''
+  )
+  now = json.loads(capsys.readouterr().out.splitlines()[0])
+  assert sent(now) == sent(before)
+  assert sent_bytes(now) <= 1.01 * sent_bytes(before)
+  assert now['hbm_traffic'] <= 1.01 * before['hbm_traffic']
+  assert now['flops'] <= 1.01 * before['flops']
+  assert now['random_bytes'] <= 1.01 * before['random_bytes']
+  assert now['hbm']['total'] <= 1.02 * before['hbm']['total']
+  assert now['rematerialized'] <= before['rematerialized']
+
+
+@needs_libtpu
+def test_a_batch_that_the_slice_cannot_share_is_refused(monkeypatch):
+  monkeypatch.syspath_prepend(LIBTPU)
+  module = importlib.import_module('configs.pretrain_biobert_v1_1_pubmed')
+  config = module.get_config()
+  config.batch_size = 208
+  with pytest.raises(
+    ValueError, match='v5e-32: batch_size is 208.*nearest 192'
+  ):
+    preflight.preflight(config, ['v5e-32'], 28_996, 0.0, False, False, '')
+
+
+SLICES = """
+from jax.experimental import topologies
+from biobert_jax.slices import topology
+for name in topology.names():
+  one = topology.slice_of(name)
+  found = topologies.get_topology_desc(platform='tpu', **one.description)
+  hosts = len({device.process_index for device in found.devices})
+  kind = found.devices[0].device_kind
+  assert (len(found.devices), hosts) == (one.chips, one.hosts), name
+  assert kind == one.chip.kind, name
+"""
+
+
+@needs_libtpu
+def test_every_slice_has_the_chips_and_hosts_that_the_compiler_gives_it(
+  monkeypatch,
+):
+  monkeypatch.syspath_prepend(LIBTPU)
+  environment = slice_compiler._environment()
+  child = (sys.executable, '-c', SLICES)
+  done = subprocess.run(child, env=environment, capture_output=True, text=True)
+  assert done.returncode == 0, done.stderr
