@@ -157,7 +157,7 @@ class StackProgram:
 
   def _compile(self) -> Any:
     config, task = self._first.config, self._first.task
-    options = run.step_options(config)
+    options = run.step_options(config, self._mesh.devices.flat[0].platform)
 
     def step_of(recipe: stack.Recipe) -> stack.Step:
       rate = optimizer.schedule(
