@@ -1,4 +1,4 @@
-"""The comparisons only have to run here; their times are for who starts them."""
+"""Comparisons only have to run here; their times are for who starts them."""
 
 import os
 
