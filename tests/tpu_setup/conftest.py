@@ -119,8 +119,10 @@ class Cloud:
     self, script: str, *flags: str, **more: str
   ) -> Iterator[subprocess.Popen[str]]:
     """A script of tpu_setup/ at work; killed at the end, if still there."""
+    # A shell cannot trap what was ignored when it began, as under nohup.
+    heard = ('env', '--default-signal=HUP,TERM')
     process = subprocess.Popen(
-      ['bash', str(self.clone / 'tpu_setup' / script), *flags],
+      [*heard, 'bash', str(self.clone / 'tpu_setup' / script), *flags],
       env=self.environment(**{'SLICE_POLL_SECONDS': '0.05'} | more),
       stdout=subprocess.PIPE,
       stderr=subprocess.PIPE,

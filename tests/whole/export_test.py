@@ -16,7 +16,7 @@ from biobert_jax.models.heads import HEADS
 from tests import model_folders, small_run
 from tests.programs_test import TEXT
 
-ROOT = pathlib.Path(__file__).parents[1]
+ROOT = pathlib.Path(__file__).parents[2]
 Path = pathlib.Path
 
 
