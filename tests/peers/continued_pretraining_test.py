@@ -7,10 +7,12 @@ import sys
 import pytest
 
 from tests.peers import continued_pretraining, peer
+from tests.peers.marks import by_hand
 from tests.peers.ner_comparison_test import SAMPLE, write_checkpoint
 from tests.peers.pretraining_comparison_test import write_articles
 
 
+@by_hand
 def test_it_pretrains_then_tags_before_and_after(
   tmp_path: pathlib.Path,
 ) -> None:

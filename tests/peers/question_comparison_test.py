@@ -17,6 +17,7 @@ from biobert_jax.models.config import BertConfig
 from tests import small_questions
 from tests.interchange import random_models
 from tests.peers import peer
+from tests.peers.marks import by_hand
 
 pytestmark = pytest.mark.skipif(not peer.PYTHON, reason=peer.REASON)
 
@@ -40,6 +41,7 @@ def write_checkpoint(folder: pathlib.Path, head: str, shrink: float) -> None:
   huggingface.write(folder, params, config, head, ())
 
 
+@by_hand
 def test_both_sides_train_and_are_scored(tmp_path: pathlib.Path) -> None:
   write_checkpoint(tmp_path / 'model', 'encoder', 15)
   corpus = small_questions.write(tmp_path / 'corpus')

@@ -9,11 +9,13 @@ import pytest
 
 from tests import small_relations
 from tests.peers import peer, relation_comparison
+from tests.peers.marks import by_hand
 from tests.peers.ner_comparison_test import write_checkpoint
 
 needs_peers = pytest.mark.skipif(not peer.PYTHON, reason=peer.REASON)
 
 
+@by_hand
 @needs_peers
 def test_both_sides_train_and_are_scored(tmp_path: pathlib.Path) -> None:
   write_checkpoint(tmp_path / 'model')
