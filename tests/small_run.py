@@ -14,6 +14,20 @@ from configs import (
   re_gad,
 )
 
+# One narrow layer, twelve steps.
+_SMALL: dict[str, Any] = {
+  'batch_size': 8,
+  'model.hidden_size': 32,
+  'model.num_hidden_layers': 1,
+  'model.intermediate_size': 64,
+  'optim.learning_rate': 3e-3,
+  'train.steps': 12,
+  'train.evaluations': 2,
+  'train.eval_batch_size': 8,
+  'train.log_every_steps': 1,
+  'train.checkpoint_every_steps': 5,
+}
+
 
 def config(**overrides: Any) -> ml_collections.ConfigDict:
   """The quick start with one narrow layer; dotted keys override.
@@ -52,22 +66,12 @@ def pretraining(folder: str, **overrides: Any) -> ml_collections.ConfigDict:
   Returns:
     A config of 12 steps.
   """
-  changes = {
-    'batch_size': 8,
+  changes = _SMALL | {
     'data.dir': folder,
     'data.max_seq_length': 32,
     'data.eval_rows': 24,
     'data.max_pairs': 4,
     'masking.max_predictions': 6,
-    'model.hidden_size': 32,
-    'model.num_hidden_layers': 1,
-    'model.intermediate_size': 64,
-    'optim.learning_rate': 3e-3,
-    'train.steps': 12,
-    'train.evaluations': 2,
-    'train.eval_batch_size': 8,
-    'train.log_every_steps': 1,
-    'train.checkpoint_every_steps': 5,
   }
   changes |= {key.replace('__', '.'): v for key, v in overrides.items()}
   small = pretrain_pubmed_packed.get_config('tiny')
@@ -85,21 +89,11 @@ def relation(folder: str, **overrides: Any) -> ml_collections.ConfigDict:
   Returns:
     A config of 12 steps.
   """
-  changes = {
-    'batch_size': 8,
+  changes = _SMALL | {
     'data.dir': folder,
     'data.max_seq_length': 64,
     'data.max_sequences': 3,
     'vocab.size': 120,
-    'model.hidden_size': 32,
-    'model.num_hidden_layers': 1,
-    'model.intermediate_size': 64,
-    'optim.learning_rate': 3e-3,
-    'train.steps': 12,
-    'train.evaluations': 2,
-    'train.eval_batch_size': 8,
-    'train.log_every_steps': 1,
-    'train.checkpoint_every_steps': 5,
   }
   changes |= {key.replace('__', '.'): v for key, v in overrides.items()}
   small = re_gad.get_config('tiny')
@@ -120,8 +114,7 @@ def qa(
   Returns:
     A config of 12 steps.
   """
-  changes = {
-    'batch_size': 8,
+  changes = _SMALL | {
     'data.dir': folder,
     'data.train_files': 'train.json',
     'data.devel_files': 'dev.json',
@@ -131,15 +124,6 @@ def qa(
     'data.doc_stride': 16,
     'data.max_sequences': 3,
     'vocab.size': 160,
-    'model.hidden_size': 32,
-    'model.num_hidden_layers': 1,
-    'model.intermediate_size': 64,
-    'optim.learning_rate': 3e-3,
-    'train.steps': 12,
-    'train.evaluations': 2,
-    'train.eval_batch_size': 8,
-    'train.log_every_steps': 1,
-    'train.checkpoint_every_steps': 5,
   }
   changes |= {key.replace('__', '.'): v for key, v in overrides.items()}
   module = {'1.1': qa_squad_v1_1, '2.0': qa_squad_v2}[version]
@@ -158,21 +142,11 @@ def yes_no(folder: str, **overrides: Any) -> ml_collections.ConfigDict:
   Returns:
     A config of 12 steps.
   """
-  changes = {
-    'batch_size': 8,
+  changes = _SMALL | {
     'data.dir': folder,
     'data.max_seq_length': 64,
     'data.max_sequences': 3,
     'vocab.size': 120,
-    'model.hidden_size': 32,
-    'model.num_hidden_layers': 1,
-    'model.intermediate_size': 64,
-    'optim.learning_rate': 3e-3,
-    'train.steps': 12,
-    'train.evaluations': 2,
-    'train.eval_batch_size': 8,
-    'train.log_every_steps': 1,
-    'train.checkpoint_every_steps': 5,
   }
   changes |= {key.replace('__', '.'): v for key, v in overrides.items()}
   small = qa_pubmedqa.get_config('tiny')
@@ -193,20 +167,11 @@ def bioasq(
   Returns:
     A config of 12 steps.
   """
-  changes = {
-    'batch_size': 8,
+  changes = _SMALL | {
     'data.dir': folder,
     'data.max_seq_length': 64,
     'data.max_sequences': 3,
     'vocab.size': 200,
-    'model.hidden_size': 32,
-    'model.num_hidden_layers': 1,
-    'model.intermediate_size': 64,
-    'optim.learning_rate': 3e-3,
-    'train.steps': 12,
-    'train.evaluations': 2,
-    'train.eval_batch_size': 8,
-    'train.log_every_steps': 1,
     'train.checkpoint_every_steps': 50,
   }
   changes |= {key.replace('__', '.'): v for key, v in overrides.items()}
