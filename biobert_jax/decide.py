@@ -16,7 +16,7 @@ from biobert_jax.data.writing import written_aside
 from biobert_jax.errors import InputError
 from biobert_jax.interchange import source as sources
 from biobert_jax.runner import YesNoRunner
-from biobert_jax.tasks.yes_no import merge
+from biobert_jax.tasks.task import merge
 
 _ANSWERS = {'yes', 'no', 'maybe'}
 
@@ -72,7 +72,7 @@ class Decider:
       max_sequences=self._most,
       pack=self._run.pack,
     )
-    logits = merge(self._run(rows), len(pairs), len(self.labels))
+    logits = merge(self._run(rows), 'logits', len(pairs), len(self.labels))
     return decisions.decide(pairs, logits, self.labels)
 
 

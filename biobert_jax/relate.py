@@ -20,7 +20,7 @@ from biobert_jax.data.sequence_rows import SequenceRows
 from biobert_jax.errors import InputError
 from biobert_jax.interchange import source as sources
 from biobert_jax.runner import SequenceRunner
-from biobert_jax.tasks.relation import merge
+from biobert_jax.tasks.task import merge
 
 FORMATS: dict[str, Callable[..., Any]] = {
   'jsonl': related.write_jsonl,
@@ -137,7 +137,7 @@ class Relater:
       pack=self._run.pack,
       starts=starts if self._run.needs_starts else None,
     )
-    return merge(self._run(rows), len(texts), len(self._labels))
+    return merge(self._run(rows), 'probability', len(texts), len(self._labels))
 
   def _relations(
     self, pairs: list[Pair], shares: np.ndarray

@@ -23,7 +23,14 @@ from biobert_jax.errors import InputError
 from biobert_jax.metrics import relation as metrics
 from biobert_jax.models.config import BertConfig
 from biobert_jax.models.heads import module_of
-from biobert_jax.tasks.task import PIECES, Arrays, Outputs, Scored, Task
+from biobert_jax.tasks.task import (
+  PIECES,
+  Arrays,
+  Outputs,
+  Scored,
+  Task,
+  merge,
+)
 from biobert_jax.training import losses
 
 _log = logging.getLogger(__name__)
@@ -251,7 +258,7 @@ class RelationDataset:
   def score(self, split: str, outputs: Outputs) -> Scored:
     """The official figures; what was predicted; the list of mistakes."""
     examples = self._examples[split]
-    shares = merge(outputs, len(examples), len(self.labels))
+    shares = merge(outputs, 'probability', len(examples), len(self.labels))
     predicted = [self.labels[i] for i in shares.argmax(axis=1)]
     report = metrics.evaluate(
       [example.label for example in examples],
@@ -271,30 +278,6 @@ class RelationDataset:
       ),
     }
     return Scored(metrics.as_dict(report), report.overall.f1, files)
-
-
-def merge(outputs: Outputs, num_examples: int, num_labels: int) -> np.ndarray:
-  """Outputs of rows -> probabilities of every example.
-
-  Args:
-    outputs: batches with what the device predicted for them.
-    num_examples: of all rows.
-    num_labels: C.
-
-  Returns:
-    float32 array [num_examples, C].
-
-  Raises:
-    RuntimeError: an example without its prediction; a fault of ours.
-  """
-  shares = np.full((num_examples, num_labels), np.nan, np.float32)
-  for batch, predicted in outputs:
-    places = batch['examples'] >= 0
-    shares[batch['examples'][places]] = predicted['probability'][places]
-  if np.any(np.isnan(shares)):
-    missing = int(np.isnan(shares).any(axis=1).sum())
-    raise RuntimeError(f'{missing} sentences got no prediction')
-  return shares
 
 
 def _read(

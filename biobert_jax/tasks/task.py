@@ -120,3 +120,28 @@ class Scored:
   figures: dict[str, Any]
   selection: float
   files: dict[str, str]
+
+
+def merge(outputs: Outputs, name: str, number: int, width: int) -> np.ndarray:
+  """Outputs of rows -> what was predicted of each packed sequence.
+
+  Args:
+    outputs: batches of `SequenceRows` with what the device predicted for them.
+    name: of the array [B, P, width] that is wanted of it.
+    number: sequences of all rows.
+    width: values of a sequence.
+
+  Returns:
+    float32 array [number, width].
+
+  Raises:
+    RuntimeError: a sequence without its prediction; a fault of ours.
+  """
+  merged = np.full((number, width), np.nan, np.float32)
+  for batch, predicted in outputs:
+    places = batch['examples'] >= 0
+    merged[batch['examples'][places]] = predicted[name][places]
+  if np.any(np.isnan(merged)):
+    missing = int(np.isnan(merged).any(axis=1).sum())
+    raise RuntimeError(f'{missing} sequences got no prediction')
+  return merged

@@ -26,7 +26,7 @@ from biobert_jax.metrics import bioasq
 from biobert_jax.metrics import pubmedqa as pubmedqa_metrics
 from biobert_jax.models.config import BertConfig
 from biobert_jax.models.heads import SequenceClassifier, YesNoClassifier
-from biobert_jax.tasks.task import PIECES, Arrays, Outputs, Scored, Task
+from biobert_jax.tasks.task import PIECES, Arrays, Outputs, Scored, Task, merge
 from biobert_jax.training import losses
 
 _log = logging.getLogger(__name__)
@@ -246,7 +246,7 @@ class YesNoDataset:
   def score(self, split: str, outputs: Outputs) -> Scored:
     """The official figures; what was predicted; the list of mistakes."""
     pairs = self._pairs[split]
-    logits = merge(outputs, len(pairs), len(self.labels))
+    logits = merge(outputs, 'logits', len(pairs), len(self.labels))
     decided = decisions.decide(pairs, logits, self.labels)
     gold = {pair.question_id: pair.label for pair in pairs}
     figures = _MEASURES[self._config.data.measure](gold, decided)
@@ -259,30 +259,6 @@ class YesNoDataset:
       f'errors_{split}.tsv': decisions.mistakes(decided, gold, pairs),
     }
     return Scored(figures, figures['macro_f1'], files)
-
-
-def merge(outputs: Outputs, num_pairs: int, num_labels: int) -> np.ndarray:
-  """Outputs of rows -> logits of every pair.
-
-  Args:
-    outputs: batches with what the device predicted for them.
-    num_pairs: of all rows.
-    num_labels: C.
-
-  Returns:
-    float32 array [num_pairs, C].
-
-  Raises:
-    RuntimeError: a pair without its prediction; a fault of ours.
-  """
-  logits = np.full((num_pairs, num_labels), np.nan, np.float32)
-  for batch, predicted in outputs:
-    places = batch['examples'] >= 0
-    logits[batch['examples'][places]] = predicted['logits'][places]
-  if np.any(np.isnan(logits)):
-    missing = int(np.isnan(logits).any(axis=1).sum())
-    raise RuntimeError(f'{missing} pairs got no prediction')
-  return logits
 
 
 def _as_pubmedqa(

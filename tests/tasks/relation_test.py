@@ -16,6 +16,7 @@ from biobert_jax.data.wordpiece import WordPieceTokenizer
 from biobert_jax.errors import InputError
 from biobert_jax.models.config import BertConfig
 from biobert_jax.tasks import relation
+from biobert_jax.tasks.task import merge
 from tests import small_relations, small_run
 
 LETTERS = 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789'
@@ -96,7 +97,7 @@ def test_packing_changes_neither_loss_nor_probabilities(fold):
       total, weight = total + loss, weight + count
       outputs.append((batch, predicted))
     assert weight == len(sentences)
-    shares.append(relation.merge(iter(outputs), len(sentences), 2))
+    shares.append(merge(iter(outputs), 'probability', len(sentences), 2))
     means.append(total / weight)
     sizes.append(rows.num_rows)
   assert sizes[0] < sizes[2] < sizes[1] == len(sentences)
@@ -123,7 +124,7 @@ def test_both_entities_tell_in_either_place(marked, pooling):
       features = {n: jnp.asarray(batch[n]) for n in rows.feature_shapes(16)}
       predicted = task.predict(task.apply(params, features), features)
       outputs.append((batch, jax.device_get(predicted)))
-    shares.append(relation.merge(iter(outputs), 32, 2))
+    shares.append(merge(iter(outputs), 'probability', 32, 2))
   np.testing.assert_allclose(*shares, atol=2e-6)
   assert np.ptp(shares[0][:, 1]) > 0.01
   assert ('entity_classifier' in params) == (pooling == 'entity_start')
@@ -220,7 +221,7 @@ def test_a_sentence_without_a_prediction_is_our_fault(fold):
   dataset = dataset_of(fold)
   outputs = list(predictions(dataset, 'test', lambda i: [0.5, 0.5]))
   outputs[0][0]['examples'][0, 0] = -1
-  with pytest.raises(RuntimeError, match='1 sentences got no prediction'):
+  with pytest.raises(RuntimeError, match='1 sequences got no prediction'):
     dataset.score('test', iter(outputs))
 
 

@@ -13,6 +13,7 @@ from biobert_jax.data.wordpiece import WordPieceTokenizer
 from biobert_jax.errors import InputError
 from biobert_jax.models.config import BertConfig
 from biobert_jax.tasks import yes_no
+from biobert_jax.tasks.task import merge
 from tests import small_bioasq, small_run
 
 LETTERS = 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789'
@@ -116,7 +117,7 @@ def test_segments_and_packing(bioasq, head):
         if not segments:
           features['segment_ids'] *= 0
         done.append((batch, jax.device_get(run(features))))
-      into.append(yes_no.merge(iter(done), 3, 2))
+      into.append(merge(iter(done), 'logits', 3, 2))
   np.testing.assert_allclose(found[0], found[1], atol=2e-5)
   assert np.abs(found[0] - blind[0]).max() > 1e-3
 
@@ -156,7 +157,7 @@ def test_a_pair_without_a_prediction_is_our_fault(bioasq):
   dataset = dataset_of(bioasq)
   found = list(outputs(dataset, 'test', lambda i: [0.0, 1.0]))
   found[0][0]['examples'][0, 0] = -1
-  with pytest.raises(RuntimeError, match='1 pairs got no prediction'):
+  with pytest.raises(RuntimeError, match='1 sequences got no prediction'):
     dataset.score('test', iter(found))
 
 
