@@ -76,8 +76,10 @@ class Cloud:
   clone: pathlib.Path
 
   def wish(self, name: str, text: str = '') -> None:
-    """Writes one of the files that the fake gcloud looks at."""
-    (self.folder / name).write_text(text)
+    """Writes one of the files that the fake gcloud looks at, in one go."""
+    aside = self.folder / 'wish.new'
+    aside.write_text(text)
+    aside.replace(self.folder / name)
 
   def calls(self) -> list[list[str]]:
     """The arguments of each call of gcloud so far."""

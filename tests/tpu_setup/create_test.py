@@ -2,13 +2,18 @@
 
 import signal
 import subprocess
-import time
 
 import pytest
 
 from tests.tpu_setup.conftest import SLICE, Cloud
 
 ASKED = (*SLICE, '--topology=v5e-16', '--tier=spot', '--max-hours=2.5')
+
+
+def wait_for(running: subprocess.Popen[str], line: str) -> None:
+  """Reads what a script says until a line that begins so."""
+  while not running.stderr.readline().startswith(line):
+    assert running.poll() is None
 
 
 def test_the_request_is_what_gcloud_documents(cloud: Cloud) -> None:
@@ -173,9 +178,8 @@ def test_a_request_that_fails_says_why_and_is_deleted(cloud: Cloud) -> None:
   cloud.wish('never')
   cloud.wish('why', 'There is no more capacity in the zone.')
   with cloud.running('create.sh', *ASKED) as running:
-    while not (cloud.folder / 'state').exists():
-      assert running.poll() is None
-      time.sleep(0.02)
+    # Not before `create` has returned: it writes the state too.
+    wait_for(running, 'create.sh: pod: WAIT')
     cloud.wish('state', 'FAILED')
     _, said = running.communicate(timeout=20)
   assert running.returncode == 3
@@ -188,8 +192,7 @@ def test_whoever_stops_waiting_leaves_nothing_behind(cloud, number) -> None:
   cloud.wish('never')
   slow = {'SLICE_POLL_SECONDS': '30'}
   with cloud.running('create.sh', *ASKED, **slow) as running:
-    while not running.stderr.readline().startswith('create.sh: pod: WAIT'):
-      assert running.poll() is None
+    wait_for(running, 'create.sh: pod: WAIT')
     running.send_signal(number)
     _, said = running.communicate(timeout=20)
   assert running.returncode == 3
