@@ -14,7 +14,7 @@ from biobert_jax.errors import InputError
 from biobert_jax.interchange import huggingface, onnx, source
 from biobert_jax.models.heads import HEADS
 from tests import model_folders, small_run
-from tests.programs_test import TEXT
+from tests.whole.programs_test import TEXT
 
 ROOT = pathlib.Path(__file__).parents[2]
 Path = pathlib.Path

@@ -14,7 +14,7 @@ from biobert_jax.data import documents
 from biobert_jax.errors import InputError
 from tests import small_run
 
-ROOT = pathlib.Path(__file__).parents[1]
+ROOT = pathlib.Path(__file__).parents[2]
 TEXT = (
   'Aspirin reduced fever in rats. Nephropathy was not seen (p < 0.05).\n'
   '\n'

@@ -16,7 +16,7 @@ from biobert_jax import errors, run, train
 from tests import small_run
 from tests.saved_state import leaves_of
 
-ROOT = pathlib.Path(__file__).parents[1]
+ROOT = pathlib.Path(__file__).parents[2]
 
 
 def records(folder: pathlib.Path) -> list[dict]:

@@ -1,0 +1,80 @@
+"""Every way of making pieces gives as many, and all are timed and watched."""
+
+import json
+import pathlib
+import sys
+
+import pytest
+
+from biobert_jax.data.vocabulary import SPECIALS
+from tests.peers import corpus_comparison, peer
+
+pytestmark = pytest.mark.skipif(not peer.PYTHON, reason=peer.REASON)
+
+WORDS = ('the', 'gene', 'was', 'seen', 'in', 'cells', '.')
+PIECES = (*SPECIALS, *WORDS, *'abc', *(f'##{letter}' for letter in 'abc'))
+# As create_pretraining_data.py has it: flags, TF1's names, one output.
+REFERENCE = """
+import tensorflow as tf
+tf.flags.DEFINE_string('input_file', None, '')
+tf.flags.DEFINE_string('output_file', None, '')
+tf.flags.DEFINE_string('vocab_file', None, '')
+tf.flags.DEFINE_bool('do_lower_case', True, '')
+tf.flags.DEFINE_integer('dupe_factor', 10, '')
+def main(_):
+  flags = tf.flags.FLAGS
+  assert not flags.do_lower_case
+  lines = open(flags.input_file.split(',')[0]).read()
+  with tf.python_io.TFRecordWriter(flags.output_file) as writer:
+    for _ in range(flags.dupe_factor):
+      writer.write(lines.encode())
+if __name__ == '__main__':
+  tf.app.run()
+"""
+
+
+def write_articles(folder: pathlib.Path) -> None:
+  folder.mkdir()
+  text = 'The gene was seen in cells. In cells abc was seen.'
+  records = [
+    {'pmid': str(i), 'title': 'The gene.', 'abstract': text} for i in range(40)
+  ]
+  full = {'pmcid': 'PMC1', 'title': 'Cells.', 'abstract': text, 'body': text}
+  for name, rows in (('abstracts', records), ('fulltext', [full])):
+    (folder / f'{name}.jsonl').write_text(
+      ''.join(json.dumps(row) + '\n' for row in rows)
+    )
+
+
+def test_all_ways_see_the_same_text(
+  tmp_path: pathlib.Path,
+  capsys: pytest.CaptureFixture[str],
+) -> None:
+  write_articles(tmp_path / 'data')
+  (tmp_path / 'vocab.txt').write_text('\n'.join(PIECES) + '\n')
+  (tmp_path / 'checkout').mkdir()
+  (tmp_path / 'checkout/create_pretraining_data.py').write_text(REFERENCE)
+  assert not corpus_comparison.main(
+    [
+      *('--data', str(tmp_path / 'data'), '--sizes=1,2', '--threads=1'),
+      *('--vocab', str(tmp_path / 'vocab.txt')),
+      *('--reference', str(tmp_path / 'checkout')),
+    ]
+  )
+  report = json.loads(capsys.readouterr().out.splitlines()[-1])
+  rows = report['rows']
+  assert {row['way'] for row in rows} == {
+    *('ours', 'ours, raw', 'datasets', 'rust'),
+    *('reference', 'reference, once'),
+  }
+  once = {row['pieces'] for row in rows if row['size'] == 1}
+  assert len(once) == 1  # Sentences are the same, found or given.
+  twice = {row['pieces'] for row in rows if row['size'] == 2}
+  assert twice == {2 * once.pop()}
+  assert all(row['seconds'] > 0 and row['mib'] > 20 for row in rows)
+  assert report['over']['reference'] > 0
+
+
+def test_what_a_failing_program_said_is_kept() -> None:
+  with pytest.raises(RuntimeError, match='No module named nothing'):
+    corpus_comparison.watched(sys.executable, '-m', 'nothing')
