@@ -25,7 +25,7 @@ if [[ "${CLOUD_HOST:-$JOB_HOST}" == 0 ]]; then
   echo "$fate" >"$CLOUD/fate.new"
   mv "$CLOUD/fate.new" "$CLOUD/fate"
 else
-  for ((i = 0; i < 100; i++)); do
+  for ((i = 0; i < 2000; i++)); do
     [[ -f "$CLOUD/fate" ]] && break
     sleep 0.05
   done
@@ -35,7 +35,7 @@ fi
 case "$fate" in
   preempted) sleep 0.5; echo SUSPENDED >"$CLOUD/state"; exit 137 ;;
   runs) trap 'exit 42' TERM; echo $$ >>"$CLOUD/running"
-    for ((i = 0; i < 200; i++)); do sleep 0.05; done ;;
+    for ((i = 0; i < 4000; i++)); do sleep 0.05; done ;;
   *) exit "$fate" ;;
 esac
 """
@@ -113,7 +113,7 @@ class Cloud:
       input=answer,
       capture_output=True,
       text=True,
-      timeout=60,
+      timeout=180,
     )
 
   @contextlib.contextmanager

@@ -181,7 +181,7 @@ def test_a_request_that_fails_says_why_and_is_deleted(cloud: Cloud) -> None:
     # Not before `create` has returned: it writes the state too.
     wait_for(running, 'create.sh: pod: WAIT')
     cloud.wish('state', 'FAILED')
-    _, said = running.communicate(timeout=20)
+    _, said = running.communicate(timeout=120)
   assert running.returncode == 3
   assert 'pod is FAILED: There is no more capacity in the zone.' in said
   assert not (cloud.folder / 'state').exists()
@@ -194,7 +194,7 @@ def test_whoever_stops_waiting_leaves_nothing_behind(cloud, number) -> None:
   with cloud.running('create.sh', *ASKED, **slow) as running:
     wait_for(running, 'create.sh: pod: WAIT')
     running.send_signal(number)
-    _, said = running.communicate(timeout=20)
+    _, said = running.communicate(timeout=120)
   assert running.returncode == 3
   assert 'interrupted' in said
   assert not (cloud.folder / 'state').exists()

@@ -253,7 +253,7 @@ def test_a_job_outlives_its_terminal_and_is_found_again(ready: Cloud) -> None:
     assert 'step of runs' in attached.stdout.readline()
     stopped = ready.run('stop.sh', *SLICE)
     assert stopped.stdout.count('stopped:42') == 2, stopped
-    _, said = attached.communicate(timeout=20)
+    _, said = attached.communicate(timeout=120)
   assert attached.returncode == 42
   assert 'pod was stopped' in said
   pids = (ready.folder / 'running').read_text().split()

@@ -4,6 +4,7 @@ import pathlib
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -51,17 +52,14 @@ def test_sigterm_while_xla_compiles():
     time.sleep(1)
     assert process.poll() is None
     process.send_signal(signal.SIGTERM)
-    sent = time.monotonic()
     out, err = process.communicate(timeout=120)
-    took = time.monotonic() - sent
   finally:
     process.kill()
-  # Also a process with nothing to interrupt would end: prove that it compiled.
+  # One that waits for the compilation says 'compiled'.
   assert out == ''
   assert process.returncode == 42, err
   assert 'preempted: stopped while compiling' in err
   assert 'Fatal' not in err
-  assert took < 5, f'{took:.1f} s'
 
 
 def test_the_result_comes_back():
@@ -79,7 +77,9 @@ def test_what_the_work_raises_is_raised():
 
 
 def test_it_does_not_wait_for_the_work():
-  began = time.monotonic()
+  released = threading.Event()
   with pytest.raises(PreemptedError, match='run the same command again'):
-    interruptible.run(lambda: time.sleep(3), lambda: True)
-  assert time.monotonic() - began < 1.5
+    interruptible.run(lambda: released.wait(60), lambda: True)
+  (left,) = (t for t in threading.enumerate() if t.name == 'interruptible')
+  released.set()
+  left.join()

@@ -1,6 +1,7 @@
 """A stopped process says so when it goes on; one that works says nothing."""
 
 import pathlib
+import re
 import signal
 import subprocess
 import sys
@@ -37,14 +38,19 @@ def test_a_stopped_process_says_how_long():
   finally:
     process.kill()
   assert process.returncode == 0
-  assert 'host 0 stood still for 2.' in said
+  (seconds,) = re.findall(r'host 0 stood still for (\d+\.\d) s', said)
+  assert float(seconds) >= 2
 
 
 def test_a_process_that_works_is_silent(caplog):
   pulse = Pulse()
-  until = time.monotonic() + 1
-  while time.monotonic() < until:
+  began = before = time.monotonic()
+  longest = 0.0
+  while before < began + 1:
     sum(range(1000))
+    now = time.monotonic()
+    longest, before = max(longest, now - before), now
   pulse.close()
   assert not pulse.is_alive()
-  assert 'stood still' not in caplog.text
+  # Unless the machine really stopped us.
+  assert 'stood still' not in caplog.text or longest > 1
