@@ -46,6 +46,7 @@ def row_of(
     'topology': slice_.name,
     'chips': slice_.chips,
     'hosts': slice_.hosts,
+    'slices': slice_.slices,
     'vocab_size': compiled.vocab_size,
     'batch_size': config.batch_size,
     'rows_per_chip': config.batch_size * config.mesh.model // slice_.chips,
@@ -71,6 +72,7 @@ def row_of(
       'compute': bounds.compute,
       'memory': bounds.memory,
       'links': bounds.links,
+      'network': bounds.network,
       'step': bounds.step,
     },
     'mfu_bound': flops / (bounds.step * peak),
@@ -160,6 +162,7 @@ _LINES: tuple[tuple[str, Callable[[dict[str, Any]], str]], ...] = (
   ('ms of compute', lambda r: f'{1e3 * r["seconds"]["compute"]:.1f}'),
   ('  of memory', lambda r: f'{1e3 * r["seconds"]["memory"]:.1f}'),
   ('  of links', lambda r: f'{1e3 * r["seconds"]["links"]:.1f}'),
+  ('  of the network', lambda r: _network(r)),
   ('  a step, at least', lambda r: f'{1e3 * r["seconds"]["step"]:.1f}'),
   ('compiler: Mcycles', lambda r: _cycles(r)),
   ('MFU, at most', lambda r: f'{r["mfu_bound"]:.2f}'),
@@ -175,6 +178,12 @@ def _largest(row: dict[str, Any]) -> str:
   if 'largest' not in row:
     return ''
   return f'{row["largest"]["rows_per_chip"]} rows a chip'
+
+
+def _network(row: dict[str, Any]) -> str:
+  if row['slices'] == 1:
+    return ''
+  return f'{1e3 * row["seconds"]["network"]:.1f}'
 
 
 def _cycles(row: dict[str, Any]) -> str:

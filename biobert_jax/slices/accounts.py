@@ -24,6 +24,10 @@ _FREE = {
 }
 # Custom calls that only name memory: XLA:TPU's own.
 _FREE_CALLS = ('AllocateBuffer', 'ConcatBitcast', 'AssumeGatherIndicesInBound')
+# Between slices the compiler sends through the hosts, in a way of its own.
+_ACROSS = re.compile(r'_xla_megascale_transfer_type="(\w+)"')
+_TARGET = re.compile(r'_xla_megascale_target="\{([\d,:]*)\}')
+ACROSS_SLICES = 'slices-'  # Before the kind of such a message.
 _SLICES = {'slice', 'dynamic-slice', 'gather'}
 
 
@@ -32,9 +36,9 @@ class Messages:
   """Collectives of one kind and dtype among groups of one size.
 
   Attributes:
-    kind: 'all-reduce', ….
+    kind: 'all-reduce', …; 'slices-all-reduce', … between slices.
     dtype: of what is sent, 'bf16'.
-    group: chips that take part in one of them.
+    group: chips that take part in one of them; or slices.
     count: of them in a step.
     bytes: that each chip puts in, or of an all-gather gets out, in a step.
   """
@@ -211,6 +215,8 @@ def _meetings(
 
 def collective_kind(one: Instruction) -> str:
   """What an instruction sends to other chips; '' for nothing."""
+  if one.opcode == 'send' and (across := _ACROSS.search(one.rest)):
+    return ACROSS_SLICES + across[1].lower().replace('_', '-')
   opcode = one.opcode.removesuffix('-start')
   return opcode if opcode in COLLECTIVES else ''
 
@@ -222,12 +228,17 @@ def _sent(
   group = group_size(one)
   for name in one.operands:
     for array in computation.instructions[name].arrays:
+      if array.dtype == 'token':  # The order of what is sent.
+        continue
       size = array.bytes * (group if kind == 'all-gather' else 1)
       yield (kind, array.dtype, group), size
 
 
 def group_size(one: Instruction) -> int:
-  """Chips of a group of a collective; 2 of a permutation."""
+  """Chips, or slices, of a group of a collective; 2 of a permutation."""
+  if target := _TARGET.search(one.rest):
+    ranges = [part.split(':') for part in target[1].split(',')]
+    return sum(int(r[-1]) - int(r[0]) + 1 for r in ranges)
   groups = re.search(r'replica_groups=\{\{([\d,]*)\}', one.rest)
   if groups:
     return groups[1].count(',') + 1
@@ -294,7 +305,9 @@ def _written(
   one: Instruction, computation: Computation, inner: Computation | None
 ) -> int:
   """What an instruction writes of its result."""
-  if one.opcode == 'copy-start':
+  if one.opcode == 'send':  # Its result is its operand.
+    return 0
+  if one.opcode in ('copy-start', 'recv'):
     return _in_hbm(one.arrays[:1])
   if one.opcode.endswith('-start'):
     # (operands, results, context), or of an all-reduce the results alone.

@@ -1,15 +1,16 @@
 """The least time that a step can take on a slice, from what it does.
 
-Three bounds apart: matrix products at the chips' peak; main memory at its
-bandwidth; messages over the links. The first two run beside each other, the
-compiler's collectives wait (notes of XLA:TPU: `all-reduce`, not
-`all-reduce-start`), so a step takes the longer of the two and the messages.
+Four bounds apart: matrix products at the chips' peak; main memory at its
+bandwidth; messages over a slice's links, and over the network between slices.
+The first two run beside each other, the compiler's collectives wait (notes of
+XLA:TPU: `all-reduce`, not `all-reduce-start`), so a step takes the longer of
+the two and the messages.
 No program reaches it; which is the longest says what to mend.
 """
 
 import dataclasses
 
-from biobert_jax.slices.accounts import Account, Messages
+from biobert_jax.slices.accounts import ACROSS_SLICES, Account, Messages
 from biobert_jax.slices.topology import Slice
 
 # How often a chip sends the n - 1 of n parts of its bytes round a ring of n.
@@ -23,17 +24,19 @@ class Bounds:
   Attributes:
     compute: of matrix products at the peak.
     memory: of HBM at its bandwidth.
-    links: of collectives.
+    links: of collectives within a slice.
+    network: of those between slices.
   """
 
   compute: float
   memory: float
   links: float
+  network: float
 
   @property
   def step(self) -> float:
     """The least that all of it takes."""
-    return max(self.compute, self.memory) + self.links
+    return max(self.compute, self.memory) + self.links + self.network
 
 
 def bounds_of(account: Account, slice_: Slice, peak_flops: float) -> Bounds:
@@ -47,17 +50,21 @@ def bounds_of(account: Account, slice_: Slice, peak_flops: float) -> Bounds:
   Returns:
     Seconds.
   """
+  sent = {True: 0.0, False: 0.0}
+  for messages in account.messages:
+    sent[messages.kind.startswith(ACROSS_SLICES)] += _sent(messages)
   return Bounds(
     account.flops / peak_flops,
     account.hbm_bytes / slice_.chip.hbm_bandwidth,
-    sum(_on_links(m) for m in account.messages)
-    / (slice_.links_bandwidth or 1.0),
+    sent[False] / (slice_.links_bandwidth or 1.0),
+    sent[True] / slice_.chip.network_bandwidth,
   )
 
 
-def _on_links(messages: Messages) -> float:
+def _sent(messages: Messages) -> float:
   """Bytes that a chip sends for them."""
-  if messages.kind == 'collective-permute':
+  kind = messages.kind.removeprefix(ACROSS_SLICES)
+  if kind == 'collective-permute':
     return messages.bytes
   share = (messages.group - 1) / messages.group
-  return _TURNS.get(messages.kind, 1) * share * messages.bytes
+  return _TURNS.get(kind, 1) * share * messages.bytes

@@ -1,7 +1,8 @@
 """Slices of TPUs by the names that people launch them under.
 
 `v5e-16` and `v6e-16` count chips; `v4-32` and `v5p-32` count cores, two a
-chip, as Google Cloud does. `v5p:4x4x4` names a shape, in chips.
+chip, as Google Cloud does. `v5p:4x4x4` names a shape, in chips. `2xv5e-256` is
+two slices that the data centre's network joins (multislice).
 """
 
 import dataclasses
@@ -25,8 +26,10 @@ class Chip:
     hbm_bytes: that a program may fill, as the compiler says when one does not
       fit (libtpu 0.0.42 and 0.0.52); less than the data sheet has.
     hbm_bandwidth: bytes a second.
-    link_bandwidth: bytes a second, of one link one way. All three bandwidths:
-      cloud.google.com/tpu/docs and jax-ml/scaling-book, tpus.md.
+    link_bandwidth: bytes a second, of one link one way.
+    network_bandwidth: bytes a second, of a chip's share of its host's way to
+      other slices. All bandwidths: cloud.google.com/tpu/docs and
+      jax-ml/scaling-book, tpus.md.
     shapes: the slices that are sold, in chips.
     torus: sizes that close to a ring in a dimension divide by this.
   """
@@ -36,6 +39,7 @@ class Chip:
   hbm_bytes: int
   hbm_bandwidth: float
   link_bandwidth: float
+  network_bandwidth: float
   shapes: tuple[tuple[int, ...], ...]
   torus: int
 
@@ -46,35 +50,41 @@ _SOLID = (
   *((4, 8, 8), (8, 8, 8), (8, 8, 16), (8, 16, 16), (16, 16, 16)),
 )
 CHIPS = {
-  'v4': Chip('TPU v4', 2, int(30.75 * _GIB), 1.228e12, 45e9, _SOLID[:-1], 4),
-  'v5e': Chip('TPU v5 lite', 1, int(15.75 * _GIB), 819e9, 45e9, _FLAT, 16),
-  'v5p': Chip(
-    'TPU v5',
-    2,
-    int(95.73 * _GIB),
-    2.765e12,
-    90e9,
-    (*_SOLID, (16, 16, 24)),
-    4,
+  'v4': Chip(
+    *('TPU v4', 2, int(30.75 * _GIB), 1.228e12, 45e9, 6.25e9),
+    *(_SOLID[:-1], 4),
   ),
-  'v6e': Chip('TPU v6 lite', 1, int(31.24 * _GIB), 1.64e12, 90e9, _FLAT, 16),
+  'v5e': Chip(
+    *('TPU v5 lite', 1, int(15.75 * _GIB), 819e9, 45e9, 3.125e9),
+    *(_FLAT, 16),
+  ),
+  'v5p': Chip(
+    *('TPU v5', 2, int(95.73 * _GIB), 2.765e12, 90e9, 6.25e9),
+    *((*_SOLID, (16, 16, 24)), 4),
+  ),
+  'v6e': Chip(
+    *('TPU v6 lite', 1, int(31.24 * _GIB), 1.64e12, 90e9, 12.5e9),
+    *(_FLAT, 16),
+  ),
 }
 _ALIASES = {'v5litepod': 'v5e'}  # As gcloud spells it.
 
 
 @dataclasses.dataclass(frozen=True)
 class Slice:
-  """Chips that are joined by their own links.
+  """Chips that are joined by their own links; or several such slices.
 
   Attributes:
     name: as given.
     generation: a key of `CHIPS`.
-    shape: chips in each dimension.
+    shape: chips in each dimension, of one slice.
+    slices: how many.
   """
 
   name: str
   generation: str
   shape: tuple[int, ...]
+  slices: int = 1
 
   @property
   def chip(self) -> Chip:
@@ -83,13 +93,14 @@ class Slice:
 
   @property
   def chips(self) -> int:
-    """How many it has; JAX sees each as one device."""
-    return math.prod(self.shape)
+    """How many there are; JAX sees each as one device."""
+    return self.slices * math.prod(self.shape)
 
   @property
   def _of_host(self) -> tuple[int, ...]:
     """Chips of one host."""
-    if len(self.shape) == 2 and self.chips <= 8 and self.chips != 4:
+    chips = math.prod(self.shape)
+    if len(self.shape) == 2 and chips <= 8 and chips != 4:
       return (*self.shape, 1)
     return (2, 2, 1)
 
@@ -109,6 +120,8 @@ class Slice:
     asked['chips_per_host_bounds'] = self._of_host
     if self.generation == 'v4':
       asked['chip_config_name'] = 'megacore'
+    if self.slices > 1:
+      asked['num_slices'] = self.slices
     return asked
 
   @property
@@ -134,6 +147,10 @@ def slice_of(name: str) -> Slice:
   Raises:
     InputError: no such slice, with those that are named most alike.
   """
+  several = re.fullmatch(r'([1-9][0-9]{0,3})x(v.*)', name.lower())
+  if several:
+    one = slice_of(several[2])
+    return dataclasses.replace(one, name=name, slices=int(several[1]))
   generation, mark, size = re.sub(
     '^v5litepod', _ALIASES['v5litepod'], name.lower()
   ).partition(':' if ':' in name else '-')
@@ -153,7 +170,7 @@ def slice_of(name: str) -> Slice:
   near = ', '.join(_nearest(name))
   raise InputError(
     f'--topology {name}: no such slice; the nearest: {near}; or a shape '
-    'in chips, such as v5e:4x4 or v4:2x2x4'
+    'in chips, such as v5e:4x4 or v4:2x2x4; 2xv5e-16 for two slices'
   )
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import jax
 import numpy as np
+from jax.experimental import mesh_utils
 from jax.sharding import AxisType, Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
@@ -93,12 +94,16 @@ def make_mesh(
     )
   if model > 1 and strategy != 'tp':
     raise InputError(f'mesh.model is {model}; only strategy "tp" uses it')
-  return jax.make_mesh(
-    (len(devices) // model, model),
-    (DATA, MODEL),
-    axis_types=(AxisType.Auto, AxisType.Auto),
-    devices=devices,
+  names, types = (DATA, MODEL), (AxisType.Auto, AxisType.Auto)
+  slices = len({getattr(device, 'slice_index', 0) for device in devices})
+  shape = (len(devices) // slices // model, model)
+  if slices == 1:
+    return jax.make_mesh(shape, names, axis_types=types, devices=devices)
+  # Rows are cut over slices first: gradients alone cross the slow network.
+  placed = mesh_utils.create_hybrid_device_mesh(
+    shape, (slices, 1), devices, allow_split_physical_axes=True
   )
+  return Mesh(placed, names, axis_types=types)
 
 
 def make_stack_mesh(

@@ -206,6 +206,38 @@ def test_slices_that_run_beside_count_once():
   assert account(entry, others).hbm_bytes == 64
 
 
+def test_what_slices_send_each_other_is_counted_once():
+  rest = (
+    'channel_id=2, is_host_transfer=true, frontend_attributes={'
+    '_xla_host_transfer_rendezvous="all-reduce_0",'
+    '_xla_megascale_target="{1,3:5}x{0:15}",'
+    '_xla_megascale_transfer_type="ALL_REDUCE"}'
+  )
+  entry = (
+    '  %x = bf16[64]{0} parameter(0)\n  %a = token[] after-all()\n'
+    f'  %s = (bf16[64]{{0}}, u32[], token[]) send(%x, %a), {rest}\n'
+    f'  %r = (bf16[64]{{0}}, u32[], token[]) recv(%a), {rest}\n'
+    '  %t = token[] send-done(%s), channel_id=2\n'
+    '  ROOT %d = (bf16[64]{0}, token[]) recv-done(%r), channel_id=1\n'
+  )
+  found = account(entry)
+  assert found.messages == (
+    accounts.Messages('slices-all-reduce', 'bf16', 4, 1, 128),
+  )
+  # Read to be sent, written when it has come.
+  assert found.hbm_bytes == 128 + 128
+
+
+def test_what_a_chip_sends_its_host_is_no_message():
+  entry = (
+    '  %x = bf16[64]{0} parameter(0)\n  %a = token[] after-all()\n'
+    '  %s = (bf16[64]{0}, u32[], token[]) send(%x, %a), channel_id=2, '
+    'is_host_transfer=true\n'
+    '  ROOT %t = token[] send-done(%s), channel_id=2\n'
+  )
+  assert account(entry).messages == ()
+
+
 def test_what_is_computed_twice_is_counted():
   entry = (
     '  %a = f32[256]{0} parameter(0)\n'

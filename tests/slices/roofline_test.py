@@ -8,9 +8,9 @@ from biobert_jax.slices.accounts import Account, Messages
 SLICE = topology.slice_of('v5e-16')
 
 
-def bounds(*messages, flops=0, hbm_bytes=0):
+def bounds(*messages, flops=0, hbm_bytes=0, slice_=SLICE):
   account = Account(flops, hbm_bytes, messages, 0, 0)
-  return roofline.bounds_of(account, SLICE, 197e12)
+  return roofline.bounds_of(account, slice_, 197e12)
 
 
 def test_the_longer_of_compute_and_memory_and_then_the_messages():
@@ -35,6 +35,18 @@ def test_the_longer_of_compute_and_memory_and_then_the_messages():
 def test_what_each_kind_sends(kind, sent):
   found = bounds(Messages(kind, 'f32', 16, 1, 90_000_000))
   assert found.links == pytest.approx(sent * 1e-3)
+
+
+def test_between_slices_it_goes_over_the_network():
+  messages = (
+    Messages('reduce-scatter', 'bf16', 16, 1, 96_000_000),
+    Messages('slices-all-reduce', 'bf16', 4, 1, 5_000_000),
+    Messages('slices-collective-permute', 'bf16', 2, 1, 1_000_000),
+  )
+  found = bounds(*messages, slice_=topology.slice_of('4xv5e-16'))
+  assert found.links == pytest.approx(90e6 / 90e9)
+  assert found.network == pytest.approx((2 * 0.75 * 5e6 + 1e6) / 3.125e9)
+  assert found.step == found.links + found.network
 
 
 def test_a_chip_alone_sends_nothing():

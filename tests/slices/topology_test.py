@@ -23,6 +23,10 @@ from biobert_jax.slices import topology
     ('v5p-12288', (16, 16, 24), 6144, 1536),
     ('v5p:4x4x12', (4, 4, 12), 192, 48),
     ('v6e:4x4', (4, 4), 16, 4),
+    ('2xv5e-16', (4, 4), 32, 8),
+    ('16xv5p-8', (2, 2, 1), 64, 16),
+    ('2xv5e-8', (2, 4), 16, 2),
+    ('1xv4:2x2x4', (2, 2, 4), 16, 4),
   ],
 )
 def test_names(name, shape, chips, hosts):
@@ -40,6 +44,11 @@ def test_the_runtime_s_names():
     'topology_name': 'v5e:2x4',
     'chips_per_host_bounds': (2, 4, 1),
   }
+  assert topology.slice_of('3xv6e-16').description == {
+    'topology_name': 'v6e:4x4',
+    'chips_per_host_bounds': (2, 2, 1),
+    'num_slices': 3,
+  }
 
 
 @pytest.mark.parametrize(
@@ -53,6 +62,9 @@ def test_the_runtime_s_names():
     ('v5e:4x4x', 'v5e'),
     ('v5e:0x4', 'v5e'),
     ('v4--8', 'v4-8'),
+    ('2xv5e-17', 'v5e-16, v5e-32'),
+    ('0xv5e-16', 'v'),
+    ('2x2xv5e-16', 'v'),
     ('', 'v'),
   ],
 )
@@ -78,3 +90,4 @@ def test_links_of_a_ring_are_double():
   assert links('v5e-16') == 2
   assert links('v5e-256') == 4
   assert links('v5e-1') == 0
+  assert links('2xv5e-256') == 4

@@ -52,6 +52,35 @@ def flat(tree):
   return {sharding.path_of(path): leaf for path, leaf in leaves}
 
 
+# Several slices.
+
+
+class Chip:
+  """A device of one of several slices."""
+
+  platform, device_kind = 'cpu', 'cpu'
+
+  def __init__(self, index, slice_index):
+    self.id, self.slice_index = index, slice_index
+    self.process_index = index // 4
+
+  def __repr__(self):
+    return f'{self.slice_index}.{self.id}'
+
+
+@pytest.mark.parametrize('model', [1, 2])
+def test_slices_share_rows_and_nothing_finer(model):
+  # In an order in which slices alternate.
+  devices = [Chip(i, i // 8) for i in (*range(0, 16, 2), *range(1, 16, 2))]
+  strategy = 'tp' if model > 1 else 'dp'
+  mesh = sharding.make_mesh(strategy, model, devices)
+  assert dict(mesh.shape) == {'data': 16 // model, 'model': model}
+  of_slice = [[chip.slice_index for chip in row] for row in mesh.devices]
+  half = 8 // model
+  assert of_slice == [[0] * model] * half + [[1] * model] * half
+  assert mesh.axis_types == (AxisType.Auto,) * 2
+
+
 # The table.
 
 
