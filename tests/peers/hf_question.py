@@ -9,8 +9,8 @@ example (run_qa_no_trainer.py): windows by the tokenizer's overflow, which share
 batches padded to their longest window; then the best of 20 x 20 pairs of start
 and end over all windows, answers cut out of the context. The last line on
 standard output is one JSON object; `seconds` are those of the whole process,
-imports included. Runs in the peers' interpreter and imports nothing of
-biobert_jax.
+imports included, `losses` those of all steps. Runs in the peers' interpreter
+and imports nothing of biobert_jax.
 """
 
 # ruff: noqa: E402
@@ -122,8 +122,8 @@ def collate(windows: list[dict[str, Any]], pad_id: int) -> dict[str, Any]:
 
 def train(
   model: Any, windows: list[dict[str, Any]], flags: Any, pad: int
-) -> int:
-  """Trains; returns the number of steps."""
+) -> list[float]:
+  """Trains; returns the loss of each step."""
   loader: Any = torch.utils.data.DataLoader(
     windows,  # type: ignore[arg-type]
     batch_size=flags.batch_size,
@@ -136,7 +136,7 @@ def train(
     model, flags.learning_rate, num_steps
   )
   model.train()
-  step = 0
+  losses: list[float] = []
   for _ in range(flags.epochs):
     for batch in loader:
       loss = model(**batch).loss
@@ -145,12 +145,13 @@ def train(
       optimizer.step()
       schedule.step()
       optimizer.zero_grad(set_to_none=True)
-      step += 1
+      losses.append(loss.item())
+      step = len(losses)
       if step % 20 == 0 or step == num_steps:
         print(
-          f'step {step}/{num_steps}, loss {loss.item():.4f}', file=sys.stderr
+          f'step {step}/{num_steps}, loss {losses[-1]:.4f}', file=sys.stderr
         )
-  return step
+  return losses
 
 
 def best_of(
@@ -231,7 +232,7 @@ def main() -> None:
   windows = encode(tokenizer, training, *lengths)
   for window in windows:
     label(window, training[window['question']])
-  steps = train(model, windows, flags, pad)
+  losses = train(model, windows, flags, pad)
   predicted = predict(
     model, encode(tokenizer, testing, *lengths), testing, flags, pad
   )
@@ -242,7 +243,8 @@ def main() -> None:
     'seconds': time.perf_counter() - _BEGAN,
     'train_questions': len(training),
     'train_windows': len(windows),
-    'steps': steps,
+    'steps': len(losses),
+    'losses': losses,
     'predictions': flags.output,
   }
   print(json.dumps(report))

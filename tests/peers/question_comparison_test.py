@@ -7,13 +7,16 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from etils import epath
 
-from biobert_jax import export, predict, weights
+from biobert_jax import export, predict, train, weights
 from biobert_jax.data import qa
 from biobert_jax.data.vocabulary import build_vocabulary
 from biobert_jax.data.wordpiece import WordPieceTokenizer
 from biobert_jax.interchange import huggingface
 from biobert_jax.models.config import BertConfig
+from biobert_jax.training import metric_writer
+from configs import qa_squad_v1_1
 from tests import small_questions
 from tests.interchange import random_models
 from tests.peers import peer
@@ -22,7 +25,9 @@ from tests.peers.marks import by_hand
 pytestmark = pytest.mark.skipif(not peer.PYTHON, reason=peer.REASON)
 
 
-def write_checkpoint(folder: pathlib.Path, head: str, shrink: float) -> None:
+def write_checkpoint(
+  folder: pathlib.Path, head: str, shrink: float, **changes: float
+) -> None:
   """A tiny random model as a Hugging Face folder."""
   folder.mkdir(parents=True)
   rows = small_questions.paragraphs(0, 1, '1.1')
@@ -31,7 +36,7 @@ def write_checkpoint(folder: pathlib.Path, head: str, shrink: float) -> None:
   tokenizer = WordPieceTokenizer(build_vocabulary(texts, 200, False), False)
   tokenizer.save(folder, fast=True)
   config = BertConfig.tiny(
-    vocab_size=tokenizer.vocab_size, max_position_embeddings=512
+    vocab_size=tokenizer.vocab_size, max_position_embeddings=512, **changes
   )
   params = random_models.flat_params(head, config)
   params = {path: array / shrink for path, array in params.items()}
@@ -64,6 +69,61 @@ def test_both_sides_train_and_are_scored(tmp_path: pathlib.Path) -> None:
     assert row['f1'] == pytest.approx(np.mean(scores))
     assert len(scores) == 2
     assert 0 <= row['exact_match'] <= row['f1'] <= 100
+
+
+def write_equally_long(folder: pathlib.Path, years: range) -> None:
+  """Windows of one length: the peer's softmax takes padding in, ours not."""
+  rows = []
+  for year in years:
+    context = f'In rats BRCA1 causes fever, as seen in {year}.'
+    asked = (('When was it seen?', str(year)), ('What was it seen?', 'BRCA1'))
+    questions = [
+      {
+        'id': f'{year}-{question}',
+        'question': question,
+        'answers': [{'text': text, 'answer_start': context.index(text)}],
+      }
+      for question, text in asked
+    ]
+    rows.append({'context': context, 'qas': questions})
+  folder.mkdir()
+  for name in ('train', 'test'):
+    content = small_questions.content_of(rows, '1.1')
+    (folder / f'{name}.json').write_text(content)
+
+
+def test_both_lose_the_same_at_every_step(tmp_path: pathlib.Path) -> None:
+  """Without dropout, all windows in each batch: packed here, in rows there."""
+  none = {'hidden_dropout_prob': 0.0, 'attention_probs_dropout_prob': 0.0}
+  write_checkpoint(tmp_path / 'model', 'span', 5, **none)
+  write_equally_long(tmp_path / 'corpus', range(1950, 1966))
+  theirs = peer.run(
+    peer.script('hf_question.py'),
+    f'--model={tmp_path / "model"}',
+    *(f'--{n}={tmp_path / "corpus" / n}.json' for n in ('train', 'test')),
+    *(f'--output={tmp_path / "peer.json"}', '--epochs=10', '--threads=1'),
+    *('--batch_size=32', '--learning_rate=0.001'),
+  )
+  config = qa_squad_v1_1.get_config('tiny')
+  config.init_from = str(tmp_path / 'model')
+  config.data.dir = str(tmp_path / 'corpus')
+  config.data.train_files = 'train.json'
+  config.data.test_split = ''
+  config.data.max_seq_length = 128
+  config.data.doc_stride = 32
+  config.data.max_sequences = 4
+  config.batch_size = 8
+  config.optim.learning_rate = 0.001
+  config.optim.eps = 1e-8  # PyTorch's.
+  config.train.epochs = 10.0
+  config.train.log_every_steps = 1
+  train.train(config, str(tmp_path / 'ours'))
+  metrics = metric_writer.read_metrics(epath.Path(tmp_path / 'ours'))
+  ours = [row['train/loss'] for row in metrics if 'train/loss' in row]
+  expected = json.loads(theirs.splitlines()[-1])['losses']
+  assert len(ours) == len(expected) == 10
+  assert ours[-1] < ours[0] / 3
+  np.testing.assert_allclose(ours, expected, rtol=1e-4)
 
 
 def test_the_peer_learns(tmp_path: pathlib.Path) -> None:
