@@ -1,4 +1,4 @@
-"""Compiles a training step for a slice that is not there.
+"""Compiles a step for a slice that is not there.
 
 A process of its own, which `preflight` starts and may end at any moment: the
 TPU compiler cannot be told to stop once it knows what the step will hold, and
@@ -7,6 +7,7 @@ its runtime may abort. Reads one JSON object from standard input, see
 """
 
 import contextlib
+import functools
 import json
 import os
 import sys
@@ -17,27 +18,31 @@ from typing import Any
 import jax
 from etils import epath
 from jax.experimental import topologies
+from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
 from biobert_jax import experiment as experiments
 from biobert_jax import run
 from biobert_jax.errors import EXIT_DONE, EXIT_FAILED, InputError
+from biobert_jax.evaluate import EvalStep
+from biobert_jax.experiment import Experiment
 from biobert_jax.models.flops import training_flops
 from biobert_jax.training import sharding, state
 
+TRAIN, EVALUATE = 'train', 'evaluate'
 # What it leaves in the folder, besides what the compiler does.
 MODEL, FAILURE, PROGRAM = 'model.json', 'failure.json', 'compiled.txt'
 _LOOK_SECONDS = 0.5
 
 
 def compile_step(request: dict[str, Any]) -> None:
-  """Compiles the training step of a config, its text left in a folder.
+  """Compiles a step of a config, its text left in a folder.
 
   Args:
-    request: 'config', as JSON; 'topology', what the TPU's runtime calls the
-      slice; 'vocab_size' and 'labels', see `experiment.without_data`;
-      'folder', where the compiler writes what it did; 'parent', the process
-      that waits for it.
+    request: 'step', `TRAIN` or `EVALUATE`; 'config', as JSON; 'topology',
+      what the TPU's runtime calls the slice; 'vocab_size' and 'labels', see
+      `experiment.without_data`; 'folder', where the compiler writes what it
+      did; 'parent', the process that waits for it.
   """
   config, folder = ConfigDict(request['config']), request['folder']
   slice_ = topologies.get_topology_desc(platform='tpu', **request['topology'])
@@ -48,18 +53,13 @@ def compile_step(request: dict[str, Any]) -> None:
   experiment = experiments.without_data(
     config, request['vocab_size'], tuple(request['labels'])
   )
-  bert, module = experiment.bert, experiments.TASKS[config.task]
+  bert = experiment.bert
   sharding.check_heads(bert.num_attention_heads, mesh)
-  # The number of steps is a constant in the program, no matter which.
-  plan = run.Plan.of(config, config.batch_size)
-  _, optimizer = run.make_optimizer(config, plan)
-  shapes = module.shapes_of(config, config.batch_size)
-  step = run.step_of(config, experiment.task, optimizer, mesh, shapes)
   predictions = config.masking.max_predictions if 'masking' in config else 0
   flops = training_flops(bert, config.data.max_seq_length, predictions)
   model = {'vocab_size': bert.vocab_size, 'flops_of_row': flops}
   _write(folder, MODEL, model)
-  lowered = state.lower_train_step(*step.lowering)
+  lowered = _LOWER[request['step']](experiment, mesh)
   compiled = lowered.compile(
     compiler_options={'xla_dump_to': folder, 'xla_dump_hlo_as_text': True}
   )
@@ -68,6 +68,31 @@ def compile_step(request: dict[str, Any]) -> None:
   with contextlib.suppress(jax.errors.JaxRuntimeError):
     if text := compiled.as_text():
       experiments.write_text(epath.Path(folder) / PROGRAM, text)
+
+
+def _lower_training(experiment: Experiment, mesh: Mesh) -> jax.stages.Lowered:
+  config = experiment.config
+  # The number of steps is a constant in the program, no matter which.
+  plan = run.Plan.of(config, config.batch_size)
+  _, optimizer = run.make_optimizer(config, plan)
+  shapes = experiments.TASKS[config.task].shapes_of(config, config.batch_size)
+  step = run.step_of(config, experiment.task, optimizer, mesh, shapes)
+  return state.lower_train_step(*step.lowering)
+
+
+def _lower_evaluation(experiment: Experiment, mesh: Mesh) -> jax.stages.Lowered:
+  config = experiment.config
+  step = EvalStep.of(
+    experiment.task,
+    mesh,
+    config.mesh.strategy,
+    config.train.eval_batch_size,
+    functools.partial(experiments.TASKS[config.task].shapes_of, config),
+  )
+  return state.lower_eval_step(*step.lowering)
+
+
+_LOWER = {TRAIN: _lower_training, EVALUATE: _lower_evaluation}
 
 
 def _write(folder: str, name: str, value: dict[str, Any]) -> None:

@@ -1,5 +1,6 @@
 """Scores a trained model on a split of its corpus."""
 
+import dataclasses
 import json
 import logging
 from collections.abc import Callable, Iterable, Iterator
@@ -18,6 +19,54 @@ from biobert_jax.training import checkpoint, metric_writer, sharding, state
 _log = logging.getLogger(__name__)
 
 Shapes = Callable[[int], dict[str, tuple[int, ...]]]
+
+
+@dataclasses.dataclass(frozen=True)
+class EvalStep:
+  """An evaluation step on a mesh, which need not exist here.
+
+  Attributes:
+    batch_size: rows of a global batch.
+    features: names of the arrays that the step takes.
+    param_shardings: how parameters lie.
+    lowering: what `state.lower_eval_step` takes; its last, the arguments, are
+      (parameters, batch) as shapes.
+  """
+
+  batch_size: int
+  features: tuple[str, ...]
+  param_shardings: Any
+  lowering: tuple[Any, ...]
+
+  @classmethod
+  def of(
+    cls,
+    task: Task,
+    mesh: jax.sharding.Mesh,
+    strategy: str,
+    batch_size: int,
+    feature_shapes: Shapes,
+  ) -> 'EvalStep':
+    """The step of a task; its arguments are those of `Evaluator`."""
+    shards = mesh.shape[sharding.DATA]
+    rows = -(-batch_size // shards) * shards
+    abstract_params = jax.eval_shape(task.init, jax.random.key(0))
+    specs = sharding.param_specs(abstract_params, strategy, mesh)
+    param_shardings = sharding.shardings(specs, mesh)
+    batch = {
+      name: jax.ShapeDtypeStruct(shape, np.int32)
+      for name, shape in feature_shapes(rows).items()
+    }
+
+    def eval_step(params: Any, batch: state.Batch) -> Any:
+      # Whatever is drawn is drawn alike at every evaluation.
+      keys = state.prepare_keys(jax.random.key(0), batch['row_ids'])
+      batch = task.prepare(batch, keys)
+      return task.predict(task.apply(params, batch), batch)
+
+    arguments = (abstract_params, batch)
+    lowering = (eval_step, mesh, param_shardings, arguments)
+    return cls(rows, tuple(batch), param_shardings, lowering)
 
 
 class Evaluator:
@@ -40,28 +89,13 @@ class Evaluator:
       batch_size: rows of a global batch; rounded up to fill the devices.
       feature_shapes: rows of a batch -> shape of each of its arrays.
     """
-    shards = mesh.shape[sharding.DATA]
-    self.batch_size = -(-batch_size // shards) * shards
+    step = EvalStep.of(task, mesh, strategy, batch_size, feature_shapes)
+    self.batch_size = step.batch_size
     self._mesh = mesh
-    self.abstract_params = jax.eval_shape(task.init, jax.random.key(0))
-    specs = sharding.param_specs(self.abstract_params, strategy, mesh)
-    self.param_shardings = sharding.shardings(specs, mesh)
-    batch = {
-      name: jax.ShapeDtypeStruct(shape, np.int32)
-      for name, shape in feature_shapes(self.batch_size).items()
-    }
-    self._features = tuple(batch)
-
-    def eval_step(params: Any, batch: state.Batch) -> Any:
-      # Whatever is drawn is drawn alike at every evaluation.
-      keys = state.prepare_keys(jax.random.key(0), batch['row_ids'])
-      batch = task.prepare(batch, keys)
-      return task.predict(task.apply(params, batch), batch)
-
-    arguments = (self.abstract_params, batch)
-    self._step = state.compile_eval_step(
-      eval_step, mesh, self.param_shardings, arguments
-    )
+    self.param_shardings = step.param_shardings
+    self._features = step.features
+    self._step = state.compile_eval_step(*step.lowering)
+    self.abstract_params = step.lowering[-1][0]
 
   def run(
     self,

@@ -1,9 +1,10 @@
-"""Compiles the training step for slices that are not there, and reckons.
+"""Compiles a config's steps for slices that are not there, and reckons.
 
 Neither a TPU nor data is needed: the TPU's own compiler runs on any x86_64
 Linux, and a step depends on the shapes of a batch alone.
 """
 
+import concurrent.futures
 import contextlib
 import dataclasses
 import json
@@ -19,6 +20,7 @@ from ml_collections import ConfigDict
 from biobert_jax import experiment as experiments
 from biobert_jax import preflight_report as reports
 from biobert_jax import slice_compiler
+from biobert_jax.compile_step import EVALUATE, TRAIN
 from biobert_jax.errors import InputError
 from biobert_jax.preflight_report import Assumptions
 from biobert_jax.slice_compiler import Compiled
@@ -56,7 +58,7 @@ def preflight(
   search: bool,
   hlo: str,
 ) -> dict[str, Any]:
-  """Says of each slice whether a config's training step fits, and its cost.
+  """Says of each slice whether a config's steps fit, and their cost.
 
   A JSON object for each slice goes to standard output as soon as it is known,
   a table of all to standard error.
@@ -69,8 +71,8 @@ def preflight(
     full: whether to compile to the end, for the compiler's own estimate of
       the time, in minutes instead of seconds.
     search: whether to look for the largest batch that fits.
-    hlo: where to keep what the compiler wrote, a folder for each slice; '':
-      nowhere.
+    hlo: where to keep what the compiler wrote, two folders for each slice;
+      '': nowhere.
 
   Returns:
     `{"fits": {name: whether}}`.
@@ -93,9 +95,13 @@ def preflight(
   for slice_ in slices:
     _log.info('%s: compiling for %d chips', slice_.name, slice_.chips)
     one = _Preflight(slice_, config, vocab_size, labels)
-    compiled = one.compile({}, full, hlo)
+    # Beside each other: most of a compilation runs on one core.
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+      scoring = pool.submit(one.compile, {}, False, hlo, EVALUATE)
+      compiled = one.compile({}, full, hlo)
     assumed = Assumptions(vocab_size, price, f'libtpu {version}')
     row = reports.row_of(slice_, one.config, compiled, assumed)
+    reports.add_evaluation(row, scoring.result(), one.config)
     if search:
       row['largest'] = one.largest(compiled)
     if not row['fits']:
@@ -106,6 +112,11 @@ def preflight(
   if missed := [row['topology'] for row in rows if not row['fits']]:
     raise InputError(
       f'does not fit {", ".join(missed)}; {reports.advice(rows)}'
+    )
+  if missed := [r['topology'] for r in rows if not r['evaluation']['fits']]:
+    raise InputError(
+      f'evaluation does not fit {", ".join(missed)}: train.eval_batch_size is '
+      f'{config.train.eval_batch_size}; take a smaller one'
     )
   return {'fits': {row['topology']: row['fits'] for row in rows}}
 
@@ -128,18 +139,23 @@ class _Preflight:
   labels: tuple[str, ...]
 
   def compile(
-    self, changes: dict[str, Any], full: bool = False, hlo: str = ''
+    self,
+    changes: dict[str, Any],
+    full: bool = False,
+    hlo: str = '',
+    step: str = TRAIN,
   ) -> Compiled:
-    """Compiles the config with changes."""
+    """Compiles a step of the config with changes."""
     config = ConfigDict(self.config.to_dict())
     config.update_from_flattened_dict(changes)
-    with _folder(hlo, self.slice_.name) as folder:
+    with _folder(hlo, f'{self.slice_.name}-{step}') as folder:
       compiled = slice_compiler.compile_for(
-        self.slice_, config, self.vocab_size, self.labels, folder, full
+        *(self.slice_, config, self.vocab_size, self.labels, folder, full),
+        step,
       )
     _log.info(
-      '%s: %s a chip, %d s',
-      *(self.slice_.name, reports.gigabytes(compiled.memory.total)),
+      '%s, %s: %s a chip, %d s',
+      *(self.slice_.name, step, reports.gigabytes(compiled.memory.total)),
       compiled.seconds,
     )
     return compiled

@@ -88,6 +88,21 @@ def row_of(
   )
 
 
+def add_evaluation(
+  row: dict[str, Any], compiled: Compiled, config: ConfigDict
+) -> None:
+  """Adds what a chip holds while devel is scored, the state beside it."""
+  memory, hbm = compiled.memory, row['hbm']
+  total = hbm['arguments'] + memory.outputs + memory.temporaries
+  row['evaluation'] = {
+    'batch_size': config.train.eval_batch_size,
+    'outputs': memory.outputs,
+    'temporaries': memory.temporaries,
+    'total': total,
+    'fits': total <= hbm['limit'],
+  }
+
+
 def _pieces(config: ConfigDict) -> int:
   return int(config.batch_size * config.data.max_seq_length)
 
@@ -152,6 +167,7 @@ _LINES: tuple[tuple[str, Callable[[dict[str, Any]], str]], ...] = (
   ('  arguments', lambda r: gigabytes(r['hbm']['arguments'])),
   ('  outputs', lambda r: gigabytes(r['hbm']['outputs'])),
   ('  temporaries', lambda r: gigabytes(r['hbm']['temporaries'])),
+  ('  while it evaluates', lambda r: _evaluating(r)),
   ('  run twice to fit', lambda r: f'{r["rematerialized"]} ops'),
   ('largest batch', lambda r: _largest(r)),
   ('TFLOP', lambda r: f'{r["flops"] / 1e12:.3f}'),
@@ -172,6 +188,11 @@ _LINES: tuple[tuple[str, Callable[[dict[str, Any]], str]], ...] = (
   ('dollars', lambda r: f'{r["dollars"]:.0f}' if 'dollars' in r else ''),
   ('compiled in', lambda r: f'{r["compile_seconds"]:.0f} s'),
 )
+
+
+def _evaluating(row: dict[str, Any]) -> str:
+  found = row['evaluation']
+  return gigabytes(found['total']) + ('' if found['fits'] else ' NO')
 
 
 def _largest(row: dict[str, Any]) -> str:

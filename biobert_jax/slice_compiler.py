@@ -83,8 +83,9 @@ def compile_for(
   labels: tuple[str, ...],
   folder: pathlib.Path,
   to_the_end: bool,
+  step: str = compile_step.TRAIN,
 ) -> Compiled:
-  """Compiles the training step of a config for a slice.
+  """Compiles a step of a config for a slice.
 
   Args:
     slice_: that need not exist.
@@ -93,6 +94,7 @@ def compile_for(
     labels: that its corpus would have.
     folder: empty, for what the compiler writes.
     to_the_end: whether to wait for machine code too, minutes later.
+    step: `compile_step.TRAIN` or `EVALUATE`.
 
   Returns:
     Its figures.
@@ -107,6 +109,7 @@ def compile_for(
     'vocab_size': vocab_size,
     'labels': labels,
     'folder': str(folder),
+    'step': step,
     'parent': os.getpid(),
   }
   began = time.monotonic()

@@ -8,7 +8,7 @@ import jax
 import pytest
 from jax.experimental import topologies
 
-from biobert_jax import compile_step, experiment, run
+from biobert_jax import compile_step, evaluate, experiment, run
 from biobert_jax.errors import EXIT_BAD_INPUT, EXIT_FAILED, InputError
 from biobert_jax.training import sharding, state
 from configs import re_gad
@@ -37,6 +37,7 @@ def captured(monkeypatch):
 def request(config, folder, vocab_size, labels=()):
   return {
     'config': json.loads(config.to_json_best_effort()),
+    'step': compile_step.TRAIN,
     'topology': {'topology_name': 'v5e:2x4'},
     'vocab_size': vocab_size,
     'labels': labels,
@@ -81,6 +82,23 @@ def test_shapes_and_layout_are_those_of_a_run(task, tmp_path, captured):
   meter = run.meter(opened, rows)
   assert said['flops_of_row'] * config.batch_size == meter.flops
   assert (tmp_path / compile_step.PROGRAM).read_text() == 'program'
+
+
+@pytest.mark.parametrize('task', ['ner', 'pretraining', 'relation'])
+def test_evaluation_is_that_of_a_run(task, tmp_path, captured, monkeypatch):
+  monkeypatch.setattr(state, 'lower_eval_step', state.lower_train_step)
+  config = configs(tmp_path)[task]
+  opened = experiment.from_config(config)
+  shapes = opened.dataset.rows(config.data.train_split).feature_shapes
+  mesh = sharding.make_mesh('dp', 1)
+  size = config.train.eval_batch_size = 13
+  expected = evaluate.EvalStep.of(opened.task, mesh, 'dp', size, shapes)
+  assert expected.batch_size == 16
+  if task == 'pretraining':
+    config.data.dir = ''
+  asked = request(config, tmp_path, opened.tokenizer.vocab_size, opened.labels)
+  compile_step.compile_step(asked | {'step': compile_step.EVALUATE})
+  assert [lowering[1:] for lowering in captured] == [expected.lowering[1:]]
 
 
 def test_failures_are_written_down(tmp_path, captured, monkeypatch, capsys):

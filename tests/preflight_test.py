@@ -1,9 +1,12 @@
 """What preflight says, with a compiler whose answers are a formula."""
 
+import importlib
 import json
+import pathlib
 
 import pytest
 
+import configs
 from biobert_jax import preflight, slice_compiler
 from biobert_jax.errors import InputError
 from biobert_jax.slice_compiler import Compiled
@@ -21,8 +24,13 @@ class Compiler:
   def __init__(self):
     self.asked = []
 
-  def __call__(self, slice_, config, vocab_size, labels, folder, to_the_end):
+  def __call__(
+    self, slice_, config, vocab_size, labels, folder, to_the_end, step
+  ):
     (folder / 'module.txt').write_text('x')
+    if step == 'evaluate':
+      assert not to_the_end
+      return self.evaluation(slice_, config, vocab_size)
     self.asked.append((slice_.name, config, labels, folder))
     rows = config.batch_size // slice_.chips
     share = {'none': 4, 'names': 2, 'full': 1}[config.compute.remat]
@@ -39,6 +47,12 @@ class Compiler:
     )
     cycles = 96_000_000 if to_the_end else None
     return Compiled(memory, account, cycles, vocab_size, FLOPS, 7.0)
+
+  def evaluation(self, slice_, config, vocab_size):
+    used = config.train.eval_batch_size // slice_.chips * ROW // 10
+    memory = Memory(STATE // 3, 7, used, ())
+    account = Account(1, 1, (), 0, 0)
+    return Compiled(memory, account, None, vocab_size, FLOPS, 1.0)
 
 
 @pytest.fixture
@@ -99,10 +113,47 @@ def test_each_slice_is_a_line_and_a_column(compiler, capsys):
   assert len({len(line) for line in lines[:10]}) == 1
 
 
+def test_evaluation_needs_the_state_too(compiler, capsys):
+  run(config_of(train__eval_batch_size=192), 'v5e-16')
+  rows, table = printed(capsys)
+  assert rows[0]['evaluation'] == {
+    'batch_size': 192,
+    'outputs': 7,
+    'temporaries': 12 * ROW // 10,
+    'total': STATE + 7 + 12 * ROW // 10,
+    'fits': True,
+  }
+  (line,) = (line for line in table.splitlines() if 'evaluates' in line)
+  assert line.split()[-2:] == ['1.72', 'GB']
+
+
+def test_an_evaluation_that_does_not_fit_names_its_key(compiler, capsys):
+  config = config_of(train__eval_batch_size=16 * 480)
+  words = 'evaluation does not fit v5e-16: train.eval_batch_size is 7680'
+  with pytest.raises(InputError, match=words):
+    run(config, 'v4-32', 'v5e-16')
+  rows, table = printed(capsys)
+  assert [row['evaluation']['fits'] for row in rows] == [True, False]
+  assert rows[1]['fits']  # Training does.
+  assert '18.10 GB NO' in table
+
+
 def test_no_corpus_is_asked_for(compiler):
   run(config_of(data__dir='/no/such/files-*'), 'v5e-16')
   ((_, config, labels, _),) = compiler.asked
   assert (config.data.dir, labels) == ('', ())
+
+
+CONFIGS = sorted(
+  path.stem for path in pathlib.Path(configs.__path__[0]).glob('[a-z]*.py')
+)
+
+
+@pytest.mark.parametrize('name', CONFIGS)
+def test_every_config_can_be_asked_about(compiler, name):
+  config = importlib.import_module(f'configs.{name}').get_config('base')
+  config.batch_size = 32
+  assert run(config, 'v5e-16') == {'fits': {'v5e-16': True}}
 
 
 @pytest.mark.parametrize(
@@ -172,8 +223,8 @@ def test_to_the_end_there_are_cycles(compiler, capsys):
 
 def test_the_program_is_kept_where_asked(compiler, tmp_path):
   run(config_of(), 'v5e-16', 'v4:2x2x4', hlo=str(tmp_path))
-  assert (tmp_path / 'v5e-16' / 'module.txt').exists()
-  assert (tmp_path / 'v4-2x2x4' / 'module.txt').exists()
+  assert (tmp_path / 'v5e-16-train' / 'module.txt').exists()
+  assert (tmp_path / 'v4-2x2x4-evaluate' / 'module.txt').exists()
   with pytest.raises(InputError, match='not empty; name another'):
     run(config_of(), 'v5e-16', hlo=str(tmp_path))
 

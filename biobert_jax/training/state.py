@@ -288,15 +288,26 @@ def compile_train_step(
   return lowered.compile()
 
 
+def lower_eval_step(
+  eval_step: Callable[[Any, Batch], Any],
+  mesh: Mesh,
+  param_shardings: Any,
+  arguments: tuple[Any, ...],
+) -> jax.stages.Lowered:
+  """Makes (params, batch) -> predictions, whole on every host, ready."""
+  rows, whole = sharding.by_rows(mesh), sharding.replicated(mesh)
+  jitted = jax.jit(
+    eval_step, in_shardings=(param_shardings, rows), out_shardings=whole
+  )
+  return jitted.lower(*arguments)
+
+
 def compile_eval_step(
   eval_step: Callable[[Any, Batch], Any],
   mesh: Mesh,
   param_shardings: Any,
   arguments: tuple[Any, ...],
 ) -> Any:
-  """Compiles (params, batch) -> predictions, whole on every host."""
-  rows, whole = sharding.by_rows(mesh), sharding.replicated(mesh)
-  jitted = jax.jit(
-    eval_step, in_shardings=(param_shardings, rows), out_shardings=whole
-  )
-  return jitted.lower(*arguments).compile()
+  """Compiles the step ahead of time, for the machine at hand."""
+  lowered = lower_eval_step(eval_step, mesh, param_shardings, arguments)
+  return lowered.compile()
