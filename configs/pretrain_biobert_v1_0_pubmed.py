@@ -11,6 +11,9 @@ nothing is changed, not even the vocabulary. Assumed: rate, warmup and decay of
 BERT (configs/common/pretrain.py); the authors gave none.
 
 CORPUS holds PubMed alone.
+
+A step is that of pretrain_biobert_v1_1_pubmed.py, where a table says what it
+costs on each slice.
 """
 
 import ml_collections

@@ -14,6 +14,9 @@ CORPUS holds both. The 470,000 are the 200,000 and 270,000 of the other two;
 whether the authors mixed the corpora or took them in turn is not published.
 Here they are mixed. For turns, give the work folder of
 pretrain_biobert_v1_0_pubmed to pretrain_biobert_v1_0_pmc as BERT.
+
+A step is that of pretrain_biobert_v1_1_pubmed.py, where a table says what it
+costs on each slice.
 """
 
 import ml_collections

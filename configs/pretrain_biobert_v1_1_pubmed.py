@@ -17,10 +17,10 @@ A chip in a step, as compiled by libtpu 0.0.42.1 (`preflight`; nothing was run,
 and the time is a bound that no step reaches):
 
     slice    rows    HBM  of GB  traffic  messages  at least
-    v4-32      12   6.58   33.0  27.4 GB  217.9 MB   25.4 ms
-    v5e-16     12   5.51   16.9  25.0 GB  217.9 MB   35.0 ms
-    v5p-16     24  11.62  102.8  70.9 GB  217.9 MB   27.1 ms
-    v6e-16     12   6.52   33.5  27.9 GB  217.9 MB   19.3 ms
+    v4-32      12   6.58   33.0  25.7 GB  217.9 MB   23.9 ms
+    v5e-16     12   5.51   16.9  23.2 GB  217.9 MB   32.8 ms
+    v5p-16     24  11.62  102.8  67.3 GB  217.9 MB   25.8 ms
+    v6e-16     12   6.52   33.5  26.1 GB  217.9 MB   18.2 ms
 """
 
 import ml_collections

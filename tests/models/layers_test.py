@@ -62,6 +62,16 @@ def test_rates_beyond_sixteen_bits_are_rounded(rate, kept):
   np.testing.assert_allclose(y, kept, rtol=2e-5)
 
 
+def test_bits_may_be_drawn_for_the_transpose():
+  x = jnp.ones((2, 3, 8, 4))
+  keys = keys_of(5, 2)
+  y = layers.dropout(x.swapaxes(-1, -2), 0.3, keys, transposed=True)
+  np.testing.assert_array_equal(
+    y, layers.dropout(x, 0.3, keys).swapaxes(-1, -2)
+  )
+  assert 0 < np.mean(y == 0) < 1
+
+
 def test_no_keys_or_no_rate_is_the_identity():
   x = jnp.asarray(normal(2, 3))
   assert layers.dropout(x, 0.1, None) is x
