@@ -17,6 +17,7 @@ import sys
 import pytest
 
 from biobert_jax import preflight, slice_compiler
+from tests.peers.marks import by_hand
 
 VARIABLE = 'BIOBERT_LIBTPU'
 LIBTPU = os.environ.get(VARIABLE, '')
@@ -45,7 +46,16 @@ def sent_bytes(row):
 
 @needs_libtpu
 @pytest.mark.parametrize(
-  ('name', 'before'), ROWS, ids=[f'{n}-{row["topology"]}' for n, row in ROWS]
+  ('name', 'before'),
+  [
+    pytest.param(
+      *(name, row),
+      id=f'{name}-{row["topology"]}',
+      # 24 layers take the compiler minutes.
+      marks=by_hand if 'large' in name else (),
+    )
+    for name, row in ROWS
+  ],
 )
 def test_a_step_asks_for_no_more_than_before(name, before, monkeypatch, capsys):
   monkeypatch.syspath_prepend(LIBTPU)
