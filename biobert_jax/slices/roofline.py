@@ -50,14 +50,17 @@ def bounds_of(account: Account, slice_: Slice, peak_flops: float) -> Bounds:
   Returns:
     Seconds.
   """
-  sent = {True: 0.0, False: 0.0}
+  within, across = 0.0, 0.0
   for messages in account.messages:
-    sent[messages.kind.startswith(ACROSS_SLICES)] += _sent(messages)
+    if messages.kind.startswith(ACROSS_SLICES):
+      across += _sent(messages)
+    else:
+      within += _sent(messages)
   return Bounds(
     account.flops / peak_flops,
     account.hbm_bytes / slice_.chip.hbm_bandwidth,
-    sent[False] / (slice_.links_bandwidth or 1.0),
-    sent[True] / slice_.chip.network_bandwidth,
+    within / (slice_.links_bandwidth or 1.0),
+    across / slice_.chip.network_bandwidth,
   )
 
 

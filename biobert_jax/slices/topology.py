@@ -51,20 +51,44 @@ _SOLID = (
 )
 CHIPS = {
   'v4': Chip(
-    *('TPU v4', 2, int(30.75 * _GIB), 1.228e12, 45e9, 6.25e9),
-    *(_SOLID[:-1], 4),
+    kind='TPU v4',
+    cores=2,
+    hbm_bytes=int(30.75 * _GIB),
+    hbm_bandwidth=1.228e12,
+    link_bandwidth=45e9,
+    network_bandwidth=6.25e9,  # Not published: taken to be v5p's.
+    shapes=_SOLID[:-1],
+    torus=4,
   ),
   'v5e': Chip(
-    *('TPU v5 lite', 1, int(15.75 * _GIB), 819e9, 45e9, 3.125e9),
-    *(_FLAT, 16),
+    kind='TPU v5 lite',
+    cores=1,
+    hbm_bytes=int(15.75 * _GIB),
+    hbm_bandwidth=819e9,
+    link_bandwidth=45e9,
+    network_bandwidth=3.125e9,
+    shapes=_FLAT,
+    torus=16,
   ),
   'v5p': Chip(
-    *('TPU v5', 2, int(95.73 * _GIB), 2.765e12, 90e9, 6.25e9),
-    *((*_SOLID, (16, 16, 24)), 4),
+    kind='TPU v5',
+    cores=2,
+    hbm_bytes=int(95.73 * _GIB),
+    hbm_bandwidth=2.765e12,
+    link_bandwidth=90e9,
+    network_bandwidth=6.25e9,
+    shapes=(*_SOLID, (16, 16, 24)),
+    torus=4,
   ),
   'v6e': Chip(
-    *('TPU v6 lite', 1, int(31.24 * _GIB), 1.64e12, 90e9, 12.5e9),
-    *(_FLAT, 16),
+    kind='TPU v6 lite',
+    cores=1,
+    hbm_bytes=int(31.24 * _GIB),
+    hbm_bandwidth=1.64e12,
+    link_bandwidth=90e9,
+    network_bandwidth=12.5e9,
+    shapes=_FLAT,
+    torus=16,
   ),
 }
 _ALIASES = {'v5litepod': 'v5e'}  # As gcloud spells it.

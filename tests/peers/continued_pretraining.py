@@ -23,7 +23,6 @@ NCBI-disease, to see that all parts run and for nothing else.
 
 import argparse
 import json
-import os
 import pathlib
 import statistics
 import sys
@@ -201,8 +200,7 @@ def main(arguments: list[str]) -> int:
   flags.model = flags.model or str(peer.checkpoint())
   flags.workdir = flags.workdir or peer.REPOSITORY / 'runs' / 'continued'
   flags.workdir = flags.workdir.absolute()
-  # Children inherit it: XLA takes every core that it may use.
-  os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: flags.threads])
+  peer.keep_to_cores(flags.threads)
   ncbi = flags.workdir / 'ncbi'
   ncbi.mkdir(parents=True, exist_ok=True)
   copy_corpus(flags.data, ncbi, flags.limit)

@@ -333,11 +333,7 @@ def main(arguments: list[str]) -> int:
   if not peer.PYTHON:
     print(peer.REASON, file=sys.stderr)
     return 3
-  cores = sorted(os.sched_getaffinity(0))[: flags.threads]
-  os.sched_setaffinity(0, cores)  # Children inherit it.
-  load = os.getloadavg()[0]
-  if load > 0.5:
-    print(f'note: the load is {load:.1f}; timings are void', file=sys.stderr)
+  load = peer.keep_to_cores(flags.threads)
   with tempfile.TemporaryDirectory() as name:
     rows = compare(flags, pathlib.Path(name))
   print(show(rows))

@@ -16,7 +16,6 @@ A table, and on the last line one JSON object, go to standard output.
 
 import argparse
 import json
-import os
 import pathlib
 import sys
 import tempfile
@@ -92,11 +91,7 @@ def main(arguments: list[str]) -> int:
     print(peer.REASON, file=sys.stderr)
     return 3
   model = flags.model or str(peer.checkpoint())
-  # Children inherit it: XLA takes every core that it may use.
-  os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: flags.threads])
-  load = os.getloadavg()[0]
-  if load > 0.5:
-    print(f'note: the load is {load:.1f}; timings are void', file=sys.stderr)
+  load = peer.keep_to_cores(flags.threads)
   read = ner.read_split(flags.data, 'train', Counter())[: flags.limit]
   texts = [' '.join(sentence.tokens) for sentence in read]
   mine, seconds = ours(model, texts, flags.repeats)

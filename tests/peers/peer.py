@@ -7,6 +7,7 @@ scripts (`hf_*.py`) import nothing of ours, and answer with files.
 import os
 import pathlib
 import subprocess
+import sys
 
 VARIABLE = 'BIOBERT_PEER_PYTHON'
 PYTHON = os.environ.get(VARIABLE, '')
@@ -85,3 +86,21 @@ def script(name: str) -> pathlib.Path:
 def checkpoint() -> pathlib.Path:
   """The folder of the real checkpoint among the peers' packages."""
   return pathlib.Path(run('-c', _FIND).strip()).parent / 'model'
+
+
+def keep_to_cores(threads: int) -> float:
+  """Keeps this process, and the children that it starts, to so many cores.
+
+  XLA takes every core that it may use, whatever it is told of threads.
+
+  Args:
+    threads: cores.
+
+  Returns:
+    The load of the machine before; where it is not idle, says so.
+  """
+  os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
+  load = os.getloadavg()[0]
+  if load > 0.5:
+    print(f'note: the load is {load:.1f}; timings are void', file=sys.stderr)
+  return load

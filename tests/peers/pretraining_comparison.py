@@ -28,7 +28,6 @@ curves to --png.
 
 import argparse
 import json
-import os
 import pathlib
 import resource
 import sys
@@ -366,11 +365,7 @@ def main(arguments: list[str]) -> int:
   if not peer.PYTHON:
     print(peer.REASON, file=sys.stderr)
     return 3
-  # Children inherit it: XLA takes every core that it may use.
-  os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: flags.threads])
-  load = os.getloadavg()[0]
-  if load > 0.5:
-    print(f'note: the load is {load:.1f}; timings are void', file=sys.stderr)
+  load = peer.keep_to_cores(flags.threads)
   with tempfile.TemporaryDirectory() as name:
     report = compare(flags, pathlib.Path(name))
   path = flags.png or peer.REPOSITORY / 'runs' / 'pretraining_peers.png'

@@ -21,7 +21,6 @@ A table, and on the last line one JSON object, go to standard output.
 
 import argparse
 import json
-import os
 import pathlib
 import sys
 import tempfile
@@ -170,11 +169,7 @@ def main(arguments: list[str]) -> int:
     print(peer.REASON, file=sys.stderr)
     return 3
   flags.model = flags.model or peer.checkpoint()
-  # Children inherit it: XLA takes every core that it may use.
-  os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: flags.threads])
-  load = os.getloadavg()[0]
-  if load > 0.5:
-    print(f'note: the load is {load:.1f}; timings are void', file=sys.stderr)
+  peer.keep_to_cores(flags.threads)
   report: dict[str, Any] = {}
   with tempfile.TemporaryDirectory() as name:
     corpus = pathlib.Path(name)

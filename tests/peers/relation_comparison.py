@@ -23,7 +23,6 @@ to see that all runs and for nothing else.
 
 import argparse
 import json
-import os
 import pathlib
 import resource
 import shutil
@@ -242,11 +241,7 @@ def main(arguments: list[str]) -> int:
     return 3
   flags.model = flags.model or str(peer.checkpoint())
   root = flags.workdir or peer.REPOSITORY / 'runs' / 'gad_comparison'
-  # Children inherit it: XLA takes every core that it may use.
-  os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: flags.threads])
-  load = os.getloadavg()[0]
-  if load > 0.5:
-    print(f'note: the load is {load:.1f}; seconds are void', file=sys.stderr)
+  load = peer.keep_to_cores(flags.threads)
   folds: dict[str, dict[str, Any]] = {}
   for name in flags.folds.split(','):
     folder = root.absolute() / name

@@ -162,11 +162,7 @@ def main(arguments: list[str]) -> int:
     return 3
   # As biobert_jax does before it imports TensorFlow.
   os.environ |= {'TF_CPP_MIN_LOG_LEVEL': '2', 'TF_ENABLE_ONEDNN_OPTS': '0'}
-  # Children inherit it: XLA takes every core that it may use.
-  os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: flags.threads])
-  load = os.getloadavg()[0]
-  if load > 0.5:
-    print(f'note: the load is {load:.1f}; timings are void', file=sys.stderr)
+  load = peer.keep_to_cores(flags.threads)
   with tempfile.TemporaryDirectory(dir=flags.folder) as name:
     folder = pathlib.Path(name)
     report: dict[str, Any] = {'size': flags.size, 'load': load}
