@@ -242,16 +242,16 @@ def step_of(
   options = step_options(config, mesh.devices.flat[0].platform)
   # Shapes first, so that parameters are born sharded.
   abstract = state.abstract_state(task.init, optimizer)
-  specs = sharding.param_specs(abstract.params, config.mesh.strategy, mesh)
+  layout = sharding.layout_of(abstract.params, config.mesh.strategy, mesh)
   shardings = sharding.shardings(
-    state.state_specs(abstract, optimizer, specs), mesh
+    state.state_specs(abstract, optimizer, layout), mesh
   )
   batch = {
     name: jax.ShapeDtypeStruct(shape, np.int32)
     for name, shape in shapes.items()
   }
   key = jax.eval_shape(lambda: step_key(config))
-  train_step = state.make_train_step(task, optimizer, mesh, specs, options)
+  train_step = state.make_train_step(task, optimizer, mesh, layout, options)
   return Step(abstract, shardings, train_step, mesh, (abstract, batch, key))
 
 

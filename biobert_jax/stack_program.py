@@ -116,10 +116,10 @@ class StackProgram:
     self._recipe = _recipe(runs, plans)
     _, plain = run.make_optimizer(config, plans[0])
     one = state.abstract_state(task.init, plain)
-    self._specs = sharding.param_specs(one.params, 'dp', self._mesh)
+    self._layout = sharding.layout_of(one.params, 'dp', self._mesh)
     self.abstract_params = one.params
     self._shardings = stack.stack_shardings(
-      state.state_specs(one, plain, self._specs), self._mesh
+      state.state_specs(one, plain, self._layout), self._mesh
     )
     seeds = np.asarray([e.config.seed for e in runs])
     keys = jax.vmap(jax.random.key)(seeds)
@@ -168,7 +168,7 @@ class StackProgram:
       )
       update = run.optimizer_at(config, rate)
       return state.make_train_step(
-        task, update, self._mesh, self._specs, options
+        task, update, self._mesh, self._layout, options
       )
 
     batch = {

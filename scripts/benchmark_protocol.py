@@ -55,8 +55,8 @@ class _Models:
     self._one = one
 
   def _layout(self, mesh: jax.sharding.Mesh) -> tuple[Any, Any]:
-    specs = sharding.param_specs(self._one.params, 'dp', mesh)
-    return specs, state.state_specs(self._one, self._adam, specs)
+    layout = sharding.layout_of(self._one.params, 'dp', mesh)
+    return layout, state.state_specs(self._one, self._adam, layout)
 
   def alone(self) -> list[Callable[[], None]]:
     """The step of each model; one compilation, of which each run has its own.
@@ -64,16 +64,16 @@ class _Models:
     Where runs are separate, so are their compilations.
     """
     mesh = sharding.make_mesh('dp', 1, jax.devices()[:1])
-    specs, of_state = self._layout(mesh)
-    layout = sharding.shardings(of_state, mesh)
+    layout, of_state = self._layout(mesh)
+    shardings = sharding.shardings(of_state, mesh)
     step = state.make_train_step(
-      self._task, self._adam, mesh, specs, state.StepOptions()
+      self._task, self._adam, mesh, layout, state.StepOptions()
     )
     arguments = (self._one, self._batches[0], self._keys[0])
-    compiled = state.compile_train_step(step, mesh, layout, arguments)
+    compiled = state.compile_train_step(step, mesh, shardings, arguments)
     steps = []
     for key, batch in zip(self._keys, self._batches, strict=True):
-      now = state.create_state(self._task.init, self._adam, key, layout)
+      now = state.create_state(self._task.init, self._adam, key, shardings)
       placed = sharding.place_whole(batch, mesh)
       steps.append(_repeated(compiled, now, placed, key))
     return steps
@@ -81,23 +81,25 @@ class _Models:
   def stacked(self) -> Callable[[], None]:
     """The step of all of them, compiled."""
     mesh = sharding.make_stack_mesh(RUNS, ROWS, 1, jax.devices()[:1])
-    specs, of_state = self._layout(mesh)
-    layout = stack.stack_shardings(of_state, mesh)
+    layout, of_state = self._layout(mesh)
+    shardings = stack.stack_shardings(of_state, mesh)
     steps = jnp.full(RUNS, 1000)
     recipe = stack.Recipe(self._keys, self._rates, steps, steps // 10)
 
     def step_of(recipe: stack.Recipe) -> stack.Step:
       adam = _adam(optimizer.schedule(*recipe[1:]))
       return state.make_train_step(
-        self._task, adam, mesh, specs, state.StepOptions()
+        self._task, adam, mesh, layout, state.StepOptions()
       )
 
     batch = sharding.place_whole(
       {n: np.stack([b[n] for b in self._batches]) for n in FEATURES}, mesh
     )
-    now = stack.create_stack(self._task.init, self._adam, self._keys, layout)
+    now = stack.create_stack(
+      *(self._task.init, self._adam, self._keys, shardings)
+    )
     compiled = state.compile_train_step(
-      stack.make_stacked_step(step_of), mesh, layout, (now, batch, recipe)
+      stack.make_stacked_step(step_of), mesh, shardings, (now, batch, recipe)
     )
     return _repeated(compiled, now, batch, recipe)
 

@@ -50,13 +50,15 @@ def step_of(task: Task, batch: Batch) -> Callable[[], None]:
     bias_correction=True,
   )
   abstract = state.abstract_state(task.init, adam)
-  specs = sharding.param_specs(abstract.params, 'dp', mesh)
-  layout = sharding.shardings(state.state_specs(abstract, adam, specs), mesh)
+  layout = sharding.layout_of(abstract.params, 'dp', mesh)
+  of_state = state.state_specs(abstract, adam, layout)
+  shardings = sharding.shardings(of_state, mesh)
   key = jax.random.key(0)
-  step = state.make_train_step(task, adam, mesh, specs, state.StepOptions())
+  step = state.make_train_step(task, adam, mesh, layout, state.StepOptions())
   placed = sharding.place_batch(batch, mesh)
-  now = state.create_state(task.init, adam, key, layout)
-  compiled = state.compile_train_step(step, mesh, layout, (now, placed, key))
+  now = state.create_state(task.init, adam, key, shardings)
+  arguments = (now, placed, key)
+  compiled = state.compile_train_step(step, mesh, shardings, arguments)
 
   def once() -> None:
     nonlocal now

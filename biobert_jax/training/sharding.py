@@ -5,13 +5,15 @@ The only file that spells a mesh axis. Two axes: `data` holds different rows,
 `runs`, which holds different models. Strategies:
 
   dp    every parameter on every device;
+  zero1 the same, but optimizer moments cut over `data` (ZeRO-1, Rajbhandari et
+        al. 2020): each device updates its part, which all then gather;
   fsdp  parameters and optimizer moments cut over `data`, gathered for use;
   tp    heads and feed-forward units cut over `model`.
 """
 
 import math
 import re
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -27,9 +29,13 @@ DATA, MODEL, RUNS = 'data', 'model', 'runs'
 # The vocabulary (28,996 = 4 * 11 * 659 in BioBERT) is never cut.
 STRATEGIES: dict[str, dict[str, str]] = {
   'dp': {},
+  'zero1': {},
   'fsdp': {'embed': DATA},
   'tp': {'heads': MODEL, 'mlp': MODEL},
 }
+# The same of moments, and of gradients once they are summed, where these do
+# not lie as their parameters do.
+_MOMENTS: dict[str, dict[str, str]] = {'zero1': {'embed': DATA}}
 
 # Exactly one row matches each parameter path; there is no catch-all row.
 _LAYER = r'.*/encoder/(layer_\d+|layers/layer)'
@@ -58,6 +64,18 @@ TABLE: tuple[tuple[str, tuple[str, ...]], ...] = (
   (_HEAD + r'/kernel', ('embed', 'labels')),
   (_HEAD + r'/bias', ('labels',)),
 )
+
+
+class Layout(NamedTuple):
+  """Trees of PartitionSpec over the parameters.
+
+  Attributes:
+    params: how they lie between steps.
+    moments: how summed gradients and the optimizer's moments of them lie.
+  """
+
+  params: Any
+  moments: Any
 
 
 def make_mesh(
@@ -191,8 +209,17 @@ def param_specs(abstract_params: Any, strategy: str, mesh: Mesh) -> Any:
     ValueError: a parameter without its row, or of another rank.
     InputError: a dimension that its mesh axis does not divide.
   """
-  rules = STRATEGIES[strategy]
+  return _specs(abstract_params, STRATEGIES[strategy], mesh)
 
+
+def layout_of(abstract_params: Any, strategy: str, mesh: Mesh) -> Layout:
+  """Specs of parameters and of moments; arguments, errors: `param_specs`."""
+  rules = _MOMENTS.get(strategy, STRATEGIES[strategy])
+  params = param_specs(abstract_params, strategy, mesh)
+  return Layout(params, _specs(abstract_params, rules, mesh))
+
+
+def _specs(abstract_params: Any, rules: dict[str, str], mesh: Mesh) -> Any:
   def spec(key_path: tuple[Any, ...], leaf: Any) -> P:
     path = path_of(key_path)
     axes = logical_axes(path)
@@ -289,7 +316,7 @@ def reduce_gradients(gradients: Any, specs: Any, dtype: str) -> Any:
 
   Args:
     gradients: of this device's rows.
-    specs: of the parameters.
+    specs: of the sums.
     dtype: in which they travel and are added; they come back as they were.
 
   Returns:

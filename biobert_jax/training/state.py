@@ -96,17 +96,19 @@ def new_state(
 
 
 def state_specs(
-  state: TrainState, optimizer: optax.GradientTransformation, specs: Any
+  state: TrainState,
+  optimizer: optax.GradientTransformation,
+  layout: sharding.Layout,
 ) -> TrainState:
-  """Partition specs of a state: moments lie where their parameters lie."""
+  """Partition specs of a state."""
   of_optimizer = optax.tree.map_params(
     optimizer,
     lambda _, spec: spec,
     state.opt_state,
-    specs,
+    layout.moments,
     transform_non_params=lambda _: P(),
   )
-  return TrainState._make([P(), specs, of_optimizer, P()])
+  return TrainState._make([P(), layout.params, of_optimizer, P()])
 
 
 def create_state(
@@ -165,7 +167,7 @@ def make_train_step(
   objective: Objective,
   optimizer: optax.GradientTransformation,
   mesh: Mesh,
-  specs: Any,
+  layout: sharding.Layout,
   options: StepOptions,
 ) -> Callable[[TrainState, Batch, jax.Array], tuple[TrainState, Scalars]]:
   """Builds the pure training step.
@@ -179,7 +181,7 @@ def make_train_step(
     objective: the task's part.
     optimizer: turns gradients into updates.
     mesh: the mesh.
-    specs: partition specs of the parameters.
+    layout: of parameters and moments.
     options: how.
 
   Returns:
@@ -192,7 +194,7 @@ def make_train_step(
   def local_gradients(
     params: Any, batch: Batch, key: jax.Array
   ) -> tuple[Any, Scalars]:
-    params = sharding.gather(params, specs)
+    params = sharding.gather(params, layout.params)
     batch = objective.prepare(batch, prepare_keys(key, batch['row_ids']))
     totals = jax.lax.psum(objective.weights(batch), sharding.DATA)
     # An all-padding batch has no weight: its loss and gradients are 0.
@@ -219,14 +221,18 @@ def make_train_step(
       zeros = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)
       (grads, means), _ = jax.lax.scan(add, zeros, parts)
     means = jax.lax.psum(means, sharding.DATA)
-    return sharding.reduce_gradients(grads, specs, options.reduce_dtype), means
+    summed = sharding.reduce_gradients(
+      grads, layout.moments, options.reduce_dtype
+    )
+    return summed, means
 
-  manual = sharding.manual_specs(specs)
+  of_params, of_sums = map(sharding.manual_specs, layout)
+  of_update = sharding.shardings(layout.moments, mesh)
   gradients = jax.shard_map(
     local_gradients,
     mesh=mesh,
-    in_specs=(manual, P(sharding.DATA), P()),
-    out_specs=(manual, P()),
+    in_specs=(of_params, P(sharding.DATA), P()),
+    out_specs=(of_sums, P()),
     axis_names=sharding.manual_axes(mesh),
     check_vma=False,
   )
@@ -238,6 +244,9 @@ def make_train_step(
     grads, metrics = gradients(state.params, batch, step_key)
     updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
     params = optax.apply_updates(state.params, updates)
+    if layout.moments != layout.params:
+      # New ones are computed where their moments lie, then gathered.
+      params = jax.lax.with_sharding_constraint(params, of_update)
     metrics['loss'] = sum(
       (metrics[name] for name in objective.losses), jnp.zeros([])
     )

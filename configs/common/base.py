@@ -99,7 +99,8 @@ def get_config(size: str) -> ml_collections.ConfigDict:
   config.optim.skip_norm = placeholder(float)
 
   config.mesh = ml_collections.ConfigDict()
-  config.mesh.strategy = 'dp'  # 'fsdp', 'tp': see training/sharding.py.
+  # Or 'zero1', 'fsdp', 'tp': see training/sharding.py.
+  config.mesh.strategy = 'dp'
   config.mesh.model = 1  # Devices that share a row; more than 1 for 'tp'.
 
   config.train = ml_collections.ConfigDict()

@@ -211,7 +211,7 @@ def ours(case: Case) -> tuple[list[dict[str, float]], dict[str, Any]]:
     optimizer.make('adamw', rate, bias_correction=True, **recipe),
   )
   mesh = sharding.make_mesh('dp', 1, jax.devices()[:1])
-  specs = sharding.param_specs(case.params, 'dp', mesh)
+  specs = sharding.layout_of(case.params, 'dp', mesh)
   step = jax.jit(
     state.make_train_step(task, update, mesh, specs, state.StepOptions())
   )

@@ -190,6 +190,7 @@ HEAD_SPECS = {
     'classifier/kernel': P('data', None),
   },
   'tp': {},
+  'zero1': {},
 }
 
 
@@ -203,6 +204,16 @@ def test_specs_of_heads(strategy):
   inside = ('bert/embeddings', 'bert/encoder')
   found = {k: v for k, v in cut.items() if not k.startswith(inside)}
   assert found == HEAD_SPECS[strategy]
+
+
+def test_zero1_cuts_moments_where_fsdp_cuts_parameters():
+  mesh, params = sharding.make_mesh('zero1', 1), params_of()
+  layout = sharding.layout_of(params, 'zero1', mesh)
+  assert layout.params == sharding.param_specs(params, 'dp', mesh)
+  assert layout.moments == sharding.param_specs(params, 'fsdp', mesh)
+  for strategy in ('dp', 'fsdp', 'tp'):
+    alike = sharding.layout_of(params, strategy, mesh)
+    assert alike.moments == alike.params
 
 
 @pytest.mark.parametrize(('strategy', 'model'), list(SPECS))
@@ -291,8 +302,8 @@ def zeros(strategy, model, params):
     ),
     params,
   )
-  specs = sharding.param_specs(params, strategy, mesh)
-  of_state = state.state_specs(abstract, optimizer, specs)
+  layout = sharding.layout_of(params, strategy, mesh)
+  of_state = state.state_specs(abstract, optimizer, layout)
   build = jax.jit(
     lambda: jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), abstract),
     out_shardings=sharding.shardings(of_state, mesh),
@@ -312,6 +323,16 @@ def test_fsdp_leaves_an_eighth_on_each_device():
   assert whole > 12 * 2 * 1.7e6
   held = sharding.bytes_per_device(now)
   assert whole / 8 <= held <= whole * (1 / 8 + 0.02)
+
+
+def test_zero1_leaves_an_eighth_of_the_moments_on_each_device():
+  now = zeros('zero1', 1, params_of(hidden_size=384, vocab_size=500))
+  params = sum(x.nbytes for x in jax.tree.leaves(now.params))
+  moments = sum(x.nbytes for x in jax.tree.leaves(now.opt_state))
+  assert moments > 1.99 * params
+  assert sharding.bytes_per_device(now.params) == params
+  held = sharding.bytes_per_device(now.opt_state)
+  assert moments / 8 <= held <= moments * (1 / 8 + 0.02)
 
 
 def test_tp_halves_the_layers_and_dp_nothing():

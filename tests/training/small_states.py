@@ -30,7 +30,7 @@ def layout(strategy, devices=8):
   """Shardings of a state over so many devices."""
   model = 2 if strategy == 'tp' else 1
   mesh = sharding.make_mesh(strategy, model, jax.devices()[:devices])
-  specs = sharding.param_specs(ABSTRACT.params, strategy, mesh)
+  specs = sharding.layout_of(ABSTRACT.params, strategy, mesh)
   of_state = state.state_specs(ABSTRACT, OPTIMIZER, specs)
   return sharding.shardings(of_state, mesh)
 

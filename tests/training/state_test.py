@@ -76,7 +76,7 @@ class Run:
   ):
     self.mesh = sharding.make_mesh(strategy, model, jax.devices()[:devices])
     abstract = state.abstract_state(TASK.init, OPTIMIZER)
-    specs = sharding.param_specs(abstract.params, strategy, self.mesh)
+    specs = sharding.layout_of(abstract.params, strategy, self.mesh)
     of_state = state.state_specs(abstract, OPTIMIZER, specs)
     self.shardings = sharding.shardings(of_state, self.mesh)
     batch = jax.eval_shape(lambda: jax.tree.map(jnp.asarray, make_batch(0)))
@@ -118,6 +118,7 @@ def run():
 # The layouts that are compared: (strategy, model axis, microbatches).
 DP, DP4 = ('dp', 1, 1), ('dp', 1, 4)
 FSDP2, TP = ('fsdp', 1, 2), ('tp', 2, 1)
+ZERO1 = ('zero1', 1, 2)
 
 
 def plain_step(now, batch, key):
@@ -181,7 +182,7 @@ def advanced(opt_state):
   return jax.tree.map(lambda x: x + 1 if x.dtype == jnp.int32 else x, opt_state)
 
 
-@pytest.mark.parametrize('layout', [DP4, FSDP2, TP])
+@pytest.mark.parametrize('layout', [DP4, FSDP2, TP, ZERO1])
 def test_every_layout_trains_the_same(run, layout):
   expected = run(*DP).losses
   assert len(set(expected)) == 10
@@ -221,13 +222,24 @@ def test_one_reduction_of_gradients_a_step(run, layout):
   assert large == [NUM_PARAMS + 2]
 
 
+# Whole on every device whatever the strategy cuts: biases of query, key, value
+# (16 each), of the wide product (32) and of the classifier (3).
+WHOLE = 83
+
+
 def test_fsdp_gathers_once_and_scatters_once(run):
-  whole, step = 83, run(*FSDP2)
-  # Whole on every device: biases of query, key, value (16 each), of the wide
-  # product (32) and of the classifier (3).
+  whole, step = WHOLE, run(*FSDP2)
   assert sum(collectives(step, 'all-gather')) == NUM_PARAMS - whole
   assert sum(collectives(step, 'reduce-scatter')) == (NUM_PARAMS - whole) // 8
   assert whole < sum(collectives(step, 'all-reduce')) < whole + 64
+
+
+def test_zero1_scatters_gradients_once_and_gathers_parameters_once(run):
+  step = run(*ZERO1)
+  cut = NUM_PARAMS - WHOLE
+  assert sum(collectives(step, 'reduce-scatter')) == cut // 8
+  assert sum(collectives(step, 'all-gather')) == cut
+  assert WHOLE < sum(collectives(step, 'all-reduce')) < WHOLE + 64
 
 
 def test_moments_lie_where_their_parameters_lie(run):

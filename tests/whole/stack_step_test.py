@@ -40,7 +40,7 @@ def batch(run, step):
 
 def layout(mesh):
   one = state.abstract_state(TASK.init, PLAIN)
-  specs = sharding.param_specs(one.params, 'dp', mesh)
+  specs = sharding.layout_of(one.params, 'dp', mesh)
   return one, specs, state.state_specs(one, PLAIN, specs)
 
 
