@@ -29,8 +29,9 @@ from biobert_jax.slices.topology import Slice
 
 _log = logging.getLogger(__name__)
 
+_Remedy = tuple[str, dict[str, Any]]
 # Changes that make a step smaller, those that cost least first.
-_REMEDIES: tuple[tuple[str, dict[str, Any]], ...] = (
+_REMEDIES: tuple[_Remedy, ...] = (
   ('scores in bfloat16', {'compute.scores_dtype': 'bfloat16'}),
   ('moments cut', {'mesh.strategy': 'zero1'}),
   ('remat of names', {'compute.remat': 'names'}),
@@ -39,6 +40,11 @@ _REMEDIES: tuple[tuple[str, dict[str, Any]], ...] = (
   ('4 microbatches', {'accumulate': 4}),
   ('8 microbatches', {'accumulate': 8}),
   ('fsdp', {'mesh.strategy': 'fsdp'}),
+)
+# Where none of them is enough.
+_LAST_REMEDY: _Remedy = (
+  'remat of all, 8 microbatches',
+  {'compute.remat': 'full', 'accumulate': 8},
 )
 # Where a config leaves them to the corpus.
 _LABELS: dict[str, tuple[str, ...]] = {
@@ -167,11 +173,23 @@ class _Preflight:
 
   def remedies(self) -> list[dict[str, Any]]:
     """What makes the step smaller, each compiled, until one of a kind fits."""
-    tried: list[dict[str, Any]] = []
+    kinds: dict[str, list[_Remedy]] = {}
     for name, changes in _REMEDIES:
-      kind = next(iter(changes))
-      settled = any(t['fits'] and kind in t['changes'] for t in tried)
-      if settled or all(self._has(k, v) for k, v in changes.items()):
+      kinds.setdefault(next(iter(changes)), []).append((name, changes))
+    # Two at a time: most of a compilation runs on one core.
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+      groups = pool.map(self._until_one_fits, kinds.values())
+      tried = [row for group in groups for row in group]
+    order = [name for name, _ in _REMEDIES]
+    tried.sort(key=lambda row: order.index(row['remedy']))
+    if not any(row['fits'] for row in tried):
+      tried += self._until_one_fits([_LAST_REMEDY])
+    return tried
+
+  def _until_one_fits(self, remedies: list[_Remedy]) -> list[dict[str, Any]]:
+    tried: list[dict[str, Any]] = []
+    for name, changes in remedies:
+      if all(self._has(k, v) for k, v in changes.items()):
         continue
       row: dict[str, Any] = {'remedy': name, 'changes': changes}
       try:
@@ -181,6 +199,8 @@ class _Preflight:
         continue
       row |= {'fits': self.fits(compiled), 'hbm': compiled.memory.total}
       tried.append(row)
+      if row['fits']:
+        break
     return tried
 
   def _has(self, key: str, value: Any) -> bool:

@@ -7,7 +7,9 @@ Files are in the form of SQuAD 1.1. The steps are those of transformers' own
 example (run_qa_no_trainer.py): windows by the tokenizer's overflow, which share
 --overlap pieces, the first answer of a question, [CLS] where it lies outside,
 batches padded to their longest window; then the best of 20 x 20 pairs of start
-and end over all windows, answers cut out of the context. The last line on
+and end over all windows, answers cut out of the context. --order=FILE names the
+windows of each step, by their pieces, in place of a shuffle; --save=DIR writes
+the model as it starts, a new head and no dropout, and ends. The last line on
 standard output is one JSON object; `seconds` are those of the whole process,
 imports included, `losses` those of all steps. Runs in the peers' interpreter
 and imports nothing of biobert_jax.
@@ -120,37 +122,50 @@ def collate(windows: list[dict[str, Any]], pad_id: int) -> dict[str, Any]:
   return batch
 
 
+def batches(
+  windows: list[dict[str, Any]], flags: Any
+) -> list[list[dict[str, Any]]]:
+  """The windows of each step of the whole training."""
+  if flags.order:
+    by_pieces = {tuple(window['input_ids']): window for window in windows}
+    if len(by_pieces) < len(windows):
+      raise ValueError(f'{flags.train}: two windows have the same pieces')
+    with open(flags.order, encoding='utf-8') as file:
+      steps = json.load(file)
+    return [[by_pieces[tuple(pieces)] for pieces in step] for step in steps]
+  sampler = torch.utils.data.RandomSampler(
+    windows, generator=torch.Generator().manual_seed(flags.seed)
+  )
+  return [
+    [windows[i] for i in part]
+    for _ in range(flags.epochs)
+    for part in torch.utils.data.BatchSampler(
+      sampler, flags.batch_size, drop_last=False
+    )
+  ]
+
+
 def train(
   model: Any, windows: list[dict[str, Any]], flags: Any, pad: int
 ) -> list[float]:
   """Trains; returns the loss of each step."""
-  loader: Any = torch.utils.data.DataLoader(
-    windows,  # type: ignore[arg-type]
-    batch_size=flags.batch_size,
-    shuffle=True,
-    generator=torch.Generator().manual_seed(flags.seed),
-    collate_fn=lambda part: collate(part, pad),
-  )
-  num_steps = flags.epochs * len(loader)
+  steps = batches(windows, flags)
+  num_steps = len(steps)
   optimizer, schedule = hf_finetune.make_optimizer(
     model, flags.learning_rate, num_steps
   )
   model.train()
   losses: list[float] = []
-  for _ in range(flags.epochs):
-    for batch in loader:
-      loss = model(**batch).loss
-      loss.backward()
-      torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-      optimizer.step()
-      schedule.step()
-      optimizer.zero_grad(set_to_none=True)
-      losses.append(loss.item())
-      step = len(losses)
-      if step % 20 == 0 or step == num_steps:
-        print(
-          f'step {step}/{num_steps}, loss {losses[-1]:.4f}', file=sys.stderr
-        )
+  for step, part in enumerate(steps, 1):
+    loss = model(**collate(part, pad)).loss
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+    optimizer.step()
+    schedule.step()
+    optimizer.zero_grad(set_to_none=True)
+    losses.append(loss.item())
+    if step % 20 == 0 or step == num_steps:
+      print(f'step {step}/{num_steps}, loss {losses[-1]:.4f}', file=sys.stderr)
   return losses
 
 
@@ -204,9 +219,11 @@ def parse() -> argparse.Namespace:
   """Reads the command line."""
   parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
   parser.add_argument('--model', required=True, help='a Hugging Face folder')
-  parser.add_argument('--train', required=True, help='SQuAD 1.1 as JSON')
-  parser.add_argument('--test', required=True, help='SQuAD 1.1 as JSON')
-  parser.add_argument('--output', required=True, help='takes predictions.json')
+  parser.add_argument('--save', help='a folder for the model as it starts')
+  parser.add_argument('--train', help='SQuAD 1.1 as JSON')
+  parser.add_argument('--test', help='SQuAD 1.1 as JSON')
+  parser.add_argument('--output', help='takes predictions.json')
+  parser.add_argument('--order', help='JSON: steps of windows of pieces')
   parser.add_argument('--epochs', type=int, default=3)
   parser.add_argument('--batch_size', type=int, default=12, help='windows')
   parser.add_argument('--learning_rate', type=float, default=1e-4)
@@ -226,6 +243,12 @@ def main() -> None:
   model = transformers.AutoModelForQuestionAnswering.from_pretrained(
     flags.model
   )
+  if flags.save:
+    model.config.hidden_dropout_prob = 0.0
+    model.config.attention_probs_dropout_prob = 0.0
+    model.save_pretrained(flags.save)
+    tokenizer.save_pretrained(flags.save)
+    return
   pad = tokenizer.pad_token_id
   training, testing = read(flags.train), read(flags.test)
   lengths = flags.max_length, flags.overlap

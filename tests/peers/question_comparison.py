@@ -3,7 +3,7 @@
     BIOBERT_PEER_PYTHON=.venv/peers/bin/python \\
       .venv/bin/python tests/peers/question_comparison.py \\
       [--data=FILE.json] [--model=DIR] [--epochs=3] [--limit=N] [--seeds=1] \\
-      [--threads=2]
+      [--paired] [--threads=2]
 
 Splits the contexts of a file in SQuAD's form in two, every other one, and
 fine-tunes the peers' 6-layer checkpoint on the first half with biobert_jax and
@@ -12,7 +12,9 @@ batch (here 6 packed rows), peak rate 1e-4, warmup over a tenth of the steps,
 decay to 0, clip 1.0, dropout 0.1. Both answers to the other half are scored by
 scripts/score.py. Rates are training questions times epochs over the seconds of
 the whole process. Wanted: exact match and F1 within two points; with few
-questions, of the means over several --seeds. Timings count only on an otherwise
+questions, of the means over several --seeds, or --paired: both start from one
+head, train without dropout and take the same windows at each step, so that what
+luck decides is the same on both sides. Timings count only on an otherwise
 idle machine; --limit=N keeps N contexts of each half, to see that all runs and
 for nothing else.
 
@@ -27,9 +29,15 @@ import tempfile
 import time
 from typing import Any
 
+from etils import epath
+from ml_collections import ConfigDict
+
 # The script's own folder stands first; `tests` is beside `biobert_jax`.
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 
+from biobert_jax import experiment as experiments
+from biobert_jax import run
+from biobert_jax.data import pipeline
 from tests.peers import peer
 
 _LEARNING_RATE = 1e-4
@@ -74,6 +82,7 @@ def run_ours(
     'seed': seed,
     'batch_size': flags.rows,
     'optim.learning_rate': _LEARNING_RATE,
+    'optim.eps': 1e-8,  # PyTorch's.
     'train.epochs': flags.epochs,
   }
   peer.run(
@@ -101,6 +110,10 @@ def run_peer(
     'epochs': flags.epochs,
     'threads': flags.threads,
   }
+  if flags.paired:
+    keys['order'] = corpus / f'order_{seed}.json'
+    order = order_of(corpus / f'ours_{seed}')
+    keys['order'].write_text(json.dumps(order), 'utf-8')
   peer.run(
     peer.script('hf_question.py'),
     *(f'--{key}={value}' for key, value in keys.items()),
@@ -108,13 +121,37 @@ def run_peer(
   return out
 
 
+def order_of(folder: pathlib.Path) -> list[list[list[int]]]:
+  """The pieces of each window of each step that a run of ours took."""
+  record = experiments.read_record(epath.Path(folder))
+  experiment = experiments.from_config(ConfigDict(record['config']))
+  config = experiment.config
+  rows = experiment.dataset.rows(config.data.train_split)
+  steps = pipeline.train_batches(
+    rows,
+    batch_size=config.batch_size,
+    start_step=0,
+    num_steps=run.Plan.of(config, rows.num_rows).num_steps,
+  )
+  return [
+    [
+      pieces[owners == number].tolist()
+      for pieces, owners in zip(
+        batch['input_ids'], batch['sequence_ids'], strict=True
+      )
+      for number in range(1, owners.max() + 1)
+    ]
+    for batch in steps
+  ]
+
+
 def figures(
   flags: argparse.Namespace, corpus: pathlib.Path, name: str, seed: int
 ) -> dict[str, float]:
   """Scores (percent) and seconds of one system with one seed."""
   began = time.perf_counter()
-  run = run_ours if name == 'ours' else run_peer
-  predictions = run(flags, corpus, seed, corpus / f'{name}_{seed}')
+  run_one = run_ours if name == 'ours' else run_peer
+  predictions = run_one(flags, corpus, seed, corpus / f'{name}_{seed}')
   seconds = time.perf_counter() - began
   script = peer.REPOSITORY / 'scripts' / 'score.py'
   printed = peer.run(
@@ -158,6 +195,9 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     '--rows', type=int, default=_ROWS, help="of our batch, to match the peer's"
   )
   parser.add_argument('--seeds', type=int, default=1, help='runs of each')
+  parser.add_argument(
+    '--paired', action='store_true', help='one head, one order, no dropout'
+  )
   parser.add_argument('--threads', type=int, default=2, help='cores of each')
   return parser.parse_args(arguments)
 
@@ -173,6 +213,10 @@ def main(arguments: list[str]) -> int:
   report: dict[str, Any] = {}
   with tempfile.TemporaryDirectory() as name:
     corpus = pathlib.Path(name)
+    if flags.paired:
+      model, flags.model = flags.model, corpus / 'model'
+      save = (f'--model={model}', f'--save={flags.model}')
+      peer.run(peer.script('hf_question.py'), *save)
     questions = halve(flags.data, corpus, flags.limit)['train'] * flags.epochs
     for side in ('ours', 'peer'):
       runs = [figures(flags, corpus, side, seed) for seed in range(flags.seeds)]

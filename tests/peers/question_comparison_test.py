@@ -47,7 +47,10 @@ def write_checkpoint(
 
 
 @by_hand
-def test_both_sides_train_and_are_scored(tmp_path: pathlib.Path) -> None:
+@pytest.mark.parametrize('paired', [False, True])
+def test_both_sides_train_and_are_scored(
+  tmp_path: pathlib.Path, paired: bool
+) -> None:
   write_checkpoint(tmp_path / 'model', 'encoder', 15)
   corpus = small_questions.write(tmp_path / 'corpus')
   printed = peer.run(
@@ -55,6 +58,7 @@ def test_both_sides_train_and_are_scored(tmp_path: pathlib.Path) -> None:
     f'--data={corpus / "train.json"}',
     f'--model={tmp_path / "model"}',
     *('--limit=4', '--epochs=1', '--rows=1', '--seeds=2'),
+    *(['--paired'] if paired else []),
     python=sys.executable,
   )
   *table, last = printed.splitlines()
@@ -69,6 +73,8 @@ def test_both_sides_train_and_are_scored(tmp_path: pathlib.Path) -> None:
     assert row['f1'] == pytest.approx(np.mean(scores))
     assert len(scores) == 2
     assert 0 <= row['exact_match'] <= row['f1'] <= 100
+  if paired:
+    assert report['ours']['f1'] == pytest.approx(report['peer']['f1'])
 
 
 def write_equally_long(folder: pathlib.Path, years: range) -> None:
