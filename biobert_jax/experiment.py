@@ -53,6 +53,7 @@ FREE_FIELDS = (
   'train.checkpoint_every_steps',
   'train.keep_checkpoints',
   'train.max_skipped_steps',
+  'train.profile_step',
   'train.watchdog_seconds',
 )
 # Of these, where things lie, which may differ among the hosts of a job too.
@@ -197,6 +198,10 @@ def validate(config: ConfigDict) -> None:
     raise InputError(f'train.keep is {config.train.keep!r}; use best or last')
   if config.train.steps is not None and config.train.steps < 1:
     raise InputError(f'train.steps is {config.train.steps}; at least 1')
+  if config.train.profile_step is not None and config.train.profile_step < 1:
+    raise InputError(
+      f'train.profile_step is {config.train.profile_step}; at least 1'
+    )
   if config.compute.reduce_dtype not in DTYPES:
     raise InputError(
       f'compute.reduce_dtype is {config.compute.reduce_dtype!r}; choose from '

@@ -15,6 +15,7 @@ from biobert_jax.data import pipeline
 from biobert_jax.supervision import supervised
 from biobert_jax.tasks.task import Scored
 from biobert_jax.training import sharding, state
+from biobert_jax.training.profiler import Profiler
 
 _log = logging.getLogger(__name__)
 
@@ -106,6 +107,9 @@ def train(config: ConfigDict, workdir: str) -> dict[str, Any]:
     meter = run.meter(experiment, train_rows)
     log = run.Log(folder, config, plan, rate, step, meter, watch.may_write)
     stack.callback(log.close)
+    to = folder / 'tensorboard'
+    first = config.train.profile_step if run.is_first_host() else None
+    profiler = stack.enter_context(Profiler(to, first))
     batches = log.timed(
       sharding.place_batch(batch, mesh)
       for batch in pipeline.train_batches(
@@ -141,7 +145,8 @@ def train(config: ConfigDict, workdir: str) -> dict[str, Any]:
       choose_best()
     for batch in batches:
       check()
-      now, figures = train_step(now, batch, key)
+      with profiler.step(step + 1, now):
+        now, figures = train_step(now, batch, key)
       step += 1
       log.step(step, figures)
       timeline.step(step)
