@@ -6,7 +6,6 @@ its runtime may abort. Reads one JSON object from standard input, see
 `compile_step`; a failure is written to `failure.json` in the folder it names.
 """
 
-import contextlib
 import functools
 import json
 import os
@@ -31,7 +30,7 @@ from biobert_jax.training import sharding, state
 
 TRAIN, EVALUATE = 'train', 'evaluate'
 # What it leaves in the folder, besides what the compiler does.
-MODEL, FAILURE, PROGRAM = 'model.json', 'failure.json', 'compiled.txt'
+MODEL, FAILURE = 'model.json', 'failure.json'
 _LOOK_SECONDS = 0.5
 
 
@@ -60,14 +59,9 @@ def compile_step(request: dict[str, Any]) -> None:
   model = {'vocab_size': bert.vocab_size, 'flops_of_row': flops}
   _write(folder, MODEL, model)
   lowered = _LOWER[request['step']](experiment, mesh)
-  compiled = lowered.compile(
+  lowered.compile(
     compiler_options={'xla_dump_to': folder, 'xla_dump_hlo_as_text': True}
   )
-  # Only the finished program says how many cycles the compiler reckons with.
-  # JAX cannot read back what the compiler makes of v5p and v6e.
-  with contextlib.suppress(jax.errors.JaxRuntimeError):
-    if text := compiled.as_text():
-      experiments.write_text(epath.Path(folder) / PROGRAM, text)
 
 
 def _lower_training(experiment: Experiment, mesh: Mesh) -> jax.stages.Lowered:

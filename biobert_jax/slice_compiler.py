@@ -22,6 +22,7 @@ from biobert_jax.slices.topology import Slice
 _ASSIGNMENT = 'after_optimizations-buffer-assignment.txt'
 _PROGRAM = 'after_optimizations.txt'
 _REPORT = 'after_optimizations-memory-usage-report.txt'
+_CODE = 'after_codegen.txt'  # Alone says how many cycles it reckons with.
 _CHILD = (sys.executable, '-m', compile_step.__name__)
 _POLL_SECONDS = 0.2
 _LIMIT_SECONDS = 3600.0  # The longest seen: 8 minutes, to the very end.
@@ -150,7 +151,7 @@ def _wait(
   size = -1
   while child.poll() is None and time.monotonic() < deadline:
     time.sleep(_POLL_SECONDS)
-    if to_the_end or not (found := _find(folder, _REPORT)):
+    if not (found := _find(folder, _CODE if to_the_end else _REPORT)):
       continue
     # It grows while it is written: complete when it does so no more.
     before, size = size, found.stat().st_size
@@ -180,7 +181,7 @@ def _read(slice_: Slice, folder: pathlib.Path, seconds: float) -> Compiled:
   held = memory.memory_of(assignment, report)
   account = accounts.account_of(hlo.parse(program))
   cycles = None
-  if (path := folder / compile_step.PROGRAM).exists():
+  if path := _find(folder, _CODE):
     cycles = accounts.cycles_of(hlo.parse(path.read_text()))
   model = json.loads((folder / compile_step.MODEL).read_text())
   return Compiled(held, account, cycles, seconds=seconds, **model)

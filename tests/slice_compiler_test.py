@@ -72,9 +72,10 @@ def test_it_is_ended_once_memory_is_known(tmp_path, monkeypatch):
   assert asked['config']['task'] == 'ner'
 
 
-def test_to_the_end_it_is_waited_for(tmp_path, monkeypatch):
-  files = WRITTEN | {'compiled.txt': PROGRAM}
-  found = compiled(tmp_path, monkeypatch, files, 'ends', to_the_end=True)
+def test_to_the_end_it_is_waited_for_until_there_is_code(tmp_path, monkeypatch):
+  files = WRITTEN | {'m.after_codegen.txt': PROGRAM}
+  found = compiled(tmp_path, monkeypatch, files, 'stays', to_the_end=True)
+  assert is_gone(tmp_path)
   assert found.cycles == 9
 
 
