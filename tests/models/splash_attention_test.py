@@ -6,7 +6,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from jax.sharding import AxisType
 from jax.sharding import PartitionSpec as P
 
 from biobert_jax.errors import InputError
@@ -14,6 +13,7 @@ from biobert_jax.models import layers
 from biobert_jax.models.config import BertConfig
 from biobert_jax.models.encoder import BertEncoder, attention_mask
 from biobert_jax.models.splash_attention import block_of, splash_attention
+from biobert_jax.training import sharding
 
 
 def normal(*shape, seed=0):
@@ -119,24 +119,41 @@ def test_nothing_grows_with_the_square_of_the_length():
 
 def test_heads_that_the_mesh_cuts():
   """As in a training step: rows by hand, heads by XLA."""
-  mesh = jax.make_mesh(
-    (2, 2), ('rows', 'heads'), axis_types=(AxisType.Auto,) * 2
-  )
+  mesh = sharding.make_mesh('tp', 2, jax.devices()[:4])
   inputs = [normal(4, 128, 2, 8, seed=seed) for seed in range(3)]
   ids = jnp.concatenate([sequences(128), sequences(128)[:1]])
-  by_rows = P(mesh.axis_names[0])
+  rows = P(sharding.DATA)
   attend = jax.shard_map(
     splash_attention,
     mesh=mesh,
-    in_specs=by_rows,
-    out_specs=by_rows,
-    axis_names={mesh.axis_names[0]},
+    in_specs=rows,
+    out_specs=rows,
+    axis_names=sharding.manual_axes(mesh),
     check_vma=False,
   )
   text = jax.jit(attend).lower(*inputs, ids).as_text()
   assert '2x128x1x8x' in text  # Two rows and one head a device.
   np.testing.assert_allclose(
     jax.jit(attend)(*inputs, ids), jax.jit(einsum)(*inputs, ids), atol=1e-5
+  )
+
+
+def test_models_of_a_stack():
+  mesh = sharding.make_stack_mesh(2, 2, 1, jax.devices()[:4])
+  inputs = [normal(2, 2, 128, 2, 8, seed=seed) for seed in range(3)]
+  ids = jnp.stack([sequences(128)[:2], sequences(128)[1:]])
+  rows = P(sharding.DATA)
+  attend = jax.shard_map(
+    splash_attention,
+    mesh=mesh,
+    in_specs=rows,
+    out_specs=rows,
+    axis_names=sharding.manual_axes(mesh),
+    check_vma=False,
+  )
+  stacked = jax.jit(jax.vmap(attend, spmd_axis_name=sharding.RUNS))
+  np.testing.assert_allclose(
+    stacked(*inputs, ids), jax.jit(jax.vmap(einsum))(*inputs, ids), atol=1e-5
   )
 
 
