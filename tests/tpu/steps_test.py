@@ -139,9 +139,9 @@ def test_of_splash_attention_nothing_has_the_square_of_the_length(
     for program in programs:
       assert ('2048,2048]' in program.read_text()) == (name == 'einsum')
   einsum, splash = rows['einsum'], rows['splash_attention']
-  assert splash['hbm']['temporaries'] < einsum['hbm']['temporaries'] / 4
+  assert splash['hbm']['temporaries'] < einsum['hbm']['temporaries'] / 3
   scoring = [row['evaluation']['temporaries'] for row in (einsum, splash)]
-  assert scoring[1] < scoring[0] / 4
+  assert scoring[1] < scoring[0] / 3
   assert splash['hbm_traffic'] < einsum['hbm_traffic'] / 2
   # Products of the kernel are counted: 9 where the model has 6.
   assert einsum['flops'] < splash['flops'] < 1.5 * einsum['flops']
