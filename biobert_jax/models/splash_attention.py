@@ -4,6 +4,20 @@ The kernel keeps scores in the core's own memory, a block of queries and keys
 at a time, so that nothing it leaves in main memory grows with the square of
 the length. It compares `sequence_ids` itself; no mask is made. Attention
 weights are never together in one place, hence never dropped.
+
+A chip of v5e-16 in a step of pre-training, 2 layers of BERT-base's widths in
+bfloat16, the same pieces whatever the length, without dropout of attention
+weights, as compiled by libtpu 0.0.42.1 (`preflight`; nothing was run). GB of
+temporaries, GB between main memory and the core:
+
+    rows x length   einsum        of bfloat16 scores   the kernel
+    12 x 512        0.87,  5.29   0.72, 4.28           0.54, 2.97
+     6 x 1,024      1.33,  7.48   0.92, 6.42           0.54, 3.07
+     3 x 2,048      2.24, 12.05   1.34, 9.03           0.54, 3.22
+
+All 12 layers at 3 x 2,048: 9.77, 65.26 of einsum, 2.51, 12.31 of the kernel.
+Of operations the kernel does more, up to 9 products of attention for 6: 1 %
+of a step at 512, 13 % at 2,048.
 """
 
 import functools
