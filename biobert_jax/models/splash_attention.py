@@ -105,9 +105,9 @@ def _attend(
   ) -> Float[Array, 'H L K']:
     return kernel(query, key, value, splash.SegmentIds(ids, ids))
 
-  scaled = (query * width**-0.5, key, value)
-  heads_first = [x.swapaxes(1, 2) for x in scaled]
-  return jax.vmap(row)(*heads_first, sequence_ids).swapaxes(1, 2)
+  scaled = query * width**-0.5
+  query, key, value = (x.swapaxes(1, 2) for x in (scaled, key, value))
+  return jax.vmap(row)(query, key, value, sequence_ids).swapaxes(1, 2)
 
 
 def splash_attention(
