@@ -58,12 +58,23 @@ class EvalStep:
       for name, shape in feature_shapes(rows).items()
     }
 
-    def eval_step(params: Any, batch: state.Batch) -> Any:
+    def predict(params: Any, batch: state.Batch) -> Any:
+      params = sharding.gather(params, specs)
       # Whatever is drawn is drawn alike at every evaluation.
       keys = state.prepare_keys(jax.random.key(0), batch['row_ids'])
       batch = task.prepare(batch, keys)
       return task.predict(task.apply(params, batch), batch)
 
+    # Each device its own rows, as in training: XLA cannot cut a kernel.
+    by_rows = sharding.by_rows(mesh).spec
+    eval_step = jax.shard_map(
+      predict,
+      mesh=mesh,
+      in_specs=(sharding.manual_specs(specs), by_rows),
+      out_specs=by_rows,
+      axis_names=sharding.manual_axes(mesh),
+      check_vma=False,
+    )
     arguments = (abstract_params, batch)
     lowering = (eval_step, mesh, param_shardings, arguments)
     return cls(rows, tuple(batch), param_shardings, lowering)

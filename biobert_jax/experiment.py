@@ -25,6 +25,7 @@ from biobert_jax.data.wordpiece import WordPieceTokenizer, check_vocab_size
 from biobert_jax.errors import InputError
 from biobert_jax.interchange.folder import sha256
 from biobert_jax.interchange.source import COMPILED, Source, open_source
+from biobert_jax.models import splash_attention
 from biobert_jax.models.config import DTYPES, BertConfig
 from biobert_jax.tasks import ner, pretraining, qa, relation, yes_no
 from biobert_jax.tasks.task import Dataset, Task
@@ -257,15 +258,14 @@ def _architecture(
       f'data.max_seq_length is {config.data.max_seq_length}; the model has '
       f'{bert.max_position_embeddings} positions (max_position_embeddings)'
     )
-  if (
-    bert.attention == 'dot_product_attention'
-    and bert.attention_probs_dropout_prob > 0
-  ):
+  if bert.attention != 'einsum' and bert.attention_probs_dropout_prob > 0:
     raise InputError(
-      'compute.attention=dot_product_attention has no dropout of attention '
+      f'compute.attention={bert.attention} has no dropout of attention '
       'weights; set --config.model.attention_probs_dropout_prob=0 or use '
       'einsum'
     )
+  if bert.attention == 'splash_attention':
+    splash_attention.block_of(config.data.max_seq_length)
   return bert
 
 

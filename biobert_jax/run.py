@@ -121,8 +121,16 @@ def step_options(config: ConfigDict, platform: str) -> StepOptions:
     platform: that the step will run on: 'cpu', 'tpu', ….
 
   Raises:
-    InputError: a sum of gradients that it cannot do.
+    InputError: a sum of gradients, or attention, that it cannot do.
   """
+  if config.compute.attention == 'splash_attention' and platform not in (
+    'tpu',
+    'cpu',
+  ):
+    raise InputError(
+      'compute.attention=splash_attention is a kernel for TPUs, and these '
+      f'devices are {platform}; use --config.compute.attention=einsum'
+    )
   reduce_dtype = config.compute.reduce_dtype
   if reduce_dtype != 'float32' and platform == 'cpu':
     raise InputError(

@@ -11,7 +11,7 @@ from jax.experimental import topologies
 from biobert_jax import compile_step, evaluate, experiment, run
 from biobert_jax.errors import EXIT_BAD_INPUT, EXIT_FAILED, InputError
 from biobert_jax.training import sharding, state
-from configs import re_gad
+from configs import quickstart_pretrain, re_gad
 from tests import small_corpus, small_relations, small_run
 
 
@@ -94,6 +94,15 @@ def test_evaluation_is_that_of_a_run(task, tmp_path, captured, monkeypatch):
   asked = request(config, tmp_path, opened.tokenizer.vocab_size, opened.labels)
   compile_step.compile_step(asked | {'step': compile_step.EVALUATE})
   assert [lowering[1:] for lowering in captured] == [expected.lowering[1:]]
+
+
+def test_attention_that_a_device_has_not_is_refused():
+  config = quickstart_pretrain.get_config('tiny')
+  config.compute.attention = 'splash_attention'
+  for platform in ('tpu', 'cpu'):
+    run.step_options(config, platform)
+  with pytest.raises(InputError, match='are gpu; use .*attention=einsum'):
+    run.step_options(config, 'gpu')
 
 
 def test_failures_are_written_down(tmp_path, captured, monkeypatch, capsys):

@@ -100,6 +100,15 @@ def test_scanned_layers_load_the_same_weights(tmp_path):
     ({'vocab__path': '/no/such/vocab.txt'}, '/no/such/vocab.txt'),
     ({'compute__attention': 'flash'}, "compute.attention is 'flash'"),
     ({'compute__attention': 'dot_product_attention'}, 'no dropout'),
+    ({'compute__attention': 'splash_attention'}, 'no dropout.*prob=0 or'),
+    (
+      {
+        'compute__attention': 'splash_attention',
+        'model__attention_probs_dropout_prob': 0.0,
+        'data__max_seq_length': 120,
+      },
+      'a multiple of 128 pieces, not 120.*max_seq_length=128 or use einsum',
+    ),
     ({'compute__dtype': 'float8'}, "dtype is 'float8'"),
     ({'model__hidden_size': 33}, 'not a multiple'),
     ({'vocab__size': 20}, '20'),

@@ -23,7 +23,7 @@ _ACTIVATIONS = {
   'gelu_tanh': 'gelu_tanh',
   'relu': 'relu',
 }
-ATTENTIONS = ('einsum', 'dot_product_attention')
+ATTENTIONS = ('einsum', 'dot_product_attention', 'splash_attention')
 REMAT_POLICIES = ('none', 'names', 'dots', 'full')
 DTYPES = ('float32', 'bfloat16')
 
@@ -47,8 +47,9 @@ class BertConfig:
     layer_norm_eps: epsilon of every layer norm.
     dtype: of activations and matrix products.
     param_dtype: of parameters.
-    attention: 'einsum', or 'dot_product_attention' (`jax.nn`'s; it has no
-      dropout of attention weights).
+    attention: 'einsum'; or, without dropout of attention weights,
+      'dot_product_attention' (`jax.nn`'s) or 'splash_attention' (a kernel
+      for long rows on TPUs).
     scan_layers: one compiled layer scanned N times (stacked parameters), or
       N layers unrolled.
     scores_dtype: of attention scores while they wait for the softmax, which

@@ -13,6 +13,7 @@ from biobert_jax.models.layers import (
   DropoutKeys,
   Embeddings,
   Layer,
+  Visible,
   dense,
   split_keys,
 )
@@ -80,11 +81,11 @@ class _ScannedLayer(nn.Module):
   def __call__(
     self,
     hidden: Float[Array, 'B L D'],
-    mask: Bool[Array, 'B 1 L L'],
+    visible: Visible,
     dropout_keys: DropoutKeys,
   ) -> tuple[Float[Array, 'B L D'], Float[Array, 'B L D'] | None]:
     layer = _remat_layer(self.config)(self.config, name='layer')
-    hidden = layer(hidden, mask, dropout_keys)
+    hidden = layer(hidden, visible, dropout_keys)
     return hidden, hidden if self.all_layers else None
 
 
@@ -97,7 +98,7 @@ class Encoder(nn.Module):
   def __call__(
     self,
     hidden: Float[Array, 'B L D'],
-    mask: Bool[Array, 'B 1 L L'],
+    visible: Visible,
     dropout_keys: DropoutKeys,
     all_layers: bool = False,
   ) -> tuple[Float[Array, 'B L D'], Float[Array, 'N B L D'] | None]:
@@ -109,7 +110,7 @@ class Encoder(nn.Module):
       layer = _remat_layer(config)
       each = []
       for i in range(count):
-        hidden = layer(config, name=f'layer_{i}')(hidden, mask, keys[i])
+        hidden = layer(config, name=f'layer_{i}')(hidden, visible, keys[i])
         each.append(hidden)
       return hidden, jnp.stack(each) if all_layers else None
     scanned = nn.scan(
@@ -121,7 +122,7 @@ class Encoder(nn.Module):
     )
     given = [key for key in keys if key is not None]
     stacked = jnp.stack(given) if given else None
-    return scanned(config, all_layers, name='layers')(hidden, mask, stacked)
+    return scanned(config, all_layers, name='layers')(hidden, visible, stacked)
 
 
 class BertEncoder(nn.Module):
@@ -159,9 +160,11 @@ class BertEncoder(nn.Module):
     embedded = Embeddings(self.config, name='embeddings')(
       input_ids, segment_ids, position_ids, of_embeddings
     )
-    mask = attention_mask(sequence_ids)
+    visible = sequence_ids
+    if self.config.attention != 'splash_attention':
+      visible = attention_mask(sequence_ids)
     last, each = Encoder(self.config, name='encoder')(
-      embedded, mask, of_layers, all_layers
+      embedded, visible, of_layers, all_layers
     )
     pooled = None
     if cls_positions is not None:

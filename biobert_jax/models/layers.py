@@ -15,8 +15,12 @@ from jax.ad_checkpoint import checkpoint_name
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from biobert_jax.models.config import BertConfig
+from biobert_jax.models.splash_attention import splash_attention
 
 DropoutKeys = Key[Array, 'B'] | None
+# Which keys a query may see, as the attention that is chosen takes it: True
+# for these, or the sequences of the pieces.
+Visible = Bool[Array, 'B 1 L L'] | Int[Array, 'B L']
 
 
 def dense(
@@ -192,7 +196,7 @@ class SelfAttention(nn.Module):
   def __call__(
     self,
     hidden: Float[Array, 'B L D'],
-    mask: Bool[Array, 'B 1 L L'],
+    visible: Visible,
     dropout_keys: DropoutKeys,
   ) -> Float[Array, 'B L D']:
     config = self.config
@@ -203,12 +207,17 @@ class SelfAttention(nn.Module):
       return x.reshape(*x.shape[:-1], *heads)
 
     query, key, value = project('query'), project('key'), project('value')
+    if self.is_initializing():  # Of any length; nothing here has parameters.
+      return hidden
+    if config.attention == 'splash_attention':  # It names its own results.
+      context = splash_attention(query, key, value, visible)
+      return context.reshape(hidden.shape)
     if config.attention == 'dot_product_attention':
-      context = jax.nn.dot_product_attention(query, key, value, mask=mask)
+      context = jax.nn.dot_product_attention(query, key, value, mask=visible)
     else:
       rate = config.attention_probs_dropout_prob
       context = einsum_attention(
-        *(query, key, value, mask, rate, dropout_keys), config.scores_dtype
+        *(query, key, value, visible, rate, dropout_keys), config.scores_dtype
       )
     return checkpoint_name(context.reshape(hidden.shape), 'context')
 
@@ -241,12 +250,12 @@ class Attention(nn.Module):
   def __call__(
     self,
     hidden: Float[Array, 'B L D'],
-    mask: Bool[Array, 'B 1 L L'],
+    visible: Visible,
     dropout_keys: DropoutKeys,
   ) -> Float[Array, 'B L D']:
     of_weights, of_output = split_keys(dropout_keys, 2)
     attend = SelfAttention(self.config, name='self')
-    context = attend(hidden, mask, of_weights)
+    context = attend(hidden, visible, of_weights)
     return Residual(self.config, name='output')(context, hidden, of_output)
 
 
@@ -272,12 +281,12 @@ class Layer(nn.Module):
   def __call__(
     self,
     hidden: Float[Array, 'B L D'],
-    mask: Bool[Array, 'B 1 L L'],
+    visible: Visible,
     dropout_keys: DropoutKeys,
   ) -> Float[Array, 'B L D']:
     of_attention, of_output = split_keys(dropout_keys, 2)
     hidden = Attention(self.config, name='attention')(
-      hidden, mask, of_attention
+      hidden, visible, of_attention
     )
     wide = Intermediate(self.config, name='intermediate')(hidden)
     return Residual(self.config, name='output')(wide, hidden, of_output)

@@ -9,6 +9,7 @@ import dataclasses
 import re
 from collections.abc import Iterator
 
+from biobert_jax.slices import kernels
 from biobert_jax.slices.hlo import Array, Computation, Instruction, Module
 
 COLLECTIVES = (
@@ -78,6 +79,8 @@ def account_of(module: Module) -> Account:
     for one in computation.instructions.values():
       if one.opcode in ('convolution', 'dot'):
         flops += times * flops_of(one, computation)
+      elif one.opcode == 'custom-call':
+        flops += times * kernels.flops_of(one, computation)
       elif one.opcode == 'rng-bit-generator':
         random_bytes += times * max(a.bytes for a in one.arrays)
       elif kind := collective_kind(one):
@@ -262,7 +265,7 @@ def traffic_of(
   inner = None
   if one.opcode in ('fusion', 'async-start'):
     inner = module.computations[one.called['calls']]
-  total = 0
+  total = kernels.read_again(one, computation)
   for number, name in enumerate(one.operands):
     operand = computation.instructions[name]
     if inner is not None:

@@ -259,8 +259,12 @@ def by_rows(mesh: Mesh) -> NamedSharding:
 
 
 def manual_axes(mesh: Mesh) -> set[str]:
-  """The axes over which a step's gradients run in `shard_map`."""
-  return {DATA, RUNS} & set(mesh.axis_names)
+  """The axes over which a step's rows are cut by `shard_map`.
+
+  Of a stack all: none of its models is cut, and a kernel that is vmapped
+  cannot take an axis in hand by itself.
+  """
+  return set(mesh.axis_names) if RUNS in mesh.axis_names else {DATA}
 
 
 def stacked(specs: Any) -> Any:

@@ -62,7 +62,9 @@ def get_config(size: str) -> ml_collections.ConfigDict:
   config.compute = ml_collections.ConfigDict()
   config.compute.dtype = 'float32'  # Activations; 'bfloat16' on TPU.
   config.compute.param_dtype = 'float32'  # What training needs.
-  config.compute.attention = 'einsum'  # Or 'dot_product_attention'.
+  # Or 'dot_product_attention', or 'splash_attention', for long rows on TPUs;
+  # both need attention_probs_dropout_prob = 0.
+  config.compute.attention = 'einsum'
   config.compute.scan_layers = False  # Compiles faster, runs a little slower.
   config.compute.remat = 'none'  # 'names', 'dots', 'full': less memory.
   # 'threefry2x32': the same bits on every slice; 'rbg': the TPU's own, fast.

@@ -110,6 +110,43 @@ def test_between_slices_go_gradients_alone_and_once(monkeypatch, capsys):
   assert row['seconds']['network'] > 0
 
 
+@needs_libtpu
+@pytest.mark.parametrize('strategy', ['dp', 'tp'])
+def test_of_splash_attention_nothing_has_the_square_of_the_length(
+  strategy, monkeypatch, capsys, tmp_path
+):
+  monkeypatch.syspath_prepend(LIBTPU)
+  module = importlib.import_module('configs.pretrain_biobert_v1_1_pubmed')
+  config = module.get_config('tiny')
+  config.unlock()
+  # Enough that scores find no room in the chip's core.
+  config.batch_size = config.train.eval_batch_size = 96
+  config.mesh.strategy = strategy
+  config.mesh.model = 2 if strategy == 'tp' else 1
+  config.model.attention_probs_dropout_prob = 0.0
+  config.model.max_position_embeddings = config.data.max_seq_length = 2048
+  rows = {}
+  for name in ('einsum', 'splash_attention'):
+    config.compute.attention = name
+    folder = tmp_path / name
+    folder.mkdir()
+    preflight.preflight(
+      config, ['v5e-16'], 1000, 0.0, False, False, str(folder)
+    )
+    rows[name] = json.loads(capsys.readouterr().out.splitlines()[0])
+    programs = list(folder.glob('*/*after_optimizations.txt'))
+    assert len(programs) == 2  # Training and evaluation.
+    for program in programs:
+      assert ('2048,2048]' in program.read_text()) == (name == 'einsum')
+  einsum, splash = rows['einsum'], rows['splash_attention']
+  assert splash['hbm']['temporaries'] < einsum['hbm']['temporaries'] / 3
+  scoring = [row['evaluation']['temporaries'] for row in (einsum, splash)]
+  assert scoring[1] < scoring[0] / 3
+  assert splash['hbm_traffic'] < einsum['hbm_traffic'] / 2
+  # Products of the kernel are counted: 9 where the model has 6.
+  assert einsum['flops'] < splash['flops'] < 1.5 * einsum['flops']
+
+
 SLICES = """
 from jax.experimental import topologies
 from biobert_jax.slices import topology

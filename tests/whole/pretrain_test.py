@@ -112,6 +112,32 @@ def test_every_layout_has_the_same_losses(whole, shards, tmp_path, changes):
     np.testing.assert_allclose(actual, expected, rtol=1e-5)
 
 
+@pytest.mark.multidevice
+def test_splash_attention_has_the_losses_of_einsum(shards, tmp_path):
+  changes = {
+    'data__max_seq_length': 128,
+    'model__attention_probs_dropout_prob': 0.0,
+    'train__steps': 2,
+    'batch_size': 8,
+  }
+  losses, scores = {}, {}
+  for name, layout in (
+    ('einsum', {}),
+    ('splash_attention', {'mesh__strategy': 'tp', 'mesh__model': 2}),
+  ):
+    config = small_run.pretraining(
+      str(shards), compute__attention=name, **changes, **layout
+    )
+    report = train.train(config, str(tmp_path / name))
+    scores[name] = report['results']['validation']
+    found = records(tmp_path / name)
+    losses[name] = [r['train/loss'] for r in found if 'train/loss' in r]
+  assert len(losses['einsum']) == 2
+  np.testing.assert_allclose(*losses.values(), rtol=1e-5)
+  for figure, value in scores['einsum'].items():
+    assert scores['splash_attention'][figure] == pytest.approx(value, rel=1e-4)
+
+
 def test_without_next_sentence_there_is_neither_head_nor_pooler(
   shards, tmp_path
 ):
