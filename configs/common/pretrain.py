@@ -27,6 +27,9 @@ def get_config(size: str, steps: int) -> ml_collections.ConfigDict:
   config.compute.dtype = 'bfloat16'
   config.compute.reduce_dtype = 'bfloat16'
   config.compute.rng = 'rbg'
+  # Products in bfloat16 are rounded to it; float32 would only write them twice
+  # as wide (tests/models/layers_test.py).
+  config.compute.scores_dtype = 'bfloat16'
   config.optim.learning_rate = 1e-4
   config.optim.warmup_fraction = min(0.1, 10_000 / steps)
   config.train.steps = steps
@@ -80,6 +83,7 @@ def _shrink(config: ml_collections.ConfigDict) -> None:
   config.compute.dtype = 'float32'
   config.compute.reduce_dtype = 'float32'
   config.compute.rng = 'threefry2x32'
+  config.compute.scores_dtype = 'float32'
   config.optim.learning_rate = 1e-3  # From random weights.
   config.optim.warmup_fraction = 0.1
   config.train.steps = 100

@@ -229,6 +229,16 @@ def test_softmax_of_bfloat16_scores_is_in_float32():
   assert dots == ['bf16', 'bf16']
 
 
+@pytest.mark.parametrize('dtype', [jnp.bfloat16, jnp.float32])
+def test_scores_in_bfloat16_lose_nothing_of_bfloat16_products(dtype):
+  inputs = attention_inputs(dtype)
+  wide, narrow = (
+    layers.einsum_attention(*inputs, 0.1, keys_of(0, 1), scores_dtype)
+    for scores_dtype in ('float32', 'bfloat16')
+  )
+  assert np.array_equal(wide, narrow) == (dtype == jnp.bfloat16)
+
+
 def test_dropped_attention_weights_are_scaled_up():
   *_, mask = attention_inputs()
   query = key = jnp.zeros((2, 6, 2, 8))
