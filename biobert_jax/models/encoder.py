@@ -9,13 +9,12 @@ from flax import linen as nn
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from biobert_jax.models.config import BertConfig
+from biobert_jax.models.dropout import DropoutKeys, split_keys
 from biobert_jax.models.layers import (
-  DropoutKeys,
   Embeddings,
   Layer,
   Visible,
   dense,
-  split_keys,
 )
 
 # Activations that the 'names' policy keeps: the results of matrix products,

@@ -15,14 +15,12 @@ from jaxtyping import Array, Float, Int
 
 from biobert_jax.errors import InputError
 from biobert_jax.models.config import BertConfig
+from biobert_jax.models.dropout import DropoutKeys, dropout, split_keys
 from biobert_jax.models.encoder import BertEncoder, BertOutput, at_positions
 from biobert_jax.models.layers import (
-  DropoutKeys,
   LayerNorm,
   activation,
   dense,
-  dropout,
-  split_keys,
 )
 
 HEADS = (
