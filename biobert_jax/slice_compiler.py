@@ -181,7 +181,7 @@ def _read(slice_: Slice, folder: pathlib.Path, seconds: float) -> Compiled:
   held = memory.memory_of(assignment, report)
   account = accounts.account_of(hlo.parse(program))
   cycles = None
-  if path := _find(folder, _CODE):
-    cycles = accounts.cycles_of(hlo.parse(path.read_text()))
+  if code := _find(folder, _CODE):
+    cycles = accounts.cycles_of(hlo.parse(code.read_text()))
   model = json.loads((folder / compile_step.MODEL).read_text())
   return Compiled(held, account, cycles, seconds=seconds, **model)

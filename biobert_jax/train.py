@@ -108,7 +108,7 @@ def train(config: ConfigDict, workdir: str) -> dict[str, Any]:
     log = run.Log(folder, config, plan, rate, step, meter, watch.may_write)
     stack.callback(log.close)
     to = folder / 'tensorboard'
-    first = config.train.profile_step if run.is_first_host() else None
+    first = config.train.profile_step if experiments.is_first_host() else None
     profiler = stack.enter_context(Profiler(to, first))
     batches = log.timed(
       sharding.place_batch(batch, mesh)

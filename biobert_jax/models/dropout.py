@@ -60,7 +60,7 @@ def _random_bytes(
   key: Key[Array, ''], shape: tuple[int, ...]
 ) -> Int[Array, '*T']:
   """Numbers 0-255, int32."""
-  if 'rbg' in jax.random.key_impl(key):
+  if 'rbg' in str(jax.random.key_impl(key)):
     # As the hardware gives them. Pieces of words would be laid out anew.
     return jax.random.bits(key, shape, jnp.uint8).astype(jnp.int32)
   # Threefry computes a word for each number, however few bits are wanted.

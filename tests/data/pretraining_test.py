@@ -15,9 +15,10 @@ from biobert_jax.data.pretraining import PretrainingRows
 from biobert_jax.data.sentence_pairs import truncate
 from biobert_jax.errors import InputError
 from tests.data.sentence_corpora import (
-  FIRST,
   abstracts,
+  check_pairs,
   cut_pair,
+  pairs_of,
   reference_pairs,
   tokenizer_of,
   write,
@@ -44,77 +45,6 @@ def same(left, right):
 
 def joined(parts):
   return {k: np.concatenate([p[k] for p in parts]) for k in parts[0]}
-
-
-def pairs_of(corpus, batch):
-  """(A, B, label, pieces of room) of each pair; checks all of its arrays.
-
-  A and B are piece numbers in the corpus; B is empty where A stands alone.
-  """
-  cls_id, sep_id = corpus.tokenizer.cls_id, corpus.tokenizer.sep_id
-  found = []
-  for row in range(len(batch['input_ids'])):
-    ids, segments, positions, of = (
-      batch[name][row]
-      for name in ('input_ids', 'segment_ids', 'position_ids', 'sequence_ids')
-    )
-    count = of.max(initial=0)
-    real = int((of > 0).sum())
-    assert np.all(np.diff(of[:real]) >= 0)
-    assert not of[real:].any()
-    for array in (ids, segments, positions):
-      assert not array[real:].any()
-    cls_positions = batch['cls_positions'][row]
-    labels = batch['next_sentence_labels'][row]
-    assert not cls_positions[count:].any()
-    assert np.all(labels[count:] == -1)
-    for number in range(1, count + 1):
-      (place,) = np.nonzero(of == number)
-      assert place[0] == cls_positions[number - 1]
-      assert positions[place].tolist() == list(range(len(place)))
-      (seps,) = np.nonzero(ids[place] == sep_id)
-      assert ids[place[0]] == cls_id
-      assert seps[-1] == len(place) - 1
-      a = ids[place[1 : seps[0]]]
-      b = ids[place[seps[0] + 1 : -1]]
-      assert len(seps) == (2 if len(b) else 1)
-      assert len(a)
-      assert not segments[place[: seps[0] + 1]].any()
-      assert np.all(segments[place[seps[0] + 1 :]] == 1)
-      label = labels[number - 1]
-      assert (label == -1) == (len(b) == 0)
-      found.append((a - FIRST, b - FIRST, label, len(ids) - place[0]))
-  return found
-
-
-def check_pairs(corpus, batch, other_articles=True):
-  """Segments are text of a document; next is next, and random is another."""
-  found = pairs_of(corpus, batch)
-  for a, b, label, room in found:
-    for part in (a, b):
-      assert np.all(np.diff(part) == 1)
-      assert len(set(corpus.document[part])) == (1 if len(part) else 0)
-    full = len(a) + len(b) + 3 == room
-    first = corpus.sentence[a[0]]
-    if label == 0:
-      assert corpus.document[a[0]] == corpus.document[b[0]]
-      # Only a pair that fills the room has lost pieces.
-      assert b[0] == a[-1] + 1 or (full and b[0] > a[-1])
-      if not full:
-        assert corpus.sentence[b[0]] == corpus.sentence[a[-1]] + 1
-    if label == 1 and other_articles:
-      assert corpus.article[a[0]] != corpus.article[b[0]]
-    if label >= 0 and not full:
-      for part in (a, b):  # Whole sentences.
-        assert part[0] == 0 or (
-          corpus.sentence[part[0] - 1] != corpus.sentence[part[0]]
-        )
-        assert part[-1] + 1 == len(corpus.sentence) or (
-          corpus.sentence[part[-1] + 1] != corpus.sentence[part[-1]]
-        )
-    if label == -1 and room == batch['input_ids'].shape[1]:
-      assert np.all(corpus.sentence[a] == first)
-  return found
 
 
 def whole_pass(rows, batch_size=8):
