@@ -81,6 +81,7 @@ def row_of(
   }
   if compiled.cycles is not None:
     row['estimated_cycles'] = compiled.cycles
+    row['estimated_seconds'] = compiled.cycles / slice_.chip.clock
   return (
     row
     | _of_run(config, slice_, bounds.step, assumed)
@@ -180,7 +181,8 @@ _LINES: tuple[tuple[str, Callable[[dict[str, Any]], str]], ...] = (
   ('  of links', lambda r: f'{1e3 * r["seconds"]["links"]:.1f}'),
   ('  of the network', lambda r: _network(r)),
   ('  a step, at least', lambda r: f'{1e3 * r["seconds"]["step"]:.1f}'),
-  ('compiler: Mcycles', lambda r: _cycles(r)),
+  ('compiler: Mcycles', lambda r: _cycles(r, 'estimated_cycles', 1e-6)),
+  ('  so many ms', lambda r: _cycles(r, 'estimated_seconds', 1e3)),
   ('MFU, at most', lambda r: f'{r["mfu_bound"]:.2f}'),
   ('pieces a second', lambda r: f'{r["pieces_per_second"]:,.0f}'),
   ('hours of the run', lambda r: f'{r["hours"]:.1f}' if 'hours' in r else ''),
@@ -207,10 +209,8 @@ def _network(row: dict[str, Any]) -> str:
   return f'{1e3 * row["seconds"]["network"]:.1f}'
 
 
-def _cycles(row: dict[str, Any]) -> str:
-  if 'estimated_cycles' not in row:
-    return ''
-  return f'{row["estimated_cycles"] / 1e6:.1f}'
+def _cycles(row: dict[str, Any], name: str, scale: float) -> str:
+  return f'{row[name] * scale:.1f}' if name in row else ''
 
 
 def table(rows: list[dict[str, Any]]) -> str:

@@ -4,6 +4,7 @@ import pytest
 
 from biobert_jax.errors import InputError
 from biobert_jax.slices import topology
+from biobert_jax.throughput import peak_flops
 
 
 @pytest.mark.parametrize(
@@ -91,3 +92,12 @@ def test_links_of_a_ring_are_double():
   assert links('v5e-256') == 4
   assert links('v5e-1') == 0
   assert links('2xv5e-256') == 4
+
+
+@pytest.mark.parametrize('generation', ['v4', 'v5e', 'v5p'])
+def test_clocks_give_the_peaks(generation):
+  chip = topology.CHIPS[generation]
+  a_unit = 2 * 128 * 128 * chip.clock
+  assert 4 * chip.cores * a_unit == pytest.approx(
+    peak_flops(chip.kind), rel=0.005
+  )
