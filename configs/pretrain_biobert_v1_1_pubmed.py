@@ -17,10 +17,12 @@ A chip in a step, as compiled by libtpu 0.0.42.1 (`preflight`; nothing was run,
 and the time is a bound that no step reaches):
 
     slice    rows    HBM  of GB  traffic  messages  at least
-    v4-32      12   6.58   33.0  25.7 GB  217.9 MB   23.9 ms
-    v5e-16     12   5.51   16.9  23.2 GB  217.9 MB   32.8 ms
-    v5p-16     24  11.62  102.8  67.3 GB  217.9 MB   25.8 ms
-    v6e-16     12   6.52   33.5  26.1 GB  217.9 MB   18.2 ms
+    v4-32      12   5.57   33.0  22.9 GB  217.9 MB   21.7 ms
+    v5e-16     12   4.49   16.9  17.9 GB  217.9 MB   26.4 ms
+    v5p-16     24   9.60  102.8  56.5 GB  217.9 MB   21.8 ms
+    v6e-16     12   5.50   33.5  23.7 GB  217.9 MB   16.7 ms
+
+On v5e-16 the compiler itself reckons with 86.4 million cycles, 57.6 ms (--full).
 """
 
 import ml_collections
