@@ -22,7 +22,7 @@ and the time is a bound that no step reaches):
     v5p-16     24   9.60  102.8  56.5 GB  217.9 MB   21.8 ms
     v6e-16     12   5.50   33.5  23.7 GB  217.9 MB   16.7 ms
 
-On v5e-16 the compiler itself reckons with 86.4 million cycles, 57.6 ms (--full).
+On v5e-16 the compiler itself reckons 86.4 million cycles, 57.6 ms (`--full`).
 """
 
 import ml_collections
