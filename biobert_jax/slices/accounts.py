@@ -6,6 +6,7 @@ often as it runs.
 
 import collections
 import dataclasses
+import math
 import re
 from collections.abc import Iterator
 
@@ -84,9 +85,11 @@ def account_of(module: Module) -> Account:
       elif one.opcode == 'rng-bit-generator':
         random_bytes += times * max(a.bytes for a in one.arrays)
       elif kind := collective_kind(one):
-        for key, size in _sent(one, kind, computation):
+        group = group_size(one, module.partitions)
+        parts = list(_sent(one, kind, group, computation))
+        for key, size in parts:
           sent[key] += times * size
-        counts[next(key for key, _ in _sent(one, kind, computation))] += times
+        counts[parts[0][0]] += times
       rematerialized += '.remat' in one.name and not fused
       if not fused:
         hbm_bytes += times * traffic_of(one, computation, module)
@@ -225,10 +228,9 @@ def collective_kind(one: Instruction) -> str:
 
 
 def _sent(
-  one: Instruction, kind: str, computation: Computation
+  one: Instruction, kind: str, group: int, computation: Computation
 ) -> Iterator[tuple[tuple[str, str, int], int]]:
   """((kind, dtype, group), bytes) of each array that a collective takes."""
-  group = group_size(one)
   for name in one.operands:
     for array in computation.instructions[name].arrays:
       if array.dtype == 'token':  # The order of what is sent.
@@ -237,8 +239,13 @@ def _sent(
       yield (kind, array.dtype, group), size
 
 
-def group_size(one: Instruction) -> int:
-  """Chips, or slices, of a group of a collective; 2 of a permutation."""
+def group_size(one: Instruction, partitions: int) -> int:
+  """Chips, or slices, of a group of a collective; 2 of a permutation.
+
+  Args:
+    one: the collective.
+    partitions: chips that the program runs on, a group where none is named.
+  """
   if target := _TARGET.search(one.rest):
     ranges = [part.split(':') for part in target[1].split(',')]
     return sum(int(r[-1]) - int(r[0]) + 1 for r in ranges)
@@ -247,7 +254,14 @@ def group_size(one: Instruction) -> int:
     return groups[1].count(',') + 1
   if tiled := re.search(r'replica_groups=\[\d+,(\d+)\]', one.rest):
     return int(tiled[1])
-  return 2 if 'source_target_pairs' in one.rest else 1
+  # mesh['axis_0'=8,'axis_1'=2] {'axis_0'}; of half an axis {'axis_0':(1)4}.
+  if axes := re.search(
+    r'replica_groups=mesh\[([^\]]*)\] \{([^}]*)\}', one.rest
+  ):
+    sizes = dict(re.findall(r"'(\w+)'=(\d+)", axes[1]))
+    named = re.findall(r"'(\w+)'(?::\(\d+\)(\d+))?", axes[2])
+    return math.prod(int(part or sizes[name]) for name, part in named)
+  return 2 if 'source_target_pairs' in one.rest else partitions
 
 
 def traffic_of(

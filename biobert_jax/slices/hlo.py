@@ -25,6 +25,7 @@ _CALLED = re.compile(
   r'\b(calls|body|condition|to_apply|true_computation|false_computation)='
   r'%?([\w.-]+)'
 )
+_PARTITIONS = re.compile(r'^HloModule .*\bnum_partitions=(\d+)', re.MULTILINE)
 _BRANCHES = re.compile(r'\bbranch_computations=\{([^}]*)\}')
 
 
@@ -112,10 +113,12 @@ class Module:
   Attributes:
     computations: by name.
     entry: the name of the first to run.
+    partitions: chips that it runs on together.
   """
 
   computations: dict[str, Computation]
   entry: str
+  partitions: int
 
 
 def arrays(shape: str) -> Iterator[Array]:
@@ -150,7 +153,8 @@ def parse(text: str) -> Module:
       now.instructions[one.name] = one
   if not entry:
     raise ValueError('the text holds no ENTRY computation')
-  return Module(computations, entry)
+  partitions = _PARTITIONS.search(text)
+  return Module(computations, entry, int(partitions[1]) if partitions else 1)
 
 
 def _instruction(line: str, name: str, is_root: bool) -> Instruction:

@@ -7,7 +7,8 @@ from biobert_jax.slices import accounts, hlo
 
 def module(entry, others=''):
   return hlo.parse(
-    f'HloModule m\n\n{others}\nENTRY %main () -> f32[] {{\n{entry}}}\n'
+    f'HloModule m, num_partitions=32\n\n{others}\n'
+    f'ENTRY %main () -> f32[] {{\n{entry}}}\n'
   )
 
 
@@ -59,6 +60,20 @@ def test_a_message_in_a_loop_counts_as_often_as_it_is_sent():
     (
       'bf16[32]{0} all-gather(%x), replica_groups=[2,8]<=[16], dimensions={0}',
       ('all-gather', 'bf16', 8, 1, 64),
+    ),
+    (
+      "bf16[64]{0} all-gather(%x), replica_groups=mesh['axis_0'=16,'axis_1'=3] "
+      "{'axis_0'}, dimensions={0}",
+      ('all-gather', 'bf16', 16, 1, 128),
+    ),
+    (
+      "bf16[24]{0} all-gather(%x), replica_groups=mesh['a'=16,'b'=3] "
+      "{'a':(8)2,'b'}, dimensions={0}",
+      ('all-gather', 'bf16', 6, 1, 48),
+    ),
+    (
+      'bf16[128]{0} all-gather(%x), replica_groups={}, dimensions={0}',
+      ('all-gather', 'bf16', 32, 1, 256),
     ),
     (
       'bf16[1]{0} reduce-scatter(%x), replica_groups={{0,1,2,3}}, to_apply=%s',
