@@ -21,6 +21,7 @@ import time
 _BEGAN = time.perf_counter()  # Before the imports, which take seconds too.
 
 import argparse
+import collections
 import json
 import os
 import sys
@@ -127,12 +128,20 @@ def batches(
 ) -> list[list[dict[str, Any]]]:
   """The windows of each step of the whole training."""
   if flags.order:
-    by_pieces = {tuple(window['input_ids']): window for window in windows}
-    if len(by_pieces) < len(windows):
-      raise ValueError(f'{flags.train}: two windows have the same pieces')
+    # Some questions are asked twice: their windows take turns.
+    by_pieces: dict[tuple[int, ...], collections.deque[dict[str, Any]]] = {}
+    for window in windows:
+      pieces = tuple(window['input_ids'])
+      by_pieces.setdefault(pieces, collections.deque()).append(window)
+
+    def next_of(pieces: list[int]) -> dict[str, Any]:
+      alike = by_pieces[tuple(pieces)]
+      alike.rotate(-1)
+      return alike[-1]
+
     with open(flags.order, encoding='utf-8') as file:
       steps = json.load(file)
-    return [[by_pieces[tuple(pieces)] for pieces in step] for step in steps]
+    return [[next_of(pieces) for pieces in step] for step in steps]
   sampler = torch.utils.data.RandomSampler(
     windows, generator=torch.Generator().manual_seed(flags.seed)
   )
