@@ -7,8 +7,8 @@ Files are in the form of SQuAD 1.1. The steps are those of transformers' own
 example (run_qa_no_trainer.py): windows by the tokenizer's overflow, which share
 --overlap pieces, the first answer of a question, [CLS] where it lies outside,
 batches padded to their longest window; then the best of 20 x 20 pairs of start
-and end over all windows, answers cut out of the context. --order=FILE names the
-windows of each step, by their pieces, in place of a shuffle; --save=DIR writes
+and end over all windows, answers cut out of the context. --order=FILE holds the
+windows of each step, in place of its own and a shuffle; --save=DIR writes
 the model as it starts, a new head and no dropout, and ends. The last line on
 standard output is one JSON object; `seconds` are those of the whole process,
 imports included, `losses` those of all steps. Runs in the peers' interpreter
@@ -21,7 +21,6 @@ import time
 _BEGAN = time.perf_counter()  # Before the imports, which take seconds too.
 
 import argparse
-import collections
 import json
 import os
 import sys
@@ -128,20 +127,9 @@ def batches(
 ) -> list[list[dict[str, Any]]]:
   """The windows of each step of the whole training."""
   if flags.order:
-    # Some questions are asked twice: their windows take turns.
-    by_pieces: dict[tuple[int, ...], collections.deque[dict[str, Any]]] = {}
-    for window in windows:
-      pieces = tuple(window['input_ids'])
-      by_pieces.setdefault(pieces, collections.deque()).append(window)
-
-    def next_of(pieces: list[int]) -> dict[str, Any]:
-      alike = by_pieces[tuple(pieces)]
-      alike.rotate(-1)
-      return alike[-1]
-
     with open(flags.order, encoding='utf-8') as file:
-      steps = json.load(file)
-    return [[next_of(pieces) for pieces in step] for step in steps]
+      steps: list[list[dict[str, Any]]] = json.load(file)
+    return steps
   sampler = torch.utils.data.RandomSampler(
     windows, generator=torch.Generator().manual_seed(flags.seed)
   )

@@ -29,6 +29,7 @@ import tempfile
 import time
 from typing import Any
 
+import numpy as np
 from etils import epath
 from ml_collections import ConfigDict
 
@@ -38,6 +39,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 from biobert_jax import experiment as experiments
 from biobert_jax import run
 from biobert_jax.data import pipeline
+from biobert_jax.data.question_windows import END, START
 from tests.peers import peer
 
 _LEARNING_RATE = 1e-4
@@ -121,8 +123,8 @@ def run_peer(
   return out
 
 
-def order_of(folder: pathlib.Path) -> list[list[list[int]]]:
-  """The pieces of each window of each step that a run of ours took."""
+def order_of(folder: pathlib.Path) -> list[list[dict[str, Any]]]:
+  """The windows of each step that a run of ours took, as the peer's are."""
   record = experiments.read_record(epath.Path(folder))
   experiment = experiments.from_config(ConfigDict(record['config']))
   config = experiment.config
@@ -133,16 +135,26 @@ def order_of(folder: pathlib.Path) -> list[list[list[int]]]:
     start_step=0,
     num_steps=run.Plan.of(config, rows.num_rows).num_steps,
   )
+  names = ('input_ids', 'segment_ids', 'labels', 'sequence_ids')
   return [
     [
-      pieces[owners == number].tolist()
-      for pieces, owners in zip(
-        batch['input_ids'], batch['sequence_ids'], strict=True
-      )
+      window(*(array[owners == number] for array in arrays))
+      for *arrays, owners in zip(*(batch[n] for n in names), strict=True)
       for number in range(1, owners.max() + 1)
     ]
     for batch in steps
   ]
+
+
+def window(ids: Any, segments: Any, labels: Any) -> dict[str, Any]:
+  """One window; the answer is at [CLS] where it lies outside."""
+  (starts,), (ends,) = np.nonzero(labels & START), np.nonzero(labels & END)
+  return {
+    'input_ids': ids.tolist(),
+    'token_type_ids': segments.tolist(),
+    'start': int(starts[0]) if len(starts) else 0,
+    'end': int(ends[0]) if len(ends) else 0,
+  }
 
 
 def figures(
