@@ -20,23 +20,10 @@ from hypothesis import strategies as st
 
 from biobert_jax.errors import InputError
 from biobert_jax.interchange import torch_file
-from biobert_jax.interchange.stored import Stored
 from tests.interchange import torch_files as files
 
 F32 = np.float32
 forms = pytest.mark.parametrize('form', files.FORMS)
-
-
-def same(stored: Stored, array: np.ndarray) -> bool:
-  found = stored.read()
-  return (
-    stored.shape == found.shape == array.shape
-    and stored.dtype == found.dtype.name == array.dtype.name
-    and found.tobytes() == array.tobytes()
-    # In C order; a part does not hold on to the rest of its storage.
-    and found.flags.c_contiguous
-    and (found.base is None or found.base.nbytes == found.nbytes)
-  )
 
 
 @forms
@@ -46,7 +33,7 @@ def test_every_type_reads_bit_equal(tmp_path, form):
   tensors = torch_file.read(path)
   assert list(tensors) == list(arrays)
   for name, array in arrays.items():
-    assert same(tensors[name], array), name
+    assert files.same(tensors[name], array), name
   assert torch_file.read(tmp_path).keys() == tensors.keys()
 
 
@@ -68,13 +55,13 @@ def test_views_read_as_pytorch_shows_them(tmp_path, form):
   path = files.write(tmp_path / 'x.bin', form, pickled, {'0': base})
   tensors = torch_file.read(path)
   square = base.reshape(5, 7)
-  assert same(tensors['whole'], square)
-  assert same(tensors['tied'], square)
-  assert same(tensors['transposed'], square.T)
-  assert same(tensors['part'], square[1:, ::2])
-  assert same(tensors['scalar'], base[34].reshape(()))
-  assert same(tensors['expanded'], np.tile(base[:2], (3, 1)))
-  assert same(tensors['nothing'], np.empty((0, 7), F32))
+  assert files.same(tensors['whole'], square)
+  assert files.same(tensors['tied'], square)
+  assert files.same(tensors['transposed'], square.T)
+  assert files.same(tensors['part'], square[1:, ::2])
+  assert files.same(tensors['scalar'], base[34].reshape(()))
+  assert files.same(tensors['expanded'], np.tile(base[:2], (3, 1)))
+  assert files.same(tensors['nothing'], np.empty((0, 7), F32))
 
 
 @forms
@@ -105,8 +92,8 @@ def test_newer_types_and_parameters(tmp_path, form):
   tensors = torch_file.read(
     files.write(tmp_path / 'x.bin', form, pickled, storages)
   )
-  assert same(tensors['eight'], eight)
-  assert same(tensors['weight'], weight)
+  assert files.same(tensors['eight'], eight)
+  assert files.same(tensors['weight'], weight)
 
 
 @forms
@@ -122,7 +109,7 @@ def test_a_python_2_state_dict(tmp_path, form):
     + b'}sb.'
   )
   path = files.write(tmp_path / 'x.bin', form, pickled, {'0': weight})
-  assert same(torch_file.read(path)['weight'], weight)
+  assert files.same(torch_file.read(path)['weight'], weight)
 
 
 @forms
@@ -255,7 +242,7 @@ def test_a_flipped_bit_names_its_tensor(tmp_path):
   content[content.index(arrays['bad'].tobytes()) + 100] ^= 1
   path.write_bytes(content)
   tensors = torch_file.read(path)
-  assert same(tensors['good'], arrays['good'])
+  assert files.same(tensors['good'], arrays['good'])
   with pytest.raises(InputError, match=r'x.bin: tensor bad .*CRC'):
     tensors['bad'].read()
 
@@ -389,7 +376,7 @@ def test_compressed_members_are_read_as_far_as_we_know_them(tmp_path):
   path = tmp_path / 'x.bin'
   for compression in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
     files.write(path, 'zip', pickled, {'0': weight}, compression)
-    assert same(torch_file.read(path)['weight'], weight)
+    assert files.same(torch_file.read(path)['weight'], weight)
   files.write(path, 'zip', pickled, {'0': weight}, zipfile.ZIP_BZIP2)
   with pytest.raises(InputError, match='compressed by method 12'):
     torch_file.read(path)
@@ -444,7 +431,7 @@ def test_shards_are_joined(tmp_path, form):
   index.write_text(json.dumps({'weight_map': where}), 'utf-8')
   tensors = torch_file.read(tmp_path)
   for name, array in arrays.items():
-    assert same(tensors[name], array), name
+    assert files.same(tensors[name], array), name
 
 
 @settings(max_examples=200)

@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 import ml_dtypes
 import numpy as np
 
+from biobert_jax.interchange.stored import Stored
+
 STORAGES = {
   'float32': 'FloatStorage',
   'float64': 'DoubleStorage',
@@ -149,3 +151,16 @@ def examples() -> dict[str, np.ndarray]:
     'step': np.array(12, np.int64),
     'empty': np.empty((0, 4), np.float32),
   }
+
+
+def same(stored: Stored, array: np.ndarray) -> bool:
+  """Whether an array was read to the last bit, and by itself."""
+  found = stored.read()
+  return (
+    stored.shape == found.shape == array.shape
+    and stored.dtype == found.dtype.name == array.dtype.name
+    and found.tobytes() == array.tobytes()
+    # In C order; a part does not hold on to the rest of its storage.
+    and found.flags.c_contiguous
+    and (found.base is None or found.base.nbytes == found.nbytes)
+  )

@@ -117,13 +117,10 @@ def test_nothing_grows_with_the_square_of_the_length():
   assert '1024,1024' not in both[splash_attention]
 
 
-def test_heads_that_the_mesh_cuts():
-  """As in a training step: rows by hand, heads by XLA."""
-  mesh = sharding.make_mesh('tp', 2, jax.devices()[:4])
-  inputs = [normal(4, 128, 2, 8, seed=seed) for seed in range(3)]
-  ids = jnp.concatenate([sequences(128), sequences(128)[:1]])
+def by_rows(mesh):
+  """As a step does: rows are cut by hand, what is left is XLA's."""
   rows = P(sharding.DATA)
-  attend = jax.shard_map(
+  return jax.shard_map(
     splash_attention,
     mesh=mesh,
     in_specs=rows,
@@ -131,6 +128,13 @@ def test_heads_that_the_mesh_cuts():
     axis_names=sharding.manual_axes(mesh),
     check_vma=False,
   )
+
+
+def test_heads_that_the_mesh_cuts():
+  mesh = sharding.make_mesh('tp', 2, jax.devices()[:4])
+  inputs = [normal(4, 128, 2, 8, seed=seed) for seed in range(3)]
+  ids = jnp.concatenate([sequences(128), sequences(128)[:1]])
+  attend = by_rows(mesh)
   text = jax.jit(attend).lower(*inputs, ids).as_text()
   assert '2x128x1x8x' in text  # Two rows and one head a device.
   np.testing.assert_allclose(
@@ -142,15 +146,7 @@ def test_models_of_a_stack():
   mesh = sharding.make_stack_mesh(2, 2, 1, jax.devices()[:4])
   inputs = [normal(2, 2, 128, 2, 8, seed=seed) for seed in range(3)]
   ids = jnp.stack([sequences(128)[:2], sequences(128)[1:]])
-  rows = P(sharding.DATA)
-  attend = jax.shard_map(
-    splash_attention,
-    mesh=mesh,
-    in_specs=rows,
-    out_specs=rows,
-    axis_names=sharding.manual_axes(mesh),
-    check_vma=False,
-  )
+  attend = by_rows(mesh)
   stacked = jax.jit(jax.vmap(attend, spmd_axis_name=sharding.RUNS))
   np.testing.assert_allclose(
     stacked(*inputs, ids), jax.jit(jax.vmap(einsum))(*inputs, ids), atol=1e-5

@@ -228,7 +228,10 @@ def parse() -> argparse.Namespace:
   parser.add_argument('--overlap', type=int, default=128, help='pieces')
   parser.add_argument('--seed', type=int, default=0)
   parser.add_argument('--threads', type=int, default=2)
-  return parser.parse_args()
+  flags = parser.parse_args()
+  if not flags.save and not (flags.train and flags.test and flags.output):
+    parser.error('give --train, --test and --output; or --save')
+  return flags
 
 
 def main() -> None:
