@@ -8,7 +8,8 @@ example (run_qa_no_trainer.py): windows by the tokenizer's overflow, which share
 --overlap pieces, the first answer of a question, [CLS] where it lies outside,
 batches padded to their longest window; then the best of 20 x 20 pairs of start
 and end over all windows, answers cut out of the context. --order=FILE holds the
-windows of each step, in place of its own and a shuffle; --save=DIR writes
+windows of each step, in place of its own and a shuffle; --mask_padding leaves
+padding out of the softmax, which transformers does not; --save=DIR writes
 the model as it starts, a new head and no dropout, and ends. The last line on
 standard output is one JSON object; `seconds` are those of the whole process,
 imports included, `losses` those of all steps. Runs in the peers' interpreter
@@ -142,6 +143,24 @@ def batches(
   ]
 
 
+def loss_of(model: Any, batch: dict[str, Any], mask_padding: bool) -> Any:
+  """The model's own loss, whose softmax takes padding in; or without it."""
+  if not mask_padding:
+    return model(**batch).loss
+  places = [batch.pop(f'{name}_positions') for name in ('start', 'end')]
+  output = model(**batch)
+  padding = batch['attention_mask'] == 0
+  losses = [
+    torch.nn.functional.cross_entropy(
+      logits.masked_fill(padding, float('-inf')), place
+    )
+    for logits, place in zip(
+      (output.start_logits, output.end_logits), places, strict=True
+    )
+  ]
+  return (losses[0] + losses[1]) / 2
+
+
 def train(
   model: Any, windows: list[dict[str, Any]], flags: Any, pad: int
 ) -> list[float]:
@@ -154,7 +173,7 @@ def train(
   model.train()
   losses: list[float] = []
   for step, part in enumerate(steps, 1):
-    loss = model(**collate(part, pad)).loss
+    loss = loss_of(model, collate(part, pad), flags.mask_padding)
     loss.backward()
     torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
     optimizer.step()
@@ -220,6 +239,7 @@ def parse() -> argparse.Namespace:
   parser.add_argument('--train', help='SQuAD 1.1 as JSON')
   parser.add_argument('--test', help='SQuAD 1.1 as JSON')
   parser.add_argument('--output', help='takes predictions.json')
+  parser.add_argument('--mask_padding', action='store_true')
   parser.add_argument('--order', help='JSON: steps of windows of pieces')
   parser.add_argument('--epochs', type=int, default=3)
   parser.add_argument('--batch_size', type=int, default=12, help='windows')

@@ -3,7 +3,7 @@
     BIOBERT_PEER_PYTHON=.venv/peers/bin/python \\
       .venv/bin/python tests/peers/question_comparison.py \\
       [--data=FILE.json] [--model=DIR] [--epochs=3] [--limit=N] [--seeds=1] \\
-      [--paired] [--threads=2]
+      [--paired] [--mask_padding] [--threads=2]
 
 Splits the contexts of a file in SQuAD's form in two, every other one, and
 fine-tunes the peers' 6-layer checkpoint on the first half with biobert_jax and
@@ -14,7 +14,8 @@ scripts/score.py. Rates are training questions times epochs over the seconds of
 the whole process. Wanted: exact match and F1 within two points; with few
 questions, of the means over several --seeds, or --paired: both start from one
 head, train without dropout and take the same windows at each step, so that what
-luck decides is the same on both sides. Timings count only on an otherwise
+luck decides is the same on both sides; --mask_padding: the peer, too, leaves
+padding out of the softmax over a window. Timings count only on an otherwise
 idle machine; --limit=N keeps N contexts of each half, to see that all runs and
 for nothing else.
 
@@ -116,9 +117,11 @@ def run_peer(
     keys['order'] = corpus / f'order_{seed}.json'
     order = order_of(corpus / f'ours_{seed}')
     keys['order'].write_text(json.dumps(order), 'utf-8')
+  masked = ['--mask_padding'] if flags.mask_padding else []
   peer.run(
     peer.script('hf_question.py'),
     *(f'--{key}={value}' for key, value in keys.items()),
+    *masked,
   )
   return out
 
@@ -209,6 +212,9 @@ def parse(arguments: list[str]) -> argparse.Namespace:
   parser.add_argument('--seeds', type=int, default=1, help='runs of each')
   parser.add_argument(
     '--paired', action='store_true', help='one head, one order, no dropout'
+  )
+  parser.add_argument(
+    '--mask_padding', action='store_true', help='no padding in its softmax'
   )
   parser.add_argument('--threads', type=int, default=2, help='cores of each')
   return parser.parse_args(arguments)
