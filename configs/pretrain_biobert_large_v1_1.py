@@ -36,6 +36,4 @@ from configs.common import pretrain
 def get_config(size: str = 'large') -> ml_collections.ConfigDict:
   """The experiment; `size` is 'tiny', 'base' or 'large'."""
   config = pretrain.paper_config(size, steps=1_000_000)
-  if size == 'large':
-    config.compute.remat = 'names'  # Fits 12 rows a chip of 16 GB.
   return config.lock()

@@ -1,13 +1,43 @@
 """Dropout whose bits belong to a row, wherever the row stands.
 
-A key for each row, split from layer to layer; no keys, no dropout.
+A key for each row, split from layer to layer; no keys, no dropout. All keys of
+a stack of layers are split at once: a layer's own splits would be a thousand
+small operations in each, more than its arithmetic.
 """
+
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key
 
 DropoutKeys = Key[Array, 'B'] | None
+
+
+class Draw(NamedTuple):
+  """What one dropout draws with, for each row.
+
+  Attributes:
+    keys: [B], of its bits.
+    uniforms: float32 [B], 0-1: which of two bounds its bits are held to.
+  """
+
+  keys: Key[Array, 'B']
+  uniforms: Float[Array, 'B']
+
+
+class LayerDraws(NamedTuple):
+  """The draws of a layer, or of N layers with one more axis in front.
+
+  Attributes:
+    weights: of attention weights.
+    attention: of the attention sublayer's output.
+    output: of the feed-forward sublayer's output.
+  """
+
+  weights: Draw
+  attention: Draw
+  output: Draw
 
 
 def split_keys(keys: DropoutKeys, count: int) -> list[DropoutKeys]:
@@ -18,10 +48,36 @@ def split_keys(keys: DropoutKeys, count: int) -> list[DropoutKeys]:
   return [split[:, i] for i in range(count)]
 
 
+def draw(keys: DropoutKeys) -> Draw | None:
+  """What a dropout of these rows draws with; None without keys."""
+  return None if keys is None else jax.vmap(_draw_of_row)(keys)
+
+
+def layer_draws(keys: DropoutKeys, count: int) -> LayerDraws | None:
+  """The draws of `count` layers, [N, B] each; None without keys."""
+  if keys is None:
+    return None
+
+  def of_layer(key: Key[Array, '']) -> LayerDraws:
+    attention, output = jax.random.split(key)
+    three = jnp.stack([*jax.random.split(attention), output])
+    return LayerDraws(*map(Draw, *jax.vmap(_draw_of_row)(three)))
+
+  def of_row(key: Key[Array, '']) -> LayerDraws:
+    return jax.vmap(of_layer)(jax.random.split(key, count))
+
+  return jax.vmap(of_row, out_axes=1)(keys)
+
+
+def _draw_of_row(key: Key[Array, '']) -> Draw:
+  of_bound, of_bits = jax.random.split(key)
+  return Draw(of_bits, jax.random.uniform(of_bound))
+
+
 def dropout(
   x: Float[Array, 'B *R'],
   rate: float,
-  keys: DropoutKeys,
+  drawn: Draw | None,
   transposed: bool = False,
 ) -> Float[Array, 'B *R']:
   """Zeroes each element of x with probability `rate`, scales the rest up.
@@ -33,24 +89,23 @@ def dropout(
   Args:
     x: activations; the first axis is the row.
     rate: 0-1.
-    keys: a key for each row, or None for no dropout.
+    drawn: what to draw with, or None for no dropout.
     transposed: whether the bits are drawn with the last two axes exchanged.
 
   Returns:
     x with dropout, of the same dtype.
   """
-  if keys is None or rate == 0:
+  if drawn is None or rate == 0:
     return x
   shape = x.shape[1:]
   if transposed:
     shape = (*shape[:-2], shape[-1], shape[-2])
 
-  def keep_row(key: Key[Array, '']) -> Bool[Array, '*T']:
-    of_bound, of_bits = jax.random.split(key)
-    bound = (1 - rate) * 2**8 + jax.random.uniform(of_bound)
-    return _random_bytes(of_bits, shape) < bound.astype(jnp.int32)
+  def keep_row(row: Draw) -> Bool[Array, '*T']:
+    bound = (1 - rate) * 2**8 + row.uniforms
+    return _random_bytes(row.keys, shape) < bound.astype(jnp.int32)
 
-  keep = jax.vmap(keep_row)(keys)
+  keep = jax.vmap(keep_row)(drawn)
   if transposed:
     keep = keep.swapaxes(-1, -2)
   return jnp.where(keep, x / (1 - rate), jnp.zeros_like(x))

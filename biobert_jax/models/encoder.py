@@ -1,5 +1,6 @@
 """BERT: embeddings, the stack of layers, the pooler."""
 
+import operator
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -9,7 +10,13 @@ from flax import linen as nn
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from biobert_jax.models.config import BertConfig
-from biobert_jax.models.dropout import DropoutKeys, split_keys
+from biobert_jax.models.dropout import (
+  DropoutKeys,
+  LayerDraws,
+  draw,
+  layer_draws,
+  split_keys,
+)
 from biobert_jax.models.layers import (
   Embeddings,
   Layer,
@@ -81,10 +88,10 @@ class _ScannedLayer(nn.Module):
     self,
     hidden: Float[Array, 'B L D'],
     visible: Visible,
-    dropout_keys: DropoutKeys,
+    draws: LayerDraws | None,
   ) -> tuple[Float[Array, 'B L D'], Float[Array, 'B L D'] | None]:
     layer = _remat_layer(self.config)(self.config, name='layer')
-    hidden = layer(hidden, visible, dropout_keys)
+    hidden = layer(hidden, visible, draws)
     return hidden, hidden if self.all_layers else None
 
 
@@ -104,12 +111,13 @@ class Encoder(nn.Module):
     """The last layer's vectors and, if `all_layers`, those of every layer."""
     config = self.config
     count = config.num_hidden_layers
-    keys = split_keys(dropout_keys, count)
+    draws = layer_draws(dropout_keys, count)
     if not config.scan_layers:
       layer = _remat_layer(config)
       each = []
       for i in range(count):
-        hidden = layer(config, name=f'layer_{i}')(hidden, visible, keys[i])
+        of_layer = jax.tree.map(operator.itemgetter(i), draws)
+        hidden = layer(config, name=f'layer_{i}')(hidden, visible, of_layer)
         each.append(hidden)
       return hidden, jnp.stack(each) if all_layers else None
     scanned = nn.scan(
@@ -119,9 +127,7 @@ class Encoder(nn.Module):
       in_axes=(nn.broadcast, 0),
       length=count,
     )
-    given = [key for key in keys if key is not None]
-    stacked = jnp.stack(given) if given else None
-    return scanned(config, all_layers, name='layers')(hidden, visible, stacked)
+    return scanned(config, all_layers, name='layers')(hidden, visible, draws)
 
 
 class BertEncoder(nn.Module):
@@ -157,7 +163,7 @@ class BertEncoder(nn.Module):
     """
     of_embeddings, of_layers = split_keys(dropout_keys, 2)
     embedded = Embeddings(self.config, name='embeddings')(
-      input_ids, segment_ids, position_ids, of_embeddings
+      input_ids, segment_ids, position_ids, draw(of_embeddings)
     )
     visible = sequence_ids
     if self.config.attention != 'splash_attention':

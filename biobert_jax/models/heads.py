@@ -15,7 +15,12 @@ from jaxtyping import Array, Float, Int
 
 from biobert_jax.errors import InputError
 from biobert_jax.models.config import BertConfig
-from biobert_jax.models.dropout import DropoutKeys, dropout, split_keys
+from biobert_jax.models.dropout import (
+  DropoutKeys,
+  draw,
+  dropout,
+  split_keys,
+)
 from biobert_jax.models.encoder import BertEncoder, BertOutput, at_positions
 from biobert_jax.models.layers import (
   LayerNorm,
@@ -104,7 +109,7 @@ class TokenClassifier(nn.Module):
   ) -> Float[Array, 'B L C']:
     """Logits from the last layer's vectors."""
     rate = self.config.hidden_dropout_prob
-    hidden = dropout(bert.last, rate, dropout_keys)
+    hidden = dropout(bert.last, rate, draw(dropout_keys))
     return self.classifier(hidden).astype(jnp.float32)
 
 
@@ -150,7 +155,7 @@ class SequenceClassifier(nn.Module):
     """Logits from the pooled vectors."""
     assert bert.pooled is not None  # Whoever scores sequences pools them.
     rate = self.config.hidden_dropout_prob
-    pooled = dropout(bert.pooled, rate, dropout_keys)
+    pooled = dropout(bert.pooled, rate, draw(dropout_keys))
     return self.classifier(pooled).astype(jnp.float32)
 
 
@@ -274,7 +279,8 @@ class EntityPairClassifier(nn.Module):
       ],
       axis=-1,
     )  # [B, P, 2D]
-    both = dropout(both, self.config.hidden_dropout_prob, dropout_keys)
+    rate = self.config.hidden_dropout_prob
+    both = dropout(both, rate, draw(dropout_keys))
     return self.entity_classifier(both).astype(jnp.float32)
 
 

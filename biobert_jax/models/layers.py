@@ -2,9 +2,9 @@
 
 A row may hold several packed sequences. `sequence_ids` [B, L] tells them
 apart: 0 is padding, 1, 2, ... the sequences of the row; attention stays
-inside one. Nothing here is stateful: dropout draws from `dropout_keys`, one
-key a row, so that the bits of a row depend neither on the batch it stands in
-nor on the slice that computes it. No keys, no dropout.
+inside one. Nothing here is stateful: dropout draws with what it is given for
+each row, so that the bits of a row depend neither on the batch it stands in
+nor on the slice that computes it. No draws, no dropout.
 """
 
 import jax
@@ -15,7 +15,7 @@ from jax.ad_checkpoint import checkpoint_name
 from jaxtyping import Array, Bool, Float, Int
 
 from biobert_jax.models.config import BertConfig
-from biobert_jax.models.dropout import DropoutKeys, dropout, split_keys
+from biobert_jax.models.dropout import Draw, LayerDraws, dropout
 from biobert_jax.models.splash_attention import splash_attention
 
 # Which keys a query may see, as the attention that is chosen takes it: True
@@ -82,7 +82,7 @@ class Embeddings(nn.Module):
     input_ids: Int[Array, 'B L'],
     segment_ids: Int[Array, 'B L'],
     position_ids: Int[Array, 'B L'],
-    dropout_keys: DropoutKeys,
+    drawn: Draw | None,
   ) -> Float[Array, 'B L D']:
     config = self.config
 
@@ -98,7 +98,7 @@ class Embeddings(nn.Module):
       'position_embeddings', config.max_position_embeddings, position_ids
     )
     x = LayerNorm(config, name='LayerNorm')(x)
-    return dropout(x, config.hidden_dropout_prob, dropout_keys)
+    return dropout(x, config.hidden_dropout_prob, drawn)
 
 
 def einsum_attention(
@@ -107,7 +107,7 @@ def einsum_attention(
   value: Float[Array, 'B S H K'],
   mask: Bool[Array, 'B 1 L S'],
   rate: float,
-  dropout_keys: DropoutKeys,
+  drawn: Draw | None,
   scores_dtype: str = 'float32',
 ) -> Float[Array, 'B L H K']:
   """Scaled dot-product attention; the softmax in float32.
@@ -118,7 +118,7 @@ def einsum_attention(
     value: values.
     mask: True where a query may see a key; every query sees at least itself.
     rate: fraction 0-1 of attention weights dropped.
-    dropout_keys: one key a row, or None.
+    drawn: what to drop weights with, or None.
     scores_dtype: in which scores are written out.
 
   Returns:
@@ -132,7 +132,7 @@ def einsum_attention(
   weights = jax.nn.softmax(scores, axis=-1).astype(query.dtype)
   # XLA:TPU lays scores out with queries last: bits drawn so need no copy into
   # that layout, which took 7 % of a step's traffic (preflight, v5e-16).
-  weights = dropout(weights, rate, dropout_keys, transposed=True)
+  weights = dropout(weights, rate, drawn, transposed=True)
   return jnp.einsum('bhls,bshk->blhk', weights, value)
 
 
@@ -146,7 +146,7 @@ class SelfAttention(nn.Module):
     self,
     hidden: Float[Array, 'B L D'],
     visible: Visible,
-    dropout_keys: DropoutKeys,
+    drawn: Draw | None,
   ) -> Float[Array, 'B L D']:
     config = self.config
     heads = (config.num_attention_heads, config.head_dim)
@@ -166,7 +166,7 @@ class SelfAttention(nn.Module):
     else:
       rate = config.attention_probs_dropout_prob
       context = einsum_attention(
-        *(query, key, value, visible, rate, dropout_keys), config.scores_dtype
+        *(query, key, value, visible, rate, drawn), config.scores_dtype
       )
     return checkpoint_name(context.reshape(hidden.shape), 'context')
 
@@ -181,12 +181,12 @@ class Residual(nn.Module):
     self,
     x: Float[Array, 'B L F'],
     residual: Float[Array, 'B L D'],
-    dropout_keys: DropoutKeys,
+    drawn: Draw | None,
   ) -> Float[Array, 'B L D']:
     config = self.config
     x = dense(config, config.hidden_size, 'dense')(x)
     x = checkpoint_name(x, 'sublayer')
-    x = dropout(x, config.hidden_dropout_prob, dropout_keys)
+    x = dropout(x, config.hidden_dropout_prob, drawn)
     return LayerNorm(config, name='LayerNorm')(x + residual)
 
 
@@ -200,12 +200,12 @@ class Attention(nn.Module):
     self,
     hidden: Float[Array, 'B L D'],
     visible: Visible,
-    dropout_keys: DropoutKeys,
+    draws: LayerDraws | None,
   ) -> Float[Array, 'B L D']:
-    of_weights, of_output = split_keys(dropout_keys, 2)
     attend = SelfAttention(self.config, name='self')
-    context = attend(hidden, visible, of_weights)
-    return Residual(self.config, name='output')(context, hidden, of_output)
+    context = attend(hidden, visible, draws and draws.weights)
+    merge = Residual(self.config, name='output')
+    return merge(context, hidden, draws and draws.attention)
 
 
 class Intermediate(nn.Module):
@@ -231,11 +231,10 @@ class Layer(nn.Module):
     self,
     hidden: Float[Array, 'B L D'],
     visible: Visible,
-    dropout_keys: DropoutKeys,
+    draws: LayerDraws | None,
   ) -> Float[Array, 'B L D']:
-    of_attention, of_output = split_keys(dropout_keys, 2)
-    hidden = Attention(self.config, name='attention')(
-      hidden, visible, of_attention
-    )
+    attend = Attention(self.config, name='attention')
+    hidden = attend(hidden, visible, draws)
     wide = Intermediate(self.config, name='intermediate')(hidden)
-    return Residual(self.config, name='output')(wide, hidden, of_output)
+    merge = Residual(self.config, name='output')
+    return merge(wide, hidden, draws and draws.output)

@@ -259,12 +259,13 @@ def by_rows(mesh: Mesh) -> NamedSharding:
 
 
 def manual_axes(mesh: Mesh) -> set[str]:
-  """The axes over which a step's rows are cut by `shard_map`.
+  """The axes of a step's `shard_map`: that of the rows, or all.
 
-  Of a stack all: none of its models is cut, and a kernel that is vmapped
-  cannot take an axis in hand by itself.
+  Where nothing is cut over `model`, leaving it to the compiler costs a mark
+  on each of a step's operations. Of a stack no model is cut, and a kernel
+  that is vmapped cannot take an axis in hand by itself.
   """
-  return set(mesh.axis_names) if RUNS in mesh.axis_names else {DATA}
+  return {DATA} if mesh.shape[MODEL] > 1 else set(mesh.axis_names)
 
 
 def stacked(specs: Any) -> Any:

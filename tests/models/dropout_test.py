@@ -10,7 +10,10 @@ import pytest
 from biobert_jax.models import dropout
 
 # Compiled whole: run op by op, each op would be compiled by itself.
-drop = jax.jit(dropout.dropout, static_argnums=1)
+drop = jax.jit(
+  lambda x, rate, keys: dropout.dropout(x, rate, dropout.draw(keys)),
+  static_argnums=1,
+)
 
 
 def keys_of(*numbers):
@@ -50,10 +53,10 @@ def test_the_quarters_of_a_word_of_bits_are_independent():
 
 def test_bits_may_be_drawn_for_the_transpose():
   x = jnp.ones((2, 3, 8, 4))
-  keys = keys_of(5, 2)
-  y = dropout.dropout(x.swapaxes(-1, -2), 0.3, keys, transposed=True)
+  drawn = dropout.draw(keys_of(5, 2))
+  y = dropout.dropout(x.swapaxes(-1, -2), 0.3, drawn, transposed=True)
   np.testing.assert_array_equal(
-    y, dropout.dropout(x, 0.3, keys).swapaxes(-1, -2)
+    y, dropout.dropout(x, 0.3, drawn).swapaxes(-1, -2)
   )
   assert 0 < np.mean(y == 0) < 1
 
@@ -61,8 +64,10 @@ def test_bits_may_be_drawn_for_the_transpose():
 def test_no_keys_or_no_rate_is_the_identity():
   x = jnp.ones((2, 3))
   assert dropout.dropout(x, 0.1, None) is x
-  assert dropout.dropout(x, 0.0, keys_of(0, 1)) is x
+  assert dropout.dropout(x, 0.0, dropout.draw(keys_of(0, 1))) is x
   assert dropout.split_keys(None, 3) == [None, None, None]
+  assert dropout.draw(None) is None
+  assert dropout.layer_draws(None, 3) is None
 
 
 def test_bits_belong_to_the_key_wherever_the_row_stands():
@@ -77,7 +82,7 @@ def test_bits_belong_to_the_key_wherever_the_row_stands():
 
 def test_dropout_keeps_bfloat16():
   x = jax.ShapeDtypeStruct((2, 4, 6), jnp.bfloat16)
-  y = jax.eval_shape(lambda x: dropout.dropout(x, 0.1, keys_of(0, 1)), x)
+  y = jax.eval_shape(lambda x: drop(x, 0.1, keys_of(0, 1)), x)
   assert y.dtype == jnp.bfloat16
 
 
@@ -87,3 +92,29 @@ def test_split_keys_are_distinct_and_per_row():
   assert len({tuple(key) for key in data.reshape(4, -1)}) == 4
   alone, _ = dropout.split_keys(keys_of(1), 2)
   assert jax.random.key_data(alone[0]).tolist() == data[0, 1].tolist()
+
+
+@pytest.mark.parametrize('impl', ['threefry2x32', 'rbg'])
+def test_layers_draw_by_keys_that_are_split_from_one_to_the_next(impl):
+  keys = jax.random.split(jax.random.key(3, impl=impl), 2)
+  draws = dropout.layer_draws(keys, 4)
+  assert draws.output.uniforms.shape == (4, 2)
+  for i, of_layer in enumerate(dropout.split_keys(keys, 4)):
+    of_attention, of_output = dropout.split_keys(of_layer, 2)
+    of_weights, of_sublayer = dropout.split_keys(of_attention, 2)
+    split = of_weights, of_sublayer, of_output
+    for drawn, expected in zip(draws, map(dropout.draw, split), strict=True):
+      np.testing.assert_array_equal(
+        *map(jax.random.key_data, (drawn.keys[i], expected.keys))
+      )
+      if impl == 'threefry2x32':  # The hardware's bits belong to no key.
+        np.testing.assert_array_equal(drawn.uniforms[i], expected.uniforms)
+
+
+def test_more_layers_cost_no_more_operations_on_keys():
+  keys = keys_of(0, 1)
+  few, many = (
+    str(jax.make_jaxpr(lambda k, n=n: dropout.layer_draws(k, n))(keys))
+    for n in (2, 24)
+  )
+  assert few.count('random_split') == many.count('random_split') == 4
