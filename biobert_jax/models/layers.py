@@ -7,6 +7,8 @@ each row, so that the bits of a row depend neither on the batch it stands in
 nor on the slice that computes it. No draws, no dropout.
 """
 
+import math
+
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
@@ -21,6 +23,7 @@ from biobert_jax.models.splash_attention import splash_attention
 # Which keys a query may see, as the attention that is chosen takes it: True
 # for these, or the sequences of the pieces.
 Visible = Bool[Array, 'B 1 L L'] | Int[Array, 'B L']
+_ROOT_HALF = math.sqrt(0.5)
 
 
 def dense(
@@ -62,13 +65,40 @@ class LayerNorm(nn.Module):
     return (y * scale + bias).astype(self.config.dtype)
 
 
+@jax.custom_jvp
+def gelu(x: Float[Array, '*R F']) -> Float[Array, '*R F']:
+  """x times the normal distribution function of x (BioBERT modeling.py:277).
+
+  By erf, in float32: `jax.nn.gelu`, by erfc, is three times as many operations,
+  2.7 % of a v5e-16's step as its compiler reckons.
+  """
+  wide = x.astype(jnp.float32)
+  return (wide * 0.5 * (1 + lax.erf(wide * _ROOT_HALF))).astype(x.dtype)
+
+
+@gelu.defjvp
+def _gelu_jvp(
+  primals: tuple[Array], tangents: tuple[Array]
+) -> tuple[Array, Array]:
+  (x,), (dx,) = primals, tangents
+  wide = x.astype(jnp.float32)
+  # erf of -x: that of x would be the one above to XLA, which would write it out
+  # to keep it (3.4 GB of a v4-32's step) instead of computing it again.
+  cumulated = 0.5 * (1 - lax.erf(wide * -_ROOT_HALF))
+  density = jnp.exp(-0.5 * wide * wide) / math.sqrt(2 * math.pi)
+  slope = cumulated + wide * density
+  return gelu(x), (slope * dx.astype(jnp.float32)).astype(x.dtype)
+
+
 def activation(
   x: Float[Array, '*R F'], hidden_act: str
 ) -> Float[Array, '*R F']:
   """The feed-forward non-linearity that the config names."""
   if hidden_act == 'relu':
     return jax.nn.relu(x)
-  return jax.nn.gelu(x, approximate=hidden_act == 'gelu_tanh')
+  if hidden_act == 'gelu_tanh':
+    return jax.nn.gelu(x, approximate=True)
+  return gelu(x)
 
 
 class Embeddings(nn.Module):

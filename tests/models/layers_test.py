@@ -54,6 +54,22 @@ def test_gelu_is_by_erf_unless_tanh_is_named():
     np.testing.assert_allclose(actual, expected, atol=1e-6)
 
 
+def test_the_slope_of_gelu():
+  x = np.linspace(-6, 6, 121, dtype=np.float32)
+  cumulated = np.array([(1 + math.erf(v / math.sqrt(2))) / 2 for v in x])
+  slope = cumulated + x * np.exp(-(x**2) / 2) / math.sqrt(2 * math.pi)
+  actual = jax.grad(lambda x: layers.gelu(x).sum())(jnp.asarray(x))
+  np.testing.assert_allclose(actual, slope, atol=1e-6)
+
+
+def test_gelu_of_bfloat16_is_computed_in_float32():
+  x = jnp.linspace(-3, 3, 97, dtype=jnp.bfloat16)
+  wide = x.astype(jnp.float32)
+  for of in (layers.gelu, jax.grad(lambda x: layers.gelu(x).sum())):
+    assert of(x).dtype == jnp.bfloat16
+    np.testing.assert_array_equal(of(x), of(wide).astype(jnp.bfloat16))
+
+
 def numpy_layer_norm(x, eps):
   x = np.asarray(x, np.float64)
   centred = x - x.mean(-1, keepdims=True)
