@@ -22,10 +22,10 @@ A chip in a step, as compiled by libtpu 0.0.42.1 (`preflight
 reaches):
 
     slice    rows    HBM  of GB   traffic  messages  at least
-    v4-32      12   8.53   33.0   69.9 GB  730.8 MB   67.1 ms
-    v5e-16     12   8.46   16.9   68.1 GB  730.8 MB   98.3 ms
-    v5p-16     24  12.32  102.8  208.6 GB  730.8 MB   80.2 ms
-    v6e-16     12   8.58   33.5   89.7 GB  730.8 MB   62.3 ms
+    v4-32      12  15.42   33.0   62.1 GB  730.8 MB   60.7 ms
+    v5e-16     12  11.74   16.9   56.3 GB  730.8 MB   83.9 ms
+    v5p-16     24  26.07  102.8  146.9 GB  730.8 MB   58.8 ms
+    v6e-16     12  15.32   33.5   68.7 GB  730.8 MB   49.5 ms
 """
 
 import ml_collections

@@ -11,6 +11,15 @@ see 64 billion, in two thirds of the operations. The rate is BERT's times the
 root of 256/192; steps whose gradient explodes are skipped; whole words are
 masked (Cui et al. 2021). None of it has been run to its end: a recipe, not a
 result.
+
+A chip in a step, as compiled by libtpu 0.0.42.1 (`preflight`; nothing was run,
+and the time is a bound that no step reaches):
+
+    slice    rows    HBM  of GB  traffic  messages  at least
+    v4-32      16   6.87   33.0  27.4 GB  217.9 MB  25.3 ms
+    v5e-16     16   5.05   16.9  22.9 GB  217.9 MB  32.4 ms
+    v5p-16     32  12.32  102.8  71.3 GB  217.9 MB  27.2 ms
+    v6e-16     16   6.86   33.5  31.9 GB  217.9 MB  21.7 ms
 """
 
 import ml_collections

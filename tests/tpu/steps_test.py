@@ -17,7 +17,6 @@ import sys
 import pytest
 
 from biobert_jax import preflight, slice_compiler
-from tests.peers.marks import by_hand
 
 VARIABLE = 'BIOBERT_LIBTPU'
 LIBTPU = os.environ.get(VARIABLE, '')
@@ -48,12 +47,7 @@ def sent_bytes(row):
 @pytest.mark.parametrize(
   ('name', 'before'),
   [
-    pytest.param(
-      *(name, row),
-      id=f'{name}-{row["topology"]}',
-      # 24 layers take the compiler minutes.
-      marks=by_hand if 'large' in name else (),
-    )
+    pytest.param(name, row, id=f'{name}-{row["topology"]}')
     for name, row in ROWS
   ],
 )
