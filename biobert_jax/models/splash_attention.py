@@ -11,11 +11,11 @@ weights, as compiled by libtpu 0.0.42.1 (`preflight`; nothing was run). GB of
 temporaries, GB between main memory and the core:
 
     rows x length   einsum        of bfloat16 scores   the kernel
-    12 x 512        0.87,  5.29   0.72, 4.28           0.54, 2.97
-     6 x 1,024      1.33,  7.48   0.92, 6.42           0.54, 3.07
-     3 x 2,048      2.24, 12.05   1.34, 9.03           0.54, 3.22
+    12 x 512        0.69,  4.45   0.62, 3.97           0.43, 2.67
+     6 x 1,024      1.22,  7.19   0.77, 5.68           0.43, 2.75
+     3 x 2,048      2.14, 11.67   1.24, 8.76           0.44, 2.84
 
-All 12 layers at 3 x 2,048: 9.77, 65.26 of einsum, 2.51, 12.31 of the kernel.
+All 12 layers at 3 x 2,048: 9.22, 63.76; 5.30, 45.64; 1.97, 10.10.
 Of operations the kernel does more, up to 9 products of attention for 6: 1 %
 of a step at 512, 13 % at 2,048.
 """
