@@ -243,6 +243,9 @@ def test_meshes(strategy, model, count, shape):
   assert mesh.axis_names == ('data', 'model')
   assert mesh.devices.shape == shape
   assert mesh.axis_types == (AxisType.Auto, AxisType.Auto)
+  # Only an axis that cuts something is left to the compiler.
+  assert ('model' in sharding.manual_axes(mesh)) == (model == 1)
+  assert 'data' in sharding.manual_axes(mesh)
 
 
 @pytest.mark.parametrize(
