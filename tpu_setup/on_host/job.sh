@@ -119,17 +119,19 @@ follow() {  # follow ATTEMPT LINES
 code() {
   local attempt code=none
   attempt=$(cat "$job/attempt" 2>/dev/null || echo none)
-  # Between the end of the program and its parent's note of the code.
-  while [[ ! -f "$job/$attempt/code" ]] && ! alive && alive parent; do
-    sleep 0.1
+  # Each is looked at once, or a program that ends between two looks is lost.
+  until [[ -f "$job/$attempt/code" || "$attempt" == none ]]; do
+    if alive; then
+      code=running
+      break
+    elif ! alive parent; then
+      code=lost  # The host started again, or somebody killed the parent too.
+      break
+    fi
+    sleep 0.1  # Until the parent has noted how it ended.
   done
-  if [[ -f "$job/$attempt/code" ]]; then
-    code=$(<"$job/$attempt/code")
-  elif alive; then
-    code=running
-  elif [[ "$attempt" != none ]]; then
-    code=lost  # The host started again, or somebody killed the parent too.
-  fi
+  # Its last act, perhaps since the look at its file.
+  [[ ! -f "$job/$attempt/code" ]] || code=$(<"$job/$attempt/code")
   [[ ! -f "$job/stopped" ]] || code=stopped:$code
   echo "biobert-code $host $attempt $code"
 }
