@@ -15,12 +15,7 @@ from jaxtyping import Array, Float, Int
 
 from biobert_jax.errors import InputError
 from biobert_jax.models.config import BertConfig
-from biobert_jax.models.dropout import (
-  DropoutKeys,
-  draw,
-  dropout,
-  split_keys,
-)
+from biobert_jax.models.dropout import DropoutKeys, draw, dropout, split_keys
 from biobert_jax.models.encoder import BertEncoder, BertOutput, at_positions
 from biobert_jax.models.layers import (
   LayerNorm,

@@ -322,7 +322,7 @@ def reduce_gradients(gradients: Any, specs: Any, dtype: str) -> Any:
   On a torus of several dimensions XLA:TPU (libtpu 0.0.42.1) sums all and cuts
   then: a scatter would use the links of one dimension, a sum those of all. Two
   scatters, over one dimension each, do compile; they send half the bytes over
-  half the links, which gains nothing.
+  half the links, which by that count gains nothing.
 
   Args:
     gradients: of this device's rows.
