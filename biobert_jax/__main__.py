@@ -33,6 +33,15 @@ _FLAGS: dict[str, dict[str, Any]] = {
   'preflight': {'topology': [], 'vocab_size': 28_996, 'price': 0.0}
   | {'full': False, 'search': False, 'hlo': ''},
 }
+_ROOMS = {
+  'train': 'training',
+  'evaluate': 'training',
+  'protocol': 'protocol',
+  'table': 'protocol',
+  'predict': 'inference',
+  'embed': 'inference',
+  'preflight': 'preflight',
+}
 _CONFIGURED = ('train', 'protocol', 'preflight')
 _DEFINE: dict[type, Any] = {bool: flags.DEFINE_bool, int: flags.DEFINE_integer}
 _DEFINE |= {str: flags.DEFINE_string, type(None): flags.DEFINE_string}
@@ -70,13 +79,14 @@ def _parse(command: str, arguments: Sequence[str]) -> flags.FlagValues:
 
 def _run(command: str, values: flags.FlagValues) -> None:
   # Only now: wrong flags should not wait for JAX.
-  hosts = importlib.import_module('biobert_jax.hosts')
+  hosts = importlib.import_module('biobert_jax.parallel.multihost')
   if joins := command == 'train' and bool(values.multihost or values.num_hosts):
-    hosts.join(values.coordinator, values.num_hosts, values.host)
-  program = getattr(importlib.import_module(f'biobert_jax.{command}'), command)
+    hosts.initialize(values.coordinator, values.num_hosts, values.host)
+  room = f'biobert_jax.{_ROOMS[command]}.{command}'
+  program = getattr(importlib.import_module(room), command)
   config = [values.config] if command in _CONFIGURED else []
   given = (*config, *(values[name].value for name in _FLAGS[command]))
-  report = hosts.together(program, *given) if joins else program(*given)
+  report = hosts.run_on_all_hosts(program, *given) if joins else program(*given)
   print(json.dumps(report, ensure_ascii=False))
 
 

@@ -9,14 +9,22 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from biobert_jax import run
-from biobert_jax.data import pipeline
+from biobert_jax.data import input_pipeline
 from biobert_jax.data.packing import Batch
-from biobert_jax.evaluate import Evaluator
-from biobert_jax.experiment import Experiment
-from biobert_jax.supervision import Supervision
+from biobert_jax.parallel import sharding
+from biobert_jax.tasks import forward
+from biobert_jax.tasks.evaluator import Evaluator
 from biobert_jax.tasks.task import Rows
-from biobert_jax.training import optimizer, sharding, stack, state
+from biobert_jax.training import (
+  init_weights,
+  optimizer,
+  stack,
+  step_setup,
+  train_step,
+)
+from biobert_jax.training import plan as training_plan
+from biobert_jax.training.experiment import Experiment
+from biobert_jax.training.run_guard import RunGuard
 
 # Fraction of a device's memory that a stack may take, by estimate.
 _FILLED = 0.8
@@ -94,7 +102,7 @@ class StackProgram:
     abstract_params: shapes of the parameters of one run.
   """
 
-  def __init__(self, runs: Sequence[Experiment], watch: Supervision):
+  def __init__(self, runs: Sequence[Experiment], watch: RunGuard):
     """Compiles; restores the state, or makes a new one.
 
     Args:
@@ -106,7 +114,9 @@ class StackProgram:
     self._mesh = sharding.make_stack_mesh(
       len(runs), config.batch_size, config.accumulate
     )
-    self.plans = [run.Plan.of(e.config, train_rows(e).num_rows) for e in runs]
+    self.plans = [
+      training_plan.Plan.of(e.config, train_rows(e).num_rows) for e in runs
+    ]
     # Devices are filled evenly: the surplus repeats the last run, unread.
     surplus = -len(runs) % self._mesh.shape[sharding.RUNS]
     runs = [*runs, *[runs[-1]] * surplus]
@@ -114,12 +124,12 @@ class StackProgram:
     self.num_steps = max(plan.num_steps for plan in self.plans)
     self._rows = StackedRows([train_rows(experiment) for experiment in runs])
     self._recipe = _recipe(runs, plans)
-    _, plain = run.make_optimizer(config, plans[0])
-    one = state.abstract_state(task.init, plain)
+    _, plain = step_setup.make_optimizer(config, plans[0])
+    one = train_step.abstract_state(task.init, plain)
     self._layout = sharding.layout_of(one.params, 'dp', self._mesh)
     self.abstract_params = one.params
     self._shardings = stack.stack_shardings(
-      state.state_specs(one, plain, self._layout), self._mesh
+      train_step.state_specs(one, plain, self._layout), self._mesh
     )
     seeds = np.asarray([e.config.seed for e in runs])
     keys = jax.vmap(jax.random.key)(seeds)
@@ -141,23 +151,25 @@ class StackProgram:
       )
     )
 
-  def _begin(self, create: Any, count: int) -> state.TrainState:
+  def _begin(self, create: Any, count: int) -> train_step.TrainState:
     checkpoints = self._watch.checkpoints
     if checkpoints.latest_step is not None:
       return checkpoints.restore(self._abstract, self._shardings)
-    now: state.TrainState = self._watch.interruptible(create)
-    loaded = run.load_weights(self._first, self.abstract_params)
+    now: train_step.TrainState = self._watch.interruptible(create)
+    loaded = init_weights.load_weights(self._first, self.abstract_params)
     weights = {
       path: np.broadcast_to(array, (count, *array.shape))
       for path, array in loaded.items()
     }
-    now = now._replace(params=run.replace(now.params, weights))
+    now = now._replace(params=init_weights.replace(now.params, weights))
     checkpoints.prepare(now)
     return now
 
   def _compile(self) -> Any:
     config, task = self._first.config, self._first.task
-    options = run.step_options(config, self._mesh.devices.flat[0].platform)
+    options = step_setup.step_options(
+      config, self._mesh.devices.flat[0].platform
+    )
 
     def step_of(recipe: stack.Recipe) -> stack.Step:
       rate = optimizer.schedule(
@@ -166,8 +178,8 @@ class StackProgram:
         recipe.warmup_steps,
         config.optim.reference_jump,
       )
-      update = run.optimizer_at(config, rate)
-      return state.make_train_step(
+      update = step_setup.optimizer_at(config, rate)
+      return train_step.make_train_step(
         task, update, self._mesh, self._layout, options
       )
 
@@ -175,7 +187,7 @@ class StackProgram:
       name: jax.ShapeDtypeStruct(shape, np.int32)
       for name, shape in self._rows.feature_shapes(config.batch_size).items()
     }
-    return state.compile_train_step(
+    return train_step.compile_train_step(
       stack.make_stacked_step(step_of),
       self._mesh,
       self._shardings,
@@ -184,7 +196,7 @@ class StackProgram:
 
   def batches(self) -> Iterator[Any]:
     """Batches of the steps that are left, on the devices."""
-    for batch in pipeline.train_batches(
+    for batch in input_pipeline.train_batches(
       self._rows,
       batch_size=self._first.config.batch_size,
       start_step=self.step,
@@ -192,7 +204,7 @@ class StackProgram:
     ):
       yield sharding.place_whole(batch, self._mesh)
 
-  def advance(self, batch: Any) -> state.Scalars:
+  def advance(self, batch: Any) -> forward.Scalars:
     """Takes a step; returns its figures, [R] each, still on the devices."""
     self.now, figures = self._step(self.now, batch, self._recipe)
     self.step += 1
@@ -205,7 +217,7 @@ class StackProgram:
 
 
 def _recipe(
-  runs: Sequence[Experiment], plans: Sequence[run.Plan]
+  runs: Sequence[Experiment], plans: Sequence[training_plan.Plan]
 ) -> stack.Recipe:
   configs = [experiment.config for experiment in runs]
   keys = [jax.random.key(c.seed, impl=c.compute.rng) for c in configs]

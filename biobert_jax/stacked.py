@@ -20,15 +20,18 @@ import optax
 from etils import epath
 from ml_collections import ConfigDict
 
-from biobert_jax import evaluate as evaluation
-from biobert_jax import experiment as experiments
-from biobert_jax import run
-from biobert_jax.experiment import Experiment
+from biobert_jax.data import counts
+from biobert_jax.parallel import sharding
 from biobert_jax.stack_program import StackProgram
-from biobert_jax.supervision import Supervision, supervised
 from biobert_jax.tasks.task import Scored
-from biobert_jax.training import metric_writer, sharding
-from biobert_jax.training.checkpoint import Checkpoints
+from biobert_jax.training import evaluate as evaluation
+from biobert_jax.training import experiment as experiments
+from biobert_jax.training import plan as training_plan
+from biobert_jax.training import step_setup, workdir
+from biobert_jax.training.checkpointing.manager import Checkpoints
+from biobert_jax.training.experiment import Experiment
+from biobert_jax.training.monitoring import metric_writer
+from biobert_jax.training.run_guard import RunGuard, guarded_run
 
 _log = logging.getLogger(__name__)
 
@@ -73,11 +76,11 @@ def train_stack(
     raise ValueError('these runs have different programs')
   began = time.time()
   for experiment, its_folder in zip(runs, folders, strict=True):
-    experiments.save(experiment, its_folder)
-    run.say_counts(experiment.dataset.counts)
+    workdir.save(experiment, its_folder)
+    counts.say_counts(experiment.dataset.counts)
   folder.mkdir(parents=True, exist_ok=True)
   with contextlib.ExitStack() as exits:
-    watch = exits.enter_context(supervised(runs[0].config, folder, began))
+    watch = exits.enter_context(guarded_run(runs[0].config, folder, began))
     program = StackProgram(runs, watch)
     stack = _Stack(exits, program, watch, runs, folders)
     _log.info(
@@ -96,7 +99,7 @@ class _Member:
   index: int
   experiment: Experiment
   folder: epath.Path
-  plan: run.Plan
+  plan: training_plan.Plan
   rate: optax.Schedule
   checkpoints: Checkpoints
   writer: metric_writer.MetricWriter
@@ -112,7 +115,7 @@ class _Stack:
     self,
     exits: contextlib.ExitStack,
     program: StackProgram,
-    watch: Supervision,
+    watch: RunGuard,
     runs: Sequence[Experiment],
     folders: Sequence[epath.Path],
   ):
@@ -124,7 +127,7 @@ class _Stack:
     for index, (experiment, folder, plan) in enumerate(
       zip(runs, folders, program.plans, strict=True)
     ):
-      rate, _ = run.make_optimizer(experiment.config, plan)
+      rate, _ = step_setup.make_optimizer(experiment.config, plan)
       checkpoints = Checkpoints(folder, 1)
       exits.callback(checkpoints.close)
       writer = metric_writer.MetricWriter(folder, program.step)

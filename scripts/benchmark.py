@@ -8,7 +8,7 @@ its last line one JSON object. A ratio above 1 says that ours is faster. Text is
 `$BIOBERT_DATA/ncbi-disease` where it is, else the embedded sample; for rows and
 pretraining see benchmark_pretraining.py. Only `input` imports TensorFlow, so
 the others run on a box without it. Comparisons of whole trainings with
-Hugging Face stand in tests/peers: ner_finetune_comparison.py and
+Hugging Face stand in tests/comparison: ner_finetune_comparison.py and
 pretraining_comparison.py.
 """
 
@@ -26,13 +26,13 @@ sys.path.insert(0, str(ROOT))
 import jax
 import numpy as np
 
-from biobert_jax.data import ner as corpora
 from biobert_jax.data import windows
+from biobert_jax.data.ner import corpus as corpora
 from biobert_jax.data.packing import FEATURES, PackedRows
-from biobert_jax.data.vocabulary import build_vocabulary
-from biobert_jax.data.wordpiece import WordPieceTokenizer
 from biobert_jax.models.config import BertConfig
 from biobert_jax.tasks import ner
+from biobert_jax.text.vocabulary import build_vocabulary
+from biobert_jax.text.wordpiece import WordPieceTokenizer
 from scripts import benchmark_pretraining, benchmark_protocol
 from scripts.benchmark_timing import seconds, step_of
 
@@ -109,12 +109,12 @@ def time_input(
   sentences: list[corpora.Sentence], tokenizer: WordPieceTokenizer
 ) -> dict[str, float]:
   """tf.data batches a second; peer: the same batches without tf.data."""
-  from biobert_jax.data import pipeline
+  from biobert_jax.data import input_pipeline
 
   rows, steps = rows_of(sentences, tokenizer, True), 300
 
   def by_tf_data() -> None:
-    for _ in pipeline.train_batches(
+    for _ in input_pipeline.train_batches(
       rows, batch_size=ROWS, start_step=0, num_steps=steps
     ):
       pass

@@ -16,16 +16,16 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from biobert_jax import prepare
-from biobert_jax.data.ner import Sentence
+from biobert_jax.data.ner.corpus import Sentence
 from biobert_jax.data.packing import Batch
-from biobert_jax.data.pretraining import PretrainingRows
-from biobert_jax.data.shards import Shards
-from biobert_jax.data.wordpiece import WordPieceTokenizer
+from biobert_jax.data.pretraining.rows import PretrainingRows
+from biobert_jax.data.pretraining.shards import Shards
 from biobert_jax.models.config import BertConfig
+from biobert_jax.preprocessing.token_shards import prepare
 from biobert_jax.tasks import pretraining
+from biobert_jax.tasks.masking import Masking
 from biobert_jax.tasks.task import Task
-from biobert_jax.training.masking import Masking
+from biobert_jax.text.wordpiece import WordPieceTokenizer
 from scripts.benchmark_timing import seconds_of_each, step_of
 
 LENGTH, ROWS = 512, 8

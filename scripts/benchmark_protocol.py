@@ -17,8 +17,9 @@ import optax
 
 from biobert_jax.data.packing import FEATURES, PackedRows
 from biobert_jax.models.config import BertConfig
+from biobert_jax.parallel import sharding
 from biobert_jax.tasks import ner
-from biobert_jax.training import optimizer, sharding, stack, state
+from biobert_jax.training import optimizer, stack, train_step
 from scripts.benchmark_timing import seconds_of_each
 
 RUNS, ROWS = 8, 8
@@ -51,12 +52,12 @@ class _Models:
     self._keys = jax.vmap(jax.random.key)(np.arange(RUNS))
     self._rates = jnp.linspace(1e-5, 1e-4, RUNS)
     self._adam = _adam(optimizer.schedule(1e-4, 1000, 100))
-    one = state.abstract_state(self._task.init, self._adam)
+    one = train_step.abstract_state(self._task.init, self._adam)
     self._one = one
 
   def _layout(self, mesh: jax.sharding.Mesh) -> tuple[Any, Any]:
     layout = sharding.layout_of(self._one.params, 'dp', mesh)
-    return layout, state.state_specs(self._one, self._adam, layout)
+    return layout, train_step.state_specs(self._one, self._adam, layout)
 
   def alone(self) -> list[Callable[[], None]]:
     """The step of each model; one compilation, of which each run has its own.
@@ -66,14 +67,14 @@ class _Models:
     mesh = sharding.make_mesh('dp', 1, jax.devices()[:1])
     layout, of_state = self._layout(mesh)
     shardings = sharding.shardings(of_state, mesh)
-    step = state.make_train_step(
-      self._task, self._adam, mesh, layout, state.StepOptions()
+    step = train_step.make_train_step(
+      self._task, self._adam, mesh, layout, train_step.StepOptions()
     )
     arguments = (self._one, self._batches[0], self._keys[0])
-    compiled = state.compile_train_step(step, mesh, shardings, arguments)
+    compiled = train_step.compile_train_step(step, mesh, shardings, arguments)
     steps = []
     for key, batch in zip(self._keys, self._batches, strict=True):
-      now = state.create_state(self._task.init, self._adam, key, shardings)
+      now = train_step.create_state(self._task.init, self._adam, key, shardings)
       placed = sharding.place_whole(batch, mesh)
       steps.append(_repeated(compiled, now, placed, key))
     return steps
@@ -88,8 +89,8 @@ class _Models:
 
     def step_of(recipe: stack.Recipe) -> stack.Step:
       adam = _adam(optimizer.schedule(*recipe[1:]))
-      return state.make_train_step(
-        self._task, adam, mesh, layout, state.StepOptions()
+      return train_step.make_train_step(
+        self._task, adam, mesh, layout, train_step.StepOptions()
       )
 
     batch = sharding.place_whole(
@@ -98,7 +99,7 @@ class _Models:
     now = stack.create_stack(
       *(self._task.init, self._adam, self._keys, shardings)
     )
-    compiled = state.compile_train_step(
+    compiled = train_step.compile_train_step(
       stack.make_stacked_step(step_of), mesh, shardings, (now, batch, recipe)
     )
     return _repeated(compiled, now, batch, recipe)

@@ -8,8 +8,9 @@ import jax
 import numpy as np
 
 from biobert_jax.data.packing import Batch
+from biobert_jax.parallel import sharding
 from biobert_jax.tasks.task import Task
-from biobert_jax.training import optimizer, sharding, state
+from biobert_jax.training import optimizer, train_step
 
 
 def seconds(function: Callable[[], Any], repeats: int = 5) -> float:
@@ -49,16 +50,18 @@ def step_of(task: Task, batch: Batch) -> Callable[[], None]:
     clip_norm=1.0,
     bias_correction=True,
   )
-  abstract = state.abstract_state(task.init, adam)
+  abstract = train_step.abstract_state(task.init, adam)
   layout = sharding.layout_of(abstract.params, 'dp', mesh)
-  of_state = state.state_specs(abstract, adam, layout)
+  of_state = train_step.state_specs(abstract, adam, layout)
   shardings = sharding.shardings(of_state, mesh)
   key = jax.random.key(0)
-  step = state.make_train_step(task, adam, mesh, layout, state.StepOptions())
+  step = train_step.make_train_step(
+    task, adam, mesh, layout, train_step.StepOptions()
+  )
   placed = sharding.place_batch(batch, mesh)
-  now = state.create_state(task.init, adam, key, shardings)
+  now = train_step.create_state(task.init, adam, key, shardings)
   arguments = (now, placed, key)
-  compiled = state.compile_train_step(step, mesh, shardings, arguments)
+  compiled = train_step.compile_train_step(step, mesh, shardings, arguments)
 
   def once() -> None:
     nonlocal now

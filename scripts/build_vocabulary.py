@@ -38,13 +38,13 @@ import tqdm
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from biobert_jax import errors, prepare
-from biobert_jax.data import corpus
-from biobert_jax.data.articles import Article, Options
-from biobert_jax.data.bulk import BulkTokenizer
-from biobert_jax.data.shards import piece_dtype
-from biobert_jax.data.vocabulary import SPECIALS, build_vocabulary
-from biobert_jax.data.wordpiece import WordPieceTokenizer
+from biobert_jax import errors
+from biobert_jax.preprocessing.token_shards import prepare
+from biobert_jax.text.cached_wordpiece import CachedWordPiece
+from biobert_jax.text.readers import any_format
+from biobert_jax.text.readers.article import Article, Options
+from biobert_jax.text.vocabulary import SPECIALS, build_vocabulary
+from biobert_jax.text.wordpiece import WordPieceTokenizer, piece_dtype
 
 _KEYS = 1 << 64
 _HELD_OUT = 50  # One article of so many.
@@ -87,7 +87,7 @@ class TextSample:
     if article.version < version:
       return
     self.remove(article.id)
-    parts = [paragraphs for _, paragraphs in corpus.documents(article)]
+    parts = [paragraphs for _, paragraphs in any_format.documents(article)]
     text = tuple(paragraph for part in parts for paragraph in part)
     self._held[key] = article.version, text
     self._size += sum(map(len, text))
@@ -132,7 +132,7 @@ def read_sample(patterns: Sequence[str], characters: int) -> TextSample:
   # By path: the order of files decides between equal versions of an article.
   files = sorted(prepare.find_inputs(patterns), key=lambda file: file.path)
   for file in tqdm.tqdm(files, unit='file', disable=None):
-    for item in corpus.read_file(
+    for item in any_format.read_file(
       file.path, counts, lambda reason, id: None, Options(), file.name
     ):
       if isinstance(item, Article):
@@ -176,7 +176,7 @@ def rare_characters(texts: Iterable[Text], coverage: float) -> tuple[str, int]:
 
 def measure(texts: Iterable[Text], tokenizer: WordPieceTokenizer) -> Any:
   """Pieces a white-space word of texts, and the share of unknown pieces."""
-  bulk = BulkTokenizer(tokenizer)
+  bulk = CachedWordPiece(tokenizer)
   dtype = piece_dtype(tokenizer.vocab_size)
   words = pieces = unknown = 0
   for batch in _batches(texts):

@@ -25,9 +25,11 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from biobert_jax import corpus_report, corpus_statistics, errors, unknown_words
-from biobert_jax.data.articles import Options
-from biobert_jax.data.shard_tokenizer import read_tokenizer
+from biobert_jax import errors
+from biobert_jax.data.pretraining.manifest import read_tokenizer
+from biobert_jax.preprocessing.report import report as corpus_report
+from biobert_jax.preprocessing.report import shard_statistics, unknown_words
+from biobert_jax.text.readers.article import Options
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
@@ -57,7 +59,7 @@ def run(flags: argparse.Namespace) -> None:
     tokenizer = read_tokenizer(flags.directory, flags.vocab)
   if flags.input and tokenizer is None:
     raise errors.InputError('--input: needs the vocabulary; name it by --vocab')
-  statistics = corpus_statistics.measure(
+  statistics = shard_statistics.measure(
     flags.directory,
     tokenizer,
     sample=flags.sample,

@@ -43,13 +43,12 @@ def main() -> int:
   logging.basicConfig(format='%(message)s')
   logging.getLogger('biobert_jax').setLevel(logging.INFO)
   # Only now: wrong options should not wait for JAX.
-  from biobert_jax import export, weights
-  from biobert_jax.interchange import folder
+  from biobert_jax.checkpoints import export, model_folder, pretrained
 
   def program() -> None:
-    folder.check_output(options.output, options.overwrite)
+    model_folder.check_output(options.output, options.overwrite)
     export.check_form(options.format)
-    model = weights.open_model(
+    model = pretrained.load_pretrained(
       options.workdir or options.model, **reading_options(options)
     )
     sys.stderr.write(

@@ -67,11 +67,15 @@ def check(options: argparse.Namespace) -> None:
 def run(options: argparse.Namespace) -> dict[str, Any]:
   """Reads, extends, writes; says what was done and returns the report."""
   # Only now: wrong options should not wait for JAX.
-  from biobert_jax import extend, weights
-  from biobert_jax.interchange import folder
+  from biobert_jax.checkpoints import (
+    extend,
+    import_weights,
+    model_folder,
+    pretrained,
+  )
 
-  folder.check_output(options.output, options.overwrite)
-  old = weights.open_model(options.model, **reading_options(options))
+  model_folder.check_output(options.output, options.overwrite)
+  old = pretrained.load_pretrained(options.model, **reading_options(options))
   sys.stderr.write(f'{options.model}: {old.source.form}, {old.contents}\n')
   model, extra = old, {}
   done: dict[str, Any] = {'slots_dropped': len(old.contents.slots)}
@@ -86,7 +90,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
       old.bert.max_position_embeddings,
       model.bert.max_position_embeddings,
     ]
-  report = weights.import_weights(
+  report = import_weights.import_weights(
     model, options.output, overwrite=options.overwrite, extra=extra
   )
   sys.stderr.writelines(f'{line}\n' for line in in_words(done))

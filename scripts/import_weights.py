@@ -77,16 +77,21 @@ def main() -> int:
   options = parser().parse_args()
   logging.basicConfig(format='%(message)s')
   logging.getLogger('biobert_jax').setLevel(logging.INFO)
-  from biobert_jax import weights  # Only now: wrong options don't wait for JAX.
-  from biobert_jax.interchange import folder
+  from biobert_jax.checkpoints import (
+    import_weights,
+    model_folder,
+    pretrained,  # Only now: wrong options don't wait for JAX.
+  )
 
   def program() -> None:
-    folder.check_output(options.output, options.overwrite)
-    model = weights.open_model(options.input, **reading_options(options))
+    model_folder.check_output(options.output, options.overwrite)
+    model = pretrained.load_pretrained(
+      options.input, **reading_options(options)
+    )
     sys.stderr.write(
       f'{options.input}: {model.source.form}, {model.contents}\n'
     )
-    report = weights.import_weights(
+    report = import_weights.import_weights(
       model,
       options.output,
       overwrite=options.overwrite,

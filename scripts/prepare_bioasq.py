@@ -9,10 +9,10 @@ DIR receives a folder for each type, factoid, list and yesno, with train.json
 and dev.json or, of a test set, test.json, in SQuAD's form under ids QID_001,
 QID_002, …; and counts_SPLIT.json. `--devel` is the fraction of the questions
 of a type, with all their passages, that dev.json takes; 0 for none. What the
-passages are is said in biobert_jax/data/bioasq_passages.py: abstracts and
+passages are is said in biobert_jax/preprocessing/bioasq/passages.py: abstracts and
 appended need the text of articles, `--corpus`, PubMed XML or JSON lines
 (prepared shards hold pieces). How answers are located and what is left out is
-said in biobert_jax/data/bioasq_rows.py; every question and row left out is
+said in biobert_jax/preprocessing/bioasq/squad_files.py; every question and row left out is
 counted.
 
 A table of counts goes to standard error; the last line on standard output is
@@ -32,10 +32,11 @@ from collections.abc import Mapping, Sequence
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from biobert_jax import errors
-from biobert_jax.data import bioasq, bioasq_passages, bioasq_rows
-from biobert_jax.data.bioasq import RawQuestion
-from biobert_jax.data.bioasq_passages import Abstract, passages_of
-from biobert_jax.data.writing import written_aside
+from biobert_jax.io.atomic import atomic_write
+from biobert_jax.preprocessing.bioasq import passages, squad_files
+from biobert_jax.preprocessing.bioasq import questions as bioasq_questions
+from biobert_jax.preprocessing.bioasq.passages import Abstract, passages_of
+from biobert_jax.preprocessing.bioasq.questions import RawQuestion
 
 FILES = {'train': 'train.json', 'devel': 'dev.json', 'test': 'test.json'}
 
@@ -47,12 +48,12 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     description="Makes training or test files of BioASQ's own questions.",
   )
   add = parser.add_argument
-  types = bioasq.TYPES[:3]
+  types = bioasq_questions.TYPES[:3]
   add('--input', required=True, nargs='+', metavar='RAW.json')
   add('--output', required=True, metavar='DIR')
   add('--split', required=True, choices=('train', 'test'))
   add('--types', nargs='+', choices=types, default=types)
-  add('--passages', choices=bioasq_passages.KINDS, default='snippets')
+  add('--passages', choices=passages.KINDS, default='snippets')
   add('--corpus', nargs='+', default=[], metavar='FILE_OR_GLOB')
   add(
     *('--sentences',),
@@ -94,7 +95,7 @@ def run(flags: argparse.Namespace) -> None:
   """Prepares the files that the flags name, and reports."""
   check(flags)
   reading: Counter[str] = Counter()
-  questions = bioasq.read(flags.input, reading, flags.max_broken)
+  questions = bioasq_questions.read(flags.input, reading, flags.max_broken)
   found = {t: [q for q in questions if q.type == t] for t in flags.types}
   others = len(questions) - sum(map(len, found.values()))
   reading['questions_of_other_types'] += others
@@ -104,9 +105,7 @@ def run(flags: argparse.Namespace) -> None:
     pmids |= {
       s.pmid for each in found.values() for q in each for s in q.snippets
     }
-    abstracts = bioasq_passages.read_abstracts(
-      flags.corpus, pmids - {''}, reading
-    )
+    abstracts = passages.read_abstracts(flags.corpus, pmids - {''}, reading)
   counts = {'reading': reading}
   folder = pathlib.Path(flags.output)
   for type_, some in found.items():
@@ -121,8 +120,8 @@ def run(flags: argparse.Namespace) -> None:
         sentences=flags.sentences,
       )
       training = split != 'test'
-      content = bioasq_rows.squad_form(part, texts, training, counts[name])
-      with written_aside(folder / type_ / FILES[split]) as file:
+      content = squad_files.squad_form(part, texts, training, counts[name])
+      with atomic_write(folder / type_ / FILES[split]) as file:
         file.write(json.dumps(content, indent=1, ensure_ascii=False) + '\n')
   if not any(found['rows'] for found in counts.values()):
     raise errors.InputError(
@@ -138,7 +137,7 @@ def parts(
   """The questions of each file; no devel where it would be empty."""
   if flags.split == 'test':
     return {'test': list(questions)} if questions else {}
-  devel = bioasq_rows.devel_ids(questions, flags.devel, flags.seed)
+  devel = squad_files.devel_ids(questions, flags.devel, flags.seed)
   split = {
     'train': [q for q in questions if q.id not in devel],
     'devel': [q for q in questions if q.id in devel],
@@ -152,7 +151,7 @@ def report(
   flags: argparse.Namespace,
 ) -> None:
   """Writes the counts; prints the table, and a line of JSON."""
-  with written_aside(folder / f'counts_{flags.split}.json') as file:
+  with atomic_write(folder / f'counts_{flags.split}.json') as file:
     file.write(json.dumps(counts, indent=2) + '\n')
   for name, each in counts.items():
     for what, count in sorted(each.items()):

@@ -26,10 +26,11 @@ from typing import Any
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from biobert_jax import errors, prepare
-from biobert_jax.data.articles import Options
-from biobert_jax.data.shards import MANIFEST, Manifest
-from biobert_jax.data.wordpiece import WordPieceTokenizer
+from biobert_jax import errors
+from biobert_jax.data.pretraining.manifest import MANIFEST, Manifest
+from biobert_jax.preprocessing.token_shards import prepare
+from biobert_jax.text.readers.article import Options
+from biobert_jax.text.wordpiece import WordPieceTokenizer
 
 
 def read_ids(path: str) -> list[str]:

@@ -31,8 +31,8 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, ROOT)
 
 from biobert_jax import errors
-from biobert_jax.data.articles import Options
-from biobert_jax.data.wordpiece import WordPieceTokenizer
+from biobert_jax.text.readers.article import Options
+from biobert_jax.text.wordpiece import WordPieceTokenizer
 from scripts import prepare_corpus
 
 
@@ -53,14 +53,14 @@ def run(flags: argparse.Namespace, for_beam: list[str]) -> None:
   try:
     from apache_beam.options.pipeline_options import PipelineOptions
 
-    from biobert_jax import beam_corpus
+    from biobert_jax.preprocessing.token_shards import beam_pipeline
   except ModuleNotFoundError as error:
     raise errors.InputError(
       f'{sys.executable} lacks {error.name}; install'
       ' scripts/requirements-beam.txt in an environment of its own'
     ) from None
   start = time.monotonic()
-  manifest = beam_corpus.prepare_with_beam(
+  manifest = beam_pipeline.prepare_with_beam(
     flags.input,
     flags.output,
     WordPieceTokenizer.from_vocab_file(flags.vocab, flags.do_lower_case),

@@ -12,7 +12,7 @@ BioBERT's code reads them; beside them pairs_SPLIT.tsv, which names the
 mentions behind each row, and counts.json. With --entities markers the two
 keep their names inside of [E1] … [/E1] and [E2] … [/E2], for training with
 --config.data.entities=markers. The rules for overlapping, nested,
-repeated and distant mentions stand in biobert_jax/data/relation_pairs.py.
+repeated and distant mentions stand in biobert_jax/data/relation/candidates.py.
 
 A table of what was read and left out goes to standard error; the last line on
 standard output is one JSON object. Exit codes: 0 done, 3 bad input.
@@ -30,11 +30,11 @@ from collections.abc import Sequence
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from biobert_jax import errors
-from biobert_jax.data import relation_corpora
-from biobert_jax.data.placeholders import Placeholders, is_of_type
-from biobert_jax.data.relation_corpora import Annotated
-from biobert_jax.data.relation_pairs import Row, rows_of
-from biobert_jax.data.writing import written_aside
+from biobert_jax.data.relation.annotated import Annotated
+from biobert_jax.data.relation.candidates import Row, rows_of
+from biobert_jax.data.relation.placeholders import Placeholders, is_of_type
+from biobert_jax.io.atomic import atomic_write
+from biobert_jax.preprocessing import relation_corpora
 
 NEGATIVE = 'false'
 # What the paper's corpora are about; a pair of types is in this order.
@@ -80,7 +80,7 @@ def write(rows: Sequence[Row], split: str, folder: pathlib.Path) -> None:
     (FILES[split], lines),
     (f'pairs_{split}.tsv', behind),
   ):
-    with written_aside(folder / name) as file:
+    with atomic_write(folder / name) as file:
       file.writelines(content)
 
 
@@ -186,7 +186,7 @@ def report(
     'labels': [*labels, NEGATIVE],
     'counts': counts,
   }
-  with written_aside(folder / 'counts.json') as file:
+  with atomic_write(folder / 'counts.json') as file:
     file.write(json.dumps(summary['counts'], indent=2) + '\n')
   print(table(counts), file=sys.stderr)
   print(json.dumps(summary, ensure_ascii=False))

@@ -8,7 +8,7 @@ RAW.json holds the questions as the challenge hands them out; exact answers in
 it are not looked at. Predictions are nbest_predictions.json of factoid and
 list questions, ours or those of BioBERT's code, and answers to yes/no
 questions; those of all types make one file. How answers are chosen is said in
-biobert_jax/data/bioasq_answers.py. `scripts/score.py bioasq RAW.json
+biobert_jax/preprocessing/bioasq/submission.py. `scripts/score.py bioasq RAW.json
 SUBMISSION.json` scores it where RAW.json has exact answers.
 
 A table of counts goes to standard error; the last line on standard output is
@@ -25,8 +25,9 @@ from collections import Counter
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from biobert_jax import errors
-from biobert_jax.data import bioasq, bioasq_answers
-from biobert_jax.data.writing import written_aside
+from biobert_jax.io.atomic import atomic_write
+from biobert_jax.preprocessing.bioasq import questions as bioasq_questions
+from biobert_jax.preprocessing.bioasq import submission
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
@@ -42,7 +43,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
   add(
     *('--threshold',),
     type=float,
-    default=bioasq_answers.THRESHOLD,
+    default=submission.THRESHOLD,
     help='of the summed probability of an answer to a list question',
   )
   return parser.parse_args(arguments)
@@ -55,14 +56,15 @@ def run(flags: argparse.Namespace) -> None:
       f'--threshold is {flags.threshold}; it must not be negative'
     )
   questions = {
-    q.id: q for q in bioasq.read(flags.questions, Counter(), max_broken=None)
+    q.id: q
+    for q in bioasq_questions.read(flags.questions, Counter(), max_broken=None)
   }
-  predictions = bioasq_answers.read_predictions(flags.predictions, questions)
+  predictions = submission.read_predictions(flags.predictions, questions)
   counts: Counter[str] = Counter()
-  content = bioasq_answers.submission(
+  content = submission.submission(
     questions, predictions, flags.threshold, counts
   )
-  with written_aside(flags.output) as file:
+  with atomic_write(flags.output) as file:
     file.write(json.dumps(content, indent=1, ensure_ascii=False) + '\n')
   for what, count in sorted((+counts).items()):
     print(f'{what.replace("_", " "):48}{count:>8,}', file=sys.stderr)

@@ -37,13 +37,12 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from biobert_jax import errors, scoring
-from biobert_jax.data import scored_lines
-from biobert_jax.metrics import ner, relation, squad
+from biobert_jax import errors
+from biobert_jax.metrics import label_files, ner, relation, score_files, squad
 
 
 def write_errors(
-  path: str, sentences: list[scored_lines.Sentence], report: ner.Report
+  path: str, sentences: list[label_files.Sentence], report: ner.Report
 ) -> None:
   """Lists false positives and false negatives in the order of the file.
 
@@ -83,18 +82,18 @@ def table(report: ner.Report) -> str:
   """The report as a person reads it."""
   rows = [['', 'precision', 'recall', 'F1', *ner.Score._fields]]
   for type_, score in report.per_type.items():
-    rows.append([type_ or '(no type)', *scoring.counted(score)])
-  rows.append(['overall', *scoring.counted(report.overall)])
+    rows.append([type_ or '(no type)', *score_files.counted(score)])
+  rows.append(['overall', *score_files.counted(report.overall)])
   lines = [
-    scoring.layout(rows),
-    *scoring.interval_line('F1', report.interval),
+    score_files.layout(rows),
+    *score_files.interval_line('F1', report.interval),
   ]
   lines.append(f'{report.tokens} tokens, accuracy {report.accuracy:.2f} %')
   return '\n'.join(lines)
 
 
 def notes(
-  sentences: list[scored_lines.Sentence], report: ner.Report
+  sentences: list[label_files.Sentence], report: ner.Report
 ) -> list[str]:
   """What may surprise in the score: schemes that conlleval half knows."""
   tags = {tag for s in sentences for tag in (*s.gold, *s.predicted)}
@@ -123,7 +122,7 @@ def score_ner(flags: argparse.Namespace) -> None:
     raise errors.InputError(
       f'{flags.errors}: is the input too; name another file for --errors'
     )
-  sentences = scored_lines.read_tags(flags.file)
+  sentences = label_files.read_tags(flags.file)
   report = ner.evaluate(
     [sentence.gold for sentence in sentences],
     [sentence.predicted for sentence in sentences],
@@ -138,7 +137,7 @@ def score_ner(flags: argparse.Namespace) -> None:
   print(json.dumps(ner.as_dict(report)))
 
 
-def report(outcome: scoring.Outcome, line: bool = False) -> None:
+def report(outcome: score_files.Outcome, line: bool = False) -> None:
   """Prints a table for people, then, for programs, the figures."""
   print(outcome.table, file=sys.stderr)
   if line:
@@ -149,7 +148,7 @@ def report(outcome: scoring.Outcome, line: bool = False) -> None:
 def score_relation(flags: argparse.Namespace) -> None:
   """Scores predicted relations."""
   report(
-    scoring.score_relation(
+    score_files.score_relation(
       flags.gold, flags.predictions, flags.task, flags.bootstrap, flags.seed
     )
   )
@@ -158,7 +157,7 @@ def score_relation(flags: argparse.Namespace) -> None:
 def score_squad(flags: argparse.Namespace) -> None:
   """Scores answers that are spans of a text, or none."""
   report(
-    scoring.score_squad(
+    score_files.score_squad(
       flags.gold,
       flags.predictions,
       flags.null_odds,
@@ -173,7 +172,7 @@ def score_squad(flags: argparse.Namespace) -> None:
 def score_bioasq(flags: argparse.Namespace) -> None:
   """Scores factoid, list and yes/no answers."""
   report(
-    scoring.score_bioasq(
+    score_files.score_bioasq(
       flags.gold, flags.predictions, flags.bootstrap, flags.seed
     ),
     flags.line,
@@ -183,7 +182,7 @@ def score_bioasq(flags: argparse.Namespace) -> None:
 def score_pubmedqa(flags: argparse.Namespace) -> None:
   """Scores yes, no and maybe."""
   report(
-    scoring.score_pubmedqa(
+    score_files.score_pubmedqa(
       flags.gold, flags.predictions, flags.bootstrap, flags.seed
     )
   )

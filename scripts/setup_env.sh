@@ -5,7 +5,7 @@
 #
 #   run    .venv with requirements.txt (the default)
 #   dev    the same, with tests/requirements.txt
-#   peers  .venv/peers with tests/peers/requirements.txt: PyTorch and other
+#   peers  .venv/peers with tests/comparison/requirements.txt: PyTorch and other
 #          systems to compare with, kept apart so that neither meets the other
 #   beam   .venv/beam with scripts/requirements-beam.txt, for corpora on many
 #          machines (scripts/prepare_corpus_beam.py)
@@ -92,7 +92,7 @@ case "${1:-run}" in
   peers)
     make_venv .venv
     make_venv .venv/peers
-    install .venv/peers tests/peers/requirements.txt
+    install .venv/peers tests/comparison/requirements.txt
     ;;
   beam)
     make_venv .venv

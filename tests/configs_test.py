@@ -9,10 +9,10 @@ import jax
 import ml_collections
 import pytest
 
-from biobert_jax import experiment
 from biobert_jax.models.config import BertConfig
+from biobert_jax.parallel import sharding
 from biobert_jax.tasks import ner, qa, relation, yes_no
-from biobert_jax.training import sharding
+from biobert_jax.training import experiment
 
 ROOT = pathlib.Path(__file__).parents[1]
 NAMES = sorted(p.stem for p in (ROOT / 'configs').glob('[a-z]*.py'))

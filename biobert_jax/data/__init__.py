@@ -1,1 +1,6 @@
-"""Files to batches. Nothing here imports jax."""
+"""What training reads, as packed batches. Nothing here imports jax.
+
+One folder per task; `input_pipeline.py` alone imports TensorFlow.
+
+May import: text, io.
+"""

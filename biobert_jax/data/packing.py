@@ -13,6 +13,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from biobert_jax.data.random_streams import mix
 from biobert_jax.data.windows import Windows
 
 Batch = dict[str, np.ndarray]
@@ -34,23 +35,6 @@ def feature_shapes(
   """Shapes of `FEATURES` in a batch of so many rows."""
   shape = (batch_size, max_seq_length)
   return {n: shape[:1] if n == 'row_ids' else shape for n in FEATURES}
-
-
-def mix(*keys: int | np.ndarray) -> np.ndarray:
-  """Hashes 64-bit keys (splitmix64 finaliser, Steele et al. 2014).
-
-  Ours rather than NumPy's generators, whose streams may change between
-  releases: a resumed run must meet the same order.
-  """
-  state = np.zeros((), np.uint64)
-  with np.errstate(over='ignore'):
-    for key in keys:
-      state = state + np.asarray(key).astype(np.uint64)
-      state = state + np.uint64(0x9E3779B97F4A7C15)
-      state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-      state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-      state = state ^ (state >> np.uint64(31))
-  return state
 
 
 @dataclasses.dataclass(frozen=True)

@@ -14,8 +14,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from biobert_jax.data.wordpiece import WordPieceTokenizer
 from biobert_jax.errors import InputError
+from biobert_jax.text.wordpiece import WordPieceTokenizer
 
 
 @dataclasses.dataclass(frozen=True)

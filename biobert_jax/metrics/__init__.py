@@ -1,1 +1,4 @@
-"""The official scores, in NumPy and plain Python."""
+"""The official scorers, in NumPy and plain Python, and the files they read.
+
+May import: text, io.
+"""

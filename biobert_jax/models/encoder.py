@@ -17,12 +17,7 @@ from biobert_jax.models.dropout import (
   layer_draws,
   split_keys,
 )
-from biobert_jax.models.layers import (
-  Embeddings,
-  Layer,
-  Visible,
-  dense,
-)
+from biobert_jax.models.layers import Embeddings, Layer, Visible, dense
 
 # Activations that the 'names' policy keeps: the results of matrix products,
 # dear to compute; all that lies between them is cheap to compute again.

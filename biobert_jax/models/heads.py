@@ -17,11 +17,7 @@ from biobert_jax.errors import InputError
 from biobert_jax.models.config import BertConfig
 from biobert_jax.models.dropout import DropoutKeys, draw, dropout, split_keys
 from biobert_jax.models.encoder import BertEncoder, BertOutput, at_positions
-from biobert_jax.models.layers import (
-  LayerNorm,
-  activation,
-  dense,
-)
+from biobert_jax.models.layers import LayerNorm, activation, dense
 
 HEADS = (
   'encoder',

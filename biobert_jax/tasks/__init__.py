@@ -1,1 +1,4 @@
-"""What differs between tasks: one `Task` record each."""
+"""One `Task` record for each task, and the forward pass they share.
+
+May import: models, data, metrics, parallel, text, io.
+"""

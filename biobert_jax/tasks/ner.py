@@ -12,17 +12,17 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
-from biobert_jax.data import ner as corpus
 from biobert_jax.data import packing, windows
+from biobert_jax.data.ner import corpus
 from biobert_jax.data.packing import PackedRows
-from biobert_jax.data.vocabulary import build_vocabulary
-from biobert_jax.data.wordpiece import WordPieceTokenizer
 from biobert_jax.errors import InputError
 from biobert_jax.metrics import ner as metrics
 from biobert_jax.models.config import BertConfig
 from biobert_jax.models.heads import TokenClassifier
+from biobert_jax.tasks import losses
 from biobert_jax.tasks.task import Arrays, Outputs, Scored, Task
-from biobert_jax.training import losses
+from biobert_jax.text.vocabulary import build_vocabulary
+from biobert_jax.text.wordpiece import WordPieceTokenizer
 
 _log = logging.getLogger(__name__)
 _BOOTSTRAP = 1000

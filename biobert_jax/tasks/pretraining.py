@@ -16,17 +16,18 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
-from biobert_jax.data import shards
-from biobert_jax.data.pretraining import PretrainingRows, feature_shapes
-from biobert_jax.data.shard_tokenizer import read_tokenizer
-from biobert_jax.data.tf_examples import TfExampleRows
-from biobert_jax.data.wordpiece import WordPieceTokenizer
+from biobert_jax.data.pretraining import manifest as pretraining_manifest
+from biobert_jax.data.pretraining import shards
+from biobert_jax.data.pretraining.google_tfrecords import TfExampleRows
+from biobert_jax.data.pretraining.manifest import read_tokenizer
+from biobert_jax.data.pretraining.rows import PretrainingRows, feature_shapes
 from biobert_jax.errors import InputError
 from biobert_jax.models.config import BertConfig
 from biobert_jax.models.heads import PreTrainer, PretrainingLogits
+from biobert_jax.tasks import losses
+from biobert_jax.tasks.masking import Masking, mask_rows
 from biobert_jax.tasks.task import PIECES, Arrays, Outputs, Rows, Scored, Task
-from biobert_jax.training import losses
-from biobert_jax.training.masking import Masking, mask_rows
+from biobert_jax.text.wordpiece import WordPieceTokenizer
 
 _log = logging.getLogger(__name__)
 
@@ -362,7 +363,7 @@ def _said(statistics: Mapping[str, int | float]) -> str:
   return ', '.join(parts)
 
 
-def _digest(manifest: shards.Manifest, split: str) -> str:
+def _digest(manifest: pretraining_manifest.Manifest, split: str) -> str:
   entries = manifest['splits'][split]['shards']
   return '\n'.join(entry['sha256'] for entry in entries)
 

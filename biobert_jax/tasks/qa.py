@@ -12,20 +12,22 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
-from biobert_jax.data import answers, packing, question_windows
-from biobert_jax.data import qa as corpus
-from biobert_jax.data.answers import Answered
+from biobert_jax.data import packing
 from biobert_jax.data.packing import PackedRows
-from biobert_jax.data.qa import Question
-from biobert_jax.data.question_windows import END, START, QuestionWindows
-from biobert_jax.data.vocabulary import build_vocabulary
-from biobert_jax.data.wordpiece import WordPieceTokenizer
+from biobert_jax.data.qa import features as qa_features
+from biobert_jax.data.qa import span_decoding
+from biobert_jax.data.qa import squad as corpus
+from biobert_jax.data.qa.features import END, START, QuestionWindows
+from biobert_jax.data.qa.span_decoding import Answered
+from biobert_jax.data.qa.squad import Question
 from biobert_jax.errors import InputError
 from biobert_jax.metrics import squad as metrics
 from biobert_jax.models.config import BertConfig
 from biobert_jax.models.heads import SpanClassifier
+from biobert_jax.tasks import losses
 from biobert_jax.tasks.task import Arrays, Outputs, Scored, Task
-from biobert_jax.training import losses
+from biobert_jax.text.vocabulary import build_vocabulary
+from biobert_jax.text.wordpiece import WordPieceTokenizer
 
 _log = logging.getLogger(__name__)
 _BOOTSTRAP = 1000
@@ -106,7 +108,7 @@ def validate(config: ConfigDict) -> None:
   for name in ('max_sequences', 'n_best', 'max_answer_length'):
     if data[name] < 1:
       raise InputError(f'data.{name} is {data[name]}; it must be at least 1')
-  question_windows.check_room(
+  qa_features.check_room(
     data.max_seq_length, data.max_question_length, data.doc_stride
   )
 
@@ -122,9 +124,9 @@ def task_of(
   return make_task(bert, labels, max_sequences=config.data.max_sequences)
 
 
-def rules_of(data: ConfigDict) -> answers.Rules:
+def rules_of(data: ConfigDict) -> span_decoding.Rules:
   """How an experiment chooses answers."""
-  return answers.Rules(
+  return span_decoding.Rules(
     n_best=data.n_best,
     max_answer_length=data.max_answer_length,
     unanswerable=data.squad_version == '2.0',
@@ -231,7 +233,7 @@ class QaDataset:
 
   def _encode(self, split: str) -> QuestionWindows:
     data = self._config.data
-    return question_windows.encode(
+    return qa_features.encode(
       self.questions[split],
       self._tokenizer,
       max_seq_length=data.max_seq_length,
@@ -268,7 +270,7 @@ class QaDataset:
     windows = self._windows(split)
     logits = merge(outputs, windows.windows.num_words)
     rules = rules_of(self._config.data)
-    return answers.decode(self.questions[split], windows, *logits, rules)
+    return span_decoding.decode(self.questions[split], windows, *logits, rules)
 
   def score(self, split: str, outputs: Outputs) -> Scored:
     """The official figures; what was predicted; the list of mistakes."""
@@ -276,7 +278,7 @@ class QaDataset:
     answered = self.answers(split, outputs)
     version = self._config.data.squad_version
     unanswerable = version == '2.0'
-    files = answers.prediction_files(questions, answered, unanswerable)
+    files = span_decoding.prediction_files(questions, answered, unanswerable)
     files = {f'{name}_{split}.json': text for name, text in files.items()}
     figures: dict[str, Any] = {'questions': len(questions)}
     pairs = [*zip(questions, answered, strict=True)]

@@ -11,27 +11,21 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from biobert_jax.data import pair_windows, sequence_rows
-from biobert_jax.data import relation as corpus
-from biobert_jax.data.markers import Markers
-from biobert_jax.data.pair_windows import PairForm
-from biobert_jax.data.placeholders import Placeholders
-from biobert_jax.data.sequence_rows import STARTS, SequenceRows
-from biobert_jax.data.vocabulary import build_vocabulary
-from biobert_jax.data.wordpiece import WordPieceTokenizer
+from biobert_jax.data import packed_sequences
+from biobert_jax.data.packed_sequences import STARTS, PackedSequences
+from biobert_jax.data.relation import corpus
+from biobert_jax.data.relation import features as relation_features
+from biobert_jax.data.relation.features import PairForm
+from biobert_jax.data.relation.markers import Markers
+from biobert_jax.data.relation.placeholders import Placeholders
 from biobert_jax.errors import InputError
 from biobert_jax.metrics import relation as metrics
 from biobert_jax.models.config import BertConfig
 from biobert_jax.models.heads import module_of
-from biobert_jax.tasks.task import (
-  PIECES,
-  Arrays,
-  Outputs,
-  Scored,
-  Task,
-  merge,
-)
-from biobert_jax.training import losses
+from biobert_jax.tasks import losses
+from biobert_jax.tasks.task import PIECES, Arrays, Outputs, Scored, Task, merge
+from biobert_jax.text.vocabulary import build_vocabulary
+from biobert_jax.text.wordpiece import WordPieceTokenizer
 
 _log = logging.getLogger(__name__)
 _BOOTSTRAP = 1000
@@ -176,7 +170,7 @@ def shapes_of(
 ) -> dict[str, tuple[int, ...]]:
   """Shapes of a batch, without the corpus that it is drawn from."""
   data = config.data
-  return sequence_rows.feature_shapes(
+  return packed_sequences.feature_shapes(
     batch_size,
     data.max_seq_length,
     data.max_sequences,
@@ -228,10 +222,10 @@ class RelationDataset:
     self.sha256 = _digest(self._examples)
     self.rows = functools.cache(self._rows)
 
-  def _rows(self, split: str) -> SequenceRows:
+  def _rows(self, split: str) -> PackedSequences:
     """Packs a split; see `Dataset.rows`."""
     examples, data = self._examples[split], self._config.data
-    windows, starts = pair_windows.encode(
+    windows, starts = relation_features.encode(
       [example.text for example in examples],
       self._tokenizer,
       pair_of(self._config),
@@ -239,7 +233,7 @@ class RelationDataset:
       counts=self.counts,
     )
     ids = {label: i for i, label in enumerate(self.labels)}
-    rows = SequenceRows(
+    rows = PackedSequences(
       windows,
       np.asarray([ids[example.label] for example in examples], np.int32),
       max_seq_length=data.max_seq_length,

@@ -15,19 +15,20 @@ import numpy as np
 from flax import linen as nn
 from ml_collections import ConfigDict
 
-from biobert_jax.data import decisions, pubmedqa, question_pairs, sequence_rows
-from biobert_jax.data import yes_no as corpus
-from biobert_jax.data.question_pairs import QuestionPair
-from biobert_jax.data.sequence_rows import SequenceRows
-from biobert_jax.data.vocabulary import build_vocabulary
-from biobert_jax.data.wordpiece import WordPieceTokenizer
+from biobert_jax.data import packed_sequences
+from biobert_jax.data.packed_sequences import PackedSequences
+from biobert_jax.data.yes_no import answer_aggregation, corpus, pubmedqa
+from biobert_jax.data.yes_no import features as yes_no_features
+from biobert_jax.data.yes_no.features import QuestionPair
 from biobert_jax.errors import InputError
 from biobert_jax.metrics import bioasq
 from biobert_jax.metrics import pubmedqa as pubmedqa_metrics
 from biobert_jax.models.config import BertConfig
 from biobert_jax.models.heads import SequenceClassifier, YesNoClassifier
+from biobert_jax.tasks import losses
 from biobert_jax.tasks.task import PIECES, Arrays, Outputs, Scored, Task, merge
-from biobert_jax.training import losses
+from biobert_jax.text.vocabulary import build_vocabulary
+from biobert_jax.text.wordpiece import WordPieceTokenizer
 
 _log = logging.getLogger(__name__)
 _BOOTSTRAP = 1000
@@ -166,7 +167,7 @@ def shapes_of(
 ) -> dict[str, tuple[int, ...]]:
   """Shapes of a batch, without the corpus that it is drawn from."""
   data = config.data
-  return sequence_rows.feature_shapes(
+  return packed_sequences.feature_shapes(
     batch_size, data.max_seq_length, data.max_sequences
   )
 
@@ -218,17 +219,17 @@ class YesNoDataset:
     self.counts[f'{data.train_split}_pairs_left_out_for_balance'] = left_out
     return kept
 
-  def _rows(self, split: str) -> SequenceRows:
+  def _rows(self, split: str) -> PackedSequences:
     """Packs a split; see `Dataset.rows`."""
     pairs, data = self._pairs[split], self._config.data
-    windows = question_pairs.encode(
+    windows = yes_no_features.encode(
       pairs,
       self._tokenizer,
       max_seq_length=data.max_seq_length,
       counts=self.counts,
     )
     ids = {label: i for i, label in enumerate(self.labels)}
-    rows = SequenceRows(
+    rows = PackedSequences(
       windows,
       np.asarray([ids[pair.label] for pair in pairs], np.int32),
       max_seq_length=data.max_seq_length,
@@ -247,22 +248,22 @@ class YesNoDataset:
     """The official figures; what was predicted; the list of mistakes."""
     pairs = self._pairs[split]
     logits = merge(outputs, 'logits', len(pairs), len(self.labels))
-    decided = decisions.decide(pairs, logits, self.labels)
+    decided = answer_aggregation.aggregate(pairs, logits, self.labels)
     gold = {pair.question_id: pair.label for pair in pairs}
     figures = _MEASURES[self._config.data.measure](gold, decided)
     figures['pairs'] = len(pairs)
     files = {
-      f'predictions_{split}.json': decisions.answers_json(decided),
-      f'predictions_{split}.tsv': decisions.predictions(
+      f'predictions_{split}.json': answer_aggregation.answers_json(decided),
+      f'predictions_{split}.tsv': answer_aggregation.predictions(
         decided, gold, self.labels
       ),
-      f'errors_{split}.tsv': decisions.mistakes(decided, gold, pairs),
+      f'errors_{split}.tsv': answer_aggregation.mistakes(decided, gold, pairs),
     }
     return Scored(figures, figures['macro_f1'], files)
 
 
 def _as_pubmedqa(
-  gold: Mapping[str, str], decided: Mapping[str, decisions.Decision]
+  gold: Mapping[str, str], decided: Mapping[str, answer_aggregation.Decision]
 ) -> dict[str, Any]:
   report = pubmedqa_metrics.evaluate(
     list(gold.values()),
@@ -273,7 +274,7 @@ def _as_pubmedqa(
 
 
 def _as_bioasq(
-  gold: Mapping[str, str], decided: Mapping[str, decisions.Decision]
+  gold: Mapping[str, str], decided: Mapping[str, answer_aggregation.Decision]
 ) -> dict[str, Any]:
   """BioASQ's figures of yes/no questions, by the names of PubMedQA's."""
   report = bioasq.evaluate(

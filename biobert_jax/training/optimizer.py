@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import optax
 
 from biobert_jax.errors import InputError
-from biobert_jax.training.sharding import path_of
+from biobert_jax.parallel.sharding import path_of
 
 _NO_DECAY = re.compile(r'(bias|LayerNorm/scale)$')
 

@@ -1,4 +1,4 @@
-"""Several small models in one program: the step of `state.py`, vmapped.
+"""Several small models in one program: the step of `train_step.py`, vmapped.
 
 All arrays of a stacked state have a first axis, the model, cut over the mesh
 axis of runs; only `step` is one number, since all models step together. Each
@@ -13,8 +13,10 @@ import jax
 import optax
 from jax.sharding import Mesh
 
-from biobert_jax.training import sharding, state
-from biobert_jax.training.state import Batch, Scalars, TrainState
+from biobert_jax.parallel import sharding
+from biobert_jax.tasks.forward import Batch, Scalars
+from biobert_jax.training import train_step
+from biobert_jax.training.train_step import TrainState
 
 # Where the axis of models lies, in a tree of `vmap`'s kind.
 _AXES = TrainState._make([None, 0, 0, 0])
@@ -69,7 +71,7 @@ def _new_stack(
   init: Callable[[jax.Array], Any], optimizer: optax.GradientTransformation
 ) -> Callable[[jax.Array], TrainState]:
   return jax.vmap(
-    lambda key: state.new_state(init(key), optimizer), out_axes=_AXES
+    lambda key: train_step.new_state(init(key), optimizer), out_axes=_AXES
   )
 
 

@@ -101,7 +101,7 @@ def get_config(size: str) -> ml_collections.ConfigDict:
   config.optim.skip_norm = placeholder(float)
 
   config.mesh = ml_collections.ConfigDict()
-  # Or 'zero1', 'fsdp', 'tp': see training/sharding.py.
+  # Or 'zero1', 'fsdp', 'tp': see parallel/sharding.py.
   config.mesh.strategy = 'dp'
   config.mesh.model = 1  # Devices that share a row; more than 1 for 'tp'.
 

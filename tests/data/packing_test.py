@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from biobert_jax.data.packing import FEATURES, PackedRows, mix, plan_rows
+from biobert_jax.data.packing import FEATURES, PackedRows, plan_rows
+from biobert_jax.data.random_streams import mix
 from biobert_jax.data.windows import Windows
 
 PER_PIECE = (

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from biobert_jax.data import windows
-from biobert_jax.data.wordpiece import WordPieceTokenizer
 from biobert_jax.errors import InputError
+from biobert_jax.text.wordpiece import WordPieceTokenizer
 
 PAD, UNK, CLS, SEP = 0, 1, 2, 3
 SPECIALS = ('[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]')

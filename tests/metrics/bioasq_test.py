@@ -7,7 +7,7 @@ import pytest
 from hypothesis import strategies as st
 
 from biobert_jax.metrics import bioasq
-from tests.metrics import bioasq_cases
+from tests.fixtures import bioasq_cases
 
 SYNONYMS = st.lists(st.sampled_from('abcABC'), min_size=1, max_size=3)
 ANSWERS = st.lists(SYNONYMS, max_size=6)

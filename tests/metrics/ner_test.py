@@ -12,7 +12,7 @@ import pytest
 from hypothesis import strategies as st
 
 from biobert_jax.metrics import ner
-from tests.metrics import conlleval_cases
+from tests.fixtures import conlleval_cases
 
 SCHEMES = {
   'untyped': ['O', 'O', 'B', 'I'],

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import strategies as st
 
 from biobert_jax.metrics import relation
-from tests.metrics import relation_cases
+from tests.fixtures import relation_cases
 
 GAD, CHEMPROT = relation.LABELS['gad'], relation.LABELS['chemprot']
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import strategies as st
 
 from biobert_jax.metrics import squad
-from tests.metrics import squad_cases
+from tests.fixtures import squad_cases
 
 WORDS = st.sampled_from(['the', 'gene', 'BRCA1', 'p53.', 'β', '-', 'An', ''])
 TEXTS = st.lists(WORDS, max_size=4).map(' '.join)

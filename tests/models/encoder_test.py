@@ -16,8 +16,8 @@ import pytest
 from biobert_jax.models.config import BertConfig
 from biobert_jax.models.encoder import BertEncoder, Pooler
 from biobert_jax.models.layers import Embeddings
-from biobert_jax.models.parameters import to_flat, to_tree
-from tests.models.programs import count_draws
+from biobert_jax.models.param_tree import to_flat, to_tree
+from tests.fixtures.programs import count_draws
 
 BASE = BertConfig(
   vocab_size=30,

@@ -17,8 +17,8 @@ from biobert_jax.models.heads import (
   TokenClassifier,
   module_of,
 )
-from biobert_jax.models.parameters import to_flat
-from tests.models.programs import count_draws
+from biobert_jax.models.param_tree import to_flat
+from tests.fixtures.programs import count_draws
 
 CONFIG = BertConfig(
   vocab_size=30,

@@ -13,7 +13,7 @@ from biobert_jax.models import layers
 from biobert_jax.models.config import BertConfig
 from biobert_jax.models.encoder import BertEncoder, attention_mask
 from biobert_jax.models.splash_attention import block_of, splash_attention
-from biobert_jax.training import sharding
+from biobert_jax.parallel import sharding
 
 
 def normal(*shape, seed=0):

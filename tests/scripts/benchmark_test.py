@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from scripts import benchmark_pretraining
-from tests.data.sentence_corpora import abstracts, reference_pairs
+from tests.fixtures.sentence_corpora import abstracts, reference_pairs
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from biobert_jax.data.articles import Article, Section
-from biobert_jax.data.wordpiece import WordPieceTokenizer
+from biobert_jax.text.readers.article import Article, Section
+from biobert_jax.text.wordpiece import WordPieceTokenizer
 from scripts import build_vocabulary
 from scripts.build_vocabulary import TextSample
 

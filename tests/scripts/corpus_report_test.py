@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from scripts import corpus_report
-from tests import small_corpus
+from tests.fixtures import small_corpus
 
 ROOT = pathlib.Path(__file__).parents[2]
 

@@ -9,16 +9,17 @@ import sys
 import numpy as np
 import pytest
 
-from biobert_jax import export, weights
-from biobert_jax.data.vocabulary import SPECIALS
-from biobert_jax.data.wordpiece import WordPieceTokenizer
-from biobert_jax.interchange import (
-  folder,
+from biobert_jax.checkpoints import (
+  export,
   huggingface,
-  names,
-  safetensors_files,
+  model_folder,
+  name_map,
+  pretrained,
 )
+from biobert_jax.checkpoints.formats import safetensors_file
 from biobert_jax.models.config import BertConfig
+from biobert_jax.text.vocabulary import SPECIALS
+from biobert_jax.text.wordpiece import WordPieceTokenizer
 from scripts import extend_model
 
 SCRIPT = pathlib.Path(__file__).parents[2] / 'scripts' / 'extend_model.py'
@@ -40,13 +41,15 @@ def model(tmp_path_factory):
   draw = np.random.default_rng(5).normal
   params = {
     row.ours: draw(size=row.sizes(CONFIG)).astype(np.float32)
-    for row in names.table(CONFIG.num_hidden_layers)
-    if row.group in (names.ENCODER, 'masked_lm')
+    for row in name_map.table(CONFIG.num_hidden_layers)
+    if row.group in (name_map.ENCODER, 'masked_lm')
   }
-  stored = names.write(params, names.HUGGINGFACE, CONFIG.num_hidden_layers)
-  safetensors_files.write(made / 'model.safetensors', stored, {})
+  stored = name_map.write(
+    params, name_map.HUGGINGFACE, CONFIG.num_hidden_layers
+  )
+  safetensors_file.write(made / 'model.safetensors', stored, {})
   config = huggingface.config_json(CONFIG, 'masked_lm', ())
-  folder.write_json(made / 'config.json', config)
+  model_folder.write_json(made / 'config.json', config)
   WordPieceTokenizer(PIECES, True).save(made)
   return made
 
@@ -108,7 +111,7 @@ def test_the_program_runs_from_any_folder(model, tmp_path):
     f'{len(PIECES) + 2}\tβ\t[UNK]',
   ]
   assert 'new_pieces.tsv' in (tmp_path / 'out' / 'SHA256SUMS').read_text()
-  again = weights.open_model(tmp_path / 'out')
+  again = pretrained.load_pretrained(tmp_path / 'out')
   assert again.tokenizer.tokenize('genes') == ['genes']
   assert again.bert.max_position_embeddings == 24
   assert again.params['cls/predictions/bias'].shape == (len(PIECES) + 3,)
@@ -120,12 +123,12 @@ def test_an_extended_model_is_extended_and_exported(model, extend, tmp_path):
   assert code == 0
   assert 'over [unused*] slots' in err
   assert json.loads(out)['pieces']['first'] == {'genes': ['gen', '##e', '##s']}
-  made = weights.open_model(tmp_path / 'out')
+  made = pretrained.load_pretrained(tmp_path / 'out')
   assert made.tokenizer.pieces.index('genes') == PIECES.index('[unused1]')
   export.export(made, 'huggingface', str(tmp_path / 'exported'))
   card = (tmp_path / 'exported' / 'README.md').read_text('utf-8')
   assert '1 pieces added over [unused*] slots' in card
-  again = weights.open_model(tmp_path / 'exported')
+  again = pretrained.load_pretrained(tmp_path / 'exported')
   assert again.tokenizer == made.tokenizer
 
 

@@ -9,9 +9,10 @@ from collections import Counter
 
 import pytest
 
-from biobert_jax.data import qa, yes_no
+from biobert_jax.data.qa import squad
+from biobert_jax.data.yes_no import corpus as yes_no_corpus
 from scripts import prepare_bioasq, prepare_submission
-from tests import small_bioasq
+from tests.fixtures import small_bioasq
 
 SCRIPTS = pathlib.Path(__file__).parents[2] / 'scripts'
 
@@ -33,8 +34,8 @@ def prepare(capsys, raw, *arguments):
 
 
 def read(path):
-  form = qa.Form('1.1', True, 0.0)
-  return qa.read_files([str(path)], Counter(), form)
+  form = squad.Form('1.1', True, 0.0)
+  return squad.read_files([str(path)], Counter(), form)
 
 
 def test_files_are_those_that_training_reads(capsys, raw):
@@ -53,8 +54,10 @@ def test_files_are_those_that_training_reads(capsys, raw):
     asked = [{q.id[:24] for q in part} for part in (train, devel)]
     assert not asked[0] & asked[1]  # Whole questions are devel.
     assert len(asked[0] | asked[1]) == 6
-  pairs = yes_no.read_files(
-    [str(out / 'yesno' / 'train.json')], Counter(), yes_no.Form(yes_no_labels())
+  pairs = yes_no_corpus.read_files(
+    [str(out / 'yesno' / 'train.json')],
+    Counter(),
+    yes_no_corpus.Form(yes_no_labels()),
   )
   assert {pair.label for pair in pairs} == {'no', 'yes'}
   counts = json.loads((out / 'counts_train.json').read_text())

@@ -7,9 +7,9 @@ import sys
 
 import pytest
 
-from biobert_jax.data.shards import Shards
-from biobert_jax.data.vocabulary import SPECIALS
+from biobert_jax.data.pretraining.shards import Shards
 from biobert_jax.errors import InputError
+from biobert_jax.text.vocabulary import SPECIALS
 from scripts import prepare_corpus
 
 SCRIPT = pathlib.Path(__file__).parents[2] / 'scripts' / 'prepare_corpus.py'

@@ -8,11 +8,11 @@ import sys
 
 import pytest
 
-from biobert_jax.data import relation
-from biobert_jax.data.markers import Markers
-from biobert_jax.data.placeholders import Placeholders
+from biobert_jax.data.relation import corpus as relation_corpus
+from biobert_jax.data.relation.markers import Markers
+from biobert_jax.data.relation.placeholders import Placeholders
 from scripts import prepare_relation
-from tests import small_relations
+from tests.fixtures import small_relations
 
 SCRIPT = pathlib.Path(__file__).parents[2] / 'scripts' / 'prepare_relation.py'
 
@@ -21,8 +21,8 @@ def rows_of(folder, split, summary):
   words = Placeholders.of(
     summary['placeholders'], summary['joint_placeholders']
   )
-  form = relation.Form(words, tuple(summary['labels']), 0.0)
-  found = relation.read_split(folder, split, collections.Counter(), form)
+  form = relation_corpus.Form(words, tuple(summary['labels']), 0.0)
+  found = relation_corpus.read_split(folder, split, collections.Counter(), form)
   return [(example.text, example.label) for example in found]
 
 
@@ -92,9 +92,9 @@ def test_markers(tmp_path, capsys):
   assert code == 0
   assert summary['entities'] == 'markers'
   pieces = tuple(f'[unused{i}]' for i in range(1, 5))
-  form = relation.Form(Markers(pieces), tuple(summary['labels']), 0.0)
+  form = relation_corpus.Form(Markers(pieces), tuple(summary['labels']), 0.0)
   for split in ('train', 'test'):
-    found = relation.read_split(out, split, collections.Counter(), form)
+    found = relation_corpus.read_split(out, split, collections.Counter(), form)
     # The labels are those of the anonymised rows, in the same order.
     assert [e.label for e in found] == [label for _, label in ROWS]
     texts = [example.text for example in found]

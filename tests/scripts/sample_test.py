@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from biobert_jax.data import corpus
-from biobert_jax.data.sentences import sentence_spans
+from biobert_jax.text.readers import any_format
+from biobert_jax.text.sentence_splitter import sentence_spans
 
 SAMPLE = Path(__file__).parents[2] / 'biobert_jax' / 'sample'
 TAGS = {'O', 'B-Disease', 'I-Disease', 'B-Chemical', 'I-Chemical'}
@@ -106,28 +106,32 @@ def test_paragraph_holds_what_breaks_offsets() -> None:
 
 
 def read_pubmed() -> tuple[
-  list[corpus.Article | corpus.Deletion], Counter[str], list[tuple[str, str]]
+  list[any_format.Article | any_format.Deletion],
+  Counter[str],
+  list[tuple[str, str]],
 ]:
   """What the file holds, what was counted, which records were named."""
   counts: Counter[str] = Counter()
   notes: list[tuple[str, str]] = []
-  found = corpus.read_file(PUBMED, counts, lambda *note: notes.append(note))
+  found = any_format.read_file(PUBMED, counts, lambda *note: notes.append(note))
   return list(found), counts, notes
 
 
-def standing() -> dict[str, corpus.Article]:
+def standing() -> dict[str, any_format.Article]:
   """The articles that are left, by id: latest versions, none withdrawn."""
-  kept: dict[str, corpus.Article] = {}
+  kept: dict[str, any_format.Article] = {}
   for item in read_pubmed()[0]:
-    if isinstance(item, corpus.Article):
+    if isinstance(item, any_format.Article):
       kept[item.id] = item
     else:
       del kept[item.id]
   return kept
 
 
-def paragraphs_of(article: corpus.Article) -> list[str]:
-  return [p for _, paragraphs in corpus.documents(article) for p in paragraphs]
+def paragraphs_of(article: any_format.Article) -> list[str]:
+  return [
+    p for _, paragraphs in any_format.documents(article) for p in paragraphs
+  ]
 
 
 def pubmed_sentences() -> list[str]:
@@ -174,7 +178,9 @@ def test_of_pubmed_nothing_is_dropped_but_what_is_meant_to_be() -> None:
   ]
   # PubMed's own ids end far below these.
   assert all(item.id.startswith('pmid:990000') for item in found)
-  versions = Counter(i.version for i in found if isinstance(i, corpus.Article))
+  versions = Counter(
+    i.version for i in found if isinstance(i, any_format.Article)
+  )
   assert versions == {1: 74, 2: 1}
 
 
@@ -198,7 +204,7 @@ def test_no_pubmed_sentence_stands_twice() -> None:
 @pytest.mark.parametrize('split', SPLITS)
 def test_pubmed_does_not_hold_a_sentence_of_the_tagger(split: str) -> None:
   """So that nothing of devel and test is read in pre-training."""
-  articles = [i for i in read_pubmed()[0] if isinstance(i, corpus.Article)]
+  articles = [i for i in read_pubmed()[0] if isinstance(i, any_format.Article)]
   seen = spoken(' '.join(p for a in articles for p in paragraphs_of(a)))
   asked = [spoken(' '.join(word for word, _ in s)) for s in read(split)]
   assert len(asked) >= 50

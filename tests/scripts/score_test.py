@@ -10,7 +10,8 @@ import sys
 
 import pytest
 
-from tests.metrics import conlleval_cases
+from tests.fixtures import conlleval_cases
+from tests.fixtures.scored_files import write_files
 
 SCRIPT = pathlib.Path(__file__).parents[2] / 'scripts' / 'score.py'
 SAMPLE = """\
@@ -228,43 +229,6 @@ def test_negative_numbers_are_refused(ner, flag):
   code, _, log = ner(SAMPLE, flag)
   assert code == 3
   assert 'must not be negative' in log
-
-
-# Gold file and predictions of each command; the README's table runs on them.
-FILES = {
-  'relation.gold': 'index\tsentence\tlabel\n0\t"a\t1\n1\tb\t0\n2\tc\t1\n',
-  'relation.said': '0.1\t0.9\n0.5\t0.5\n0.7\t0.3\n',
-  'squad.gold': {
-    'data': [
-      {
-        'paragraphs': [
-          {
-            'qas': [
-              {'id': '1', 'answers': [{'text': 'the β cell'}]},
-              {'id': '2', 'answers': []},
-            ]
-          }
-        ]
-      }
-    ]
-  },
-  'squad.said': {'1': 'β', '2': 'p53'},
-  'squad.odds': {'1': -1.5, '2': -1},
-  'bioasq.gold': {
-    'questions': [
-      {'id': '1', 'type': 'factoid', 'exact_answer': [['a'], ['b']]}
-    ]
-  },
-  'bioasq.said': {'questions': [{'id': '1', 'exact_answer': [['c'], ['B']]}]},
-  'pubmedqa.gold': {'1': 'yes', '2': 'no'},
-  'pubmedqa.said': {'2': 'no', '1': 'no'},
-}
-
-
-def write_files(folder):
-  for name, content in FILES.items():
-    text = content if isinstance(content, str) else json.dumps(content)
-    (folder / name).write_text(text)
 
 
 @pytest.fixture

@@ -10,10 +10,10 @@ import numpy as np
 from hypothesis import strategies as st
 
 from biobert_jax.data.packing import PackedRows
-from biobert_jax.data.wordpiece import WordPieceTokenizer
 from biobert_jax.errors import InputError
 from biobert_jax.tasks import ner
-from tests import small_run
+from biobert_jax.text.wordpiece import WordPieceTokenizer
+from tests.fixtures import small_run
 
 _LETTERS = 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789'
 PIECES = (

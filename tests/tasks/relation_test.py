@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 from hypothesis import strategies as st
 
-from biobert_jax import experiment
-from biobert_jax.data.vocabulary import SPECIALS
-from biobert_jax.data.wordpiece import WordPieceTokenizer
 from biobert_jax.errors import InputError
 from biobert_jax.models.config import BertConfig
 from biobert_jax.tasks import relation
 from biobert_jax.tasks.task import merge
-from tests import small_relations, small_run
+from biobert_jax.text.vocabulary import SPECIALS
+from biobert_jax.text.wordpiece import WordPieceTokenizer
+from biobert_jax.training import experiment
+from tests.fixtures import small_relations, small_run
 
 LETTERS = 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789'
 UNUSED = tuple(f'[unused{i}]' for i in range(95, 99))

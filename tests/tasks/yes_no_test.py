@@ -7,14 +7,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from biobert_jax import experiment
-from biobert_jax.data.vocabulary import SPECIALS
-from biobert_jax.data.wordpiece import WordPieceTokenizer
 from biobert_jax.errors import InputError
 from biobert_jax.models.config import BertConfig
 from biobert_jax.tasks import yes_no
 from biobert_jax.tasks.task import merge
-from tests import small_bioasq, small_run
+from biobert_jax.text.vocabulary import SPECIALS
+from biobert_jax.text.wordpiece import WordPieceTokenizer
+from biobert_jax.training import experiment
+from tests.fixtures import small_bioasq, small_run
 
 LETTERS = 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789'
 PIECES = (*SPECIALS, *LETTERS, *('##' + c for c in LETTERS), '?', '.')

@@ -16,7 +16,7 @@ import sys
 
 import pytest
 
-from biobert_jax import preflight, slice_compiler
+from biobert_jax.preflight import compiler, preflight
 
 VARIABLE = 'BIOBERT_LIBTPU'
 LIBTPU = os.environ.get(VARIABLE, '')
@@ -143,7 +143,7 @@ def test_of_splash_attention_nothing_has_the_square_of_the_length(
 
 SLICES = """
 from jax.experimental import topologies
-from biobert_jax.slices import topology
+from biobert_jax.preflight import topology
 for name in (*topology.names(), '2xv5e-16', '3xv4-32'):
   one = topology.slice_of(name)
   found = topologies.get_topology_desc(platform='tpu', **one.description)
@@ -159,7 +159,7 @@ def test_every_slice_has_the_chips_and_hosts_that_the_compiler_gives_it(
   monkeypatch,
 ):
   monkeypatch.syspath_prepend(LIBTPU)
-  environment = slice_compiler._environment()
+  environment = compiler._environment()
   child = (sys.executable, '-c', SLICES)
   done = subprocess.run(child, env=environment, capture_output=True, text=True)
   assert done.returncode == 0, done.stderr

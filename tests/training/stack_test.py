@@ -1,8 +1,8 @@
-"""How a stack of models lies on the devices; tests/whole runs it."""
+"""How a stack of models lies on the devices; tests/end_to_end runs it."""
 
 import pytest
 
-from biobert_jax.training import sharding
+from biobert_jax.parallel import sharding
 
 
 @pytest.mark.parametrize(

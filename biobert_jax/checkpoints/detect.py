@@ -1,0 +1,228 @@
+"""What kind of checkpoint lies somewhere, found out by looking."""
+
+import dataclasses
+import json
+import pathlib
+import re
+import weakref
+from collections.abc import Mapping
+from contextlib import ExitStack
+from typing import Any
+
+from biobert_jax.checkpoints import model_folder as checkpoints_model_folder
+from biobert_jax.checkpoints.formats import (
+  archive,
+  safetensors_file,
+  sharded_index,
+  tensorflow,
+)
+from biobert_jax.checkpoints.formats.lazy_tensor import LazyTensor
+from biobert_jax.checkpoints.formats.torch import file as torch_file
+from biobert_jax.errors import InputError
+from biobert_jax.io import checksums
+
+# The forms.
+WORKDIR, IMPORTED = 'workdir', 'imported'
+TENSORFLOW, HUGGINGFACE = 'tensorflow', 'huggingface'
+STABLEHLO, ONNX = 'stablehlo', 'onnx'
+COMPILED = (STABLEHLO, ONNX)  # They hold a program, not parameters.
+FORMS = (WORKDIR, IMPORTED, TENSORFLOW, HUGGINGFACE, STABLEHLO, ONNX)
+
+# Hugging Face's weight files, the first that is there as in transformers.
+HUGGINGFACE_FILES = (
+  'model.safetensors',
+  'model.safetensors.index.json',
+  'pytorch_model.bin',
+  'pytorch_model.bin.index.json',
+)
+# Orbax writes the time into these.
+_DATED = ('_CHECKPOINT_METADATA', 'commit_success.txt')
+_PART = re.compile(r'\.(index|meta|data-\d{5}-of-\d{5})$')
+_CONFIG = 'config.json'
+_GOOGLE_CONFIG = 'bert_config.json'
+_TAKES = (
+  'a TF1 checkpoint (prefix, folder or .tar.gz), a Hugging Face folder '
+  '(model.safetensors or pytorch_model.bin), a work folder of train, an '
+  'import or an export'
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+  """A checkpoint that was found.
+
+  Attributes:
+    given: what the user wrote, for messages.
+    form: one of `FORMS`.
+    folder: where it lies.
+    weights: the file, prefix or folder that holds the tensors.
+    record: ours, of an import, an export or a work folder; else empty.
+  """
+
+  given: str
+  form: str
+  folder: pathlib.Path
+  weights: pathlib.Path
+  record: Mapping[str, Any] = dataclasses.field(repr=False)
+
+  @property
+  def name(self) -> str:
+    """The last part of what the user wrote."""
+    return pathlib.Path(self.given).expanduser().resolve().name
+
+  @property
+  def model_folder(self) -> pathlib.Path:
+    """Where vocabulary and architecture lie."""
+    return self.folder / 'model' if self.form == WORKDIR else self.folder
+
+  @property
+  def config_file(self) -> pathlib.Path:
+    """The architecture.
+
+    Raises:
+      InputError: there is none.
+    """
+    names = [_CONFIG, _GOOGLE_CONFIG]
+    if self.form != HUGGINGFACE:
+      names.reverse()
+    for name in names:
+      if (self.model_folder / name).is_file():
+        return self.model_folder / name
+    raise InputError(
+      f'{self.given}: {self.model_folder} holds neither of {", ".join(names)}; '
+      'put the one that came with the weights beside them'
+    )
+
+  @property
+  def weight_files(self) -> list[pathlib.Path]:
+    """The files with the tensors; equal bytes for equal tensors."""
+    if self.weights.is_dir():
+      files = checkpoints_model_folder.files_of(self.weights)
+      return [path for path in files if path.name not in _DATED]
+    if self.form == TENSORFLOW:
+      found = self.weights.parent.glob(f'{self.weights.name}.*')
+      return sorted(p for p in found if p.suffix != '.meta')
+    if self.weights.name.endswith('.index.json'):
+      shards = set(sharded_index.weight_map(self.weights).values())
+      return [self.weights, *(self.folder / name for name in sorted(shards))]
+    return [self.weights]
+
+
+def detect(given: str | pathlib.Path) -> Source:
+  """Finds out what lies at a path.
+
+  An archive is unpacked into a temporary folder, which goes when the result
+  is no longer used. Folders with checksums of ours are compared with them.
+
+  Args:
+    given: a folder, a file or the prefix of a TF1 checkpoint.
+
+  Returns:
+    What was found.
+
+  Raises:
+    InputError: nothing that we read, several things, or a damaged one.
+  """
+  path = pathlib.Path(given).expanduser()
+  if not str(given):
+    raise InputError(f'no checkpoint is named; give {_TAKES}')
+  if '://' in str(given):
+    raise InputError(f'{given}: copy it to a (mounted) file system first')
+  if not path.is_file() or not archive.is_archive(path):
+    source = _look(path, str(given))
+    _verify(source)
+    return source
+  with ExitStack() as stack:
+    source = _look(stack.enter_context(archive.extracted(path)), str(given))
+    weakref.finalize(source, stack.pop_all().close)
+  return source
+
+
+def _look(path: pathlib.Path, given: str) -> Source:
+  if path.is_dir():
+    return _look_into(path, given)
+  if path.is_file():
+    record = checkpoints_model_folder.read_record(path.parent)
+    if path.name in HUGGINGFACE_FILES:
+      return Source(given, HUGGINGFACE, path.parent, path, record)
+    if path.suffix == '.onnx' and record:  # Its int8 variant, for one.
+      return Source(given, ONNX, path.parent, path, record)
+    # A file of the checkpoint, not its prefix.
+    path = path.with_name(_PART.sub('', path.name))
+  if (prefix := tensorflow.find_prefix(path)) is not None:
+    record = checkpoints_model_folder.read_record(prefix.parent)
+    return Source(given, TENSORFLOW, prefix.parent, prefix, record)
+  what = 'not a checkpoint' if path.exists() else 'no such file or folder'
+  raise InputError(f'{given}: {what}; give {_TAKES}')
+
+
+def _look_into(path: pathlib.Path, given: str) -> Source:
+  record = checkpoints_model_folder.read_record(path)
+  if record:
+    form, where = record['form'], pathlib.PurePath(record['weights'])
+    # A name in this folder: nothing else is under its checksums.
+    if form not in FORMS or where.name != str(where) or where.name == '..':
+      raise InputError(
+        f'{path / checkpoints_model_folder.RECORD}: not written by us; remove it'
+      )
+    return Source(given, form, path, path / record['weights'], record)
+  record = _workdir_record(path)
+  if record:
+    return Source(given, WORKDIR, path, path / 'best', record)
+  found = [path / n for n in HUGGINGFACE_FILES if (path / n).is_file()]
+  prefix = tensorflow.find_prefix(path)
+  if found and prefix is not None:
+    raise InputError(
+      f'{given}: holds {found[0].name} and a TF1 checkpoint; name the one that '
+      f'you mean, {found[0]} or {prefix}'
+    )
+  if found:
+    return Source(given, HUGGINGFACE, path, found[0], {})
+  if prefix is not None:
+    return Source(given, TENSORFLOW, path, prefix, {})
+  names = ', '.join(sorted(p.name for p in path.iterdir())[:12]) or 'nothing'
+  raise InputError(f'{given}: no checkpoint (it holds {names}); give {_TAKES}')
+
+
+def _workdir_record(path: pathlib.Path) -> dict[str, Any]:
+  """The record of a work folder of `train`; empty where it is none."""
+  try:
+    record = json.loads((path / _CONFIG).read_text('utf-8'))
+  except (OSError, ValueError, RecursionError):
+    return {}
+  ours = isinstance(record, dict) and {'config', 'architecture'} <= set(record)
+  return record if ours else {}
+
+
+def _verify(source: Source) -> None:
+  """Compares with checksums; names the tensor where a digest tells it."""
+  if not source.record or source.form == WORKDIR:
+    return  # Others' lists may name more than was copied here.
+  try:
+    checkpoints_model_folder.verify(source.folder)
+  except InputError as error:
+    digests = source.record.get('tensors')
+    if isinstance(digests, dict) and source.form in (TENSORFLOW, HUGGINGFACE):
+      for name, tensor in tensors_of(source).items():
+        if checksums.digest(tensor.read()) != digests.get(name):
+          raise InputError(f'{error} (tensor {name})') from error
+    raise
+
+
+def tensors_of(source: Source) -> dict[str, LazyTensor]:
+  """The tensors of a foreign checkpoint, not yet read.
+
+  Args:
+    source: its form is `TENSORFLOW` or `HUGGINGFACE`.
+
+  Returns:
+    stored name -> tensor.
+
+  Raises:
+    InputError: the file is damaged.
+  """
+  if source.form == TENSORFLOW:
+    return tensorflow.read(source.weights)
+  if source.weights.name.startswith('model.safetensors'):
+    return safetensors_file.read(source.weights)
+  return torch_file.read(source.weights)

@@ -1,0 +1,95 @@
+"""Parameters alone in a folder, as exports and `best` hold them."""
+
+import logging
+import os
+from typing import Any
+
+import jax
+import numpy as np
+import orbax.checkpoint as ocp
+from etils import epath
+
+from biobert_jax.checkpoints.formats.array_checksums import fingerprints
+from biobert_jax.errors import InputError
+
+
+def write_params(folder: str | os.PathLike[str], params: Any) -> None:
+  """Writes parameters alone into a new folder.
+
+  Args:
+    folder: where.
+    params: a tree of arrays.
+  """
+  # A file an array: to merge them all into one takes twice their memory.
+  # Orbax warns that it has nothing to merge.
+  log = logging.getLogger('absl')
+  log.addFilter(_is_news)
+  try:
+    with ocp.Checkpointer(
+      ocp.PyTreeCheckpointHandler(use_ocdbt=False)
+    ) as writer:
+      writer.save(
+        epath.Path(folder).resolve(), args=ocp.args.PyTreeSave(params)
+      )
+  finally:
+    log.removeFilter(_is_news)
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+  return 'Skipping merge of OCDBT' not in str(record.msg)
+
+
+def read_params(folder: str | os.PathLike[str]) -> Any:
+  """Reads parameters to the host, whatever mesh wrote them.
+
+  Args:
+    folder: that of `write_params`, or the folder `best` of a work folder.
+
+  Returns:
+    The tree that was saved, as NumPy arrays.
+
+  Raises:
+    InputError: nothing was written there, or it is damaged.
+  """
+  path = epath.Path(folder).resolve()
+  if not (path / '_METADATA').exists():
+    steps = [p.name for p in path.glob('*') if p.name.isdecimal()]
+    if not steps:
+      raise InputError(f'{path}: holds no parameters; train first')
+    path = path / max(steps, key=int) / 'params'
+  try:
+    with ocp.Checkpointer(ocp.PyTreeCheckpointHandler()) as reader:
+      tree = dict(ocp.PyTreeCheckpointHandler().metadata(path).tree)
+      as_numpy = jax.tree.map(
+        lambda _: ocp.RestoreArgs(restore_type=np.ndarray), tree
+      )
+      params = reader.restore(
+        path, args=ocp.args.PyTreeRestore(restore_args=as_numpy)
+      )
+    score = path.parent / 'score'
+    stored: dict[str, Any] = {}
+    if path.name == 'params' and score.exists():
+      with ocp.Checkpointer(ocp.JsonCheckpointHandler()) as reader:
+        stored = reader.restore(score)
+  except (OSError, ValueError, KeyError) as error:
+    reason = ' '.join(str(error).split())[:200]
+    raise InputError(f'{path}: damaged ({reason}); copy it again') from error
+  compare(params, stored, path)
+  return params
+
+
+def compare(params: Any, stored: dict[str, Any], path: epath.Path) -> None:
+  """Compares parameters with the fingerprints that were saved with them.
+
+  Raises:
+    InputError: names the parameter that differs.
+  """
+  expected = stored.get('fingerprints')
+  if expected is None:  # Of a run before fingerprints were kept.
+    return
+  for name, found in fingerprints(params).items():
+    if expected.get(name) != found:
+      raise InputError(
+        f'{path}: {name} differs from its fingerprint; the files are damaged, '
+        'copy them again'
+      )

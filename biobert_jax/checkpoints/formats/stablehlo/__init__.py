@@ -1,0 +1,1 @@
+"""Compiled programs that any JAX can run."""

@@ -1,0 +1,1 @@
+"""PyTorch's files, loaded without executing pickled code."""

@@ -1,0 +1,181 @@
+"""Corpora of named entities: their splits, labels, and what splits share.
+
+A corpus is a folder with a file for each split, in columns (`conll.py` says
+what they may hold) or PubTator (`documents.py`). Oddities are counted, never
+silent; what is wrong is an InputError with file and line.
+"""
+
+import os
+import pathlib
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from biobert_jax.data.ner.conll import Sentence, listing, read_columns
+from biobert_jax.data.splits import (
+  EXTENSIONS,
+  SPLITS,
+  find_split,
+  is_pubtator,
+  split_in_name,
+)
+from biobert_jax.errors import InputError
+from biobert_jax.text import documents
+from biobert_jax.text.readers import pubtator
+
+__all__ = [
+  'EXTENSIONS',
+  'SPLITS',
+  'Sentence',
+  'check_labels',
+  'count_overlap',
+  'find_split',
+  'is_pubtator',
+  'label_set',
+  'read_columns',
+  'read_split',
+  'sentences_from_documents',
+  'split_in_name',
+]
+
+
+def sentences_from_documents(
+  source: Iterable[documents.Document], counts: Counter[str]
+) -> list[Sentence]:
+  """Sentences of `split_words` tokens with BIO tags: titles and bodies.
+
+  Args:
+    source: Documents with entities.
+    counts: Takes `entities_cut_at_title` (in two), and those of
+      `documents.tag_words`.
+
+  Returns:
+    For each document its title, where it has one, and the rest; a part
+    without words is left out.
+  """
+  sentences = []
+  for document in source:
+    text, cut = document.text, document.title_length or 0
+    words = documents.split_words(text)
+    tags = documents.tag_words(words, document.entities, counts)
+    middle = sum(start < cut for start, _ in words)
+    if 0 < middle < len(words) and tags[middle][0] == 'I':
+      counts['entities_cut_at_title'] += 1
+      tags[middle] = 'B' + tags[middle][1:]
+    path = document.path or f'document {document.id}'
+    for part in (slice(middle), slice(middle, None)):
+      tokens = tuple(text[start:end] for start, end in words[part])
+      if tokens:
+        tagged = (tokens, tuple(tags[part]))
+        sentences.append(Sentence(*tagged, path, document.line, 0))
+  return sentences
+
+
+def read_split(
+  directory: str | os.PathLike[str],
+  split: str,
+  counts: Counter[str],
+  *,
+  scheme: str = 'bio',
+  strict: bool = False,
+) -> list[Sentence]:
+  """Reads one split of a corpus, whatever form its file has.
+
+  Args:
+    directory: The corpus.
+    split: One of `SPLITS`; `train_dev` without a file of its own is train and
+      then devel.
+    counts: Takes what was odd.
+    scheme: `bio` or `iobes`; PubTator needs neither.
+    strict: Whether an invisible token is an error.
+
+  Returns:
+    The sentences, in the file's order.
+
+  Raises:
+    InputError: No file, several files, or one that cannot be read.
+  """
+  path = find_split(directory, split)
+  if path is None and split == 'train_dev':
+    return [
+      sentence
+      for part in ('train', 'devel')
+      for sentence in read_split(
+        directory, part, counts, scheme=scheme, strict=strict
+      )
+    ]
+  if path is None:
+    entries = sorted(entry.name for entry in pathlib.Path(directory).iterdir())
+    held = ', '.join(entries[:20]) + ', ...' * (len(entries) > 20) or 'nothing'
+    what = f'no {split}.tsv (or .{", .".join(EXTENSIONS[1:])})'
+    if split in ('devel', 'test'):
+      held += f' (--config.data.{split}_split= trains without it)'
+    raise InputError(f'{directory}: {what}; the folder holds {held}')
+  if is_pubtator(path):
+    read = pubtator.read_pubtator(path, counts)
+    sentences = sentences_from_documents(read, counts)
+    if not sentences:
+      raise InputError.at(path, 1, 'the file holds no sentence')
+    return sentences
+  return read_columns(path, counts, scheme=scheme, strict=strict)
+
+
+def label_set(sentences: Sequence[Sentence]) -> tuple[str, ...]:
+  """The tags of a corpus, complete: both B and I of each of its types.
+
+  Args:
+    sentences: The training split.
+
+  Returns:
+    ('O', 'B', 'I'), or 'O' and then B-Type, I-Type, sorted by type.
+
+  Raises:
+    InputError: No sentence has an entity, or types are given in one file
+      and not in the other.
+  """
+  suffixes = {tag[1:] for s in sentences for tag in s.tags if tag != 'O'}
+  if not suffixes:
+    where = (sentences[0].path, sentences[0].line) if sentences else ('data', 0)
+    what = 'no entity from here on: there is nothing to learn from all tags O'
+    raise InputError.at(*where, what)
+  if '' in suffixes and len(suffixes) > 1:
+    what = 'some tags have a type and some have none; give all of them one'
+    raise listing(sentences, {'B', 'I'}, what)
+  return (
+    'O',
+    *(letter + suffix for suffix in sorted(suffixes) for letter in 'BI'),
+  )
+
+
+def check_labels(
+  sentences: Iterable[Sentence], labels: Sequence[str], split: str
+) -> None:
+  """Raises where a split has a tag that training did not have.
+
+  Args:
+    sentences: The split.
+    labels: From `label_set` of the training split.
+    split: Its name, for the message.
+
+  Raises:
+    InputError: With the first five places and the remedy.
+  """
+  sentences = list(sentences)
+  new = {tag for s in sentences for tag in s.tags} - set(labels)
+  if new:
+    what = f'{split} has tags that the training labels ({", ".join(labels)})'
+    what += ' have not; correct them or train on a split that has them'
+    raise listing(sentences, new, what)
+
+
+def count_overlap(train: Iterable[Sentence], other: Iterable[Sentence]) -> int:
+  """How many sentences of a split stand in train too, token for token.
+
+  Args:
+    train: The training split.
+    other: The split that is to be scored.
+
+  Returns:
+    Sentences of `other`; to be counted as `sentences_also_in_train`.
+  """
+  known = {sentence.tokens for sentence in train}
+  return sum(sentence.tokens in known for sentence in other)

@@ -1,0 +1,315 @@
+"""The NER corpora of the BioBERT paper as TFDS builders.
+
+  import tensorflow_datasets as tfds
+  from biobert_jax.data import tfds_builders
+  tfds_builders.prepare('ncbi_disease', MANUAL_DIR, DATA_DIR)
+  train = tfds.load('ncbi_disease', split='train', data_dir=DATA_DIR)
+
+The files are read by `ner.read_split`, so a TFDS user has the same sentences
+as a training run, in the same order. Nothing is downloaded: most corpora ask
+their users to agree to terms first.
+"""
+
+import dataclasses
+import os
+import pathlib
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import tensorflow_datasets as tfds
+from absl import logging
+
+from biobert_jax.data import splits
+from biobert_jax.data.ner import corpus as ner_corpus
+from biobert_jax.errors import InputError
+
+# `tfds.load` reads tfrecord only; `tfds.data_source` array_record only, which
+# needs no TensorFlow.
+FILE_FORMATS = ('tfrecord', 'array_record')
+
+
+@dataclasses.dataclass(frozen=True)
+class _Corpus:
+  """What a builder says of its corpus."""
+
+  about: str
+  homepage: str
+  citation: str
+
+
+def _article(key: str, author: str, title: str, where: str, year: int) -> str:
+  return (
+    f'@article{{{key},\n  author = {{{author}}},\n  title = {{{title}}},\n'
+    f'  journal = {{{where}}},\n  year = {{{year}}}\n}}'
+  )
+
+
+_BC5CDR = _article(
+  'li2016bc5cdr',
+  'Li, Jiao and Sun, Yueping and Johnson, Robin J. and others',
+  'BioCreative V CDR task corpus: a resource for chemical disease relation'
+  ' extraction',
+  'Database',
+  2016,
+)
+_BC5CDR_HOME = (
+  'https://biocreative.bioinformatics.udel.edu/tasks/biocreative-v/track-3-cdr/'
+)
+
+# Class name -> corpus, in the order of the paper's Table 6.
+CORPORA = {
+  'NcbiDisease': _Corpus(
+    'Diseases in 793 PubMed abstracts (NCBI disease corpus).',
+    'https://www.ncbi.nlm.nih.gov/CBBresearch/Dogan/DISEASE/',
+    _article(
+      'dogan2014ncbi',
+      'Do{\\u g}an, Rezarta Islamaj and Leaman, Robert and Lu, Zhiyong',
+      'NCBI disease corpus: a resource for disease name recognition and'
+      ' concept normalization',
+      'Journal of Biomedical Informatics',
+      2014,
+    ),
+  ),
+  'I2b22010': _Corpus(
+    'Problems, tests and treatments in clinical notes (2010 i2b2/VA).',
+    'https://portal.dbmi.hms.harvard.edu/projects/n2c2-nlp/',
+    _article(
+      'uzuner2011i2b2',
+      'Uzuner, {\\"O}zlem and South, Brett R. and Shen, Shuying and DuVall,'
+      ' Scott L.',
+      '2010 i2b2/VA challenge on concepts, assertions, and relations in'
+      ' clinical text',
+      'Journal of the American Medical Informatics Association',
+      2011,
+    ),
+  ),
+  'Bc5cdrDisease': _Corpus(
+    'Diseases in 1,500 PubMed abstracts (BioCreative V CDR).',
+    _BC5CDR_HOME,
+    _BC5CDR,
+  ),
+  'Bc5cdrChem': _Corpus(
+    'Chemicals in 1,500 PubMed abstracts (BioCreative V CDR).',
+    _BC5CDR_HOME,
+    _BC5CDR,
+  ),
+  'Bc4chemd': _Corpus(
+    'Chemicals and drugs in 10,000 PubMed abstracts (BioCreative IV CHEMDNER).',
+    'https://biocreative.bioinformatics.udel.edu/resources/'
+    'biocreative-iv/chemdner-corpus/',
+    _article(
+      'krallinger2015chemdner',
+      'Krallinger, Martin and Rabal, Obdulia and Leitner, Florian and others',
+      'The CHEMDNER corpus of chemicals and drugs and its annotation'
+      ' principles',
+      'Journal of Cheminformatics',
+      2015,
+    ),
+  ),
+  'Bc2gm': _Corpus(
+    'Genes and proteins in 20,000 MEDLINE sentences (BioCreative II).',
+    'https://biocreative.bioinformatics.udel.edu/tasks/biocreative-ii/'
+    'task-1a-gene-mention-tagging/',
+    _article(
+      'smith2008bc2gm',
+      'Smith, Larry and Tanabe, Lorraine K. and Ando, Rie Johnson and others',
+      'Overview of BioCreative II gene mention recognition',
+      'Genome Biology',
+      2008,
+    ),
+  ),
+  'Jnlpba': _Corpus(
+    'Molecular biology terms in 2,404 GENIA abstracts (JNLPBA 2004).',
+    'http://www.geniaproject.org/shared-tasks/bionlp-jnlpba-shared-task-2004',
+    _article(
+      'kim2004jnlpba',
+      'Kim, Jin-Dong and Ohta, Tomoko and Tsuruoka, Yoshimasa and Tateisi,'
+      ' Yuka and Collier, Nigel',
+      'Introduction to the bio-entity recognition task at JNLPBA',
+      'Proceedings of the International Joint Workshop on Natural Language'
+      ' Processing in Biomedicine and its Applications (JNLPBA)',
+      2004,
+    ),
+  ),
+  'Linnaeus': _Corpus(
+    'Species in 100 full-text articles (LINNAEUS).',
+    'http://linnaeus.sourceforge.net/',
+    _article(
+      'gerner2010linnaeus',
+      'Gerner, Martin and Nenadic, Goran and Bergman, Casey M.',
+      'LINNAEUS: a species name identification system for biomedical'
+      ' literature',
+      'BMC Bioinformatics',
+      2010,
+    ),
+  ),
+  'Species800': _Corpus(
+    'Species in 800 PubMed abstracts (Species-800).',
+    'https://species.jensenlab.org/',
+    _article(
+      'pafilis2013species',
+      'Pafilis, Evangelos and Frankild, Sune P. and Fanini, Lucia and others',
+      'The SPECIES and ORGANISMS resources for fast and accurate'
+      ' identification of taxonomic names in text',
+      'PLoS ONE',
+      2013,
+    ),
+  ),
+}
+
+
+def _info(builder: Any) -> Any:
+  corpus = CORPORA[type(builder).__name__]
+  return tfds.core.DatasetInfo(
+    builder=builder,
+    description=corpus.about,
+    homepage=corpus.homepage,
+    citation=corpus.citation,
+    features=tfds.features.FeaturesDict(
+      {
+        # SPLIT-NUMBER, counted from 0 in the file's order.
+        'id': tfds.features.Text(),
+        'tokens': tfds.features.Sequence(tfds.features.Text()),
+        # As the files have them: O, B, I or B-Type, I-Type.
+        'tags': tfds.features.Sequence(tfds.features.Text()),
+      }
+    ),
+    disable_shuffling=True,
+  )
+
+
+def _split_generators(builder: Any, dl_manager: Any) -> dict[str, Any]:
+  folder = _corpus_folder(builder.name, dl_manager.manual_dir)
+  generators = {}
+  for split in ('train', 'devel', 'test'):
+    # A public corpus may keep its test set to itself; training it may not.
+    if split == 'train' or splits.find_split(folder, split):
+      generators[split] = builder._generate_examples(folder, split)
+    else:
+      logging.warning('%s: no file for %s: left out', folder, split)
+  return generators
+
+
+def _corpus_folder(
+  name: str, manual_dir: str | os.PathLike[str]
+) -> pathlib.Path:
+  folder = pathlib.Path(manual_dir)
+  return folder / name if (folder / name).is_dir() else folder
+
+
+def _generate_examples(
+  builder: Any, folder: pathlib.Path, split: str
+) -> Iterator[tuple[int, dict[str, Any]]]:
+  counts: Counter[str] = Counter()
+  for number, sentence in enumerate(
+    ner_corpus.read_split(folder, split, counts)
+  ):
+    yield (
+      number,
+      {
+        'id': f'{split}-{number}',
+        'tokens': list(sentence.tokens),
+        'tags': list(sentence.tags),
+      },
+    )
+  for what, count in sorted(counts.items()):
+    logging.warning('%s %s: %s: %d', builder.name, split, what, count)
+
+
+def _builder(class_name: str) -> Any:
+  corpus = CORPORA[class_name]
+  name = tfds.core.naming.camelcase_to_snakecase(class_name)
+  return type(
+    class_name,
+    (tfds.core.GeneratorBasedBuilder,),
+    {
+      '__module__': __name__,
+      '__doc__': corpus.about,
+      'name': name,
+      'VERSION': tfds.core.Version('1.0.0'),
+      'RELEASE_NOTES': {'1.0.0': 'As read by biobert_jax.data.ner.corpus.'},
+      'MANUAL_DOWNLOAD_INSTRUCTIONS': (
+        f'Put train.tsv, devel.tsv and test.tsv into MANUAL_DIR/{name}/ (or'
+        ' MANUAL_DIR itself): UTF-8, `token<TAB>tag` lines with tags O, B, I'
+        ' or B-Type, I-Type, a blank line after each sentence; or PubTator'
+        f' files. The corpus is at {corpus.homepage}'
+      ),
+      '_info': _info,
+      '_split_generators': _split_generators,
+      '_generate_examples': _generate_examples,
+    },
+  )
+
+
+NcbiDisease = _builder('NcbiDisease')
+I2b22010 = _builder('I2b22010')
+Bc5cdrDisease = _builder('Bc5cdrDisease')
+Bc5cdrChem = _builder('Bc5cdrChem')
+Bc4chemd = _builder('Bc4chemd')
+Bc2gm = _builder('Bc2gm')
+Jnlpba = _builder('Jnlpba')
+Linnaeus = _builder('Linnaeus')
+Species800 = _builder('Species800')
+
+BUILDERS = {
+  builder.name: builder
+  for builder in (
+    NcbiDisease,
+    I2b22010,
+    Bc5cdrDisease,
+    Bc5cdrChem,
+    Bc4chemd,
+    Bc2gm,
+    Jnlpba,
+    Linnaeus,
+    Species800,
+  )
+}
+
+
+def prepare(
+  name: str,
+  manual_dir: str | os.PathLike[str],
+  data_dir: str | os.PathLike[str],
+  file_format: str = FILE_FORMATS[0],
+) -> dict[str, int]:
+  """Writes one corpus as a TFDS dataset, if that is not done yet.
+
+  `tfds build` cannot: it needs Apache Beam (tensorflow/datasets#5463).
+
+  Args:
+    name: A key of `BUILDERS`, as `ncbi_disease`.
+    manual_dir: Where the corpus's files are, or a folder `name` with them.
+    data_dir: Where TFDS keeps its data.
+    file_format: One of `FILE_FORMATS`.
+
+  Returns:
+    Sentences of each split.
+
+  Raises:
+    InputError: An unknown name or format, a missing folder or file, or what
+      `ner.read_split` refuses.
+  """
+  if name not in BUILDERS:
+    names = ', '.join(BUILDERS)
+    raise InputError(f'no NER corpus {name!r}; there are {names}')
+  if file_format not in FILE_FORMATS:
+    formats = ' or '.join(FILE_FORMATS)
+    raise InputError(f'file_format {file_format!r} is not {formats}')
+  # Asked here, since TFDS would wrap the error in a page of its own.
+  folder = _corpus_folder(name, manual_dir)
+  if splits.find_split(folder, 'train') is None:
+    what = BUILDERS[name].MANUAL_DOWNLOAD_INSTRUCTIONS
+    raise InputError(f'{folder}: no train.tsv. {what}')
+  builder = BUILDERS[name](
+    data_dir=os.fspath(data_dir), file_format=file_format
+  )
+  builder.download_and_prepare(
+    download_config=tfds.download.DownloadConfig(
+      manual_dir=os.path.abspath(manual_dir), try_download_gcs=False
+    )
+  )
+  return {
+    split: info.num_examples for split, info in builder.info.splits.items()
+  }

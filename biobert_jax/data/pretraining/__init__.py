@@ -1,0 +1,1 @@
+"""Token shards, and sentence pairs with masks made of them."""

@@ -1,0 +1,257 @@
+"""The reference's own pre-training files, read as they are.
+
+google-research/bert `create_pretraining_data.py` (lines 97-160) writes masked
+sentence pairs, one a row, as TFRecord files of `tf.train.Example`. Those who
+have such files train from them: rows are read at random, each epoch in another
+order, and the batch is a function of (files, seed, step).
+"""
+
+from collections.abc import Iterator, Sequence
+from os import PathLike
+
+import numpy as np
+
+from biobert_jax.data.packing import Batch
+from biobert_jax.data.random_streams import mix
+from biobert_jax.errors import InputError
+from biobert_jax.io import tf_example
+from biobert_jax.io.tfrecord import TfRecordFile
+
+# Of each feature, whether it has L, M or one number.
+_FEATURES = {
+  'input_ids': 'L',
+  'input_mask': 'L',
+  'segment_ids': 'L',
+  'masked_lm_positions': 'M',
+  'masked_lm_ids': 'M',
+  'masked_lm_weights': 'M',
+  'next_sentence_labels': '1',
+}
+_ROUNDS = 6  # Of the Feistel network; four already mix fully.
+
+
+class TfExampleRows:
+  """Rows of TFRecord files, masked when they were written.
+
+  Safe in several threads.
+  """
+
+  def __init__(
+    self,
+    paths: Sequence[str | PathLike[str]],
+    *,
+    vocab_size: int,
+    max_seq_length: int,
+    max_eval_rows: int | None = None,
+    seed: int = 0,
+  ):
+    """Finds all rows, which reads through the files once.
+
+    Args:
+      paths: the files; their order matters to the order of rows.
+      vocab_size: V; ids are below it.
+      max_seq_length: L that the files were made with.
+      max_eval_rows: of a pass of `eval_batches`; None or 0 for all.
+      seed: of the order of training batches.
+
+    Raises:
+      InputError: A file is missing, packed, cut or of other records, or its
+        rows have another length.
+    """
+    self.max_seq_length = max_seq_length
+    self.max_pairs = 1
+    self.seed = seed
+    self._vocab_size = vocab_size
+    self._files = [TfRecordFile(path) for path in paths]
+    self._offsets = np.cumsum([0, *map(len, self._files)])
+    if not self.num_rows:
+      named = ', '.join(str(path) for path in paths[:3]) or 'no file'
+      raise InputError(
+        f'{named}: no rows; name files of create_pretraining_data.py'
+      )
+    self._eval_total = min(max_eval_rows or self.num_rows, self.num_rows)
+    file, number = self._place(0)
+    features = _decode(file, number)
+    self.max_predictions = len(features.get('masked_lm_positions', ()))
+    self._row(0)
+
+  @property
+  def num_rows(self) -> int:
+    """Rows of an epoch."""
+    return int(self._offsets[-1])
+
+  def feature_shapes(self, batch_size: int) -> dict[str, tuple[int, ...]]:
+    """Name and shape of what the device gets, all int32.
+
+    Args:
+      batch_size: B, rows of a batch.
+
+    Returns:
+      input_ids (masked), segment_ids, position_ids, sequence_ids (1: real, 0:
+      padding), [B, L]; cls_positions and next_sentence_labels (0: next, 1:
+      random), [B, 1]; masked_positions and masked_ids (-1: none), [B, M]; and
+      row_ids, [B].
+    """
+    names = ('input_ids', 'segment_ids', 'position_ids', 'sequence_ids')
+    shapes: dict[str, tuple[int, ...]] = {}
+    shapes |= dict.fromkeys(names, (batch_size, self.max_seq_length))
+    shapes['cls_positions'] = shapes['next_sentence_labels'] = (batch_size, 1)
+    masked = (batch_size, self.max_predictions)
+    shapes['masked_positions'] = shapes['masked_ids'] = masked
+    shapes['row_ids'] = (batch_size,)
+    return shapes
+
+  def train_batch(
+    self, step: int, batch_size: int, host: int = 0, hosts: int = 1
+  ) -> Batch:
+    """The batch of a training step, or one host's part of it.
+
+    Args:
+      step: from 0; rows run on over the ends of epochs.
+      batch_size: rows of the global batch, a multiple of `hosts`.
+      host: this host's index.
+      hosts: how many hosts share the batch.
+
+    Returns:
+      Arrays as in `feature_shapes`, where row_ids is the row's index in the
+      global batch; concatenated over hosts, always the same.
+
+    Raises:
+      InputError: A row is damaged or not what it should be.
+    """
+    each = batch_size // hosts
+    first = host * each
+    places = step * batch_size + first + np.arange(each)
+    keys = mix(self.seed, places // self.num_rows)
+    numbers = shuffled(places % self.num_rows, self.num_rows, keys)
+    rows = [self._row(number) for number in numbers.tolist()]
+    return self._stack(rows, each, first)
+
+  def eval_batches(self, batch_size: int) -> Iterator[Batch]:
+    """One pass in the order of the files; padding fills up the last batch.
+
+    Args:
+      batch_size: rows of each batch.
+
+    Yields:
+      Arrays as in `feature_shapes`, where row_ids is the row's index in the
+      pass; rows of padding go on counting.
+    """
+    for first in range(0, self._eval_total, batch_size):
+      last = min(first + batch_size, self._eval_total)
+      rows = [self._row(index) for index in range(first, last)]
+      yield self._stack(rows, batch_size, first)
+
+  def _stack(self, rows: list[Batch], batch_size: int, first: int) -> Batch:
+    """Rows one below the other, padded to a batch."""
+    batch = {}
+    for name, shape in self.feature_shapes(batch_size).items():
+      none = name in ('next_sentence_labels', 'masked_ids')
+      batch[name] = np.full(shape, -1 if none else 0, np.int32)
+    for place, row in enumerate(rows):
+      for name, values in row.items():
+        batch[name][place] = values
+    batch['row_ids'][:] = np.arange(first, first + batch_size)
+    return batch
+
+  def _place(self, index: int) -> tuple[TfRecordFile, int]:
+    """The file of a row, and its number there."""
+    file = int(np.searchsorted(self._offsets, index, 'right')) - 1
+    return self._files[file], index - int(self._offsets[file])
+
+  def _row(self, index: int) -> Batch:
+    """A row's features, without row_ids.
+
+    Raises:
+      InputError: It is damaged or not what it should be.
+    """
+    file, number = self._place(index)
+    features = _decode(file, number)
+    sizes = {'L': self.max_seq_length, 'M': self.max_predictions, '1': 1}
+    for name, size in _FEATURES.items():
+      if name not in features:
+        raise file.fault(number, f'has no feature {name}')
+      if (found := len(features[name])) != sizes[size]:
+        raise file.fault(
+          number, f'has {found} {name}, not the {sizes[size]} that are expected'
+        )
+    fault = self._fault(features)
+    if fault:
+      raise file.fault(number, fault)
+    real = features['input_mask']
+    weighted = features['masked_lm_weights'] > 0
+    return {
+      'input_ids': features['input_ids'] * real,
+      'segment_ids': features['segment_ids'] * real,
+      'position_ids': np.arange(len(real)) * real,
+      'sequence_ids': real,
+      'cls_positions': np.zeros(1, np.int32),
+      'next_sentence_labels': features['next_sentence_labels'],
+      'masked_positions': features['masked_lm_positions'] * weighted,
+      'masked_ids': np.where(weighted, features['masked_lm_ids'], -1),
+    }
+
+  def _fault(self, features: dict[str, np.ndarray]) -> str | None:
+    """What cannot be in a row's features."""
+    mask = features['input_mask']
+    # Real pieces, and behind them padding.
+    if not (_zeros_and_ones(mask) and (mask[1:] <= mask[:-1]).all()):
+      return 'has an input_mask that is not ones and then zeros'
+    limits = {
+      'input_ids': self._vocab_size,
+      'masked_lm_ids': self._vocab_size,
+      'segment_ids': 2,
+      'next_sentence_labels': 2,
+      'masked_lm_positions': max(1, int(mask.sum())),
+    }
+    for name, end in limits.items():
+      values = features[name]
+      if len(values) and not 0 <= values.min() <= values.max() < end:
+        return (
+          f'has {name} from {values.min()} to {values.max()}, not below {end}'
+        )
+    if not _zeros_and_ones(features['masked_lm_weights']):
+      return 'has masked_lm_weights other than 0 and 1'
+    return None
+
+
+def _zeros_and_ones(values: np.ndarray) -> bool:
+  return bool(((values == 0) | (values == 1)).all())
+
+
+def _decode(file: TfRecordFile, number: int) -> dict[str, np.ndarray]:
+  data = file.read(number)
+  try:
+    return tf_example.decode_numbers(data)
+  except (ValueError, LookupError) as error:
+    raise file.fault(
+      number, f'is no tf.train.Example of numbers ({error})'
+    ) from None
+
+
+def shuffled(places: np.ndarray, count: int, keys: np.ndarray) -> np.ndarray:
+  """What stands at places of a shuffled range, without shuffling it.
+
+  A Feistel network permutes the next larger power of four; what falls outside
+  goes through again until it falls inside (Black and Rogaway, 2002).
+
+  Args:
+    places: [n] from 0 to below `count`.
+    count: of the range.
+    keys: [n] uint64, of the permutation that each place is asked of.
+
+  Returns:
+    [n] numbers below `count`; of one key, another one for each place.
+  """
+  half = np.uint64(max(1, ((count - 1).bit_length() + 1) // 2))
+  low = np.uint64((1 << int(half)) - 1)
+  numbers = places.astype(np.uint64)
+  (outside,) = np.nonzero(numbers < count)  # All of them.
+  while len(outside):
+    left, right = numbers[outside] >> half, numbers[outside] & low
+    for turn in range(_ROUNDS):
+      luck = mix(keys[outside], turn, right)
+      left, right = right, left ^ (luck & low)
+    numbers[outside] = left << half | right
+    outside = outside[numbers[outside] >= count]
+  return numbers.astype(np.int64)

@@ -1,0 +1,154 @@
+"""The tokenizer that token shards were made with."""
+
+import dataclasses
+import json
+import os
+import pathlib
+from typing import Any
+
+import numpy as np
+
+from biobert_jax.data.pretraining import manifest
+from biobert_jax.errors import InputError
+from biobert_jax.io.json_files import write_json
+from biobert_jax.text.wordpiece import WordPieceTokenizer, piece_dtype
+
+
+def read_tokenizer(
+  directory: str | os.PathLike[str], vocab: str | None = None
+) -> WordPieceTokenizer:
+  """Reads the vocabulary beside shards, cased as their manifest says.
+
+  Args:
+    directory: of the shards.
+    vocab: `vocab.txt`; by default the one in the directory.
+
+  Raises:
+    InputError: no such file, a bad one, or another vocabulary.
+  """
+  made_with = manifest.read_manifest(directory)['vocabulary']
+  path = pathlib.Path(vocab or os.path.join(directory, 'vocab.txt'))
+  tokenizer = dataclasses.replace(
+    WordPieceTokenizer.from_vocab_file(path, made_with['do_lower_case']),
+    tokenize_chinese_chars=made_with['tokenize_chinese_chars'],
+  )
+  if tokenizer.sha256 != made_with['sha256']:
+    remedy = 'name that one with --vocab' if vocab else 'copy the folder again'
+    raise InputError(
+      f'{path}: {directory} was made with another vocabulary, of'
+      f' {made_with["size"]} pieces and sha256 {made_with["sha256"][:12]};'
+      f' {remedy}'
+    )
+  return tokenizer
+
+
+NAME = 'corpus'  # The tfds name of every directory.
+
+
+TRAIN, HELD_OUT = 'train', 'validation'
+
+
+FORMAT = 'biobert_jax token shards 1'
+
+
+MANIFEST = 'manifest.json'
+
+
+Manifest = dict[str, Any]
+
+
+LENGTH_DTYPE = np.dtype('<u2')
+
+
+def write_tfds_metadata(
+  directory: str | os.PathLike[str], manifest: Manifest
+) -> None:
+  """Writes what `tfds.builder_from_directory` reads.
+
+  By hand, since tfds needs TensorFlow to do so: 10 s and 700 MB.
+
+  Args:
+    directory: of the shards.
+    manifest: as written to `manifest.json`.
+  """
+  dtype = piece_dtype(manifest['vocabulary']['size'])
+  features = 'tensorflow_datasets.core.features.'
+
+  def tensor(dtype: np.dtype[Any]) -> dict[str, Any]:
+    return {
+      'pythonClassName': features + 'tensor_feature.Tensor',
+      'tensor': {
+        'dtype': dtype.name,
+        'encoding': 'bytes',
+        'shape': {'dimensions': ['-1']},
+      },
+    }
+
+  write_json(
+    pathlib.Path(directory, 'features.json'),
+    {
+      'pythonClassName': features + 'features_dict.FeaturesDict',
+      'featuresDict': {
+        'features': {
+          'id': {
+            'pythonClassName': features + 'text_feature.Text',
+            'text': {},
+          },
+          'input_ids': tensor(dtype),
+          'sentence_lengths': tensor(LENGTH_DTYPE),
+        }
+      },
+    },
+  )
+  splits = [
+    {
+      'name': split,
+      'filepathTemplate': '{DATASET}-{SPLIT}.{FILEFORMAT}-{SHARD_X_OF_Y}',
+      'numBytes': str(sum(shard['bytes'] for shard in part['shards'])),
+      'shardLengths': [str(shard['records']) for shard in part['shards']],
+    }
+    for split, part in sorted(manifest['splits'].items())
+  ]
+  write_json(
+    pathlib.Path(directory, 'dataset_info.json'),
+    {
+      'name': NAME,
+      'version': '1.0.0',
+      'description': 'Tokenised documents with sentence boundaries, unmasked.',
+      'fileFormat': 'array_record',
+      'splits': splits,
+    },
+  )
+
+
+def read_manifest(directory: str | os.PathLike[str]) -> Manifest:
+  """Reads `manifest.json`.
+
+  Raises:
+    InputError: It is missing, damaged, or of another format.
+  """
+  path = pathlib.Path(directory, MANIFEST)
+  try:
+    manifest = json.loads(path.read_text(encoding='utf-8'))
+  except OSError as error:
+    raise InputError(
+      f'{path}: cannot be read ({error.strerror}); finish the corpus with'
+      ' scripts/prepare_corpus.py, or name its folder'
+    ) from None
+  except ValueError as error:
+    raise InputError(f'{path}: is damaged ({error}); copy it again') from None
+  if not isinstance(manifest, dict) or manifest.get('format') != FORMAT:
+    raise InputError(
+      f'{path}: is not of the format {FORMAT!r}; prepare the corpus again'
+    )
+  return manifest
+
+
+def describe_vocabulary(tokenizer: WordPieceTokenizer) -> dict[str, Any]:
+  """What the manifest says of a tokenizer: sha256, size, casing, CJK."""
+  return {
+    'sha256': tokenizer.sha256,
+    'size': tokenizer.vocab_size,
+    'do_lower_case': tokenizer.do_lower_case,
+    'tokenize_chinese_chars': tokenizer.tokenize_chinese_chars,
+  }

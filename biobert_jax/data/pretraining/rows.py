@@ -1,0 +1,426 @@
+"""Token shards to rows for pre-training: a function of (shards, seed, step).
+
+Nothing is shuffled in memory. Shards hold documents in the order of their
+article's hash, so a range of them is a random sample of the corpus and lies
+together on disk: a *block*. Each block gives the same number of rows, whatever
+its documents are, so it is known where every row is without reading any.
+Row k of the batch reads blocks of its own, one after the other:
+
+    step + phase of k = (its block number q, a row of this block)
+    block q of row k  = block q * batch_size + k of all epochs, one by one
+    a block           = its place in the epoch's order, by hash
+
+So a host reads only what its rows need, any step can be the first for the
+price of one block a row, and as the phases differ, each step begins as many
+blocks as any other. Rows of the first blocks that lie before their phase are
+not seen in the first epoch.
+
+A block's share of the corpus is such that its documents just suffice on
+average (`_calibrate`); what its rows leave out or repeat, `statistics` tells.
+Where blocks begin is shifted by another offset each epoch. A long document is
+cut there; others belong to the block in which they begin.
+"""
+
+import collections
+import functools
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from biobert_jax.data.packing import Batch
+from biobert_jax.data.pretraining.pair_arrays import (
+  PAIR_SPECIALS,
+  UNLABELLED,
+  Rows,
+  describe,
+  expand,
+)
+from biobert_jax.data.pretraining.sentence_pairs import (
+  Rules,
+  SingleSentence,
+  Texts,
+  article_of,
+  make_rows,
+)
+from biobert_jax.data.pretraining.shards import Shards, TokenisedDocument
+from biobert_jax.data.random_streams import RandomStream, mix
+from biobert_jax.errors import InputError
+from biobert_jax.text.wordpiece import WordPieceTokenizer
+
+# What hashes are for: no two uses share their luck.
+_OFFSET, _ORDER, _PHASE, _PAIRS, _PLACES = range(5)
+# The epoch of evaluation, which training never reaches.
+_EVALUATION = 1 << 40
+# Of the rows of a block together: 32 of 512. Unpacked, what a row takes varies
+# more: in blocks of 32, documents of many pairs would come off badly.
+_BLOCK_POSITIONS, _UNPACKED_POSITIONS = 1 << 14, 1 << 16
+_SAMPLES = 64  # Blocks made to see how much of the corpus a row takes.
+# Blocks of fewer articles draw random next from elsewhere too.
+_FEW_ARTICLES, _OTHERS = 8, 8
+_TRIES = 64  # Documents read to find those others.
+_LONG = 8  # A document is long if longer than this part of a block.
+_PAIR_POSITIONS = 64  # Of a row for each pair that it may have.
+_LEAST_LENGTH = PAIR_SPECIALS + 2
+
+
+def feature_shapes(
+  batch_size: int, max_seq_length: int, max_pairs: int
+) -> dict[str, tuple[int, ...]]:
+  """Name and shape of what the device gets of a batch, all int32.
+
+  Args:
+    batch_size: B, rows of a batch.
+    max_seq_length: L, pieces of a row.
+    max_pairs: P, of a row.
+
+  Returns:
+    input_ids, segment_ids (0: A, 1: B), position_ids (from 0 in each pair),
+    sequence_ids (0: padding, 1, 2, ...: the pair), all [B, L]; cls_positions
+    (0 where there is no pair) and next_sentence_labels (0: next, 1: random,
+    -1: none), [B, P]; and row_ids, [B].
+  """
+  names = ('input_ids', 'segment_ids', 'position_ids', 'sequence_ids')
+  shapes: dict[str, tuple[int, ...]] = {}
+  shapes |= dict.fromkeys(names, (batch_size, max_seq_length))
+  shapes['cls_positions'] = (batch_size, max_pairs)
+  shapes['next_sentence_labels'] = (batch_size, max_pairs)
+  shapes['row_ids'] = (batch_size,)
+  return shapes
+
+
+class PretrainingRows:
+  """Rows of sentence pairs, not masked; safe in several threads."""
+
+  def __init__(
+    self,
+    shards: Shards,
+    tokenizer: WordPieceTokenizer,
+    *,
+    max_seq_length: int,
+    pack: bool = True,
+    next_sentence: bool = True,
+    single_sentence: SingleSentence = 'unlabelled',
+    short_seq_prob: float = 0.1,
+    max_pairs: int | None = None,
+    min_room: int | None = None,
+    block_rows: int | None = None,
+    max_eval_rows: int | None = None,
+    seed: int = 0,
+  ):
+    """Sees how much of the corpus a row takes (about a second).
+
+    Args:
+      shards: a split of a corpus.
+      tokenizer: that the shards were made with.
+      max_seq_length: L, positions of a row.
+      pack: several pairs a row, or one as in the reference.
+      next_sentence: pairs for next sentence prediction, or pieces of documents
+        as [CLS] ... [SEP] without labels (RoBERTa, Liu et al. 2019).
+      single_sentence: what becomes of a chunk of one sentence: 'unlabelled'
+        lays it out alone, 'random' adds a random next as the reference does,
+        which makes more than half of the labels random.
+      short_seq_prob: share 0-1 of documents whose pairs are shorter, uniformly
+        from 2 pieces (reference line 62).
+      max_pairs: P, pairs of a row at most; by default one for 64 positions,
+        but 4 at least.
+      min_room: positions; a row with less room left is finished. By default an
+        eighth of a row, or without pairs a sixteenth: below that many pairs
+        get very short, above it more than 2 % of the positions are empty.
+      block_rows: rows of a block, about; the more, the fewer documents are left
+        out or repeated, and the longer takes the first step.
+      max_eval_rows: of a pass of `eval_batches`; None or 0 for all.
+      seed: of all luck.
+
+    Raises:
+      InputError: An option that cannot be, another vocabulary, no text.
+    """
+    shards.check_vocabulary(tokenizer)
+    self._rules = _rules(
+      tokenizer,
+      max_seq_length,
+      pack,
+      next_sentence,
+      single_sentence,
+      short_seq_prob,
+      max_pairs,
+      min_room,
+    )
+    self.max_seq_length = max_seq_length
+    self.max_pairs = self._rules.max_pairs
+    self.seed = seed
+    self._shards = shards
+    # [documents] where each begins in the corpus, in pieces.
+    ends = np.cumsum(shards.lengths, dtype=np.int64)
+    self._begins = ends - shards.lengths
+    self._pieces = int(ends[-1]) if len(ends) else 0
+    if not self._pieces:
+      raise InputError(
+        f'{shards.directory}: this split has no text; prepare the corpus with'
+        ' more articles'
+      )
+    positions = _BLOCK_POSITIONS if pack else _UNPACKED_POSITIONS
+    self._choose_blocks(block_rows or positions // max_seq_length)
+    self._eval_total = min(max_eval_rows or self.num_rows, self.num_rows)
+    self._order = functools.lru_cache(maxsize=4)(self._order_of_epoch)
+    self._lock = threading.Lock()
+    self._open: collections.OrderedDict[int, _Block] = collections.OrderedDict()
+
+  @property
+  def num_rows(self) -> int:
+    """Rows of an epoch."""
+    return self.num_blocks * self.block_rows
+
+  def feature_shapes(self, batch_size: int) -> dict[str, tuple[int, ...]]:
+    """Name and shape of what the device gets, all int32."""
+    return feature_shapes(batch_size, self.max_seq_length, self.max_pairs)
+
+  def train_batch(
+    self, step: int, batch_size: int, host: int = 0, hosts: int = 1
+  ) -> Batch:
+    """The batch of a training step, or one host's part of it.
+
+    Args:
+      step: from 0; rows run on over the ends of epochs.
+      batch_size: rows of the global batch, a multiple of `hosts`.
+      host: this host's index.
+      hosts: how many hosts share the batch.
+
+    Returns:
+      Arrays as in `feature_shapes`, where row_ids is the row's index in the
+      global batch; concatenated over hosts, always the same.
+    """
+    each = batch_size // hosts
+    slots = np.arange(host * each, (host + 1) * each)
+    phases = mix(self.seed, _PHASE, slots) % np.uint64(self.block_rows)
+    parts = []
+    for slot, phase in zip(slots.tolist(), phases.tolist(), strict=True):
+      turn, row = divmod(step + phase, self.block_rows)
+      rows = self._kept_block(turn * batch_size + slot, each)
+      parts.append((rows.input_ids[row], rows.lengths[row], rows.labels[row]))
+    ids, lengths, labels = map(np.stack, zip(*parts, strict=True))
+    return expand(ids, lengths, labels, slots)
+
+  def eval_batches(self, batch_size: int) -> Iterator[Batch]:
+    """One pass, always the same; the last batch is filled up with padding.
+
+    Args:
+      batch_size: rows of each batch.
+
+    Yields:
+      Arrays as in `feature_shapes`, where row_ids is the row's index in the
+      pass; rows of padding go on counting.
+    """
+    total, length, pairs = self._eval_total, self.max_seq_length, self.max_pairs
+    rows = self._eval_rows()
+    for first in range(0, total, batch_size):
+      ids = np.zeros((batch_size, length), np.int32)
+      lengths = np.zeros((batch_size, pairs, 2), np.int32)
+      labels = np.full((batch_size, pairs), UNLABELLED, np.int32)
+      for place in range(min(batch_size, total - first)):
+        ids[place], lengths[place], labels[place] = next(rows)
+      yield expand(ids, lengths, labels, first + np.arange(batch_size))
+
+  def _eval_rows(self) -> Iterator[tuple[np.ndarray, ...]]:
+    for index in range(self.num_blocks):
+      rows = self._make_block(_EVALUATION, index)
+      yield from zip(rows.input_ids, rows.lengths, rows.labels, strict=True)
+
+  def statistics(self, num_blocks: int = 64, epoch: int = 0) -> dict[str, Any]:
+    """What rows hold, from blocks spread over an epoch.
+
+    Args:
+      num_blocks: to make; all of them if there are no more.
+      epoch: from 0.
+
+    Returns:
+      Shares 0-1 and means, see `describe`, and the figures they come from.
+    """
+    count = min(num_blocks, self.num_blocks)
+    chosen = [i * self.num_blocks // count for i in range(count)]
+    return {
+      'rows_per_epoch': self.num_rows,
+      'rows_per_block': self.block_rows,
+      'blocks_measured': count,
+      **describe([self._make_block(epoch, index) for index in chosen]),
+    }
+
+  def _choose_blocks(self, wanted: int) -> None:
+    """Cuts an epoch into blocks of about so many rows."""
+    # No more than there can be: rows of a quarter of their length.
+    most = 4 * self._pieces // self.max_seq_length
+    wanted = max(1, min(wanted, most))
+    rows = self._pieces / self._calibrate(wanted)
+    self.num_blocks = max(1, round(rows / wanted))
+    self.block_rows = max(1, round(rows / self.num_blocks))
+
+  def _kept_block(self, number: int, slots: int) -> Rows:
+    """A block, by its number in all epochs; kept while a slot is in it."""
+    with self._lock:
+      block = self._open.pop(number, None) or _Block()
+      self._open[number] = block
+      # A slot goes on to its next block while a thread may still want the last.
+      while len(self._open) > slots + slots // 4 + 8:
+        self._open.popitem(last=False)
+    # Others that want it wait for the first, those that do not go on.
+    with block.lock:
+      if block.rows is None:
+        epoch, place = divmod(number, self.num_blocks)
+        block.rows = self._make_block(epoch, int(self._order(epoch)[place]))
+      return block.rows
+
+  def _order_of_epoch(self, epoch: int) -> np.ndarray:
+    luck = mix(self.seed, _ORDER, epoch, np.arange(self.num_blocks))
+    return np.argsort(luck, kind='stable')
+
+  def _make_block(self, epoch: int, index: int) -> Rows:
+    shift = int(mix(self.seed, _OFFSET, epoch)) % self._pieces
+    begin = shift + index * self._pieces // self.num_blocks
+    end = shift + (index + 1) * self._pieces // self.num_blocks
+    luck = RandomStream(self.seed, _PAIRS, epoch, index)
+    return make_rows(
+      self._texts(begin, end, luck), self._rules, luck, self.block_rows
+    )
+
+  def _texts(self, begin: int, end: int, luck: RandomStream) -> Texts:
+    """What a range of the corpus holds, and others to draw from.
+
+    Args:
+      begin: of the range, in pieces; behind the end the corpus starts again.
+      end: of the range.
+      luck: chooses documents of other articles, where here are few.
+    """
+    own = self._documents(begin, end)
+    articles = {article_of(document.id) for document in own}
+    others: list[TokenisedDocument] = []
+    few = len(articles) < _FEW_ARTICLES and self._rules.next_sentence
+    for _ in range(_TRIES if few else 0):
+      document = self._shards[luck.below(len(self._shards))]
+      if len(document.input_ids) and article_of(document.id) not in articles:
+        others.append(document)
+      if len(others) == _OTHERS:
+        break
+    return Texts.of(own, others)
+
+  def _documents(self, begin: int, end: int) -> list[TokenisedDocument]:
+    """The documents that begin in a range; of long ones only the sentences.
+
+    Otherwise one range had far more than its share and the next one less.
+    """
+    first, last = self._document_at(begin), self._document_at(end)
+    own = self._read(first, last)
+    long = (end - begin) // _LONG
+    if own and len(own[-1].input_ids) > long:
+      own[-1] = _between(own[-1], 0, end - self._begin_of(last - 1))
+    if self._shards.lengths[(first - 1) % len(self._shards)] > long:
+      at = self._begin_of(first - 1)
+      before = self._read(first - 1, first)
+      own = [_between(before[0], begin - at, end - at), *own]
+    own = [document for document in own if len(document.input_ids)]
+    if own:
+      return own
+    # Not one sentence begins here: the one that goes on.
+    place = begin % self._pieces
+    number = int(np.searchsorted(self._begins, place, 'right')) - 1
+    document = self._shards[number]
+    ends = np.cumsum(document.sentence_lengths, dtype=np.int64)
+    at = place - int(self._begins[number])
+    over = int(np.searchsorted(ends, at, 'right'))
+    begin = int(ends[over] - document.sentence_lengths[over])
+    return [_between(document, begin, begin + 1)]
+
+  def _begin_of(self, document: int) -> int:
+    """Where a document begins, counting on for ever."""
+    turn, number = divmod(document, len(self._shards))
+    return turn * self._pieces + int(self._begins[number])
+
+  def _document_at(self, piece: int) -> int:
+    """The first document that begins there or later, counting on for ever."""
+    turn, place = divmod(piece, self._pieces)
+    found = int(np.searchsorted(self._begins, place))
+    return turn * len(self._shards) + found
+
+  def _read(self, first: int, last: int) -> list[TokenisedDocument]:
+    """Documents of such a range; behind the last comes the first again."""
+    count = len(self._shards)
+    turn, start = divmod(first, count)
+    stop = last - turn * count
+    found = self._shards.read(start, min(stop, count))
+    return found + (self._shards.read(0, stop - count) if stop > count else [])
+
+  def _calibrate(self, block_rows: int) -> float:
+    """Pieces of the corpus that a row takes, on average; of no seed."""
+    length = block_rows * self.max_seq_length
+    count = min(_SAMPLES, 1 + 2 * self._pieces // length)
+    taken = 0
+    for sample in range(count):
+      luck = RandomStream(_PLACES, sample)
+      begin = luck.below(self._pieces)
+      end = begin + min(self._pieces, 3 * length // 2)
+      texts = self._texts(begin, end, luck)
+      made = make_rows(texts, self._rules, luck, block_rows)
+      taken += made.account.walked
+    return taken / (count * block_rows)
+
+
+class _Block:
+  """A block's rows, once they are made."""
+
+  def __init__(self) -> None:
+    self.lock = threading.Lock()
+    self.rows: Rows | None = None
+
+
+def _rules(
+  tokenizer: WordPieceTokenizer,
+  max_seq_length: int,
+  pack: bool,
+  next_sentence: bool,
+  single_sentence: SingleSentence,
+  short_seq_prob: float,
+  max_pairs: int | None,
+  min_room: int | None,
+) -> Rules:
+  """Checks the options and fills in those that are not given."""
+  if max_seq_length < _LEAST_LENGTH:
+    raise InputError(
+      f'max_seq_length={max_seq_length} is too short for a pair of sentences;'
+      f' it must be at least {_LEAST_LENGTH}'
+    )
+  if single_sentence not in ('unlabelled', 'random'):
+    raise InputError(
+      f'single_sentence={single_sentence!r} is not unlabelled or random'
+    )
+  if not 0 <= short_seq_prob <= 1:
+    raise InputError(f'short_seq_prob={short_seq_prob} is not from 0 to 1')
+  if max_pairs is None:
+    max_pairs = max(4, max_seq_length // _PAIR_POSITIONS)
+  if max_pairs < 1:
+    raise InputError(f'max_pairs={max_pairs} must be at least 1')
+  if min_room is None:
+    min_room = max_seq_length // (8 if next_sentence else 16)
+  return Rules(
+    max_seq_length,
+    max_pairs if pack else 1,
+    max(_LEAST_LENGTH, min_room),
+    max_seq_length // 32,
+    next_sentence,
+    single_sentence,
+    short_seq_prob,
+    tokenizer.cls_id,
+    tokenizer.sep_id,
+  )
+
+
+def _between(
+  document: TokenisedDocument, start: int, stop: int
+) -> TokenisedDocument:
+  """The sentences of a document that begin in a range of its pieces."""
+  lengths = document.sentence_lengths
+  begins = np.cumsum(lengths, dtype=np.int64) - lengths
+  first, last = np.searchsorted(begins, (start, stop)).tolist()
+  at = np.append(begins, len(document.input_ids))[[first, last]]
+  return TokenisedDocument(
+    document.id, document.input_ids[slice(*at)], lengths[first:last]
+  )

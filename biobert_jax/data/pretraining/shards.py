@@ -1,0 +1,359 @@
+"""Tokenised documents in shards: random access, and a manifest that checks.
+
+A shard is an ArrayRecord file of `tf.train.Example` records, a document each:
+
+    id                bytes   'pmid:123', 'pmcid:PMC1#3'
+    input_ids         bytes   word pieces, little-endian uint16
+    sentence_lengths  bytes   pieces of each sentence, little-endian uint16
+
+Nothing is masked and no special piece is added. Ids are raw bytes (uint32 for
+a vocabulary of more than 65,536 pieces), which tfds reads as
+`Tensor(encoding='bytes')`: compressed by zstd they take 1.95 bytes a piece, as
+varints 2.0, and NumPy needs no loop to decode them. Beside each shard stands
+`lengths-...npy`, int32 [documents, 2]: pieces and sentences of each.
+
+`tfds.builder_from_directory(DIR).as_data_source()` reads a directory too. (tfds
+gives no `as_dataset` for ArrayRecord files.) TensorFlow is never imported.
+"""
+
+import bisect
+import dataclasses
+import functools
+import glob
+import itertools
+import os
+import pathlib
+import random
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal
+
+import numpy as np
+from array_record.python import array_record_module
+
+from biobert_jax.data.pretraining.manifest import (
+  LENGTH_DTYPE,
+  MANIFEST,
+  NAME,
+  TRAIN,
+  Manifest,
+  describe_vocabulary,
+  read_manifest,
+)
+from biobert_jax.errors import InputError
+from biobert_jax.io import tf_example
+from biobert_jax.io.checksums import file_sha256
+from biobert_jax.text.wordpiece import WordPieceTokenizer, piece_dtype
+
+Verify = Literal['sizes', 'sample', 'all']
+
+# A record is read alone; zstd's level 3 gains nothing over 1 on such records.
+_WRITER = 'group_size:1,zstd:1'
+_READER = 'readahead_buffer_size:0,max_parallelism:0'
+_READER_BUFFER = 32768  # Bytes; the default of 1 MiB slows random reads.
+_OPEN_FILES = 128
+_SAMPLE = 16  # One shard of so many is hashed, and at least one.
+
+
+@dataclasses.dataclass(frozen=True)
+class TokenisedDocument:
+  """A document as word pieces.
+
+  Attributes:
+    id: such as 'pmid:123'; a section of a full text is 'pmcid:PMC1#3'.
+    input_ids: [pieces] int32, without specials.
+    sentence_lengths: [sentences] int32 pieces of each; they sum to `pieces`.
+  """
+
+  id: str
+  input_ids: np.ndarray
+  sentence_lengths: np.ndarray
+
+
+def encode_document(
+  id: str, input_ids: bytes, sentence_lengths: bytes
+) -> bytes:
+  """The record of a document.
+
+  Args:
+    id: of the document.
+    input_ids: its pieces in the form of `piece_dtype`.
+    sentence_lengths: pieces of each sentence as `LENGTH_DTYPE`.
+  """
+  return tf_example.encode(
+    {
+      'id': id.encode('utf-8', 'replace'),
+      'input_ids': input_ids,
+      'sentence_lengths': sentence_lengths,
+    }
+  )
+
+
+def shard_name(split: str, index: int, count: int) -> str:
+  """The file name that tfds expects, as corpus-train.array_record-0...-of-...
+
+  Args:
+    split: `TRAIN` or `HELD_OUT`.
+    index: of the shard, from 0.
+    count: shards of the split.
+  """
+  return f'{NAME}-{split}.array_record-{index:05d}-of-{count:05d}'
+
+
+def is_ours(name: str) -> bool:
+  """Whether a file's name is one of a shard, or of a shard's lengths."""
+  return name.startswith((f'{NAME}-', 'lengths-'))
+
+
+def write_shard(
+  directory: str | os.PathLike[str],
+  split: str,
+  index: int,
+  count: int,
+  examples: Iterable[tuple[bytes, int, int]],
+) -> dict[str, Any]:
+  """Writes one shard and its lengths, aside and then renamed.
+
+  Args:
+    directory: where to.
+    split: `TRAIN` or `HELD_OUT`.
+    index: of the shard, from 0.
+    count: shards of the split.
+    examples: (record, its pieces, its sentences) in order.
+
+  Returns:
+    Its entry in the manifest: file, bytes, records, pieces, sha256 and the
+    same of the file of lengths.
+
+  Raises:
+    InputError: The disk is full, or the place cannot be written.
+  """
+  path = pathlib.Path(directory, shard_name(split, index, count))
+  beside = path.with_name(f'lengths-{split}-{index:05d}-of-{count:05d}.npy')
+  lengths: list[tuple[int, int]] = []
+  asides = [f'{p}.{os.getpid()}.tmp' for p in (path, beside)]
+  try:
+    writer = array_record_module.ArrayRecordWriter(asides[0], _WRITER)
+    for record, pieces, sentences in examples:
+      writer.write(record)
+      lengths.append((pieces, sentences))
+    writer.close()
+    table = np.asarray(lengths, np.int32).reshape(-1, 2)
+    with open(asides[1], 'wb') as file:
+      np.save(file, table)
+    entry = _describe(asides[0], path.name)
+    entry['records'] = len(lengths)
+    entry['pieces'] = int(table[:, 0].sum(dtype=np.int64))
+    entry['lengths'] = _describe(asides[1], beside.name)
+    for aside, final in zip(asides, (path, beside), strict=True):
+      os.replace(aside, final)
+    return entry
+  except (OSError, RuntimeError) as error:  # Riegeli raises RuntimeError.
+    raise InputError(
+      f'{path}: cannot be written ({str(error).split(";")[0]}); free the disk'
+      ' or mend the folder, and run again: what is finished is kept'
+    ) from None
+  finally:
+    for aside in asides:
+      pathlib.Path(aside).unlink(missing_ok=True)
+
+
+def _describe(path: str, name: str) -> dict[str, Any]:
+  size = os.path.getsize(path)
+  return {'file': name, 'bytes': size, 'sha256': file_sha256(path)}
+
+
+def check_shards(
+  directory: str | os.PathLike[str],
+  manifest: Manifest,
+  split: str,
+  verify: Verify = 'sizes',
+) -> None:
+  """Compares the files of a split with the manifest.
+
+  Args:
+    directory: of the shards.
+    manifest: of that directory.
+    split: `TRAIN` or `HELD_OUT`.
+    verify: 'sizes' looks at names, sizes and headers; 'sample' hashes one
+      shard in 16 as well, another choice each time; 'all' hashes every one.
+
+  Raises:
+    InputError: The first file that is missing, superfluous or not the same.
+  """
+  if verify not in ('sizes', 'sample', 'all'):
+    raise InputError(f'verify={verify!r} is not sizes, sample or all')
+  entries = manifest['splits'][split]['shards']
+  known = {entry['file'] for entry in entries}
+  pattern = os.path.join(
+    glob.escape(os.fspath(directory)), f'{NAME}-{split}.array_record-*'
+  )
+  for path in sorted(glob.glob(pattern)):
+    if os.path.basename(path) not in known and not path.endswith('.tmp'):
+      raise InputError(f'{path}: is not in {MANIFEST}; remove it')
+  every = range(len(entries))
+  hashed = set(every if verify == 'all' else ())
+  if verify == 'sample':
+    hashed = set(random.sample(every, -(-len(entries) // _SAMPLE)))
+  for index, entry in enumerate(entries):
+    for file in (entry, entry['lengths']):
+      path = os.path.join(directory, file['file'])
+      size = os.path.getsize(path) if os.path.isfile(path) else None
+      if size != file['bytes']:
+        found = 'is missing' if size is None else f'has {size} bytes'
+        raise _fault(path, f'{found}, {MANIFEST} says {file["bytes"]}')
+      if index in hashed and file_sha256(path) != file['sha256']:
+        raise _fault(path, f'differs from its sha256 in {MANIFEST}')
+    _open_shard(directory, entry).close()
+
+
+def _open_shard(
+  directory: str | os.PathLike[str], entry: dict[str, Any]
+) -> Any:
+  path = os.path.join(directory, entry['file'])
+  reader = array_record_module.ArrayRecordReader(
+    path, _READER, file_reader_buffer_size=_READER_BUFFER
+  )
+  if not reader.ok():
+    raise _fault(path, 'is not an ArrayRecord file')
+  if (records := reader.num_records()) != entry['records']:
+    raise _fault(
+      path, f'holds {records} records, {MANIFEST} says {entry["records"]}'
+    )
+  return reader
+
+
+def _fault(path: object, what: str) -> InputError:
+  return InputError(f'{path}: {what}; copy it again, or prepare it again')
+
+
+class Shards(Sequence[TokenisedDocument]):
+  """The documents of a split, by number.
+
+  Reading is safe in several threads, and takes about 40 us a document.
+  """
+
+  def __init__(
+    self,
+    directory: str | os.PathLike[str],
+    split: str = TRAIN,
+    verify: Verify = 'sizes',
+    tokenizer: WordPieceTokenizer | None = None,
+  ):
+    """Opens a split and checks it.
+
+    Args:
+      directory: as `scripts/prepare_corpus.py` wrote it.
+      split: `TRAIN` or `HELD_OUT`.
+      verify: see `check_shards`.
+      tokenizer: what the pieces must have been made with, if it is known.
+
+    Raises:
+      InputError: No such split, another vocabulary, or a file at fault.
+    """
+    self.directory = pathlib.Path(directory)
+    self.manifest = read_manifest(directory)
+    path = self.directory / MANIFEST
+    if split not in self.manifest['splits']:
+      splits = ', '.join(self.manifest['splits'])
+      raise InputError(f'{path}: no split {split!r}; there are {splits}')
+    if tokenizer is not None:
+      self.check_vocabulary(tokenizer)
+    check_shards(directory, self.manifest, split, verify)
+    self._vocab_size = self.manifest['vocabulary']['size']
+    self._dtype = piece_dtype(self._vocab_size)
+    self._entries = self.manifest['splits'][split]['shards']
+    tables = [self._read_lengths(entry) for entry in self._entries]
+    # [documents] int32 pieces and sentences of each document, and [shards + 1]
+    # the first document of each shard.
+    self.lengths = np.concatenate([table[:, 0] for table in tables])
+    self.sentence_counts = np.concatenate([table[:, 1] for table in tables])
+    records = (entry['records'] for entry in self._entries)
+    self.offsets = [0, *itertools.accumulate(records)]
+    self._open = functools.lru_cache(_OPEN_FILES)(
+      lambda shard: _open_shard(self.directory, self._entries[shard])
+    )
+
+  def check_vocabulary(self, tokenizer: WordPieceTokenizer) -> None:
+    """Compares a tokenizer with the one that made the pieces.
+
+    Raises:
+      InputError: It is another.
+    """
+    stored = self.manifest['vocabulary']
+    for name, value in describe_vocabulary(tokenizer).items():
+      if stored[name] != value:
+        raise InputError(
+          f'{self.directory / MANIFEST}: the shards were made with another'
+          f' vocabulary ({name} {stored[name]}, not {value}); prepare the'
+          ' corpus with this one'
+        )
+
+  def __len__(self) -> int:
+    return self.offsets[-1]
+
+  def __getitem__(self, index: Any) -> Any:
+    """The document of a number, from 0; a slice gives a list.
+
+    Raises:
+      InputError: The record cannot be read, or is not what was written.
+    """
+    if isinstance(index, slice):
+      return [self[i] for i in range(*index.indices(len(self)))]
+    number = range(len(self))[index]  # As a list: negative, IndexError.
+    shard = bisect.bisect_right(self.offsets, number) - 1
+    record = number - self.offsets[shard]
+    try:
+      return self._decode(number, self._open(shard).read([record])[0])
+    except (RuntimeError, ValueError, LookupError, OSError) as error:
+      if isinstance(error, InputError):
+        raise
+      path = self.directory / self._entries[shard]['file']
+      what = str(error).split(';')[0].split(' (computed')[0]
+      raise _fault(path, f'record {record} is damaged ({what})') from None
+
+  def read(self, start: int, stop: int) -> list[TokenisedDocument]:
+    """The documents from `start` to before `stop`, at a third of the cost.
+
+    Raises:
+      InputError: As of a single document.
+    """
+    found: list[TokenisedDocument] = []
+    while start < stop:
+      shard = bisect.bisect_right(self.offsets, start) - 1
+      first = self.offsets[shard]
+      end = min(stop, self.offsets[shard + 1])
+      try:
+        records = self._open(shard).read(start - first, end - first)
+        numbered = zip(range(start, end), records, strict=True)
+        found += [self._decode(number, record) for number, record in numbered]
+      except (RuntimeError, ValueError, LookupError, OSError):
+        found += [self[i] for i in range(start, end)]  # It names the record.
+      start = end
+    return found
+
+  def _decode(self, number: int, record: bytes) -> TokenisedDocument:
+    features = tf_example.decode(record)
+    input_ids = np.frombuffer(features['input_ids'], self._dtype)
+    lengths = np.frombuffer(features['sentence_lengths'], LENGTH_DTYPE)
+    stated = (self.lengths[number], self.sentence_counts[number])
+    sizes = (len(input_ids), len(lengths))
+    if sizes != stated or lengths.sum(dtype=np.int64) != len(input_ids):
+      raise ValueError('its lengths are not as stated')
+    if input_ids.max(initial=0) >= self._vocab_size:
+      raise ValueError(f'piece {input_ids.max()} is not in the vocabulary')
+    return TokenisedDocument(
+      features['id'].decode(),
+      input_ids.astype(np.int32),
+      lengths.astype(np.int32),
+    )
+
+  def _read_lengths(self, entry: dict[str, Any]) -> np.ndarray:
+    path = self.directory / entry['lengths']['file']
+    try:
+      table = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+      raise _fault(path, f'cannot be read ({error})') from None
+    pieces = table[:, 0].sum(dtype=np.int64) if table.ndim == 2 else -1
+    if len(table) != entry['records'] or pieces != entry['pieces']:
+      raise _fault(path, f'does not add up to what {MANIFEST} says')
+    return table

@@ -1,0 +1,270 @@
+"""Logits of windows to answers: the n best of each question, with places.
+
+As run_squad.py:741 chooses them, but for two things. The `n_best` starts and
+ends of a window are taken among the pieces that may be one, so that pieces of
+the question displace none and a passage that has pieces has an answer, never
+its "empty". And an answer is a range of the original characters by the places
+of its pieces, where the reference guesses it from their text.
+"""
+
+import dataclasses
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from biobert_jax.data.qa.features import QuestionWindows
+from biobert_jax.data.qa.squad import Question
+
+_CHUNK = 512  # Windows whose pairs of starts and ends are compared together.
+
+
+@dataclasses.dataclass(frozen=True)
+class Rules:
+  """How answers are chosen.
+
+  Attributes:
+    n_best: starts and ends of a window, and answers of a question, at most.
+    max_answer_length: pieces.
+    unanswerable: whether there may be none (version 2.0).
+    null_threshold: null odds above it mean that there is none.
+  """
+
+  n_best: int
+  max_answer_length: int
+  unanswerable: bool
+  null_threshold: float
+
+
+class Candidate(NamedTuple):
+  """An answer; `text == context[start:end]`.
+
+  Attributes:
+    text: '' says that there is none.
+    start: the first code point.
+    end: the one after the last.
+    probability: softmax over the candidates of its question, 0-1.
+    start_logit: of its first piece.
+    end_logit: of its last.
+  """
+
+  text: str
+  start: int
+  end: int
+  probability: float
+  start_logit: float
+  end_logit: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Answered:
+  """What is said of a question.
+
+  Attributes:
+    chosen: the answer.
+    candidates: the best ones, the best first; at least one.
+    null_odds: how much the logits of no answer exceed the best one's.
+  """
+
+  chosen: Candidate
+  candidates: tuple[Candidate, ...]
+  null_odds: float
+
+
+class _Pairs(NamedTuple):
+  """Possible answers, the best of each question first."""
+
+  question: np.ndarray
+  start: np.ndarray
+  end: np.ndarray
+  start_logit: np.ndarray
+  end_logit: np.ndarray
+
+
+_NO_ANSWER = Candidate('', 0, 0, 0.0, 0.0, 0.0)
+
+
+def decode(
+  questions: Sequence[Question],
+  windows: QuestionWindows,
+  start_logits: np.ndarray,
+  end_logits: np.ndarray,
+  rules: Rules,
+) -> list[Answered]:
+  """Chooses the answers of all questions.
+
+  Args:
+    questions: those of `windows`.
+    windows: theirs.
+    start_logits: [pieces] that an answer starts there, by the numbers in
+      `windows.windows.words`.
+    end_logits: [pieces] that it ends there.
+    rules: how to choose.
+
+  Returns:
+    What is said of each.
+  """
+  nulls = _nulls(len(questions), windows, start_logits, end_logits)
+  found: list[Answered] = []
+  for chunk in _chunks(windows.question):
+    pairs = _pairs(windows, chunk, start_logits, end_logits, rules)
+    first, last = windows.question[[chunk.start, chunk.stop - 1]].tolist()
+    numbers = np.arange(first, last + 2)
+    borders = np.searchsorted(pairs.question, numbers).tolist()
+    for number, begin, end in zip(
+      numbers.tolist(), borders[:-1], borders[1:], strict=False
+    ):
+      rows = zip(*(a[begin:end].tolist() for a in pairs[1:]), strict=True)
+      context = questions[number].context
+      found.append(_answered(context, rows, nulls[number], rules))
+  return found
+
+
+def _chunks(question: np.ndarray) -> Iterator[slice]:
+  """Ranges of windows that part no question."""
+  begin = 0
+  while begin < len(question):
+    last = question[min(begin + _CHUNK, len(question)) - 1]
+    end = int(np.searchsorted(question, last, 'right'))
+    yield slice(begin, end)
+    begin = end
+
+
+def _nulls(
+  count: int,
+  windows: QuestionWindows,
+  start_logits: np.ndarray,
+  end_logits: np.ndarray,
+) -> list[tuple[float, float]]:
+  """Both logits of no answer, of the window of each that says it least."""
+  at_cls = windows.windows.offsets[:-1]
+  starts = start_logits[at_cls].astype(np.float64)
+  ends = end_logits[at_cls].astype(np.float64)
+  order = np.lexsort((starts + ends, windows.question))
+  least = order[np.searchsorted(windows.question, np.arange(count))]
+  return list(zip(starts[least].tolist(), ends[least].tolist(), strict=True))
+
+
+def _pairs(
+  windows: QuestionWindows,
+  chunk: slice,
+  start_logits: np.ndarray,
+  end_logits: np.ndarray,
+  rules: Rules,
+) -> _Pairs:
+  """All pairs of a start and an end that may be an answer."""
+  first, last = windows.first[chunk, None], windows.last[chunk, None]
+  offsets = windows.windows.offsets[:-1][chunk, None]
+  longest = max(1, int((last - first).max()))
+  pieces = first + np.arange(longest)  # [W, longest]
+  places = offsets + windows.prefix[chunk, None] + np.arange(longest)
+  within = pieces < last
+  places = np.where(within, places, 0)
+  owned = (pieces >= windows.own_first[chunk, None]) & (
+    pieces < windows.own_last[chunk, None]
+  )
+  starts, start_scores = _best(start_logits[places], owned, rules.n_best)
+  ends, end_scores = _best(end_logits[places], within, rules.n_best)
+  scores = start_scores[:, :, None] + end_scores[:, None, :]
+  lengths = ends[:, None, :] - starts[:, :, None] + 1
+  fits = (lengths > 0) & (lengths <= rules.max_answer_length)
+  # Row by row, as the reference meets them: so ties fall alike.
+  window, i, j = np.nonzero(fits & np.isfinite(scores))
+  question = windows.question[chunk][window]
+  order = np.lexsort((-scores[window, i, j], question))
+  window, i, j, question = (a[order] for a in (window, i, j, question))
+  passage = windows.piece_offsets[windows.passage[chunk][window]]
+  passage = passage + windows.first[chunk][window]
+  return _Pairs(
+    question,
+    windows.char_starts[passage + starts[window, i]],
+    windows.char_ends[passage + ends[window, j]],
+    start_scores[window, i],
+    end_scores[window, j],
+  )
+
+
+def _best(
+  logits: np.ndarray, allowed: np.ndarray, count: int
+) -> tuple[np.ndarray, np.ndarray]:
+  """The highest allowed ones of each row: places, and float64 logits."""
+  kept = np.where(allowed, logits.astype(np.float64), -np.inf)
+  places = np.argsort(-kept, axis=1, kind='stable')[:, :count]
+  return places, np.take_along_axis(kept, places, axis=1)
+
+
+def _answered(
+  context: str,
+  rows: Iterator[tuple[Any, ...]],
+  null: tuple[float, float],
+  rules: Rules,
+) -> Answered:
+  """What is said of a question, from its pairs, the best first."""
+  nothing = _NO_ANSWER._replace(start_logit=null[0], end_logit=null[1])
+  kept: list[Candidate] = []
+  seen: set[str] = set()
+
+  def keep(candidate: Candidate) -> None:
+    if candidate.text not in seen:
+      seen.add(candidate.text)
+      kept.append(candidate)
+
+  for start, end, start_logit, end_logit in rows:
+    if rules.unanswerable and start_logit + end_logit < sum(null):
+      keep(nothing)
+    if len(kept) >= rules.n_best:
+      break
+    keep(Candidate(context[start:end], start, end, 0.0, start_logit, end_logit))
+  if rules.unanswerable or not kept:
+    keep(nothing)
+  kept = _with_probabilities(kept)
+  best = next((one for one in kept if one.text), None)
+  if best is None:
+    return Answered(kept[0], tuple(kept), 0.0)
+  odds = sum(null) - (best.start_logit + best.end_logit)
+  if rules.unanswerable and odds > rules.null_threshold:
+    best = next(one for one in kept if not one.text)
+  return Answered(best, tuple(kept), odds)
+
+
+def _with_probabilities(candidates: list[Candidate]) -> list[Candidate]:
+  scores = np.asarray([one.start_logit + one.end_logit for one in candidates])
+  shares = np.exp(scores - scores.max())
+  shares /= shares.sum()
+  return [
+    one._replace(probability=share)
+    for one, share in zip(candidates, shares.tolist(), strict=True)
+  ]
+
+
+def prediction_files(
+  questions: Sequence[Question],
+  answered: Sequence[Answered],
+  unanswerable: bool,
+) -> dict[str, str]:
+  """The files that run_squad.py writes, as JSON.
+
+  Args:
+    questions: with their ids.
+    answered: what is said of each.
+    unanswerable: whether null odds mean anything (version 2.0).
+
+  Returns:
+    Name without its ending -> text: `predictions`, an answer by id;
+    `nbest_predictions`, a list of candidates by id, with the code points
+    `start` and `end` besides; `null_odds`, a number by id.
+  """
+  pairs = [*zip(questions, answered, strict=True)]
+  files: dict[str, Mapping[str, Any]] = {
+    'predictions': {q.id: a.chosen.text for q, a in pairs},
+    'nbest_predictions': {
+      q.id: [one._asdict() for one in a.candidates] for q, a in pairs
+    },
+  }
+  if unanswerable:
+    files['null_odds'] = {q.id: a.null_odds for q, a in pairs}
+  return {
+    name: json.dumps(value, indent=2, ensure_ascii=False) + '\n'
+    for name, value in files.items()
+  }

@@ -1,0 +1,46 @@
+"""Documents with mentions and the relations between them."""
+
+import dataclasses
+
+from biobert_jax.text.documents import Document, Entity
+
+
+@dataclasses.dataclass(frozen=True)
+class Mention:
+  """An entity and what relations call it.
+
+  Attributes:
+    id: Its own in the document, such as T12.
+    entity: Where it stands, and its type.
+    names: Its id, or its concepts: what relations are between.
+  """
+
+  id: str
+  entity: Entity
+  names: frozenset[str] = frozenset()
+
+
+@dataclasses.dataclass(frozen=True)
+class Relation:
+  """What a corpus says of two mentions, or of two concepts.
+
+  Attributes:
+    type: Its name, ChemProt's groups in small letters: `cpr:3`.
+    first: A name of mentions.
+    second: Another.
+    scored: Whether the corpus means it to be found.
+  """
+
+  type: str
+  first: str
+  second: str
+  scored: bool = True
+
+
+@dataclasses.dataclass(frozen=True)
+class Annotated:
+  """A document with its mentions and relations."""
+
+  document: Document
+  mentions: tuple[Mention, ...]
+  relations: tuple[Relation, ...]

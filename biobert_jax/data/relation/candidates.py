@@ -1,0 +1,309 @@
+"""Documents with mentions to sentences that tell a pair, one for each pair.
+
+The rules, each with what it counts:
+
+- A pair is a mention of the first type and one of the second in one sentence
+  (`sentence_splitter.py`; title and abstract apart). A sentence that ends inside a
+  mention goes on (`sentences_joined_at_mentions`).
+- Mentions of one type at one place are one mention, which has all their names
+  (`mentions_repeated`).
+- The two mentions of the pair become `@FIRST$` and `@SECOND$`; all other
+  mentions stay as they are written. Where a name stands several times in a
+  sentence, each place makes its own pair (`pairs_with_a_repeated_name`).
+- Where the two overlap (`pairs_overlapping`), or one lies in the other
+  (`pairs_nested`), one word takes the place of both (`@CHEM-GENE$`), or, if so
+  wished, there is no row (`pairs_overlapping_dropped`, and of their relations
+  `relations_of_overlapping_dropped`). Mentions that only touch do not overlap.
+- If so wished, the two keep their names and get markers around them instead
+  (`markers.py`): then nested ones are marked one inside the other, the markers
+  of overlapping ones cross, and nothing stands for both.
+- Where a third mention overlaps one of the pair, what juts out stays as text
+  (`pairs_beside_an_overlap`).
+- A relation between mentions that no sentence has together makes no row
+  (`relations_across_sentences`); nor does one between other types
+  (`relations_between_other_types`).
+- A pair with several relations makes a row for each
+  (`pairs_with_several_relations`); one whose relation is not wanted is
+  labelled as if it had none (`pairs_of_unwanted_relations`).
+"""
+
+import bisect
+import dataclasses
+import itertools
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from biobert_jax.data.relation import markers
+from biobert_jax.data.relation.annotated import Annotated, Mention, Relation
+from biobert_jax.data.relation.placeholders import (
+  Placeholders,
+  Span,
+  is_of_type,
+)
+from biobert_jax.text.documents import Document, flat
+from biobert_jax.text.sentence_splitter import sentence_spans
+
+
+@dataclasses.dataclass(frozen=True)
+class Pair:
+  """Two mentions in a sentence.
+
+  Attributes:
+    document: The id of its document.
+    first: The mention of the first type.
+    second: That of the second type.
+    text: The sentence, anonymised or with markers, on one line.
+    overlap: 'overlapping', 'nested', or '' where they stand apart.
+  """
+
+  document: str
+  first: Mention
+  second: Mention
+  text: str
+  overlap: str
+
+
+def pairs_of(
+  document: Document,
+  mentions: Sequence[Mention],
+  words: Placeholders,
+  counts: Counter[str],
+  marked: bool = False,
+) -> list[Pair]:
+  """All pairs of a document.
+
+  Args:
+    document: Its text; entities that it has by itself are not looked at.
+    mentions: What may be paired.
+    words: What is put in their place; they name the types too.
+    counts: Takes `mentions`, `mentions_of_other_types`, `pairs`, and those in
+      this file's first lines.
+    marked: Whether the two get markers around them, not words in their place.
+
+  Returns:
+    Sentence by sentence, in the order of the first mention, then the second.
+  """
+  kept = _distinct(mentions, words, counts)
+  pairs: list[Pair] = []
+  for span, inside in _sentences(document, kept, counts):
+    for first, second in _combinations(inside, words):
+      overlap = _overlap(first, second)
+      counts[f'pairs_{overlap}'] += bool(overlap)
+      if overlap and not (words.joint or marked):
+        counts['pairs_overlapping_dropped'] += 1
+        continue
+      counts['pairs'] += 1
+      _look_at(first, second, inside, counts)
+      if marked:
+        text = _marked(document.text, span, first, second)
+      else:
+        text = _anonymised(document.text, span, first, second, words)
+      pairs.append(Pair(document.id, first, second, text, overlap))
+  return pairs
+
+
+def _distinct(
+  mentions: Sequence[Mention], words: Placeholders, counts: Counter[str]
+) -> list[Mention]:
+  """Mentions of the two types in reading order, each place once a type."""
+  found: dict[tuple[int, int, str], Mention] = {}
+  for mention in mentions:
+    entity = mention.entity
+    types = [t for t in words.types if is_of_type(entity.type, t)]
+    counts['mentions'] += 1
+    if not types or not entity.text.strip():
+      counts['mentions_of_other_types'] += 1
+      continue
+    key = (entity.start, -entity.end, types[0])
+    if key in found:
+      counts['mentions_repeated'] += 1
+      names = found[key].names | mention.names
+      found[key] = dataclasses.replace(found[key], names=names)
+    else:
+      found[key] = mention
+  return [found[key] for key in sorted(found)]
+
+
+def _sentences(
+  document: Document, mentions: Sequence[Mention], counts: Counter[str]
+) -> Iterator[tuple[Span, list[Mention]]]:
+  """Each sentence with its mentions; joined where one runs across."""
+  cut = document.title_length or 0
+  spans = sentence_spans(document.text[:cut])
+  rest = sentence_spans(document.text[cut:])
+  spans += [(start + cut, end + cut) for start, end in rest]
+  starts = [start for start, _ in spans]
+  groups: list[tuple[int, int, list[Mention]]] = []
+  for mention in mentions:
+    entity = mention.entity
+    first = max(0, bisect.bisect(starts, entity.start) - 1)
+    last = max(first, bisect.bisect_left(starts, entity.end) - 1)
+    if groups and first <= groups[-1][1]:
+      begin, end, inside = groups[-1]
+      counts['sentences_joined_at_mentions'] += max(0, last - end)
+      groups[-1] = (begin, max(end, last), [*inside, mention])
+    else:
+      counts['sentences_joined_at_mentions'] += last - first
+      groups.append((first, last, [mention]))
+  counts['sentences'] += len(spans)
+  for first, last, inside in groups:
+    begin = min(spans[first][0], inside[0].entity.start)
+    end = max(spans[last][1], *(m.entity.end for m in inside))
+    yield (begin, end), inside
+
+
+def _combinations(
+  mentions: Sequence[Mention], words: Placeholders
+) -> Iterator[tuple[Mention, Mention]]:
+  one, other = words.types
+  first = [m for m in mentions if is_of_type(m.entity.type, one)]
+  second = [m for m in mentions if is_of_type(m.entity.type, other)]
+  if one == other:
+    return itertools.combinations(first, 2)
+  return itertools.product(first, second)
+
+
+def _overlap(first: Mention, second: Mention) -> str:
+  a, b = sorted((m.entity.start, m.entity.end) for m in (first, second))
+  if b[0] >= a[1]:
+    return ''
+  return 'nested' if b[1] <= a[1] or a[0] == b[0] else 'overlapping'
+
+
+def _look_at(
+  first: Mention,
+  second: Mention,
+  inside: Sequence[Mention],
+  counts: Counter[str],
+) -> None:
+  """Counts what stands around a pair."""
+  others = [m for m in inside if m is not first and m is not second]
+  pair = (first, second)
+  counts['pairs_beside_an_overlap'] += any(
+    _overlap(mention, one) for mention in others for one in pair
+  )
+  counts['pairs_with_a_repeated_name'] += any(
+    mention.entity.text.casefold() == one.entity.text.casefold()
+    for mention in others
+    for one in pair
+  )
+
+
+def _anonymised(
+  text: str, span: Span, first: Mention, second: Mention, words: Placeholders
+) -> str:
+  """The sentence with the pair's words in place of its mentions."""
+  begin, end = span
+  a, b = first.entity, second.entity
+  if _overlap(first, second):
+    places = [(min(a.start, b.start), max(a.end, b.end), words.joint[0])]
+  else:
+    places = [(a.start, a.end, words.first), (b.start, b.end, words.second)]
+    places.sort()
+  parts = []
+  for start, stop, word in places:
+    parts += [text[begin:start], word]
+    begin = stop
+  return flat(''.join([*parts, text[begin:end]]))
+
+
+def _marked(text: str, span: Span, first: Mention, second: Mention) -> str:
+  """The sentence with markers around the mentions of the pair."""
+  places = [(m.entity.start, m.entity.end) for m in (first, second)]
+  return flat(markers.marked(text, span, *places))
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+  """A pair with the label that a model is to learn."""
+
+  pair: Pair
+  label: str
+
+
+def rows_of(
+  annotated: Annotated,
+  words: Placeholders,
+  counts: Counter[str],
+  *,
+  wanted: Sequence[str] = (),
+  negative: str = 'false',
+  keep_overlapping: bool = True,
+  marked: bool = False,
+) -> list[Row]:
+  """The rows of a document.
+
+  Args:
+    annotated: The document, its mentions and relations.
+    words: See `pairs_of`.
+    counts: Takes `documents`, `relations`, and those of `pairs_of`.
+    wanted: Types of relations to be found; (): those the corpus scores.
+    negative: The label of a pair without a relation.
+    keep_overlapping: Whether the two of a pair may overlap.
+    marked: See `pairs_of`.
+
+  Returns:
+    A row for each pair and relation.
+  """
+  counts['documents'] += 1
+  mentions = annotated.mentions
+  relations = list(dict.fromkeys(annotated.relations))
+  counts['relations_repeated'] += len(annotated.relations) - len(relations)
+  rows: list[Row] = []
+  met: set[Relation] = set()
+  dropped: set[Relation] = set()
+  for pair in pairs_of(annotated.document, mentions, words, counts, marked):
+    of_pair = [r for r in relations if _is_between(r, pair.first, pair.second)]
+    if pair.overlap and not keep_overlapping:
+      counts['pairs_overlapping_dropped'] += 1
+      dropped.update(of_pair)
+      continue
+    met.update(of_pair)
+    types = [r.type for r in of_pair if _is_wanted(r, wanted)]
+    labels = list(dict.fromkeys(types))
+    counts['pairs_with_several_relations'] += len(labels) > 1
+    counts['pairs_of_unwanted_relations'] += bool(of_pair and not labels)
+    rows += [Row(pair, label) for label in labels or [negative]]
+  found = [r for r in relations if _is_wanted(r, wanted)]
+  counts['relations'] += len(found)
+  counts['relations_unwanted'] += len(relations) - len(found)
+  for relation in found:
+    if relation in dropped - met:
+      counts['relations_of_overlapping_dropped'] += 1
+    elif relation not in met:
+      counts[_why_unmet(relation, mentions, words)] += 1
+  return rows
+
+
+def _is_wanted(relation: Relation, wanted: Sequence[str]) -> bool:
+  if not wanted:
+    return relation.scored
+  return relation.type.casefold() in (name.casefold() for name in wanted)
+
+
+def _is_between(relation: Relation, one: Mention, other: Mention) -> bool:
+  names = (relation.first, relation.second)
+  return any(
+    names[i] in one.names and names[1 - i] in other.names for i in (0, 1)
+  )
+
+
+def _why_unmet(
+  relation: Relation, mentions: Sequence[Mention], words: Placeholders
+) -> str:
+  """What to count for a relation that no sentence holds."""
+  kinds = [
+    {
+      wanted
+      for m in mentions
+      if name in m.names
+      for wanted in words.types
+      if is_of_type(m.entity.type, wanted)
+    }
+    for name in (relation.first, relation.second)
+  ]
+  one, other = words.types
+  for a, b in (kinds, kinds[::-1]):
+    if one in a and other in b:
+      return 'relations_across_sentences'
+  return 'relations_between_other_types'

@@ -1,0 +1,392 @@
+"""Corpora of relations: sentences whose pair of entities is hidden, labelled.
+
+A corpus is a folder with a file for each split, in columns that tabs
+separate. What a file is, is found by looking:
+
+  no header, 2 columns     sentence, label (BioBERT: train, dev)
+  no header, 3 columns     index, sentence, label
+  a header                 whatever names them, in any order (BioBERT: test;
+                           BLUE: every split; the PyTorch port: train)
+
+The PyTorch port moves the gold of its `test.tsv` to `test_original.tsv`, which
+is then read. Quotes are text. What is only odd is counted: byte_order_marks,
+crlf_lines, blank_lines, labels_in_another_case, repeated_indices,
+sentences_with_several_labels. What is broken is left out and counted
+(rows_with_wrong_columns, rows_without_sentence, rows_with_unknown_labels,
+headers_amid_rows), but for rows_without_placeholders and rows_without_markers,
+which are kept; above a share of the rows it is an InputError with file and
+line.
+"""
+
+import dataclasses
+import itertools
+import logging
+import os
+import pathlib
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from biobert_jax.data import splits
+from biobert_jax.data.relation.markers import Markers
+from biobert_jax.data.relation.placeholders import Placeholders
+from biobert_jax.errors import InputError
+from biobert_jax.io import lines
+
+_log = logging.getLogger(__name__)
+
+# Names of columns, as headers have them.
+_COLUMNS = {
+  'index': ('index', 'id', 'idx', 'guid'),
+  'sentence': ('sentence', 'text'),
+  'label': ('label', 'labels', 'relation'),
+}
+_SHOWN = 5  # Places that one message lists.
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Example:
+  """A sentence and the relation of its pair.
+
+  Attributes:
+    index: Its name in the file; its number from 0 where there is none.
+    text: The sentence, as it stands there.
+    label: The relation, spelt as in the labels.
+    path: The file it was read from.
+    line: The line of that file.
+  """
+
+  index: str
+  text: str
+  label: str
+  path: str
+  line: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Form:
+  """What the rows of a corpus must look like.
+
+  Attributes:
+    pair: The words that stand for its pairs, or around them.
+    labels: Its labels; empty: whatever stands there.
+    max_broken: Fraction 0-1 of broken rows, above which a file is refused.
+  """
+
+  pair: Placeholders | Markers
+  labels: tuple[str, ...] = ()
+  max_broken: float = 0.01
+
+
+class Faults:
+  """The broken rows of a file: bearable up to a share, never silent."""
+
+  def __init__(self, path: str, counts: Counter[str]):
+    """Takes note of rows of `path`; `counts` takes how many of each kind."""
+    self._path, self._counts = path, counts
+    self._found: list[tuple[int, str]] = []
+
+  def add(self, line: int, kind: str, what: str) -> None:
+    """Notes a row: its line, what is counted, what is to be mended."""
+    self._counts[kind] += 1
+    self._found.append((line, what))
+
+  def check(self, rows: int, max_broken: float) -> None:
+    """Names the rows in the log.
+
+    Args:
+      rows: How many there were, the broken ones included.
+      max_broken: Fraction 0-1 that may be broken.
+
+    Raises:
+      InputError: More are.
+    """
+    if not self._found:
+      return
+    broken = len({line for line, _ in self._found})
+    line, what = self._found[0]
+    if broken > max_broken * rows:
+      more = ', '.join(str(n) for n, _ in self._found[1 : 1 + _SHOWN])
+      more = f', also lines {more}' if more else ''
+      raise InputError.at(
+        self._path,
+        line,
+        f'{what} ({broken} of {rows} rows are broken{more}; more than '
+        f'{100 * max_broken:g} % is refused)',
+      )
+    for line, what in self._found[:_SHOWN]:
+      _log.warning('%s:%d: %s', self._path, line, what)
+
+
+def read_rows(
+  path: str | os.PathLike[str], counts: Counter[str], form: Form
+) -> list[Example]:
+  """Reads one file.
+
+  Args:
+    path: The file, UTF-8.
+    counts: Takes what was odd or broken, by the names in this file's first
+      lines.
+    form: What its rows must look like.
+
+  Returns:
+    The examples, in the file's order; none for a file without rows.
+
+  Raises:
+    InputError: With file and line: no known columns, no labels, or too many
+      broken rows.
+  """
+  name = os.fspath(path)
+  faults = Faults(name, counts)
+  places: dict[str, int] = {}
+  width = rows = 0
+  examples: list[Example] = []
+  for line, text in lines.read_lines(path, counts):
+    if not text.strip():
+      counts['blank_lines'] += 1
+      continue
+    cells = text.split('\t')
+    named = _header(cells)
+    if not places:
+      places, width = _layout(cells, form, name, line), len(cells)
+      if named:
+        continue
+    rows += 1
+    fault = _fault(cells, width, places, named)
+    if fault:
+      faults.add(line, *fault)
+      continue
+    label = cells[places['label']].strip(' ')
+    known = _known(label, form.labels, counts)
+    if known is None:
+      faults.add(line, 'rows_with_unknown_labels', _unknown(cells, label, form))
+      continue
+    index = cells[places['index']] if 'index' in places else str(rows - 1)
+    sentence = cells[places['sentence']]
+    if form.pair.locate(sentence) is None:
+      what = f'{sentence[:60]!r} holds {form.pair.lacking}'
+      faults.add(line, f'rows_without_{_told_by(form)}', what)
+    examples.append(Example(index, sentence, known, name, line))
+  faults.check(rows, form.max_broken)
+  _count_repeats(examples, counts)
+  return examples
+
+
+def _header(cells: Sequence[str]) -> dict[str, int]:
+  """Column -> its place, where cells are a header; else empty."""
+  names = [cell.strip().casefold() for cell in cells]
+  places = {
+    column: names.index(spelling)
+    for column, spellings in _COLUMNS.items()
+    for spelling in reversed(spellings)
+    if spelling in names
+  }
+  return places if 'sentence' in places and len(places) > 1 else {}
+
+
+def _layout(
+  cells: Sequence[str], form: Form, name: str, line: int
+) -> dict[str, int]:
+  """Column -> its place, by the first row of a file.
+
+  Raises:
+    InputError: It is no row, and no header that is known, or one without
+      labels.
+  """
+  places = _header(cells)
+  if places:
+    if 'label' not in places:
+      what = 'no column of labels (its header names none): give the file that'
+      raise InputError.at(name, line, f'{what} has them')
+    return places
+  if len(cells) not in (2, 3):
+    what = f'{_columns(cells)}; want sentence, label or'
+    what += ' index, sentence, label, separated by tabs, or a header that names'
+    what += ' them; raw corpora go through scripts/prepare_relation.py'
+    raise InputError.at(name, line, what)
+  sentence = cells[-2]
+  if ' ' not in sentence and form.pair.locate(sentence) is None:
+    known = ', '.join(itertools.chain(*_COLUMNS.values()))
+    what = f'the first row begins {sentence[:60]!r}: no sentence, nor the name'
+    raise InputError.at(name, line, f'{what} of a column ({known}); mend it')
+  columns = ('index', 'sentence', 'label')[-len(cells) :]
+  return {column: place for place, column in enumerate(columns)}
+
+
+def _columns(cells: Sequence[str]) -> str:
+  return f'{len(cells)} column{"s" * (len(cells) > 1)}'
+
+
+def _fault(
+  cells: Sequence[str], width: int, places: dict[str, int], named: object
+) -> tuple[str, str] | None:
+  """(what to count, what to mend) of a row that cannot be read."""
+  if named:
+    what = 'a header amid the rows: files were joined; delete the line'
+    return 'headers_amid_rows', what
+  if len(cells) != width:
+    what = f'{_columns(cells)}, but the first line has {width}: a tab stands in'
+    return 'rows_with_wrong_columns', f'{what} the sentence, or is missing'
+  if '\r' in ''.join(cells):
+    what = 'a carriage return inside the line: end lines with a newline'
+    return 'rows_with_wrong_columns', what
+  if not cells[places['sentence']].strip():
+    what = 'the sentence is empty: write it or delete the line'
+    return 'rows_without_sentence', what
+  return None
+
+
+def _known(
+  label: str, labels: Sequence[str], counts: Counter[str]
+) -> str | None:
+  """A label as the set spells it; None where it is not in the set."""
+  if not labels:
+    return label or None
+  if label in labels:
+    return label
+  for other in labels:
+    if other.casefold() == label.casefold():
+      counts['labels_in_another_case'] += 1
+      return other
+  return None
+
+
+def _unknown(cells: Sequence[str], label: str, form: Form) -> str:
+  if not label:
+    return 'the label is empty: write it or delete the line'
+  what = f'label {label[:60]!r} is none of {", ".join(form.labels)}'
+  if any(cell.strip() in form.labels for cell in cells):
+    what += '; the label has to be the last column, or named by a header'
+  return f'{what}: mend it, or set --config.data.labels'
+
+
+def _told_by(form: Form) -> str:
+  return 'markers' if isinstance(form.pair, Markers) else 'placeholders'
+
+
+def _count_repeats(examples: Sequence[Example], counts: Counter[str]) -> None:
+  labels: dict[str, set[str]] = {}
+  for example in examples:
+    labels.setdefault(example.text, set()).add(example.label)
+  several = sum(len(found) > 1 for found in labels.values())
+  counts['sentences_with_several_labels'] += several
+  distinct = len({example.index for example in examples})
+  counts['repeated_indices'] += len(examples) - distinct
+
+
+def read_split(
+  directory: str | os.PathLike[str],
+  split: str,
+  counts: Counter[str],
+  form: Form,
+) -> list[Example]:
+  """Reads one split of a corpus, whatever layout its file has.
+
+  Args:
+    directory: The corpus; of one that comes in folds, one of them.
+    split: One of `ner.SPLITS`; `train_dev` without a file of its own is train
+      and then devel, which may be empty.
+    counts: Takes what was odd or broken.
+    form: What rows must look like.
+
+  Returns:
+    The examples, in the file's order.
+
+  Raises:
+    InputError: No file, several, an empty one, or one that cannot be read.
+  """
+  folder = pathlib.Path(directory)
+  if not folder.is_dir() and (folds := _folds(folder.parent)):
+    shown = ', '.join(folds)
+    raise InputError(
+      f'{folder}: no such folder; {folder.parent} holds folds ({shown}): name '
+      'one by --config.data.dir'
+    )
+  path = splits.find_split(folder, split)
+  if path is None and split == 'train_dev':
+    train = read_split(folder, 'train', counts, form)
+    devel = splits.find_split(folder, 'devel')
+    return train + (read_rows(devel, counts, form) if devel else [])
+  if path is None:
+    raise InputError(f'{folder}: {_missing(folder, split)}')
+  original = path.with_stem(f'{path.stem}_original')
+  if original.is_file() and not _has_labels(path):
+    counts['splits_with_gold_in_another_file'] += 1
+    path = original
+  examples = read_rows(path, counts, form)
+  if not examples:
+    what = 'the file holds no sentence'
+    if split in ('devel', 'test'):
+      what += f'; --config.data.{split}_split= trains without it'
+    raise InputError.at(path, 1, what)
+  return examples
+
+
+def _has_labels(path: pathlib.Path) -> bool:
+  """Whether a file has labels, or no header that says it has none."""
+  for _, text in lines.read_lines(path, Counter()):
+    named = _header(text.split('\t'))
+    return not named or 'label' in named
+  return True
+
+
+def _folds(folder: pathlib.Path) -> list[str]:
+  """The names of the folds in a folder, in their order."""
+  if not folder.is_dir():
+    return []
+  folds = [e.name for e in folder.iterdir() if (e / 'train.tsv').exists()]
+  return sorted(folds, key=lambda name: (len(name), name))
+
+
+def _missing(folder: pathlib.Path, split: str) -> str:
+  folds = _folds(folder)
+  if folds:
+    shown = ', '.join(folds)
+    return (
+      f'holds folds ({shown}); name one: --config.data.dir={folder / folds[0]}'
+    )
+  entries = sorted(entry.name for entry in folder.iterdir())
+  held = ', '.join(entries[:20]) + ', ...' * (len(entries) > 20) or 'nothing'
+  what = f'no {split}.tsv; the folder holds {held}'
+  if split in ('devel', 'test'):
+    what += f' (--config.data.{split}_split= trains without it)'
+  return what
+
+
+def label_set(examples: Iterable[Example], negative: str) -> tuple[str, ...]:
+  """The labels that stand in a split: the negative one first, then sorted."""
+  found = {example.label for example in examples} - {negative}
+  return (negative, *sorted(found))
+
+
+def check_labels(
+  examples: Sequence[Example], labels: Sequence[str], split: str
+) -> None:
+  """Raises where a split has a label that training did not have.
+
+  Args:
+    examples: The split.
+    labels: Those that a model knows.
+    split: Its name, for the message.
+
+  Raises:
+    InputError: With the first place and the remedy.
+  """
+  for example in examples:
+    if example.label not in labels:
+      what = f'{split} has label {example.label!r}, which is none of '
+      what += f'{", ".join(labels)}; mend it, or set --config.data.labels'
+      raise InputError.at(example.path, example.line, what)
+
+
+def count_overlap(train: Iterable[Example], other: Iterable[Example]) -> int:
+  """How many sentences of a split stand in train too.
+
+  Args:
+    train: The training split.
+    other: The split that is to be scored.
+
+  Returns:
+    Sentences of `other`; to be counted as `sentences_also_in_train`.
+  """
+  known = {example.text for example in train}
+  return sum(example.text in known for example in other)

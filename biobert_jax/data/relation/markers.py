@@ -1,0 +1,133 @@
+"""Markers around a pair of entities: `[E1] Aspirin [/E1] inhibits [E2] …`.
+
+The two keep their names, unlike behind placeholders, and markers say where
+they stand (Baldini Soares et al. 2019, arXiv:1906.03158, section 3.2). In a
+file they are words of the sentence; to the model each is one piece, one of the
+spare `[unusedN]` that BERT's vocabularies have, so that no embedding is added.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+
+from biobert_jax.errors import InputError
+from biobert_jax.text.wordpiece import WordPieceTokenizer
+
+# Start and end of the first entity, start and end of the second.
+WORDS = ('[E1]', '[/E1]', '[E2]', '[/E2]')
+
+Span = tuple[int, int]
+
+
+@dataclasses.dataclass(frozen=True)
+class Markers:
+  """The pieces that stand for `WORDS`, in their order."""
+
+  pieces: tuple[str, ...]
+
+  @classmethod
+  def of(cls, pieces: Sequence[str]) -> 'Markers':
+    """From the value of a config.
+
+    Raises:
+      InputError: not four different pieces.
+    """
+    if len(pieces) != 4 or len(set(pieces)) != 4 or not all(pieces):
+      raise InputError(
+        f'data.markers is {tuple(pieces)}; name four spare pieces of the '
+        f'vocabulary, each once, for {" ".join(WORDS)}'
+      )
+    return cls(tuple(pieces))
+
+  def ids(self, tokenizer: WordPieceTokenizer) -> tuple[int, ...]:
+    """Their ids in a vocabulary.
+
+    Raises:
+      InputError: one is not in it; says which spare ones are.
+    """
+    known = {piece: i for i, piece in enumerate(tokenizer.pieces)}
+    missing = [piece for piece in self.pieces if piece not in known]
+    if missing:
+      spare = [piece for piece in known if piece.startswith('[unused')]
+      remedy = (
+        f'name four of its spare ones by data.markers: {", ".join(spare[:6])}'
+        if len(spare) >= 4
+        else 'it has no four spare ones: use --config.data.entities=anonymised'
+      )
+      raise InputError(
+        f'the vocabulary has no piece {missing[0]} for the markers of '
+        f'data.entities=markers; {remedy}'
+      )
+    return tuple(known[piece] for piece in self.pieces)
+
+  def locate(self, text: str) -> tuple[Span, ...] | None:
+    """Where the four stand in a sentence.
+
+    Args:
+      text: the sentence.
+
+    Returns:
+      (start, end) of each of `WORDS` in code points; None unless each stands
+      there once, starts before ends.
+    """
+    if any(text.count(word) != 1 for word in WORDS):
+      return None
+    starts = [text.index(word) for word in WORDS]
+    if starts[0] > starts[1] or starts[2] > starts[3]:
+      return None
+    return tuple(
+      (start, start + len(word))
+      for start, word in zip(starts, WORDS, strict=True)
+    )
+
+  @property
+  def lacking(self) -> str:
+    """What a sentence without them lacks, and the remedy."""
+    return (
+      'no [E1] … [/E1] with [E2] … [/E2], each once: make the files of the raw '
+      'corpus by scripts/prepare_relation.py --entities markers, or, where the '
+      'pair is hidden already, set --config.data.entities=anonymised'
+    )
+
+
+def marked(text: str, span: Span, first: Span, second: Span) -> str:
+  """A sentence with markers around its two entities.
+
+  Of two that begin at one place the longer begins first, of two that end at
+  one place it ends last, so that the one inside is marked inside; of equal
+  ones the second is inside. Two that overlap otherwise keep their places, so
+  their markers cross. Words that look like markers get blanks inside, which
+  changes no piece.
+
+  Args:
+    text: the document.
+    span: where the sentence stands in it.
+    first: where the first entity does.
+    second: where the second does.
+
+  Returns:
+    The sentence; white space stands on either side of each marker.
+  """
+  places: list[tuple[int, int, int, str]] = []
+  for number, (start, end) in enumerate((first, second)):
+    opens, closes = WORDS[2 * number : 2 * number + 2]
+    # Ends before starts; outer starts first, inner ends first.
+    places.append((start, 1, number - 2 * (end - start), opens))
+    places.append((end, 0, 2 * (end - start) - number, closes))
+  made, begin = '', span[0]
+  for at, _, _, word in sorted(places):
+    made = _apart(_apart(made, plain(text[begin:at])), word)
+    begin = at
+  return _apart(made, plain(text[begin : span[1]]))
+
+
+def _apart(left: str, right: str) -> str:
+  """Two texts with white space between them, if neither is empty."""
+  joined = left[-1:].isspace() or right[:1].isspace()
+  return left + ' ' * bool(left and right and not joined) + right
+
+
+def plain(text: str) -> str:
+  """Text in which no word is taken for a marker."""
+  for word in WORDS:
+    text = text.replace(word, f'[ {word[1:-1]} ]')
+  return text

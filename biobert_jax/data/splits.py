@@ -1,0 +1,74 @@
+"""The splits of a corpus, found by the names of their files."""
+
+import os
+import pathlib
+import re
+
+from biobert_jax.errors import InputError
+from biobert_jax.text.readers import pubtator
+
+SPLITS = ('train', 'devel', 'train_dev', 'test')
+
+
+EXTENSIONS = ('tsv', 'txt', 'conll', 'iob', 'iob2', 'pubtator')
+
+
+_STEMS = {'devel': ('devel', 'dev', 'valid')}
+
+
+def find_split(
+  directory: str | os.PathLike[str], split: str
+) -> pathlib.Path | None:
+  """The one file of a split: `train.tsv`, `dev.txt`, `NCBItestset_corpus.txt`.
+
+  A file named for the split (for devel also dev and valid) with one of
+  `EXTENSIONS` comes first; else a PubTator file with the split in its name.
+
+  Args:
+    directory: The corpus.
+    split: One of `SPLITS`.
+
+  Returns:
+    The file, or None where there is none.
+
+  Raises:
+    InputError: No such directory, or several files that could be meant.
+  """
+  folder = pathlib.Path(directory)
+  if not folder.is_dir():
+    raise InputError(f'{folder}: no such folder; set --config.data.dir')
+  if split not in SPLITS:
+    raise InputError(f'split {split!r} is not one of {", ".join(SPLITS)}')
+  files = sorted(entry for entry in folder.iterdir() if entry.is_file())
+  stems = _STEMS.get(split, (split,))
+  named = {f'{stem}.{ending}' for stem in stems for ending in EXTENSIONS}
+  found = [f for f in files if f.name in named] or [
+    f for f in files if split_in_name(f.name) == split and is_pubtator(f)
+  ]
+  if len(found) > 1:
+    names = ', '.join(f.name for f in found)
+    raise InputError(
+      f'{folder}: several files for {split}: keep one of {names}'
+    )
+  return found[0] if found else None
+
+
+def split_in_name(name: str) -> str:
+  """The split that a file's name tells; '' where it tells none, or two."""
+  train = re.search('train', name, re.IGNORECASE)
+  devel = re.search('dev|valid', name, re.IGNORECASE)
+  test = re.search('test', name, re.IGNORECASE)
+  if test:
+    return '' if train or devel else 'test'
+  return {
+    (True, True): 'train_dev',
+    (True, False): 'train',
+    (False, True): 'devel',
+  }.get((bool(train), bool(devel)), '')
+
+
+def is_pubtator(path: pathlib.Path) -> bool:
+  """Whether a file begins as PubTator does."""
+  with open(path, 'rb') as file:
+    start = file.read(65536).decode(errors='replace').lstrip('\ufeff\r\n\t ')
+  return bool(pubtator.PUBTATOR_START.match(start))

@@ -1,0 +1,109 @@
+"""Answers to questions from the logits of their passages, and their files."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from biobert_jax.data.yes_no.features import QuestionPair
+
+
+class Decision(NamedTuple):
+  """What is answered to a question.
+
+  Attributes:
+    label: the answer.
+    probabilities: of each label, 0-1, of the mean logits.
+    passages: number of passages that were read.
+  """
+
+  label: str
+  probabilities: tuple[float, ...]
+  passages: int
+
+
+def aggregate(
+  pairs: Sequence[QuestionPair], logits: np.ndarray, labels: Sequence[str]
+) -> dict[str, Decision]:
+  """One answer to each question, whose passages have their logits averaged.
+
+  With the labels 'no' and 'yes' it is yes where the mean is above 0, as in
+  transform_n2b_yesno.py, which rounds logits to three decimals before.
+
+  Args:
+    pairs: questions with passages.
+    logits: [pairs, C].
+    labels: C names.
+
+  Returns:
+    The decisions by question, in the order of their first passages.
+  """
+  places: dict[str, list[int]] = {}
+  for i, pair in enumerate(pairs):
+    places.setdefault(pair.question_id, []).append(i)
+  decided = {}
+  for question, rows in places.items():
+    mean = logits[rows].astype(np.float64).mean(axis=0)
+    shares = np.exp(mean - mean.max())
+    shares /= shares.sum()
+    label = labels[int(mean.argmax())]
+    decided[question] = Decision(label, tuple(shares.tolist()), len(rows))
+  return decided
+
+
+def answers_json(decided: Mapping[str, Decision]) -> str:
+  """Answers by question, as PubMedQA's evaluation.py reads them."""
+  answers = {id_: decision.label for id_, decision in decided.items()}
+  return json.dumps(answers, indent=1, ensure_ascii=False) + '\n'
+
+
+def predictions(
+  decided: Mapping[str, Decision],
+  gold: Mapping[str, str],
+  labels: Sequence[str],
+) -> str:
+  """A table of tab-separated columns, a line a question.
+
+  Args:
+    decided: what was answered, by question.
+    gold: the right answers.
+    labels: of the probabilities.
+
+  Returns:
+    id, passages, a probability a label, predicted, gold.
+  """
+  rows = ['\t'.join(('id', 'passages', *labels, 'predicted', 'gold'))]
+  for id_, decision in decided.items():
+    shares = (f'{share:.6f}' for share in decision.probabilities)
+    passages = str(decision.passages)
+    cells = (id_, passages, *shares, decision.label, gold[id_])
+    rows.append('\t'.join(cells))
+  return '\n'.join(rows) + '\n'
+
+
+def mistakes(
+  decided: Mapping[str, Decision],
+  gold: Mapping[str, str],
+  pairs: Sequence[QuestionPair],
+) -> str:
+  """A table of the wrong answers, the surest first.
+
+  Args:
+    decided: what was answered, by question.
+    gold: the right answers.
+    pairs: the questions.
+
+  Returns:
+    id, gold, predicted, its probability, question.
+  """
+  questions = {pair.question_id: pair.question for pair in pairs}
+  rows = ['id\tgold\tpredicted\tprobability\tquestion']
+  wrong = [id_ for id_, label in gold.items() if decided[id_].label != label]
+  wrong.sort(key=lambda id_: -max(decided[id_].probabilities))
+  for id_ in wrong:
+    decision = decided[id_]
+    share = f'{max(decision.probabilities):.4f}'
+    question = ' '.join(questions[id_].split())
+    rows.append('\t'.join((id_, gold[id_], decision.label, share, question)))
+  return '\n'.join(rows) + '\n'

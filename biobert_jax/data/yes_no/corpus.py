@@ -1,0 +1,249 @@
+"""Corpora of questions to be answered by yes or no, or maybe.
+
+What a folder holds is found by looking:
+
+  ori_pqal.json   PubMedQA as published, see `pubmedqa.py`
+  else            the files that the config names for each split
+
+A file is an object: PubMedQA's, of records by id; or SQuAD's, as BioASQ's
+yes/no files have it: `{"data": [{"paragraphs": [{"context", "qas": [{"id",
+"question", "answers": "yes"}]}]}]}`, a passage being a paragraph, under the
+ids `QUESTION_001`, `QUESTION_002`, .... What is broken is left out and counted
+(pairs_with_unknown_labels, pairs_without_question, pairs_that_contradict_
+is_impossible), above a share of the rows an InputError. Kept and counted:
+questions_without_passage.
+"""
+
+import dataclasses
+import json
+import logging
+import pathlib
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from biobert_jax.data import splits
+from biobert_jax.data.qa import squad
+from biobert_jax.data.qa.passage_aggregation import question_of
+from biobert_jax.data.random_streams import mix
+from biobert_jax.data.yes_no import pubmedqa
+from biobert_jax.data.yes_no.features import QuestionPair
+from biobert_jax.errors import InputError
+from biobert_jax.io.strict_json import id_of, read_object, text_of
+
+_log = logging.getLogger(__name__)
+_SHOWN = 5  # Broken rows that the log lists.
+
+
+@dataclasses.dataclass(frozen=True)
+class Form:
+  """What the rows of a corpus must look like.
+
+  Attributes:
+    labels: the answers there are; (): whatever stands there.
+    reasoning: one of `pubmedqa.REASONING`.
+    fold: of PubMedQA, from 0.
+    max_broken: fraction 0-1 of broken rows, above which a file is refused.
+  """
+
+  labels: tuple[str, ...] = ()
+  reasoning: str = 'required'
+  fold: int = 0
+  max_broken: float = 0.01
+
+
+def read_split(
+  directory: pathlib.Path,
+  split: str,
+  files: Mapping[str, str],
+  counts: Counter[str],
+  form: Form,
+) -> list[QuestionPair]:
+  """Reads one split of a corpus.
+
+  Args:
+    directory: the corpus.
+    split: one of `ner.SPLITS`; `train_dev` is train and then devel.
+    files: the files of train, devel and test: a name, or a pattern for
+      several whose questions are pooled. PubMedQA has but one.
+    counts: takes what was odd or broken.
+    form: what rows must look like.
+
+  Returns:
+    The pairs, in the order of the files.
+
+  Raises:
+    InputError: no file, an empty one, or one that cannot be read.
+  """
+  if split not in splits.SPLITS:
+    raise InputError(
+      f'split {split!r} is not one of {", ".join(splits.SPLITS)}'
+    )
+  if pubmedqa.is_pubmedqa(directory):
+    pairs = pubmedqa.read_split(
+      directory, split, form.fold, form.reasoning, counts
+    )
+    return _sound(pairs, str(directory / pubmedqa.FILE), counts, form, [])
+  if split == 'train_dev':
+    parts = ('train', 'devel')
+    return [
+      pair
+      for part in parts
+      for pair in read_split(directory, part, files, counts, form)
+    ]
+  return read_files(squad.find_files(directory, files[split]), counts, form)
+
+
+def read_files(
+  paths: Sequence[str], counts: Counter[str], form: Form
+) -> list[QuestionPair]:
+  """Reads files whose questions belong together, each in either form.
+
+  Args:
+    paths: the files.
+    counts: takes what was odd or broken.
+    form: what rows must look like.
+
+  Returns:
+    The pairs, in the order of the files.
+
+  Raises:
+    InputError: with file and place or id: no JSON of these forms, an id that
+      stands twice, too many broken rows, none at all.
+  """
+  known: set[str] = set()
+  kept = []
+  for path in paths:
+    content = read_object(path)
+    broken: list[tuple[str, str]] = []
+    if 'data' in content:
+      pairs = list(_squad(path, content, counts, broken, known))
+    else:
+      pairs = pubmedqa.pairs_of(path, content, form.reasoning, counts)
+    kept += _sound(pairs, path, counts, form, broken)
+  return kept
+
+
+def _squad(
+  path: str,
+  content: dict[str, Any],
+  counts: Counter[str],
+  broken: list[tuple[str, str]],
+  known: set[str],
+) -> Iterator[QuestionPair]:
+  for place, row, passage in squad.rows_of(path, content):
+    id_ = id_of(path, place, row, known)
+    known.add(id_)
+    question = text_of(path, id_, row, 'question')
+    counts['questions_without_passage'] += not passage.strip()
+    label = _answer(row)
+    if label == 'yes' and row.get('is_impossible') is True:
+      counts['pairs_that_contradict_is_impossible'] += 1
+      broken.append((id_, 'its answer is yes, but it is_impossible: mend it'))
+      continue
+    yield QuestionPair(id_, question_of(id_), question, passage, label, path)
+
+
+def _answer(row: dict[str, Any]) -> str:
+  """The answer of a row; '' where none is given."""
+  answers = row.get('answers')
+  if isinstance(answers, list) and len(answers) == 1:
+    (answers,) = answers  # SQuAD's list of one.
+    if isinstance(answers, dict):
+      answers = answers.get('text')
+  if answers is None or answers == []:
+    return ''
+  return answers if isinstance(answers, str) else json.dumps(answers)
+
+
+def _sound(
+  pairs: Sequence[QuestionPair],
+  path: str,
+  counts: Counter[str],
+  form: Form,
+  broken: list[tuple[str, str]],
+) -> list[QuestionPair]:
+  """Those that are not broken; too many broken ones are an error."""
+  kept = []
+  for pair in pairs:
+    if not pair.question.strip():
+      counts['pairs_without_question'] += 1
+      broken.append((pair.id, 'its question is empty: write it'))
+      continue
+    label = pair.label.strip().lower()
+    if form.labels and label and label not in form.labels:
+      counts['pairs_with_unknown_labels'] += 1
+      what = f'answer {pair.label[:40]!r} is none of {", ".join(form.labels)}'
+      broken.append((pair.id, f'{what}: mend it, or set --config.data.labels'))
+      continue
+    kept.append(dataclasses.replace(pair, label=label))
+  rows = len(kept) + len(broken)
+  for id_, what in broken[:_SHOWN]:
+    _log.warning('%s: %s: %s', path, id_, what)
+  if len(broken) > form.max_broken * rows:
+    id_, what = broken[0]
+    share = f'{100 * form.max_broken:g}'
+    raise InputError(
+      f'{path}: {id_}: {what} ({len(broken)} of {rows} rows are broken; more '
+      f'than {share} % is refused)'
+    )
+  if not kept:
+    raise InputError(f'{path}: holds no question; name a file that does')
+  return kept
+
+
+def check_labelled(pairs: Sequence[QuestionPair], split: str) -> None:
+  """Raises where a pair that is to be learnt or scored has no answer.
+
+  Raises:
+    InputError: with file, id and remedy.
+  """
+  for pair in pairs:
+    if not pair.label:
+      what = f'{pair.path}: {pair.id}: has no answer, and {split} is scored'
+      raise InputError(
+        f'{what}; write one, or set --config.data.{split}_split= and predict '
+        'the file'
+      )
+
+
+def check_agreement(pairs: Sequence[QuestionPair]) -> None:
+  """Raises where the passages of a question carry different answers.
+
+  Raises:
+    InputError: with file and id.
+  """
+  labels: dict[str, str] = {}
+  for pair in pairs:
+    first = labels.setdefault(pair.question_id, pair.label)
+    if first != pair.label:
+      what = f'{pair.path}: {pair.id}: answer {pair.label!r}, but another '
+      raise InputError(
+        f'{what}passage of the question has {first!r}; mend one of them'
+      )
+
+
+def balanced(
+  pairs: Sequence[QuestionPair], most: int, seed: int
+) -> list[QuestionPair]:
+  """At most so many pairs of each answer, drawn by a seed.
+
+  Args:
+    pairs: to choose from.
+    most: of one answer.
+    seed: of the draw.
+
+  Returns:
+    The pairs that stay, in their order.
+  """
+  by_label: dict[str, list[int]] = {}
+  for i, pair in enumerate(pairs):
+    by_label.setdefault(pair.label, []).append(i)
+  kept: set[int] = set()
+  for places in by_label.values():
+    luck = mix(seed, len(pairs), np.asarray(places))
+    drawn = sorted(zip(luck.tolist(), places, strict=True))
+    kept.update(place for _, place in drawn[:most])
+  return [pair for i, pair in enumerate(pairs) if i in kept]

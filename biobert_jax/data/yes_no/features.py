@@ -1,0 +1,97 @@
+"""Questions beside passages: what a classifier of such pairs reads.
+
+A pair is `[CLS] question [SEP] passage [SEP]`; segment ids tell the two apart.
+Where it is too long, the end of the passage falls away, the question never
+before it.
+"""
+
+import dataclasses
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+
+from biobert_jax.data.windows import Windows
+from biobert_jax.errors import InputError
+from biobert_jax.text.wordpiece import WordPieceTokenizer
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class QuestionPair:
+  """A question, one of its passages, and the answer.
+
+  Attributes:
+    id: Of the pair, once in a file.
+    question_id: Of the question, which may have several passages.
+    question: Its text.
+    passage: The passage's text; '' where there is none.
+    label: The answer; '' where it is not known.
+    path: The file it was read from.
+  """
+
+  id: str
+  question_id: str
+  question: str
+  passage: str
+  label: str
+  path: str
+
+
+def encode(
+  pairs: Sequence[QuestionPair],
+  tokenizer: WordPieceTokenizer,
+  *,
+  max_seq_length: int,
+  counts: Counter[str],
+) -> Windows:
+  """Makes a window of each pair.
+
+  Args:
+    pairs: questions with passages.
+    tokenizer: turns text into pieces.
+    max_seq_length: pieces of a window at most, [CLS] and both [SEP] included.
+    counts: receives `passages_cut` and `passage_pieces_cut`; of the passages
+      `passages_cut_to_nothing`, and `questions_cut`: those that have no room
+      even alone.
+
+  Returns:
+    A window for each, in their order; in `words`, the pair's number stands at
+    [CLS], where its prediction is taken.
+
+  Raises:
+    InputError: a window has no room for a piece.
+  """
+  budget = max_seq_length - 3
+  if budget < 1:
+    raise InputError(
+      f'data.max_seq_length is {max_seq_length}; a question with a passage '
+      'needs 4 or more'
+    )
+  ids: list[int] = []
+  words: list[int] = []
+  segments: list[int] = []
+  offsets = [0]
+  for number, pair in enumerate(pairs):
+    question, passage = (
+      tokenizer.encode(text)[0] for text in (pair.question, pair.passage)
+    )
+    counts['questions_cut'] += len(question) > budget
+    question = question[:budget]
+    room = budget - len(question)
+    if (cut := len(passage) - room) > 0:
+      counts['passages_cut'] += 1
+      counts['passage_pieces_cut'] += cut
+      counts['passages_cut_to_nothing'] += not room
+    first = [tokenizer.cls_id, *question, tokenizer.sep_id]
+    second = [*passage[:room], tokenizer.sep_id]
+    ids += first + second
+    words += [number] + [-1] * (len(first) + len(second) - 1)
+    segments += [0] * len(first) + [1] * len(second)
+    offsets.append(len(ids))
+  return Windows(
+    np.asarray(ids, np.int32),
+    np.asarray(words, np.int32),
+    np.asarray(offsets, np.int64),
+    len(pairs),
+    np.asarray(segments, np.int32),
+  )

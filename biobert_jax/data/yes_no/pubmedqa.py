@@ -1,0 +1,176 @@
+"""PubMedQA (Jin et al. 2019): 1,000 questions with abstracts and decisions.
+
+`ori_pqal.json` is one object of records by PMID. Which of them are test, and
+which a fold of the others, its repository's `split_dataset.py` says: it is
+done here again, draw by draw, and checked against `test_ground_truth.json`.
+"""
+
+import math
+import pathlib
+import random
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from biobert_jax.data.yes_no.features import QuestionPair
+from biobert_jax.errors import InputError
+from biobert_jax.io.strict_json import list_of, read_object, text_of
+
+FILE = 'ori_pqal.json'
+FOLDS = 10
+# Which text a question is asked of: the abstract without its conclusion, or
+# that conclusion.
+REASONING = ('required', 'free')
+_TEST_IDS = 'test_ground_truth.json'
+# In the order of split_dataset.py, which draws for one after another.
+_DECISIONS = ('yes', 'no', 'maybe')
+
+
+def is_pubmedqa(folder: pathlib.Path) -> bool:
+  """Whether a folder holds the corpus as its repository has it."""
+  return (folder / FILE).is_file()
+
+
+def are_records(content: Mapping[str, Any]) -> bool:
+  """Whether an object is one of records by id."""
+  return bool(content) and all(
+    isinstance(record, dict) and 'QUESTION' in record
+    for record in content.values()
+  )
+
+
+def read_split(
+  folder: pathlib.Path,
+  split: str,
+  fold: int,
+  reasoning: str,
+  counts: Counter[str],
+) -> list[QuestionPair]:
+  """Reads a published split.
+
+  Args:
+    folder: holds `ori_pqal.json`.
+    split: 'test', the 500 whose ids are published; 'devel', a tenth of the
+      others; 'train', nine tenths; 'train_dev', all ten.
+    fold: which tenth is devel, from 0.
+    reasoning: one of `REASONING`.
+    counts: takes what `pairs_of` counts.
+
+  Returns:
+    The questions, in the order of the script's files.
+
+  Raises:
+    InputError: a record that lacks something, a decision that is none, or a
+      file that is not the published one.
+  """
+  path = str(folder / FILE)
+  records = read_object(path)
+  decisions = {
+    id_: _decision(path, id_, record) for id_, record in records.items()
+  }
+  test, folds = split_ids(decisions)
+  _check(path, folder / _TEST_IDS, test)
+  if not all(folds):
+    what = f'{path}: {len(records)} records are too few for {FOLDS} folds'
+    raise InputError(f'{what}; give the whole file')
+  others = [id_ for i, ids in enumerate(folds) if i != fold for id_ in ids]
+  chosen = {
+    'test': test,
+    'devel': folds[fold],
+    'train': others,
+    'train_dev': others + folds[fold],
+  }[split]
+  wanted = {id_: records[id_] for id_ in chosen}
+  return pairs_of(path, wanted, reasoning, counts)
+
+
+def pairs_of(
+  path: str,
+  records: Mapping[str, Any],
+  reasoning: str,
+  counts: Counter[str],
+) -> list[QuestionPair]:
+  """Records as questions beside passages.
+
+  Args:
+    path: their file, for messages.
+    records: by id.
+    reasoning: one of `REASONING`.
+    counts: takes `questions_without_passage`.
+
+  Returns:
+    A pair for each, the paragraphs of its passage joined by blanks as in the
+    authors' own code; without a label where there is no `final_decision`.
+
+  Raises:
+    InputError: with file and id: a key that is missing.
+  """
+  pairs = []
+  for id_, record in records.items():
+    question = text_of(path, id_, record, 'QUESTION')
+    if reasoning == 'required':
+      texts = list_of(path, id_, record, 'CONTEXTS')
+    else:
+      texts = [text_of(path, id_, record, 'LONG_ANSWER')]
+    if not all(isinstance(text, str) for text in texts):
+      what = f'{path}: {id_}: a paragraph of CONTEXTS is no text'
+      raise InputError(f'{what}; write texts there')
+    passage = ' '.join(texts)
+    counts['questions_without_passage'] += not passage.strip()
+    label = ''
+    if 'final_decision' in record:
+      label = text_of(path, id_, record, 'final_decision')
+    pairs.append(QuestionPair(id_, id_, question, passage, label, path))
+  return pairs
+
+
+def _decision(path: str, id_: str, record: Any) -> str:
+  label = text_of(path, id_, record, 'final_decision')
+  if label not in _DECISIONS:
+    what = f'{path}: {id_}: final_decision {label[:40]!r} is not one of'
+    raise InputError(f'{what} {", ".join(_DECISIONS)}; give the published file')
+  return label
+
+
+def _check(path: str, published: pathlib.Path, test: Iterable[str]) -> None:
+  """Compares the test split with the published ids, where these are there."""
+  if not published.is_file():
+    return
+  if set(read_object(str(published))) != set(test):
+    what = f'{path}: its split has other test ids than {published.name}'
+    raise InputError(f'{what}: give both as published, in their order')
+
+
+def split_ids(
+  decisions: Mapping[str, str],
+) -> tuple[list[str], list[list[str]]]:
+  """The published split (split_dataset.py `pqal`).
+
+  Args:
+    decisions: label by id, in the order of the file.
+
+  Returns:
+    (ids of the test set, ids of each fold).
+  """
+  draws = random.Random(0)  # As there; `shuffle` and `choice` draw alike.
+  training, test = _parts(decisions, 2, draws)
+  return test, _parts({i: decisions[i] for i in training}, FOLDS, draws)
+
+
+def _parts(
+  decisions: Mapping[str, str], count: int, draws: random.Random
+) -> list[list[str]]:
+  """Cuts ids into parts of like proportions of labels, label by label."""
+  parts: list[list[str]] = [[] for _ in range(count)]
+  for label in _DECISIONS:
+    ids = [id_ for id_, found in decisions.items() if found == label]
+    draws.shuffle(ids)
+    size = math.ceil(len(ids) / count)
+    for i, part in enumerate(parts):
+      part += ids[i * size :] if i == count - 1 else ids[i * size :][:size]
+  if len(parts[-1]) != len(parts[0]):  # 51, …, 51, 41: one of each to the last.
+    for part in filter(None, parts[:-1]):
+      picked = draws.choice(part)
+      part.remove(picked)
+      parts[-1].append(picked)
+  return parts

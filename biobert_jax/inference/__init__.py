@@ -1,0 +1,4 @@
+"""Text to entities, relations, answers and vectors.
+
+May import: tasks, checkpoints, parallel, models, data, metrics, text, io.
+"""

@@ -1,0 +1,134 @@
+"""JSON read strictly, for scoring: what is wrong is named by place or id.
+
+A key that stands twice in an object, of which other readers drop one, is an
+error.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Container, Iterable, Mapping
+from typing import Any, NoReturn
+
+from biobert_jax.errors import InputError
+from biobert_jax.io.lines import read_text
+
+
+def read_object(path: str, *, numbers_as_text: bool = False) -> dict[str, Any]:
+  """Reads a file that holds one JSON object.
+
+  Args:
+    path: of the file; '-' is standard input.
+    numbers_as_text: whether a number is kept as it is written.
+
+  Returns:
+    The object.
+
+  Raises:
+    InputError: if the file cannot be read, is not JSON (NaN is none) or no
+      object, or an object in it has a key twice.
+  """
+  return parse_object(path, read_text(path), numbers_as_text=numbers_as_text)
+
+
+def parse_object(
+  path: str, text: str, *, first_line: int = 1, numbers_as_text: bool = False
+) -> dict[str, Any]:
+  """The JSON object of a text.
+
+  Args:
+    path: of its file, for messages.
+    text: such as the file's, or that of one of its lines.
+    first_line: of the text in the file.
+    numbers_as_text: whether a number is kept as it is written.
+
+  Raises:
+    InputError: as `read_object` does.
+  """
+
+  def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+      key = Counter(key for key, _ in pairs).most_common(1)[0][0]
+      where = f' (id {found["id"]})' if 'id' in found else ''
+      what = f'{path}: key {key!r} stands twice in an object{where}'
+      raise InputError(f'{what}; keep one of the two')
+    return found
+
+  def refuse(constant: str) -> None:
+    raise InputError(f'{path}: {constant} is not JSON; write a number or text')
+
+  number: Callable[[str], Any] | None = str if numbers_as_text else None
+  try:
+    content = json.loads(
+      text,
+      object_pairs_hook=unique,
+      parse_constant=refuse,
+      parse_int=number,
+      parse_float=number,
+    )
+  except json.JSONDecodeError as error:
+    what = f'is not JSON ({error.msg}, column {error.colno}); mend the file'
+    line = first_line + error.lineno - 1
+    raise InputError.at(path, line, what) from error
+  except (RecursionError, ValueError) as error:
+    if isinstance(error, InputError):
+      raise
+    what = f'{path}: is not JSON that can be read ({str(error)[:80]})'
+    raise InputError(f'{what}; mend the file') from error
+  if not isinstance(content, dict):
+    what = f'{path}: holds no JSON object but {str(content)[:40]!r}'
+    raise InputError(f'{what}; write an object, {{...}}')
+  return content
+
+
+def id_of(path: str, place: str, row: Any, known: Container[str]) -> str:
+  """The `id` of an object; an InputError if it has none or it is known."""
+  id_ = text_of(path, place, row, 'id')
+  if id_ in known:
+    what = f'{path}: {place}: the id {id_} stands twice'
+    raise InputError(f'{what}; give each question one id and one place')
+  return id_
+
+
+def text_of(path: str, place: str, row: Any, key: str) -> str:
+  """The text under a key; an InputError if there is none."""
+  value = row.get(key) if isinstance(row, dict) else None
+  if not isinstance(value, str):
+    _refuse(path, place, row, key, 'a text')
+  return value
+
+
+def list_of(path: str, place: str, row: Any, key: str) -> list[Any]:
+  """The list under a key; an InputError if there is none."""
+  value = row.get(key) if isinstance(row, dict) else None
+  if not isinstance(value, list):
+    _refuse(path, place, row, key, 'a list')
+  return value
+
+
+def _refuse(path: str, place: str, row: Any, key: str, what: str) -> NoReturn:
+  """A value that is missing or of another kind."""
+  where = f'{path}: {place}: ' if place else f'{path}: '
+  if not isinstance(row, dict):
+    found = f'{str(row)[:40]!r} is no object'
+  elif key not in row:
+    found = f'{key!r} is missing'
+  else:
+    found = f'{key!r} is {str(row[key])[:40]!r}'
+  raise InputError(f'{where}{found}; write {what} under {key!r}')
+
+
+def check_ids(
+  path: str, ids: Iterable[str], gold: Mapping[str, object]
+) -> None:
+  """Raises an InputError that names the first id that gold does not have."""
+  for id_ in ids:
+    if id_ not in gold:
+      what = f'{path}: id {id_} is not in the gold file'
+      raise InputError(f'{what}; delete it, or name the file that it is of')
+
+
+def some(ids: Iterable[str]) -> str:
+  """The first id in order, and how many more there are."""
+  first, *others = sorted(ids)
+  return f'{first} and {len(others)} more ids' if others else f'id {first}'

@@ -1,0 +1,198 @@
+"""What the official scorers read, line by line: tags and relation labels.
+
+Any system's output, not only ours: conlleval's columns; the gold file of a
+relation corpus and the predictions for it, in the layouts of BioBERT's
+run_re.py and of its PyTorch port. A quote is a character like any other.
+"""
+
+import dataclasses
+import math
+import re
+from collections.abc import Collection, Sequence
+
+from biobert_jax.errors import InputError
+from biobert_jax.io.lines import read_text
+
+_BOUNDARY = '-X-'  # conlleval.pl's $boundary: such a line ends a sentence.
+
+
+@dataclasses.dataclass
+class Sentence:
+  """The rows between two breaks, column by column."""
+
+  tokens: list[str] = dataclasses.field(default_factory=list)
+  gold: list[str] = dataclasses.field(default_factory=list)
+  predicted: list[str] = dataclasses.field(default_factory=list)
+  lines: list[int] = dataclasses.field(default_factory=list)  # From 1.
+
+
+def read_tags(path: str) -> list[Sentence]:
+  """Reads a file of tokens with gold and predicted tags.
+
+  Args:
+    path: of the file; '-' is standard input.
+
+  Returns:
+    The sentences. One without rows stands for each break too many.
+
+  Raises:
+    InputError: if the file is unreadable, holds no token, or a line has fewer
+      than three columns or not as many as the first.
+  """
+  sentences = [Sentence()]
+  separator, columns = '', 0
+  # Not `splitlines`: a token may hold U+2028 and its like.
+  for number, line in enumerate(read_text(path).split('\n'), start=1):
+    row = line.rstrip(' \t\r')
+    if not row:
+      sentences.append(Sentence())
+      continue
+    if not separator:
+      separator = '\t' if '\t' in row else ' '
+    fields = row.split('\t') if separator == '\t' else re.split(' +', row)
+    if fields[0] == _BOUNDARY:
+      sentences.append(Sentence())
+      continue
+    columns = columns or len(fields)
+    if len(fields) < 3 or len(fields) != columns or '\r' in row:
+      what = _complaint(row, separator, len(fields), columns)
+      raise InputError.at(path, number, what)
+    if not fields[-2]:
+      what = 'has an empty gold tag; write O for outside'
+      raise InputError.at(path, number, what)
+    sentence = sentences[-1]
+    sentence.tokens.append(fields[0])
+    sentence.gold.append(fields[-2])
+    sentence.predicted.append(fields[-1])
+    sentence.lines.append(number)
+  if not columns:
+    raise InputError(
+      f'{path}: holds no token; write one `token gold predicted` a line'
+    )
+  if not line:  # What follows the last line break is not a line, nor a break.
+    sentences.pop()
+  return sentences
+
+
+def _complaint(row: str, separator: str, found: int, expected: int) -> str:
+  if '\r' in row:
+    return 'holds a bare carriage return; end lines with \\n or \\r\\n'
+  name = 'tab' if separator == '\t' else 'space'
+  start = f'has {found} {name}-separated column{"s" if found > 1 else ""}'
+  if found < 3:
+    return f'{start}; write token, gold tag and predicted tag'
+  return (
+    f'{start} but the lines before have {expected}; give every line the same '
+    'columns, separated by tabs if a token holds a space'
+  )
+
+
+def read_relation_gold(
+  path: str, label_sets: Collection[Sequence[str]]
+) -> tuple[list[str], Sequence[str]]:
+  """Reads the labels of a relation corpus.
+
+  Args:
+    path: of a file with a header that names the column `label` (`index`,
+      `sentence`, `label` in the reference), or without header and with the
+      label last (`sentence`, `label`).
+    label_sets: the labels of each corpus that it may be, in lower case.
+
+  Returns:
+    The label of each example, in lower case, and the first of the sets that
+    holds all of them.
+
+  Raises:
+    InputError: with file and line: columns that are missing, a label that is
+      in no set or not in the one that the others are from, no example.
+  """
+  rows = _rows(path)
+  names = [name.strip().lower() for name in rows[0][1]]
+  column, columns = -1, max(len(names), 2)
+  if 'label' in names:
+    column = names.index('label')
+    rows = rows[1:]
+  labels = []
+  for number, fields in rows:
+    if len(fields) != columns:
+      what = f'has {len(fields)} tab-separated columns; want {columns}, as in '
+      what += 'the first line: write tabs inside of a sentence as blanks'
+      raise InputError.at(path, number, what)
+    labels.append(fields[column].strip().lower())
+  if not rows:
+    raise InputError(f'{path}: holds a header but no example')
+  fits = max(label_sets, key=lambda known: sum(x in known for x in labels))
+  for (number, _), label in zip(rows, labels, strict=True):
+    if label not in fits:
+      what = f'label {label!r} is not one of {", ".join(fits)}; mend it, or '
+      what += 'name the column `label` in the first line'
+      raise InputError.at(path, number, what)
+  return labels, fits
+
+
+def read_relation_predictions(path: str, labels: Sequence[str]) -> list[str]:
+  """Reads what a system predicted for a relation corpus.
+
+  Args:
+    path: of a file that has for each example a line of tab-separated
+      probabilities (or logits) in the order of `labels`, as run_re.py's
+      test_results.tsv; or one label; or, after the header `index`,
+      `prediction` of run_glue.py and the PyTorch port, a number and a label.
+    labels: the labels of the corpus, in lower case.
+
+  Returns:
+    The label of each example; of equal probabilities the first wins.
+
+  Raises:
+    InputError: with file and line: columns that are not as many as labels, a
+      value that is no number, a label that is unknown, no example.
+  """
+  rows = _rows(path)
+  width = len(rows[0][1])
+  indexed = [field.strip() for field in rows[0][1]] == ['index', 'prediction']
+  if indexed:
+    rows = rows[1:]
+  found = []
+  for number, fields in rows:
+    if len(fields) != width or (not indexed and width not in (1, len(labels))):
+      what = f'has {len(fields)} tab-separated columns; write one label, or '
+      what += f'{len(labels)} probabilities, in every line'
+      raise InputError.at(path, number, what)
+    if indexed or width == 1:
+      label = fields[-1].strip().lower()
+    else:
+      label = labels[_largest(path, number, fields)]
+    if label not in labels:
+      what = f'label {label!r} is not one of {", ".join(labels)}'
+      raise InputError.at(path, number, f'{what}; write one of these')
+    found.append(label)
+  if not rows:
+    raise InputError(f'{path}: holds a header but no prediction')
+  return found
+
+
+def _rows(path: str) -> list[tuple[int, list[str]]]:
+  """(line, columns) of each line; blank ones only at the end."""
+  lines = read_text(path).rstrip('\r\n').split('\n')
+  rows = []
+  for number, line in enumerate(lines, start=1):
+    row = line.removesuffix('\r')
+    if not row.strip():
+      what = 'is blank; write one example in every line'
+      raise InputError.at(path, number, what)
+    rows.append((number, row.split('\t')))
+  return rows
+
+
+def _largest(path: str, number: int, fields: Sequence[str]) -> int:
+  """The index of the largest number, the first of equal ones."""
+  values = []
+  for field in fields:
+    try:
+      values.append(float(field))
+    except ValueError:
+      values.append(math.nan)
+    if not math.isfinite(values[-1]):
+      what = f'{field!r} is no finite number; write one probability for each '
+      raise InputError.at(path, number, what + 'label, separated by tabs')
+  return values.index(max(values))

@@ -1,0 +1,233 @@
+"""How the processes of a pod begin and end together."""
+
+import hashlib
+import importlib.metadata
+import ipaddress
+import logging
+import os
+import pathlib
+import socket
+import sys
+import threading
+import traceback
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NoReturn, TypeVar
+
+import jax
+import numpy as np
+from jax.experimental import multihost_utils
+
+from biobert_jax.errors import (
+  EXIT_FAILED,
+  InputError,
+  PreemptedError,
+  UserError,
+)
+
+# How long a host that failed waits for others that fail alike, to end as
+# they do. JAX waits for 300 s, and then aborts instead of giving its code.
+_FAREWELL_SECONDS = 10.0
+# What JAX takes on a TPU; on SLURM two jobs may share a machine.
+_PORT, _SLURM_PORTS = 8482, range(20000, 32000)
+_LOCALHOST = ('localhost', '127.0.0.1', '::1')
+# What decides which numbers a program computes, besides our own code.
+_PACKAGES = ('jax', 'jaxlib', 'libtpu', 'flax', 'optax', 'orbax-checkpoint')
+# Of a fact, and of a host's name: as much as an error shows.
+_SHOWN_BYTES = 64
+_SHOWN_FACTS = 5
+T = TypeVar('T')
+_log = logging.getLogger(__name__)
+
+
+def initialize(coordinator: str, num_hosts: int, host: int) -> None:
+  """Makes this process one of a job.
+
+  Args:
+    coordinator: `ADDRESS:PORT` of the first host.
+    num_hosts: of the job; 0 where JAX finds out by itself: on a TPU slice, in
+      GKE, under SLURM, from `JAX_COORDINATOR_ADDRESS` and the like.
+    host: which of them this is.
+  """
+  if not num_hosts:
+    jax.distributed.initialize(coordinator_bind_address=_bind_address(''))
+    return
+  jax.distributed.initialize(
+    coordinator,
+    num_hosts,
+    host,
+    coordinator_bind_address=_bind_address(coordinator),
+  )
+
+
+def _bind_address(coordinator: str) -> str:
+  """Where the first host listens for the others; they make no use of it.
+
+  By itself JAX listens on all addresses, and whoever reaches that port can
+  abort the job. So it is the internal address alone, at a port that all hosts
+  know. `JAX_COORDINATOR_BIND_ADDRESS` overrules it.
+  """
+  known = os.environ
+  if 'JAX_COORDINATOR_BIND_ADDRESS' in known:
+    return known['JAX_COORDINATOR_BIND_ADDRESS']
+  coordinator = coordinator or known.get('JAX_COORDINATOR_ADDRESS', '')
+  if coordinator:
+    name, _, port = coordinator.rpartition(':')
+  else:
+    name, port = socket.gethostname(), str(_PORT)
+    if 'SLURM_JOB_ID' in known:
+      job = int(known['SLURM_JOB_ID'])
+      port = str(_SLURM_PORTS[job % len(_SLURM_PORTS)])
+    # JAX reads it where it finds out the coordinator by itself.
+    port = os.environ.setdefault('JAX_COORDINATOR_PORT', port)
+  return f'{_internal_address(name)}:{port}'
+
+
+def _internal_address(name: str) -> str:
+  """The address of this machine that others mean by a name of it."""
+  if name in _LOCALHOST:
+    return name
+  try:
+    address = socket.gethostbyname(name)
+    if not ipaddress.ip_address(address).is_loopback:
+      return address
+    # Debian lets a machine call itself 127.0.1.1. Nothing is sent here.
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+      probe.connect(('192.0.2.1', 9))
+      return str(probe.getsockname()[0])
+  except OSError:
+    return name  # Listening there fails, and says why.
+
+
+def code_version(root: pathlib.Path | None = None) -> str:
+  """SHA-256 of the code that runs: the library and the configs.
+
+  Args:
+    root: the folder that holds both; ours where not given.
+  """
+  root = root or pathlib.Path(__file__).parents[2]
+  digest = hashlib.sha256()
+  for folder in ('biobert_jax', 'configs'):
+    for path in sorted((root / folder).rglob('*.py')):
+      digest.update(f'{path.relative_to(root)}\n'.encode())
+      digest.update(hashlib.sha256(path.read_bytes()).digest())
+  return digest.hexdigest()
+
+
+def assert_equal_across_hosts(facts: Mapping[str, Any]) -> None:
+  """Refuses a job whose hosts are not set up alike; every host calls it.
+
+  Each would compute with its own config or corpus, and the sum of their
+  gradients would be nobody's. Code and packages are compared as well.
+
+  Args:
+    facts: what must be the same everywhere, by name.
+
+  Raises:
+    InputError: on all hosts; names the host that differs, and in what.
+  """
+  if jax.process_count() == 1:
+    return
+  # First what decides how many facts there are: they are gathered as arrays.
+  packages = {name: _version(name) for name in _PACKAGES}
+  code = {'the code': code_version(), 'the packages': packages}
+  for same in (code | {'the set of keys': sorted(facts)}, facts):
+    shown = [socket.gethostname(), *map(str, same.values())]
+    table = multihost_utils.process_allgather(_packed(shown))
+    if found := _disagreement(list(same), np.asarray(table)):
+      raise InputError(found)
+
+
+def _version(package: str) -> str:
+  try:
+    return importlib.metadata.version(package)
+  except importlib.metadata.PackageNotFoundError:
+    return 'none'
+
+
+def _packed(texts: Sequence[str]) -> np.ndarray:
+  """A row for each text: its SHA-256, then its beginning."""
+  rows = [
+    hashlib.sha256(text.encode()).digest()
+    + text.encode()[:_SHOWN_BYTES].ljust(_SHOWN_BYTES, b'\0')
+    for text in texts
+  ]
+  return np.frombuffer(b''.join(rows), np.uint8).reshape(len(rows), -1)
+
+
+def _disagreement(names: Sequence[str], table: np.ndarray) -> str:
+  """What is wrong with a job, or ''.
+
+  Args:
+    names: of the facts.
+    table: [hosts, 1 + facts, bytes], the first row each host's name.
+  """
+
+  def text(host: int, row: int) -> str:
+    shown = bytes(table[host, row, hashlib.sha256().digest_size :])
+    return shown.rstrip(b'\0').decode(errors='replace')
+
+  found = []
+  for row, name in enumerate(names, start=1):
+    values = [bytes(entry) for entry in table[:, row]]
+    # Of two halves, that of the first host is taken for right.
+    usual, _ = Counter(values).most_common(1)[0]
+    for host, value in enumerate(values):
+      if value != usual:
+        found.append(
+          f'host {host} ({text(host, 0)}) differs in {name}: {text(host, row)} '
+          f'there, {text(values.index(usual), row)} elsewhere'
+        )
+  if not found:
+    return ''
+  more = f'; and {len(found) - _SHOWN_FACTS} more' * (len(found) > _SHOWN_FACTS)
+  return (
+    f'{"; ".join(found[:_SHOWN_FACTS])}{more}. All hosts need the same code, '
+    'flags and files'
+  )
+
+
+def run_on_all_hosts(program: Callable[..., T], *arguments: Any) -> T:
+  """Runs a program on one host of a job.
+
+  A host that fails alone leaves others waiting for it in the middle of a step,
+  from where they never come to the meeting at the end. So it goes, and when it
+  is gone, their heartbeats end them.
+
+  Args:
+    program: what every host runs.
+    *arguments: of the program.
+
+  Returns:
+    What it returns.
+
+  Raises:
+    PreemptedError: all hosts agreed to stop.
+  """
+  try:
+    return program(*arguments)
+  except PreemptedError:
+    raise
+  except UserError as error:
+    sys.stderr.write(f'{error.kind}: {error}\n')
+    _leave(error.exit_code)
+  except Exception:
+    traceback.print_exc()
+    _leave(EXIT_FAILED)
+
+
+def _leave(code: int) -> NoReturn:
+  """Ends this process, with others that fail alike if they come soon."""
+  farewell = threading.Thread(target=jax.distributed.shutdown, daemon=True)
+  farewell.start()
+  farewell.join(_FAREWELL_SECONDS)
+  if farewell.is_alive():
+    _log.warning('leaving hosts behind that did not come to an end')
+  sys.stdout.flush()
+  sys.stderr.flush()
+  os._exit(code)
+
+
+def is_first_host() -> bool:
+  """Whether this process writes the files of a job."""
+  return jax.process_index() == 0

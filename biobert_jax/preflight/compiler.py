@@ -1,0 +1,186 @@
+"""Runs the TPU compiler in a process beside this one, and ends it in time."""
+
+import dataclasses
+import importlib.metadata
+import importlib.util
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import time
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from biobert_jax.errors import InputError
+from biobert_jax.preflight import compile_worker, hlo, memory, program_cost
+from biobert_jax.preflight.topology import Slice
+
+# Names of what XLA leaves, by their ends, in the order that it writes them.
+_ASSIGNMENT = 'after_optimizations-buffer-assignment.txt'
+_PROGRAM = 'after_optimizations.txt'
+_REPORT = 'after_optimizations-memory-usage-report.txt'
+_CODE = 'after_codegen.txt'  # Alone says how many cycles it reckons with.
+_CHILD = (sys.executable, '-m', compile_worker.__name__)
+_POLL_SECONDS = 0.2
+_LIMIT_SECONDS = 3600.0  # The longest seen: 17 minutes, to machine code.
+_LOG, _SHOWN_LINES = 'log.txt', 20
+# The runtime asks a cloud machine's own service and a lock for a chip, unless
+# it is told that it is only here to compile.
+_ENVIRONMENT = {
+  'JAX_PLATFORMS': 'cpu',
+  'TPU_SKIP_MDS_QUERY': '1',
+  'ALLOW_MULTIPLE_LIBTPU_LOAD': '1',
+  'TPU_WORKER_HOSTNAMES': 'localhost',
+  'TPU_ACCELERATOR_TYPE': 'v5litepod-16',  # Of which nothing is built.
+  'TF_CPP_MIN_LOG_LEVEL': '2',
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Compiled:
+  """What the compiler says of a step.
+
+  Attributes:
+    memory: what it keeps on a chip; also of a step that it refuses.
+    account: what a chip does.
+    cycles: of its longest unit that the compiler reckons with, in a step; None
+      unless it compiled to the end.
+    vocab_size: pieces of the vocabulary.
+    flops_of_row: that a row costs by the model's own count.
+    seconds: that it took.
+  """
+
+  memory: memory.Memory
+  account: program_cost.ProgramCost
+  cycles: int | None
+  vocab_size: int
+  flops_of_row: float
+  seconds: float
+
+
+def check_compiler() -> str:
+  """The version of the TPU compiler.
+
+  Raises:
+    InputError: there is none.
+  """
+  found = importlib.util.find_spec('libtpu')
+  if found is None or found.origin is None:
+    raise InputError(
+      'preflight compiles with libtpu, which is not installed here; any x86_64 '
+      'Linux can have it: .venv/bin/python -m pip install '
+      '-r tpu_setup/requirements-tpu.txt'
+    )
+  return importlib.metadata.version('libtpu')
+
+
+def compile_for(
+  slice_: Slice,
+  config: ConfigDict,
+  vocab_size: int,
+  labels: tuple[str, ...],
+  folder: pathlib.Path,
+  to_the_end: bool,
+  step: str = compile_worker.TRAIN,
+) -> Compiled:
+  """Compiles a step of a config for a slice.
+
+  Args:
+    slice_: that need not exist.
+    config: the experiment, validated.
+    vocab_size: where the config names no vocabulary.
+    labels: that its corpus would have.
+    folder: empty, for what the compiler writes.
+    to_the_end: whether to wait for machine code too, minutes later.
+    step: `compile_step.TRAIN` or `EVALUATE`.
+
+  Returns:
+    Its figures.
+
+  Raises:
+    InputError: the config and the slice do not go together.
+    RuntimeError: the compiler failed; with its last words.
+  """
+  request = {
+    'config': json.loads(config.to_json_best_effort()),
+    'topology': slice_.description,
+    'vocab_size': vocab_size,
+    'labels': labels,
+    'folder': str(folder),
+    'step': step,
+    'parent': os.getpid(),
+  }
+  began = time.monotonic()
+  with (folder / _LOG).open('w') as log:
+    child = subprocess.Popen(
+      _CHILD,
+      stdin=subprocess.PIPE,
+      stdout=log,
+      stderr=log,
+      env=_environment(),
+      text=True,
+    )
+    try:
+      assert child.stdin is not None
+      child.stdin.write(json.dumps(request))
+      child.stdin.close()
+      _wait(child, folder, to_the_end, began + _LIMIT_SECONDS)
+    finally:
+      child.kill()
+      child.wait()
+  return _read(slice_, folder, time.monotonic() - began)
+
+
+def _environment() -> dict[str, str]:
+  """Of the child: this process's modules, and no flags meant for a CPU."""
+  inherited = {k: v for k, v in os.environ.items() if k != 'XLA_FLAGS'}
+  paths = [path for path in sys.path if path]
+  return inherited | _ENVIRONMENT | {'PYTHONPATH': os.pathsep.join(paths)}
+
+
+def _wait(
+  child: subprocess.Popen[str],
+  folder: pathlib.Path,
+  to_the_end: bool,
+  deadline: float,
+) -> None:
+  """Until the compiler has said what is asked for, or is gone."""
+  size = -1
+  while child.poll() is None and time.monotonic() < deadline:
+    time.sleep(_POLL_SECONDS)
+    if not (found := _find(folder, _CODE if to_the_end else _REPORT)):
+      continue
+    # It grows while it is written: complete when it does so no more.
+    before, size = size, found.stat().st_size
+    if size and size == before:
+      return
+
+
+def _find(folder: pathlib.Path, ending: str) -> pathlib.Path | None:
+  return next(iter(sorted(folder.glob(f'*{ending}'))), None)
+
+
+def _read(slice_: Slice, folder: pathlib.Path, seconds: float) -> Compiled:
+  """What lies in the folder."""
+  failure: dict[str, Any] = {}
+  if (path := folder / compile_worker.FAILURE).exists():
+    failure = json.loads(path.read_text())
+  if 'input' in failure:
+    raise InputError(f'{slice_.name}: {failure["input"]}')
+  texts = [_find(folder, end) for end in (_ASSIGNMENT, _REPORT, _PROGRAM)]
+  # A step that is too large is described like any other, then refused.
+  refused = failure.get('compiler', '').startswith('RESOURCE_EXHAUSTED')
+  if None in texts or (failure and not refused):
+    log = (folder / _LOG).read_text(errors='replace').splitlines()
+    last = failure.get('compiler') or '\n'.join(log[-_SHOWN_LINES:])
+    raise RuntimeError(f'{slice_.name}: the compiler gave up: {last}')
+  assignment, report, program = (p.read_text() for p in texts if p is not None)
+  held = memory.memory_of(assignment, report)
+  account = program_cost.account_of(hlo.parse(program))
+  cycles = None
+  if code := _find(folder, _CODE):
+    cycles = program_cost.cycles_of(hlo.parse(code.read_text()))
+  model = json.loads((folder / compile_worker.MODEL).read_text())
+  return Compiled(held, account, cycles, seconds=seconds, **model)

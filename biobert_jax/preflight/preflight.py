@@ -1,0 +1,258 @@
+"""Compiles a config's steps for slices that are not there, and reckons.
+
+Neither a TPU nor data is needed: the TPU's own compiler runs on any x86_64
+Linux, and a step depends on the shapes of a batch alone.
+"""
+
+import concurrent.futures
+import contextlib
+import dataclasses
+import json
+import logging
+import pathlib
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from biobert_jax.errors import InputError
+from biobert_jax.preflight import compiler, topology
+from biobert_jax.preflight import report as reports
+from biobert_jax.preflight.compile_worker import EVALUATE, TRAIN
+from biobert_jax.preflight.compiler import Compiled
+from biobert_jax.preflight.report import Assumptions
+from biobert_jax.preflight.topology import Slice
+from biobert_jax.training import experiment as experiments
+
+_log = logging.getLogger(__name__)
+
+_Remedy = tuple[str, dict[str, Any]]
+# Changes that make a step smaller, those that cost least first.
+_REMEDIES: tuple[_Remedy, ...] = (
+  ('scores in bfloat16', {'compute.scores_dtype': 'bfloat16'}),
+  ('moments cut', {'mesh.strategy': 'zero1'}),
+  ('remat of names', {'compute.remat': 'names'}),
+  ('remat of all', {'compute.remat': 'full'}),
+  ('2 microbatches', {'accumulate': 2}),
+  ('4 microbatches', {'accumulate': 4}),
+  ('8 microbatches', {'accumulate': 8}),
+  ('fsdp', {'mesh.strategy': 'fsdp'}),
+)
+# Where none of them is enough.
+_LAST_REMEDY: _Remedy = (
+  'remat of all, 8 microbatches',
+  {'compute.remat': 'full', 'accumulate': 8},
+)
+# Where a config leaves them to the corpus.
+_LABELS: dict[str, tuple[str, ...]] = {
+  'ner': ('B', 'I', 'O'),
+  'relation': ('0', '1'),
+  'pretraining': (),
+  'qa': (),
+}
+_FINEST = 16  # A search ends within this part of the rows that fit.
+
+
+def preflight(
+  config: ConfigDict,
+  names: Sequence[str],
+  vocab_size: int,
+  price: float,
+  full: bool,
+  search: bool,
+  hlo: str,
+) -> dict[str, Any]:
+  """Says of each slice whether a config's steps fit, and their cost.
+
+  A JSON object for each slice goes to standard output as soon as it is known,
+  a table of all to standard error.
+
+  Args:
+    config: an experiment of `configs/`.
+    names: of slices, 'v5e-16'.
+    vocab_size: pieces of the vocabulary, where the config names none.
+    price: of a chip for an hour, in dollars; 0: not known.
+    full: whether to compile to the end, for the compiler's own estimate of
+      the time, in minutes instead of seconds.
+    search: whether to look for the largest batch that fits.
+    hlo: where to keep what the compiler wrote, two folders for each slice;
+      '': nowhere.
+
+  Returns:
+    `{"fits": {name: whether}}`.
+
+  Raises:
+    InputError: no compiler, no such slice, a config that is wrong or cannot
+      be cut so; and a step that does not fit, once all is said.
+  """
+  if not names:
+    raise InputError('preflight needs --topology, such as v5e-16 or v4-32')
+  slices = [topology.slice_of(name) for name in names]
+  version = compiler.check_compiler()
+  experiments.validate(config)
+  if price < 0:
+    raise InputError(f'--price {price}; dollars for an hour of a chip')
+  config = _without_corpus(config)
+  labels = tuple(config.data.labels) if 'labels' in config.data else ()
+  labels = labels or _LABELS[config.task]
+  rows = []
+  for slice_ in slices:
+    _log.info('%s: compiling for %d chips', slice_.name, slice_.chips)
+    one = _Preflight(slice_, config, vocab_size, labels)
+    # Beside each other: most of a compilation runs on one core.
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+      scoring = pool.submit(one.compile, {}, False, hlo, EVALUATE)
+      compiled = one.compile({}, full, hlo)
+    assumed = Assumptions(vocab_size, price, f'libtpu {version}')
+    row = reports.row_of(slice_, one.config, compiled, assumed)
+    reports.add_evaluation(row, scoring.result(), one.config)
+    if search:
+      row['largest'] = one.largest(compiled)
+    if not row['fits']:
+      row['remedies'] = one.remedies()
+    print(json.dumps(row), flush=True)
+    rows.append(row)
+  sys.stderr.write(reports.table(rows))
+  if missed := [row['topology'] for row in rows if not row['fits']]:
+    raise InputError(
+      f'does not fit {", ".join(missed)}; {reports.advice(rows)}'
+    )
+  if missed := [r['topology'] for r in rows if not r['evaluation']['fits']]:
+    raise InputError(
+      f'evaluation does not fit {", ".join(missed)}: train.eval_batch_size is '
+      f'{config.train.eval_batch_size}; take a smaller one'
+    )
+  return {'fits': {row['topology']: row['fits'] for row in rows}}
+
+
+def _without_corpus(config: ConfigDict) -> ConfigDict:
+  """The same, to be compiled as for a corpus of shards, here or not."""
+  changed = ConfigDict(config.to_dict())
+  if changed.task == 'pretraining':
+    changed.data.dir = ''
+  return changed
+
+
+@dataclasses.dataclass(frozen=True)
+class _Preflight:
+  """One slice and one config, and changes of it."""
+
+  slice_: Slice
+  config: ConfigDict
+  vocab_size: int
+  labels: tuple[str, ...]
+
+  def compile(
+    self,
+    changes: dict[str, Any],
+    full: bool = False,
+    hlo: str = '',
+    step: str = TRAIN,
+  ) -> Compiled:
+    """Compiles a step of the config with changes."""
+    config = ConfigDict(self.config.to_dict())
+    config.update_from_flattened_dict(changes)
+    with _folder(hlo, f'{self.slice_.name}-{step}') as folder:
+      compiled = compiler.compile_for(
+        *(self.slice_, config, self.vocab_size, self.labels, folder, full),
+        step,
+      )
+    _log.info(
+      '%s, %s: %s a chip, %d s',
+      *(self.slice_.name, step, reports.gigabytes(compiled.memory.total)),
+      compiled.seconds,
+    )
+    return compiled
+
+  def fits(self, compiled: Compiled) -> bool:
+    """Whether a step fits a chip."""
+    return compiled.memory.total <= self.slice_.chip.hbm_bytes
+
+  def remedies(self) -> list[dict[str, Any]]:
+    """What makes the step smaller, each compiled, until one of a kind fits."""
+    kinds: dict[str, list[_Remedy]] = {}
+    for name, changes in _REMEDIES:
+      kinds.setdefault(next(iter(changes)), []).append((name, changes))
+    # Two at a time: most of a compilation runs on one core.
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+      groups = pool.map(self._until_one_fits, kinds.values())
+      tried = [row for group in groups for row in group]
+    order = [name for name, _ in _REMEDIES]
+    tried.sort(key=lambda row: order.index(row['remedy']))
+    if not any(row['fits'] for row in tried):
+      tried += self._until_one_fits([_LAST_REMEDY])
+    return tried
+
+  def _until_one_fits(self, remedies: list[_Remedy]) -> list[dict[str, Any]]:
+    tried: list[dict[str, Any]] = []
+    for name, changes in remedies:
+      if all(self._has(k, v) for k, v in changes.items()):
+        continue
+      row: dict[str, Any] = {'remedy': name, 'changes': changes}
+      try:
+        compiled = self.compile(changes)
+      except InputError as error:
+        tried.append(row | {'fits': False, 'refused': str(error)})
+        continue
+      row |= {'fits': self.fits(compiled), 'hbm': compiled.memory.total}
+      tried.append(row)
+      if row['fits']:
+        break
+    return tried
+
+  def _has(self, key: str, value: Any) -> bool:
+    return bool(experiments.flatten(self.config)[key] == value)
+
+  def largest(self, first: Compiled) -> dict[str, Any]:
+    """The most rows a chip that fit, and the fewest tried that do not.
+
+    What a step holds beside its state grows about as its rows do, which says
+    where to look first.
+    """
+    config, limit = self.config, self.slice_.chip.hbm_bytes
+    shards = self.slice_.chips // config.mesh.model
+    least = config.accumulate
+    rows = config.batch_size // shards
+    known = {rows: first.memory}
+    while True:
+      fitting = [n for n, m in known.items() if m.total <= limit]
+      too_many = [n for n, m in known.items() if m.total > limit]
+      low, high = max(fitting, default=0), min(too_many, default=None)
+      step = max(least, low // _FINEST // least * least)
+      if high is not None and high - low <= step:
+        break
+      guess = max(low + step, self._guess(known, limit) // step * step)
+      if high is not None and guess >= high:
+        guess = max(low + step, (high - 1) // step * step)
+      compiled = self.compile({'batch_size': guess * shards})
+      known[guess] = compiled.memory
+    return {
+      'rows_per_chip': low,
+      'batch_size': low * shards,
+      'does_not_fit': high,
+    }
+
+  def _guess(self, known: dict[int, Any], limit: int) -> int:
+    """Rows that would just fill the memory, by the size nearest to it."""
+    rows, memory = min(known.items(), key=lambda k: abs(k[1].total - limit))
+    each = memory.temporaries / rows
+    return int((limit - memory.arguments - memory.outputs) / each)
+
+
+@contextlib.contextmanager
+def _folder(kept: str, name: str) -> Iterator[pathlib.Path]:
+  """A folder for the compiler, kept where the user wants it."""
+  if not kept:
+    with tempfile.TemporaryDirectory(prefix='preflight') as path:
+      yield pathlib.Path(path)
+    return
+  folder = pathlib.Path(kept).expanduser().resolve() / name.replace(':', '-')
+  try:
+    folder.mkdir(parents=True, exist_ok=True)
+    if any(folder.iterdir()):
+      raise InputError(f'--hlo {folder}: not empty; name another folder')
+  except OSError as error:
+    raise InputError(f'--hlo {folder}: {error.strerror}') from error
+  yield folder

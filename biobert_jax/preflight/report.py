@@ -1,0 +1,254 @@
+"""What `preflight` says of a slice: figures, a table, advice."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from biobert_jax.preflight import roofline
+from biobert_jax.preflight.compiler import Compiled
+from biobert_jax.preflight.topology import Slice
+from biobert_jax.training.monitoring.throughput import peak_flops
+
+_SHOWN = 8  # Groups of arrays that a row names.
+
+
+@dataclasses.dataclass(frozen=True)
+class Assumptions:
+  """What is not measured.
+
+  Attributes:
+    vocab_size: pieces, where the config names no vocabulary.
+    price: of an hour of a chip, in dollars; 0: not known.
+    compiler: its name and version.
+  """
+
+  vocab_size: int
+  price: float
+  compiler: str
+
+
+def row_of(
+  slice_: Slice, config: ConfigDict, compiled: Compiled, assumed: Assumptions
+) -> dict[str, Any]:
+  """All figures of a slice, by name; bytes, operations and seconds.
+
+  `hbm`, `flops`, `hbm_traffic` and `collectives` are of one chip in one step.
+  """
+  memory, account = compiled.memory, compiled.account
+  limit = slice_.chip.hbm_bytes
+  peak = peak_flops(slice_.chip.kind)
+  assert peak is not None
+  flops = config.batch_size * compiled.flops_of_row / slice_.chips
+  bounds = roofline.bounds_of(account, slice_, peak)
+  row = {
+    'topology': slice_.name,
+    'chips': slice_.chips,
+    'hosts': slice_.hosts,
+    'slices': slice_.slices,
+    'vocab_size': compiled.vocab_size,
+    'batch_size': config.batch_size,
+    'rows_per_chip': config.batch_size * config.mesh.model // slice_.chips,
+    'fits': memory.total <= limit,
+    'hbm': {
+      'arguments': memory.arguments,
+      'outputs': memory.outputs,
+      'temporaries': memory.temporaries,
+      'total': memory.total,
+      'limit': limit,
+    },
+    'largest_arrays': [
+      {'bytes': size, 'shapes': shapes}
+      for size, shapes in memory.largest[:_SHOWN]
+    ],
+    'flops': account.flops,
+    'flops_of_model': round(flops),
+    'hbm_traffic': account.hbm_bytes,
+    'random_bytes': account.random_bytes,
+    'rematerialized': account.rematerialized,
+    'collectives': [dataclasses.asdict(m) for m in account.messages],
+    'seconds': {
+      'compute': bounds.compute,
+      'memory': bounds.memory,
+      'links': bounds.links,
+      'network': bounds.network,
+      'step': bounds.step,
+    },
+    'mfu_bound': flops / (bounds.step * peak),
+    'pieces_per_second': _pieces(config) / bounds.step,
+    'compile_seconds': round(compiled.seconds, 1),
+  }
+  if compiled.cycles is not None:
+    row['estimated_cycles'] = compiled.cycles
+    row['estimated_seconds'] = compiled.cycles / slice_.chip.clock
+  return (
+    row
+    | _of_run(config, slice_, bounds.step, assumed)
+    | {'assumed': _assumed(config, compiled, assumed)}
+  )
+
+
+def add_evaluation(
+  row: dict[str, Any], compiled: Compiled, config: ConfigDict
+) -> None:
+  """Adds what a chip holds while devel is scored, the state beside it."""
+  memory, hbm = compiled.memory, row['hbm']
+  total = hbm['arguments'] + memory.outputs + memory.temporaries
+  row['evaluation'] = {
+    'batch_size': config.train.eval_batch_size,
+    'outputs': memory.outputs,
+    'temporaries': memory.temporaries,
+    'total': total,
+    'fits': total <= hbm['limit'],
+  }
+
+
+def _pieces(config: ConfigDict) -> int:
+  return int(config.batch_size * config.data.max_seq_length)
+
+
+def _of_run(
+  config: ConfigDict, slice_: Slice, step: float, assumed: Assumptions
+) -> dict[str, Any]:
+  """Of the whole run, where the config says how long it is."""
+  if config.train.steps is None:
+    return {}
+  hours = config.train.steps * step / 3600
+  run = {
+    'steps': config.train.steps,
+    'hours': hours,
+    'chip_hours': hours * slice_.chips,
+  }
+  if assumed.price:
+    run['dollars'] = run['chip_hours'] * assumed.price
+  return run
+
+
+def _assumed(
+  config: ConfigDict, compiled: Compiled, assumed: Assumptions
+) -> list[str]:
+  """In words."""
+  said = [
+    f'compiled by {assumed.compiler}; nothing was run',
+    'the program itself, 0.03 to 0.2 GB, is not counted in the memory',
+    'times are bounds: peak operations and bandwidths, messages not hidden; '
+    'no step reaches them',
+  ]
+  if not config.init_from and not config.vocab.path:
+    said.append(f'a vocabulary of {compiled.vocab_size} pieces')
+  if config.train.steps is not None:
+    said.append('hours of training steps alone')
+  return said
+
+
+def gigabytes(size: float) -> str:
+  """10^9 bytes."""
+  return f'{size / 1e9:.2f} GB'
+
+
+def _sent(row: dict[str, Any]) -> str:
+  kinds: dict[str, list[int]] = {}
+  for messages in row['collectives']:
+    sums = kinds.setdefault(messages['kind'], [0, 0])
+    sums[0] += messages['count']
+    sums[1] += messages['bytes']
+  return ', '.join(
+    f'{count} {kind} {size / 1e6:.1f} MB'
+    for kind, (count, size) in kinds.items()
+  )
+
+
+_LINES: tuple[tuple[str, Callable[[dict[str, Any]], str]], ...] = (
+  ('chips, hosts', lambda r: f'{r["chips"]}, {r["hosts"]}'),
+  ('rows a chip', lambda r: f'{r["rows_per_chip"]}'),
+  ('fits', lambda r: 'yes' if r['fits'] else 'NO'),
+  ('HBM needed', lambda r: gigabytes(r['hbm']['total'])),
+  ('  there', lambda r: gigabytes(r['hbm']['limit'])),
+  ('  arguments', lambda r: gigabytes(r['hbm']['arguments'])),
+  ('  outputs', lambda r: gigabytes(r['hbm']['outputs'])),
+  ('  temporaries', lambda r: gigabytes(r['hbm']['temporaries'])),
+  ('  while it evaluates', lambda r: _evaluating(r)),
+  ('  run twice to fit', lambda r: f'{r["rematerialized"]} ops'),
+  ('largest batch', lambda r: _largest(r)),
+  ('TFLOP', lambda r: f'{r["flops"] / 1e12:.3f}'),
+  ('  over the model', lambda r: f'{r["flops"] / r["flops_of_model"]:.3f}'),
+  ('HBM traffic', lambda r: gigabytes(r['hbm_traffic'])),
+  ('random bits', lambda r: gigabytes(r['random_bytes'])),
+  ('messages', _sent),
+  ('ms of compute', lambda r: f'{1e3 * r["seconds"]["compute"]:.1f}'),
+  ('  of memory', lambda r: f'{1e3 * r["seconds"]["memory"]:.1f}'),
+  ('  of links', lambda r: f'{1e3 * r["seconds"]["links"]:.1f}'),
+  ('  of the network', lambda r: _network(r)),
+  ('  a step, at least', lambda r: f'{1e3 * r["seconds"]["step"]:.1f}'),
+  ('compiler: Mcycles', lambda r: _cycles(r, 'estimated_cycles', 1e-6)),
+  ('  so many ms', lambda r: _cycles(r, 'estimated_seconds', 1e3)),
+  ('MFU, at most', lambda r: f'{r["mfu_bound"]:.2f}'),
+  ('pieces a second', lambda r: f'{r["pieces_per_second"]:,.0f}'),
+  ('hours of the run', lambda r: f'{r["hours"]:.1f}' if 'hours' in r else ''),
+  ('chip-hours', lambda r: f'{r["chip_hours"]:.0f}' if 'hours' in r else ''),
+  ('dollars', lambda r: f'{r["dollars"]:.0f}' if 'dollars' in r else ''),
+  ('compiled in', lambda r: f'{r["compile_seconds"]:.0f} s'),
+)
+
+
+def _evaluating(row: dict[str, Any]) -> str:
+  found = row['evaluation']
+  return gigabytes(found['total']) + ('' if found['fits'] else ' NO')
+
+
+def _largest(row: dict[str, Any]) -> str:
+  if 'largest' not in row:
+    return ''
+  return f'{row["largest"]["rows_per_chip"]} rows a chip'
+
+
+def _network(row: dict[str, Any]) -> str:
+  if row['slices'] == 1:
+    return ''
+  return f'{1e3 * row["seconds"]["network"]:.1f}'
+
+
+def _cycles(row: dict[str, Any], name: str, scale: float) -> str:
+  return f'{row[name] * scale:.1f}' if name in row else ''
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+  """Slices side by side; figures that none has are left out."""
+  lines = [['', *(row['topology'] for row in rows)]]
+  for name, figure in _LINES:
+    cells = [figure(row) for row in rows]
+    if any(cells):
+      lines.append([name, *cells])
+  widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+  text = ''
+  for first, *cells in lines:
+    padded = [c.rjust(w) for c, w in zip(cells, widths[1:], strict=True)]
+    text += '  '.join([first.ljust(widths[0]), *padded]).rstrip() + '\n'
+  for row in rows:
+    if not row['fits']:
+      text += _held(row)
+  return text + ''.join(f'assumed: {a}\n' for a in rows[0]['assumed'])
+
+
+def _held(row: dict[str, Any]) -> str:
+  """What fills the memory, and what was tried."""
+  text = f'{row["topology"]}: what holds the memory of a chip\n'
+  for group in row['largest_arrays']:
+    text += f'  {gigabytes(group["bytes"]):>9}  {group["shapes"]}\n'
+  for tried in row['remedies']:
+    verdict = 'fits' if tried['fits'] else 'does not fit'
+    what = tried['refused'] if 'refused' in tried else gigabytes(tried['hbm'])
+    text += f'  {tried["remedy"]}: {verdict}, {what}\n'
+  return text
+
+
+def advice(rows: list[dict[str, Any]]) -> str:
+  """The cheapest change with which all slices fit."""
+  short = [row['remedies'] for row in rows if not row['fits']]
+  for remedy in short[0]:
+    same = [t for tried in short for t in tried if t['fits']]
+    if sum(t['remedy'] == remedy['remedy'] for t in same) == len(short):
+      flags = [f'--config.{k}={v}' for k, v in remedy['changes'].items()]
+      return f'with {" ".join(flags)} it does'
+  return 'take a smaller batch or more chips'

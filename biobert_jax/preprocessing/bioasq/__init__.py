@@ -1,0 +1,1 @@
+"""BioASQ questions to SQuAD files, and predictions to a submission."""

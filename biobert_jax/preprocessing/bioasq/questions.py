@@ -1,0 +1,247 @@
+"""Questions of the BioASQ challenge, task B, as its server hands them out.
+
+    {"questions": [{"id": 24 hexadecimal digits, "type": "factoid", "body": …,
+      "documents": [links to PubMed], "snippets": [{"text": …, "document": …}],
+      "exact_answer": …}]}
+
+Test sets have no "exact_answer", and the first of two phases no "snippets".
+The form of an exact answer differs by edition; all are read, and counted:
+answers_as_text, answers_as_list, answers_as_lists. One of no such form is
+counted (questions_with_malformed_answers) and its question has none, above a
+share of a file it is refused. Also counted: snippets_without_text,
+documents_without_pmid (of other databases), empty_answers.
+"""
+
+import dataclasses
+import logging
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from biobert_jax.errors import InputError
+from biobert_jax.io.strict_json import id_of, list_of, read_object, text_of
+
+_log = logging.getLogger(__name__)
+
+TYPES = ('factoid', 'list', 'yesno', 'summary')
+_ID = re.compile('[0-9a-f]{24}')
+_PMID = re.compile(
+  r'(?:pubmed(?:\.ncbi\.nlm\.nih\.gov)?/|pmid:|^)([0-9]{1,9})/?$'
+)
+_SHOWN = 5  # Broken questions that the log lists.
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Snippet:
+  """A passage that an expert marked.
+
+  Attributes:
+    text: as it stands there.
+    pmid: of its article; '' where it is of none in PubMed.
+  """
+
+  text: str
+  pmid: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class RawQuestion:
+  """A question of the challenge.
+
+  Attributes:
+    id: 24 hexadecimal digits.
+    type: one of `TYPES`.
+    body: its text.
+    answers: the exact answers, each with its synonyms; of a factoid question
+      one at most, of a yes/no question ('yes',) or ('no',) if it is known.
+    pmids: of the articles that answer it.
+    snippets: passages of these.
+    ideal_answer: as it stands in the file; None where there is none.
+    path: the file it was read from.
+    place: where in the file, such as `questions[3]`.
+  """
+
+  id: str
+  type: str
+  body: str
+  answers: tuple[tuple[str, ...], ...]
+  pmids: tuple[str, ...]
+  snippets: tuple[Snippet, ...]
+  ideal_answer: Any
+  path: str
+  place: str
+
+
+def read(
+  paths: Sequence[str], counts: Counter[str], max_broken: float | None
+) -> list[RawQuestion]:
+  """Reads files of questions that belong together.
+
+  Args:
+    paths: the files.
+    counts: takes what was odd or broken.
+    max_broken: fraction 0-1 of questions with malformed answers, above which
+      a file is refused; None: exact answers are not looked at.
+
+  Returns:
+    The questions, in their order.
+
+  Raises:
+    InputError: with file and question: no such form, an id that is malformed
+      or stands twice, an unknown type, too many broken questions, none.
+  """
+  known: set[str] = set()
+  questions: list[RawQuestion] = []
+  for path in paths:
+    rows = list_of(path, '', read_object(path), 'questions')
+    broken: list[tuple[str, str]] = []
+    for i, row in enumerate(rows):
+      place = f'questions[{i}]'
+      id_ = _id(path, place, row, known)
+      known.add(id_)
+      where = f'{place} (id {id_})'
+      if (type_ := text_of(path, where, row, 'type')) not in TYPES:
+        what = f'type {type_[:40]!r} is not one of {", ".join(TYPES)}'
+        raise InputError(f'{path}: {where}: {what}; mend it')
+      answers: tuple[tuple[str, ...], ...] = ()
+      try:
+        if max_broken is not None:
+          answers = tuple(_answers(row, counts))
+      except _MalformedError as error:
+        counts['questions_with_malformed_answers'] += 1
+        broken.append((where, str(error)))
+      questions.append(_question(path, where, row, answers, counts))
+    _check(path, len(rows), broken, max_broken or 0.0)
+  if not questions:
+    raise InputError(f'{paths[0]}: holds no question; name a file that does')
+  counts['questions'] += len(questions)
+  return questions
+
+
+class _MalformedError(Exception):
+  """An exact answer of no known form; says what to write."""
+
+
+def _id(path: str, place: str, row: Any, known: set[str]) -> str:
+  id_ = id_of(path, place, row, known)
+  if not _ID.fullmatch(id_):
+    what = f'{path}: {place}: the id {id_[:40]!r} is not 24 hexadecimal digits'
+    raise InputError(f"{what}; give the challenge's own file")
+  return id_
+
+
+def _question(
+  path: str,
+  where: str,
+  row: dict[str, Any],
+  answers: tuple[tuple[str, ...], ...],
+  counts: Counter[str],
+) -> RawQuestion:
+  body = ' '.join(text_of(path, where, row, 'body').split())
+  if not body:
+    raise InputError(f'{path}: {where}: the body is empty; write the question')
+  snippets = []
+  for n, one in enumerate(_list(path, where, row, 'snippets')):
+    text = text_of(path, f'{where}.snippets[{n}]', one, 'text')
+    if not text.strip():
+      counts['snippets_without_text'] += 1
+      continue
+    snippets.append(Snippet(text, _pmid(str(one.get('document', '')))))
+  pmids = []
+  for document in _list(path, where, row, 'documents'):
+    pmid = _pmid(str(document))
+    counts['documents_without_pmid'] += not pmid
+    pmids += [pmid] * bool(pmid)
+  return RawQuestion(
+    row['id'],
+    row['type'],
+    body,
+    answers,
+    tuple(dict.fromkeys(pmids)),
+    tuple(snippets),
+    row.get('ideal_answer'),
+    path,
+    where,
+  )
+
+
+def _list(path: str, where: str, row: dict[str, Any], key: str) -> list[Any]:
+  """The list under a key; none where the key is missing."""
+  return list_of(path, where, row, key) if row.get(key) is not None else []
+
+
+def _pmid(link: str) -> str:
+  """`http://www.ncbi.nlm.nih.gov/pubmed/123` -> `123`; '' where it is none."""
+  found = _PMID.search(link.strip())
+  return found[1] if found else ''
+
+
+def _answers(
+  row: dict[str, Any], counts: Counter[str]
+) -> Iterator[tuple[str, ...]]:
+  """The exact answers of a question, each with its synonyms.
+
+  Raises:
+    _MalformedError: they are of no edition's form.
+  """
+  type_, exact = row['type'], row.get('exact_answer')
+  if exact is None or exact in ('', []) or type_ == 'summary':
+    return
+  groups = _groups(exact, counts)
+  if type_ == 'yesno':
+    decision = groups[0][0].strip(' .').lower() if groups and groups[0] else ''
+    if len(groups) != 1 or decision not in ('yes', 'no'):
+      raise _MalformedError(
+        f'exact_answer {str(exact)[:40]!r} is neither yes nor no: mend it'
+      )
+    yield (decision,)
+    return
+  if type_ == 'factoid' or isinstance(exact, str):
+    groups = [[text for group in groups for text in group]]
+  for group in groups:
+    texts = [' '.join(text.split()) for text in group]
+    kept = tuple(dict.fromkeys(text for text in texts if text))
+    counts['empty_answers'] += not kept
+    if kept:
+      yield kept
+
+
+def _groups(exact: Any, counts: Counter[str]) -> list[list[str]]:
+  """Any edition's form as lists of synonyms.
+
+  Raises:
+    _MalformedError: it is none.
+  """
+  if isinstance(exact, str):
+    counts['answers_as_text'] += 1
+    return [[exact]]
+  if isinstance(exact, list) and all(isinstance(one, str) for one in exact):
+    counts['answers_as_list'] += 1
+    return [[one] for one in exact]
+  if isinstance(exact, list):
+    groups = [[one] if isinstance(one, str) else one for one in exact]
+    if all(
+      isinstance(group, list) and all(isinstance(text, str) for text in group)
+      for group in groups
+    ):
+      counts['answers_as_lists'] += 1
+      return groups
+  raise _MalformedError(
+    f'exact_answer {str(exact)[:40]!r} is no text, list of texts or list of '
+    'lists of texts: mend it'
+  )
+
+
+def _check(
+  path: str, rows: int, broken: list[tuple[str, str]], max_broken: float
+) -> None:
+  """Names the broken ones in the log, or refuses the file."""
+  if len(broken) > max_broken * rows:
+    where, what = broken[0]
+    raise InputError(
+      f'{path}: {where}: {what} ({len(broken)} of {rows} questions are broken; '
+      f'more than {100 * max_broken:g} % is refused)'
+    )
+  for where, what in broken[:_SHOWN]:
+    _log.warning('%s: %s: %s', path, where, what)

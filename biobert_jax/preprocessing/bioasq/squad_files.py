@@ -1,0 +1,182 @@
+"""BioASQ's questions in SQuAD's form: answers located, ids numbered.
+
+A row is a question beside one passage, under the id `QUESTION_001`,
+`QUESTION_002`, …. Of an answer all synonyms are located: where one stands as it
+is written, else in any case; runs of white space are alike. It must be whole
+words: no letter or digit may touch a letter or digit at its ends, so that
+`IL-2` is found in `IL-2-dependent`, not in `IL-21`. Offsets count code points.
+
+A question has 999 rows at most (rows_over_999 are left out).
+
+For training, a passage without an answer is left out
+(passages_without_answer), and so a question without any that has one
+(questions_unanswerable); each answer to a list question that stands in a
+passage makes a row of its own, for a span is one answer. For a test, all rows
+are kept, with what can be located. Also counted: questions_of_other_types,
+questions_without_exact_answer (left out of training), questions_without_passage
+(left out, but of yes/no questions with an empty one), answers_in_another_case,
+answers_inside_words (not taken).
+"""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from biobert_jax.data.qa.passage_aggregation import numbered
+from biobert_jax.data.random_streams import mix
+from biobert_jax.preprocessing.bioasq.questions import RawQuestion
+
+Passages = Callable[[RawQuestion], list[str]]
+Located = tuple[int, int]
+_MOST_ROWS = 999  # Of a question: its ids have three digits.
+
+
+def locate(
+  passage: str, synonyms: Sequence[str], counts: Counter[str]
+) -> list[Located]:
+  """Where an answer stands.
+
+  Args:
+    passage: the text.
+    synonyms: the answer in its spellings.
+    counts: takes `answers_in_another_case` and `answers_inside_words`.
+
+  Returns:
+    (start, end) of each occurrence, the first first and of those that begin
+    together the longest.
+  """
+  found: set[Located] = set()
+  for text in synonyms:
+    pattern = r'\s+'.join(map(re.escape, text.split()))
+    exact = _whole(passage, re.finditer(pattern, passage))
+    if not exact:
+      anyhow = list(re.finditer(pattern, passage, re.IGNORECASE))
+      exact = _whole(passage, anyhow)
+      counts['answers_in_another_case'] += bool(exact)
+      counts['answers_inside_words'] += bool(anyhow) and not exact
+    found.update(exact)
+  return sorted(found, key=lambda span: (span[0], -span[1]))
+
+
+def _whole(passage: str, matches: Any) -> list[Located]:
+  """The matches that are whole words."""
+
+  def inside(place: int) -> bool:
+    pair = passage[max(0, place - 1) : place + 1]
+    return 0 < place < len(passage) and all(c.isalnum() for c in pair)
+
+  spans = [match.span() for match in matches]
+  return [s for s in spans if not inside(s[0]) and not inside(s[1])]
+
+
+def rows_of(
+  question: RawQuestion,
+  passages: Sequence[str],
+  training: bool,
+  counts: Counter[str],
+) -> list[tuple[str, dict[str, Any]]]:
+  """The rows of one question.
+
+  Args:
+    question: of type factoid, list or yesno.
+    passages: its texts.
+    training: whether rows without an answer are left out.
+    counts: takes what is left out, by the names in this file's first lines.
+
+  Returns:
+    (passage, row as under "qas") of each.
+  """
+  if training and not question.answers:
+    counts['questions_without_exact_answer'] += 1
+    return []
+  if not passages:
+    counts['questions_without_passage'] += 1
+    passages = [''] if question.type == 'yesno' else []
+  found: list[tuple[str, dict[str, Any]]] = []
+  for passage in passages:
+    for more in _answers(question, passage, training, counts):
+      if len(found) == _MOST_ROWS:
+        counts['rows_over_999'] += 1
+        continue
+      row = {'id': numbered(question.id, len(found) + 1)}
+      found.append((passage, row | {'question': question.body} | more))
+  counts['questions_unanswerable'] += bool(passages) and not any(
+    row.get('answers') for _, row in found
+  )
+  return found
+
+
+def _answers(
+  question: RawQuestion, passage: str, training: bool, counts: Counter[str]
+) -> list[dict[str, Any]]:
+  """What each row of a passage says of the answer."""
+  if question.type == 'yesno':
+    if not question.answers:
+      return [{}]
+    (answer,) = question.answers[0]
+    return [{'answers': answer, 'is_impossible': answer == 'no'}]
+  located = [
+    _located(passage, locate(passage, synonyms, counts))
+    for synonyms in question.answers
+  ]
+  located = [answers for answers in located if answers]
+  counts['passages_without_answer'] += bool(question.answers) and not located
+  if training:
+    return [{'answers': each, 'is_impossible': False} for each in located]
+  if not question.answers:
+    return [{}]
+  return [{'answers': [one for each in located for one in each]}]
+
+
+def _located(passage: str, spans: Sequence[Located]) -> list[dict[str, Any]]:
+  return [{'text': passage[a:b], 'answer_start': a} for a, b in spans]
+
+
+def devel_ids(
+  questions: Sequence[RawQuestion], fraction: float, seed: int
+) -> set[str]:
+  """The questions that are kept for devel, with all their passages.
+
+  Args:
+    questions: of one type.
+    fraction: 0-1 of them.
+    seed: of the draw.
+
+  Returns:
+    Their ids. Who is drawn depends on ids and seed, not on the order.
+  """
+
+  def luck(question: RawQuestion) -> int:
+    # 96 bits, 48 at a time.
+    high, low = int(question.id[:12], 16), int(question.id[12:], 16)
+    return int(mix(seed, high, low))
+
+  drawn = sorted(questions, key=lambda question: (luck(question), question.id))
+  return {q.id for q in drawn[: round(fraction * len(questions))]}
+
+
+def squad_form(
+  questions: Sequence[RawQuestion],
+  passages: Passages,
+  training: bool,
+  counts: Counter[str],
+) -> dict[str, Any]:
+  """A file of rows: a paragraph for each, as BioBERT's files have it.
+
+  Args:
+    questions: of one type.
+    passages: the texts of a question.
+    training: whether rows without an answer are left out.
+    counts: takes `rows`, and what is left out.
+  """
+  paragraphs = []
+  for question in questions:
+    rows = rows_of(question, passages(question), training, counts)
+    counts['questions_written'] += bool(rows)
+    counts['rows'] += len(rows)
+    paragraphs += [{'context': text, 'qas': [row]} for text, row in rows]
+  return {
+    'version': 'BioASQ',
+    'data': [{'title': 'BioASQ', 'paragraphs': paragraphs}],
+  }

@@ -1,0 +1,295 @@
+"""Predictions for passages to the exact answers that BioASQ's server takes.
+
+Of a factoid or list question there are, for each of its passages, the n best
+answers with probabilities, `{"QID_001": [{"text", "probability"}, …]}`; of a
+yes/no question an answer, `{"QID": "yes"}`, or a logit for each passage,
+`{"QID_001": ["yes", [0.7]]}`. Answers that differ only by case are one, in
+the spelling of the most probable, and its probabilities are summed.
+
+As BioBERT at BioASQ 7b does it (bioasq-biobert biocodes/transform_n2b_*.py),
+but for this. There the spelling is any of the passages', for labels and places
+of a sorted table are mixed up; a question without an answer is an error; logits
+are rounded to three decimals. Of list questions: the sum of probabilities must
+be above the threshold, not that sum divided by how often the first passage had
+the answer; a closing bracket, `%`, `+` or `*` at the end is no trailing
+punctuation (`Ca2+`); parts of a joint answer are known in any case; what is
+longer than the rules allow is left out; the most probable comes first.
+"""
+
+import dataclasses
+import math
+import re
+import string
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from biobert_jax.data.qa.passage_aggregation import Pooled, pool
+from biobert_jax.errors import InputError
+from biobert_jax.io.strict_json import read_object, text_of
+from biobert_jax.preprocessing.bioasq.questions import RawQuestion
+
+MOST_ANSWERS = 5  # To a factoid question, by the rules.
+MOST_CHARACTERS = 100  # Of an answer, by the rules.
+THRESHOLD = 0.42  # transform_n2b_list.py:19.
+_ID = re.compile('([0-9a-f]{24})(?:_[0-9]{3})?')
+_TRAILING = set(string.punctuation) - set(')]}%+*')
+_NUMBERS = ('one', 'two', 'three', 'four', 'five', 'six', 'seven', 'eight')
+_NUMBERED_WORDS = 5  # The first words, where a number may stand.
+
+
+@dataclasses.dataclass
+class Predictions:
+  """What was predicted for a question.
+
+  Attributes:
+    guesses: (text, probability) of every passage.
+    answers: of a yes/no question, where they are given outright.
+    logits: of a yes/no question, of every passage.
+  """
+
+  guesses: list[tuple[str, float]] = dataclasses.field(default_factory=list)
+  answers: list[str] = dataclasses.field(default_factory=list)
+  logits: list[float] = dataclasses.field(default_factory=list)
+
+
+def read_predictions(
+  paths: Sequence[str], questions: Mapping[str, RawQuestion]
+) -> dict[str, Predictions]:
+  """Reads predictions of any of the forms above.
+
+  Args:
+    paths: the files.
+    questions: those there are, by id.
+
+  Returns:
+    What was predicted, by question.
+
+  Raises:
+    InputError: with file and id: an id that is malformed, stands in two files
+      or is of no question; a value that is not of its question's form.
+  """
+  found: dict[str, Predictions] = {}
+  seen: dict[str, str] = {}
+  for path in paths:
+    for id_, value in read_object(path).items():
+      match = _ID.fullmatch(id_)
+      if match is None:
+        what = f'{path}: the id {id_[:40]!r} is not of the form QID_001'
+        raise InputError(f'{what}; name predictions for files of BioASQ')
+      if id_ in seen:
+        what = f'{path}: {id_}: predicted in {seen[id_]} too'
+        raise InputError(f'{what}; give one of the two files')
+      seen[id_] = path
+      question = questions.get(match[1])
+      if question is None:
+        what = f'{path}: {id_}: no such question among those given'
+        raise InputError(f'{what}; name the file of questions that it is of')
+      _add(
+        found.setdefault(match[1], Predictions()), path, id_, value, question
+      )
+  return found
+
+
+def _add(
+  to: Predictions, path: str, id_: str, value: Any, question: RawQuestion
+) -> None:
+  """Takes in what a file says of one id."""
+  if question.type == 'yesno':
+    if isinstance(value, str):
+      to.answers.append(_decision(path, id_, value))
+      return
+    if isinstance(value, list) and len(value) == 2:
+      logits = value[1]
+      if isinstance(logits, list) and len(logits) == 1:
+        to.logits.append(_number(path, id_, logits[0]))
+        return
+    what = f'{str(value)[:40]!r} answers no yes/no question'
+    raise InputError(f'{path}: {id_}: {what}; want "yes" or ["yes", [LOGIT]]')
+  if not isinstance(value, list):
+    what = f'{str(value)[:40]!r} is no list of answers, and the question is of'
+    raise InputError(
+      f'{path}: {id_}: {what} type {question.type}; give nbest_predictions.json'
+    )
+  for n, one in enumerate(value):
+    where = f'{id_}[{n}]'
+    text = text_of(path, where, one, 'text')
+    share = _number(path, where, one.get('probability'))
+    to.guesses.append((text, share))
+
+
+def _decision(path: str, id_: str, value: str) -> str:
+  if value.lower() not in ('yes', 'no'):
+    what = f'{path}: {id_}: {value[:40]!r} is neither yes nor no'
+    raise InputError(f'{what}; BioASQ takes no other')
+  return value.lower()
+
+
+def _number(path: str, where: str, value: Any) -> float:
+  good = isinstance(value, int | float) and not isinstance(value, bool)
+  if not good or not math.isfinite(value):
+    what = f'{path}: {where}: {str(value)[:40]!r} is no number'
+    raise InputError(f'{what}; give probabilities and logits')
+  return float(value)
+
+
+def yes_or_no(predicted: Predictions) -> str | None:
+  """Yes where the mean of the logits is above 0; None without any."""
+  if predicted.answers:
+    return predicted.answers[0]
+  if not predicted.logits:
+    return None
+  mean = sum(predicted.logits) / len(predicted.logits)
+  return 'yes' if mean > 0 else 'no'
+
+
+def factoid(predicted: Predictions, counts: Counter[str]) -> list[list[str]]:
+  """The five most probable answers, as the server takes them."""
+  guesses = _merged(
+    [(_stripped(text), share) for text, share in predicted.guesses], counts
+  )
+  return [[guess.text] for guess in guesses[:MOST_ANSWERS]]
+
+
+def listed(
+  predicted: Predictions,
+  body: str,
+  threshold: float,
+  counts: Counter[str],
+) -> list[list[str]]:
+  """All answers to a list question.
+
+  Args:
+    predicted: what was.
+    body: the question; a number in its first words bounds the answers.
+    threshold: what the sum of an answer's probabilities must be above; where
+      none is, the most probable answer is given.
+    counts: takes what is left out.
+
+  Returns:
+    The answers as the server takes them.
+  """
+  whole = []
+  for text, share in predicted.guesses:
+    text = ' '.join(text.split())
+    if text and text[-1] in _TRAILING:
+      counts['guesses_with_trailing_punctuation'] += 1
+    else:
+      whole.append((text, share))
+  guesses = _merged(whole, counts)
+  kept = [guess for guess in guesses if guess.probability > threshold]
+  texts = [guess.text for guess in (kept or guesses[:1])[: number_in(body)]]
+  apart = _apart(texts)
+  counts['joint_answers_left_out'] += len(texts) - len(apart)
+  return [[text] for text in apart]
+
+
+def number_in(body: str) -> int | None:
+  """A number up to eight in a question's first words: `List three genes …`.
+
+  None where there is none; that of `phase 3` is none
+  (transform_n2b_list.py:42).
+  """
+  words = [w.strip(string.punctuation).lower() for w in body.split()]
+  for i, word in enumerate(words[:_NUMBERED_WORDS]):
+    if i and words[i - 1] == 'phase':
+      continue
+    if word in _NUMBERS:
+      return _NUMBERS.index(word) + 1
+    if word in '12345678' and len(word) == 1:
+      return int(word)
+  return None
+
+
+def _apart(texts: Sequence[str]) -> list[str]:
+  """Three or more answers without the `A and B` whose A and B are among them.
+
+  Also `A, B` and `A/B` (transform_n2b_list.py:83, resolve_a_and_b).
+  """
+  if len(texts) < 3:
+    return list(texts)
+  known = {text.lower() for text in texts}
+
+  def joint(text: str) -> bool:
+    between = next((b for b in (' and ', ', ', '/') if b in text), None)
+    if between is None:
+      return False
+    parts = [part.strip().lower() for part in text.split(between, 1)]
+    return all(part in known for part in parts)
+
+  return [text for text in texts if not joint(text)]
+
+
+def _stripped(text: str) -> str:
+  """Without one comma or stop at the end, or brackets around it all."""
+  text = ' '.join(text.split())
+  if text[-1:] in (',', '.'):
+    return text[:-1]
+  within = len(text) > 2 and text[0] == '(' and text[-1] == ')'
+  if within and text.count('(') == text.count(')') == 1:
+    return text[1:-1]
+  return text
+
+
+def _merged(
+  guesses: Sequence[tuple[str, float]], counts: Counter[str]
+) -> list[Pooled]:
+  """Answers of all passages with summed probabilities, best first."""
+  kept = []
+  for text, share in guesses:
+    if not text or text == 'empty':  # run_squad.py's word for no answer.
+      counts['empty_guesses'] += 1
+    elif len(text) > MOST_CHARACTERS:
+      counts['guesses_over_100_characters'] += 1
+    elif ('(' in text) != (')' in text):
+      counts['guesses_with_half_a_bracket'] += 1
+    else:
+      kept.append({'text': text, 'probability': share})
+  return pool([kept])
+
+
+def submission(
+  questions: Mapping[str, RawQuestion],
+  predictions: Mapping[str, Predictions],
+  threshold: float,
+  counts: Counter[str],
+) -> dict[str, Any]:
+  """The file that the server takes.
+
+  Args:
+    questions: all of the test set, by id.
+    predictions: by question.
+    threshold: of list questions, see `listed`.
+    counts: takes what is left out, and `questions_without_answer`.
+
+  Returns:
+    `{"questions": [{"id", "type", "body", "exact_answer", "ideal_answer"}]}`,
+    with empty ideal answers; a question without an answer has "" or [].
+  """
+  rows = []
+  for id_, question in questions.items():
+    row: dict[str, Any] = {'id': id_, 'type': question.type}
+    row['body'] = question.body
+    counts[f'{question.type}_questions'] += 1
+    if question.type != 'summary':
+      predicted = predictions.get(id_, Predictions())
+      row['exact_answer'] = _exact(question, predicted, threshold, counts)
+      missing = not row['exact_answer']
+      counts[f'{question.type}_questions_without_answer'] += missing
+    row['ideal_answer'] = ''
+    rows.append(row)
+  return {'questions': rows}
+
+
+def _exact(
+  question: RawQuestion,
+  predicted: Predictions,
+  threshold: float,
+  counts: Counter[str],
+) -> str | list[list[str]]:
+  """The exact answer to a question; empty where there is none."""
+  if question.type == 'yesno':
+    return yes_or_no(predicted) or ''
+  if question.type == 'list':
+    return listed(predicted, question.body, threshold, counts)
+  return factoid(predicted, counts)

@@ -1,0 +1,296 @@
+"""Raw corpora of relations: documents, their mentions, what relates them.
+
+Two forms, told apart by looking:
+
+  BioCreative VI (ChemProt, DrugProt): for each split a file of abstracts (id,
+  title, abstract), of entities (id, Tn, type, start, end, text) and of
+  relations (id, type, Arg1:Tn, Arg2:Tm; in ChemProt's own files id, group, Y
+  or N, type, Arg1:Tn, Arg2:Tm, where N is not scored)
+  PubTator (CDR): entities with concepts, relations between concepts
+
+Offsets are in code points. A row that cannot be used is left out and counted
+(broken_rows); above a share of a file's rows it is an InputError with file and
+line. Of a document that comes twice the first is kept, counted in
+`repeated_documents_dropped`.
+"""
+
+import pathlib
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from biobert_jax.data import splits as data_splits
+from biobert_jax.data.relation.annotated import Annotated, Mention, Relation
+from biobert_jax.data.relation.corpus import Faults
+from biobert_jax.errors import InputError
+from biobert_jax.io import lines as io_lines
+from biobert_jax.text import documents
+from biobert_jax.text.documents import Document, Entity
+from biobert_jax.text.readers import pubtator
+
+# Part of a file's name -> what it holds. DrugProt misspells its abstracts.
+_KINDS = {
+  'abstrac': 'abstracts',
+  'entit': 'entities',
+  'relation': 'relations',
+  'gold_standard': 'gold standard',
+}
+_MENTION = re.compile(r'Arg[12]:(\S+)')
+
+
+Files = dict[str, pathlib.Path]
+
+
+def find_splits(folder: pathlib.Path) -> dict[str, Files]:
+  """The files of a corpus, by their names, at any depth.
+
+  Args:
+    folder: Where it was unpacked. A file whose name tells no split, such as
+      that of a sample, is passed over.
+
+  Returns:
+    Split (train, devel, test) -> kind (abstracts, entities, relations; or
+    pubtator) -> file. Splits without relations are left out.
+
+  Raises:
+    InputError: No such folder, several files of a kind, one that is missing,
+      or nothing at all.
+  """
+  if not folder.is_dir():
+    raise InputError(f'{folder}: no such folder; name an unpacked corpus')
+  found: dict[str, Files] = {}
+  for path in sorted(folder.rglob('*')):
+    split = data_splits.split_in_name(path.name)
+    if not path.is_file() or not split:
+      continue
+    kind = _kind(path)
+    if not kind:
+      continue
+    files = found.setdefault(split, {})
+    if kind in files:
+      raise InputError(
+        f'{folder}: several files of {split} {kind}: keep one of '
+        f'{files[kind]}, {path}'
+      )
+    files[kind] = path
+  splits = {split: _complete(files) for split, files in found.items()}
+  splits = {split: files for split, files in splits.items() if files}
+  if not splits:
+    raise InputError(
+      f'{folder}: holds no *abstracts*.tsv, *entities*.tsv and *relations*.tsv '
+      'of training, development or test, and no PubTator file of them'
+    )
+  return splits
+
+
+def _kind(path: pathlib.Path) -> str:
+  if path.suffix.lower() not in ('.tsv', '.txt', '.pubtator'):
+    return ''
+  for part, kind in _KINDS.items():
+    if part in path.name.lower():
+      return kind
+  return 'pubtator' if data_splits.is_pubtator(path) else ''
+
+
+def _complete(files: Files) -> Files:
+  """The files that belong together; empty where there are no relations."""
+  if 'pubtator' in files:
+    return {'pubtator': files['pubtator']}
+  relations = files.get('relations') or files.get('gold standard')
+  if relations is None:
+    return {}
+  for kind in ('abstracts', 'entities'):
+    if kind not in files:
+      raise InputError(f'{relations}: no file of {kind} goes with it')
+  return {
+    'abstracts': files['abstracts'],
+    'entities': files['entities'],
+    'relations': relations,
+  }
+
+
+def read(
+  files: Files, counts: Counter[str], max_broken: float
+) -> list[Annotated]:
+  """Reads a split.
+
+  Args:
+    files: One of the values of `find_splits`.
+    counts: Takes what was odd or broken.
+    max_broken: Fraction 0-1 of the rows of a file that may be broken.
+
+  Returns:
+    Its documents, in the file's order.
+
+  Raises:
+    InputError: With file and line.
+  """
+  if 'pubtator' in files:
+    return _read_pubtator(files['pubtator'], counts, max_broken)
+  texts = _texts(files['abstracts'], counts, max_broken)
+  mentions = _mentions(files['entities'], texts, counts, max_broken)
+  relations = _relations(files['relations'], mentions, counts, max_broken)
+  return [
+    Annotated(document, tuple(mentions[id].values()), tuple(relations[id]))
+    for id, document in texts.items()
+  ]
+
+
+def _rows(
+  path: pathlib.Path,
+  widths: Sequence[int],
+  counts: Counter[str],
+  faults: Faults,
+) -> Iterator[tuple[int, list[str]]]:
+  """(line, cells) of each row that has as many cells as it should."""
+  wanted = ' or '.join(map(str, widths))
+  for line, text in io_lines.read_lines(path, counts):
+    if not text.strip():
+      counts['blank_lines'] += 1
+      continue
+    cells = [cell.strip(' ') for cell in text.split('\t')]
+    if len(cells) in widths:
+      yield line, cells
+    else:
+      what = f'{len(cells)} columns, not {wanted}: mend or delete the line'
+      faults.add(line, 'broken_rows', what)
+      yield line, []
+
+
+def _texts(
+  path: pathlib.Path, counts: Counter[str], max_broken: float
+) -> dict[str, Document]:
+  """Id -> title and abstract, joined as PubTator joins them."""
+  faults, rows = Faults(str(path), counts), 0
+  found: dict[str, Document] = {}
+  for line, cells in _rows(path, (3,), counts, faults):
+    rows += 1
+    if not cells:
+      continue
+    id, title, abstract = cells
+    if id in found:
+      counts['repeated_documents_dropped'] += 1
+      continue
+    text, cut = f'{title}\n{abstract}', len(title)
+    found[id] = Document(id, text, (), cut, str(path), line)
+  faults.check(rows, max_broken)
+  if not found:
+    raise InputError.at(path, 1, 'the file holds no abstract')
+  return found
+
+
+def _mentions(
+  path: pathlib.Path,
+  texts: dict[str, Document],
+  counts: Counter[str],
+  max_broken: float,
+) -> dict[str, dict[str, Mention]]:
+  """Document -> id -> mention, in the file's order."""
+  faults, rows = Faults(str(path), counts), 0
+  found: dict[str, dict[str, Mention]] = {id: {} for id in texts}
+  for line, cells in _rows(path, (6,), counts, faults):
+    rows += 1
+    if not cells:
+      continue
+    owner, id, kind, start, end, text = cells
+    what = ''
+    if owner not in texts:
+      what = f'document {owner!r} has no abstract'
+    elif id in found[owner]:
+      what = f'document {owner} has a {id} already'
+    else:
+      what = _misplaced(texts[owner].text, start, end, text)
+    if what:
+      faults.add(line, 'broken_rows', f'{what}: mend or delete the line')
+      continue
+    entity = Entity(int(start), int(end), kind, text)
+    found[owner][id] = Mention(id, entity, frozenset((id,)))
+  faults.check(rows, max_broken)
+  return found
+
+
+def _misplaced(text: str, start: str, end: str, mention: str) -> str:
+  """What is wrong with offsets; '' for nothing."""
+  if not all(re.fullmatch('[0-9]{1,9}', offset) for offset in (start, end)):
+    return f'offsets {start!r} and {end!r} are no numbers'
+  found = text[int(start) : int(end)]
+  if not mention or documents.flat(found).strip(' ') != mention:
+    what = f'offsets {start} to {end} hold {found[:60]!r}, not {mention[:60]!r}'
+    return f'{what} (they count code points of title, one blank, abstract)'
+  return ''
+
+
+def _relations(
+  path: pathlib.Path,
+  mentions: dict[str, dict[str, Mention]],
+  counts: Counter[str],
+  max_broken: float,
+) -> dict[str, list[Relation]]:
+  """Document -> its relations, in the file's order."""
+  faults, rows = Faults(str(path), counts), 0
+  found: dict[str, list[Relation]] = {id: [] for id in mentions}
+  for line, cells in _rows(path, (4, 6), counts, faults):
+    rows += 1
+    if not cells:
+      continue
+    owner, kind = cells[:2]
+    ends = [_MENTION.fullmatch(cell) for cell in cells[-2:]]
+    ids = [match[1] for match in ends if match]
+    what = ''
+    if owner not in mentions:
+      what = f'document {owner!r} has no abstract'
+    elif len(ids) < 2:
+      what = f'{cells[-2:]} are no arguments like Arg1:T1'
+    elif unknown := [id for id in ids if id not in mentions[owner]]:
+      what = f'document {owner} has no entity {unknown[0]}'
+    if what:
+      faults.add(line, 'broken_rows', f'{what}: mend or delete the line')
+      continue
+    scored = len(cells) == 4 or cells[2].upper() != 'N'
+    found[owner].append(Relation(_spelt(kind), ids[0], ids[1], scored))
+  faults.check(rows, max_broken)
+  return found
+
+
+def _spelt(kind: str) -> str:
+  """A relation's name; of ChemProt's groups as the reference spells them."""
+  return kind.lower() if kind.upper().startswith('CPR:') else kind
+
+
+def _read_pubtator(
+  path: pathlib.Path, counts: Counter[str], max_broken: float
+) -> list[Annotated]:
+  """Documents of PubTator, overlapping mentions and concepts kept."""
+  name, faults, rows = str(path), Faults(str(path), counts), 0
+  lines = io_lines.read_lines(path, counts)
+  found: dict[str, Annotated] = {}
+  for block in pubtator.pubtator_blocks(lines, name):
+    document = block.document(name)
+    mentions: list[Mention] = []
+    relations: list[Relation] = []
+    for line, fields in block.rows:
+      rows += 1
+      try:
+        if pubtator.is_relation(fields):
+          relations.append(Relation(fields[1], fields[2], fields[3]))
+        else:
+          entity = pubtator.pubtator_entity(
+            fields, document.text, name, line, counts
+          )
+          mentions.append(_of_concepts(len(mentions), entity, fields))
+      except InputError as error:
+        what = str(error).removeprefix(f'{name}:{line}: ')
+        faults.add(line, 'broken_rows', what)
+    if block.id in found:
+      counts['repeated_documents_dropped'] += 1
+      continue
+    found[block.id] = Annotated(document, tuple(mentions), tuple(relations))
+  faults.check(rows, max_broken)
+  return list(found.values())
+
+
+def _of_concepts(number: int, entity: Entity, fields: Sequence[str]) -> Mention:
+  """A mention by its concepts, of which a composite one has several."""
+  given = fields[5].split('|') if len(fields) > 5 else []
+  concepts = {concept.strip() for concept in given} - {'', '-', '-1'}
+  return Mention(f'T{number + 1}', entity, frozenset(concepts))

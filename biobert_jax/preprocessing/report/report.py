@@ -1,0 +1,428 @@
+"""A report on token shards: what to look at before spending a pod on them.
+
+`report.md`, `lengths.png` and `report.html`, which is one file with all in it.
+The same shards and seed give the same report. jax and TensorFlow stay out.
+"""
+
+import io
+import os
+import pathlib
+from collections.abc import Sequence
+from typing import Any
+
+from biobert_jax.errors import InputError
+from biobert_jax.io.report import (
+  Block,
+  Bullets,
+  Heading,
+  Image,
+  Paragraph,
+  Table,
+  Verbatim,
+  markdown,
+  page,
+)
+from biobert_jax.preprocessing.report import record_counts
+from biobert_jax.preprocessing.report.shard_statistics import (
+  PERCENTILES,
+  ROWS,
+  Spread,
+  Statistics,
+  Word,
+  Words,
+)
+from biobert_jax.preprocessing.report.unknown_words import Unknown
+
+CHART = 'lengths.png'
+_SENTENCES = 12  # Shown of a document.
+_CHARACTERS = 400  # Shown of a sentence.
+# Of BERT's own vocabularies on abstracts: 1.55 pieces a white-space word, and
+# one piece in ten thousand unknown. Three times that is another language,
+# another script, or another vocabulary.
+_MANY_PIECES = 2.0
+_MANY_UNKNOWN = 0.003
+_MANY_SINGLE = 0.1
+
+
+def write_report(
+  directory: str | os.PathLike[str],
+  output: str | os.PathLike[str],
+  statistics: Statistics,
+  unknown: Unknown | None = None,
+) -> str:
+  """Writes the report, each file aside and then renamed.
+
+  Args:
+    directory: of the shards; its `dropped.tsv` is read.
+    output: the folder to write into.
+    statistics: of these shards.
+    unknown: words found in the raw text.
+
+  Returns:
+    The text of `report.md`.
+
+  Raises:
+    InputError: The folder cannot be written.
+  """
+  png = draw_lengths(statistics)
+  name = pathlib.Path(directory).resolve().name
+  blocks: list[Block] = [
+    Heading(f'Corpus {name}', 1),
+    *_summary(statistics),
+    *_contents(statistics),
+    *record_counts.blocks(statistics.manifest, directory),
+    *_lengths(statistics, png),
+    *_words(statistics, unknown),
+    *_texts(statistics),
+  ]
+  text = markdown(blocks)
+  folder = pathlib.Path(output)
+  contents = {
+    CHART: png,
+    'report.html': page(blocks).encode(),
+    'report.md': text.encode(),
+  }
+  try:
+    folder.mkdir(parents=True, exist_ok=True)
+    for file, content in contents.items():
+      aside = folder / f'{file}.tmp'
+      aside.write_bytes(content)
+      os.replace(aside, folder / file)
+  except OSError as error:
+    raise InputError(
+      f'{folder}: cannot be written ({error.strerror}); name another folder'
+      ' with --output'
+    ) from None
+  return text
+
+
+def summary(statistics: Statistics) -> dict[str, Any]:
+  """The figures of a report that a program may want."""
+  totals = _totals(statistics)
+  return {
+    **totals,
+    'pieces_per_word': round(totals['pieces'] / max(1, totals['words']), 4),
+    'unknown_rate': round(
+      totals['unknown pieces'] / max(1, totals['pieces']), 7
+    ),
+    'one_sentence': statistics.one_sentence,
+    'too_long': {str(row): n for row, n in statistics.too_long.items()},
+    'fill': {
+      str(row): {'packed': round(f.packed, 4), 'alone': round(f.alone, 4)}
+      for row, f in statistics.fill.items()
+    },
+    'sampled': statistics.sampled,
+  }
+
+
+def _totals(statistics: Statistics) -> dict[str, int]:
+  names = ('documents', 'sentences', 'words', 'pieces', 'unknown pieces')
+  splits = statistics.manifest['splits'].values()
+  return {name: sum(s['counts'][name] for s in splits) for name in names}
+
+
+def _percent(part: float, whole: float) -> str:
+  share = 100 * part / whole if whole else 0.0
+  digits = 1 if share >= 1 or not share else 2 if share >= 0.1 else 4
+  return f'{share:.{digits}f} %'
+
+
+def _is_whole(statistics: Statistics) -> bool:
+  return statistics.sampled == statistics.documents
+
+
+def _summary(statistics: Statistics) -> list[Block]:
+  totals = _totals(statistics)
+  manifest = statistics.manifest
+  vocabulary, code = manifest['vocabulary'], manifest['code']
+  casing = 'lower-cased' if vocabulary['do_lower_case'] else 'cased'
+  revision = f', revision {code["revision"]}' if code['revision'] else ''
+  if _is_whole(statistics):
+    read = 'Every record was read.'
+  else:
+    read = (
+      f'Counts and document lengths are of the whole corpus; words, sentence'
+      f' lengths and kinds are of {statistics.sampled:,} documents drawn at'
+      ' random.'
+    )
+  return [
+    Paragraph(
+      f'{totals["documents"]:,} documents, {totals["sentences"]:,} sentences,'
+      f' {totals["words"]:,} words, {totals["pieces"]:,} pieces of a {casing}'
+      f' vocabulary of {vocabulary["size"]:,} (sha256'
+      f' {vocabulary["sha256"][:12]}), from {manifest["inputs"]["files"]:,}'
+      f' files of {manifest["inputs"]["bytes"] / 1e6:,.1f} MB, by version'
+      f' {code["version"]}{revision}. {read}'
+    ),
+    Heading('Worth a look'),
+    Bullets(_remarks(statistics, totals)),
+  ]
+
+
+def _remarks(statistics: Statistics, totals: dict[str, int]) -> list[str]:
+  """What a person should not miss, or a line that says nothing stands out."""
+  found = []
+  per_word = totals['pieces'] / max(1, totals['words'])
+  if per_word > _MANY_PIECES:
+    found.append(
+      f'{per_word:.2f} pieces a word: the vocabulary does not fit this text'
+      ' (another casing, another language?).'
+    )
+  unknown = totals['unknown pieces']
+  if unknown > _MANY_UNKNOWN * totals['pieces']:
+    found.append(
+      f'{_percent(unknown, totals["pieces"])} of the pieces are unknown: the'
+      ' vocabulary lacks characters of this text; see Words.'
+    )
+  single = statistics.one_sentence
+  if single > _MANY_SINGLE * statistics.documents:
+    found.append(
+      f'{_percent(single, statistics.documents)} of the documents have one'
+      ' sentence: titles alone? Next-sentence prediction cannot use them.'
+    )
+  if statistics.manifest['splits'].keys() == {'train'}:
+    found.append('Nothing is held out, so no loss on unseen text will be had.')
+  off = record_counts.unexplained(statistics.manifest)
+  if off:
+    found.append(f'{off:+,} articles are not accounted for; see below.')
+  return found or [
+    'Nothing stands out: pieces a word, unknown pieces, single sentences and'
+    ' the accounts of articles are as they should be.'
+  ]
+
+
+def _contents(statistics: Statistics) -> list[Block]:
+  names = ('documents', 'sentences', 'words', 'pieces', 'unknown pieces')
+  rows = []
+  for split, part in sorted(statistics.manifest['splits'].items()):
+    size = sum(shard['bytes'] for shard in part['shards'])
+    counts = [f'{part["counts"][name]:,}' for name in names]
+    rows.append(
+      [split, *counts, f'{len(part["shards"]):,}', f'{size / 1e6:,.1f}']
+    )
+  kinds = []
+  for split, counts_of_kind in statistics.kinds.items():
+    sampled = sum(counts_of_kind.values())
+    for kind, count in sorted(counts_of_kind.items()):
+      kinds.append([split, kind, f'{count:,}', _percent(count, sampled)])
+  where = 'Documents' if _is_whole(statistics) else 'Documents of the sample'
+  return [
+    Heading('What it holds'),
+    Table(['split', *names, 'shards', 'MB'], rows),
+    Paragraph(
+      'Words are those between white space. Validation is chosen by the hash'
+      " of an article's id, so all sections of an article are on one side."
+    ),
+    Paragraph(f'{where} by the kind of their id:'),
+    Table(['split', 'kind', 'documents', 'share'], kinds),
+  ]
+
+
+def _lengths(statistics: Statistics, png: bytes) -> list[Block]:
+  spreads = (
+    ('pieces of a document', statistics.pieces_per_document),
+    ('sentences of a document', statistics.sentences_per_document),
+    ('pieces of a sentence', statistics.pieces_per_sentence),
+  )
+  rows = [
+    [name, f'{one.mean:,.1f}', *(f'{value:,}' for value in one.percentiles)]
+    for name, one in spreads
+  ]
+  percents = [f'{p} %' for p in PERCENTILES[:-1]]
+  documents = statistics.documents
+  fills = [
+    [
+      f'{row}',
+      f'{statistics.too_long[row]:,}',
+      _percent(statistics.too_long[row], documents),
+      _percent(fill.packed, 1),
+      _percent(fill.alone, 1),
+    ]
+    for row, fill in statistics.fill.items()
+  ]
+  return [
+    Heading('Lengths'),
+    Image(CHART, 'pieces per document and per sentence', png),
+    Paragraph(
+      f'95 % of the documents have at most'
+      f' {statistics.pieces_per_document.percentiles[-3]:,} pieces; in the'
+      ' columns, so does that share of all:'
+    ),
+    Table(['', 'mean', *percents, 'longest'], rows),
+    Paragraph(
+      f'{statistics.one_sentence:,} documents'
+      f' ({_percent(statistics.one_sentence, documents)}) have one sentence.'
+      ' (Next-sentence prediction cannot use such: the second half of the pair'
+      ' would always come from another document.)'
+    ),
+    Table(
+      ['row', 'too long for it', 'share', 'fill, packed', 'fill, alone'], fills
+    ),
+    Paragraph(
+      'A row has [CLS] and [SEP] beside its pieces; a document that is too'
+      ' long is cut into parts. Fill is the share of positions that hold'
+      ' pieces of documents, where whole documents and parts are packed, the'
+      ' longest that fits first, and where each has a row of its own:'
+      ' an estimate of what packing gains.'
+    ),
+  ]
+
+
+def _words(statistics: Statistics, unknown: Unknown | None) -> list[Block]:
+  totals = _totals(statistics)
+  words = statistics.words
+  found: list[Block] = [
+    Heading('Words and pieces'),
+    Paragraph(
+      f'{totals["pieces"] / max(1, totals["words"]):.3f} pieces a word between'
+      f' white space. {totals["unknown pieces"]:,} pieces are unknown,'
+      f' {_percent(totals["unknown pieces"], totals["pieces"])} of all.'
+    ),
+  ]
+  if words is None:
+    return [
+      *found,
+      Paragraph(
+        'Which words these are cannot be said without the vocabulary, and no'
+        ' document can be shown: name it with --vocab.'
+      ),
+    ]
+  forgotten = (
+    f' Of rare words {words.forgotten:,} were forgotten on the way, to bound'
+    ' memory; the lists below are of frequent ones.'
+    if words.forgotten
+    else ''
+  )
+  return [
+    *found,
+    Paragraph(
+      f'As BERT splits text, each sign of punctuation a word:'
+      f' {words.words:,} words in {statistics.sampled:,} documents,'
+      f' {words.pieces / max(1, words.words):.3f} pieces each;'
+      f' {_percent(words.split, words.words)} are of more than one piece, and'
+      f' {_percent(words.unknown, words.words)} are unknown.'
+      f' {words.different:,} different ones.{forgotten}'
+    ),
+    Heading('Words that cost most', 3),
+    Paragraph('By the pieces beyond the first, all in all:'),
+    _word_table(words.costly),
+    Heading('Words split most', 3),
+    Paragraph('Of those met three times or more:'),
+    _word_table(words.finest),
+    Heading('Unknown words', 3),
+    *_unknown(words, unknown),
+  ]
+
+
+def _word_table(words: Sequence[Word]) -> Table:
+  rows = [
+    [w.text, f'{w.count:,}', f'{len(w.pieces)}', ' '.join(w.pieces)]
+    for w in words
+  ]
+  return Table(['word', 'times', 'pieces', 'as'], rows)
+
+
+def _unknown(words: Words, unknown: Unknown | None) -> list[Block]:
+  found: list[Block] = []
+  if unknown is not None:
+    found += [
+      Paragraph(
+        f'In the text of {unknown.articles:,} articles of --input, as they'
+        ' stand there (also such as were dropped later), '
+        f'{unknown.occurrences:,} words are unknown; the most frequent, with'
+        ' the code points that are not ASCII:'
+      ),
+      Table(
+        ['word', 'times', 'characters'],
+        [[w, f'{n:,}', _code_points(w)] for w, n in unknown.words],
+      ),
+    ]
+  else:
+    found.append(
+      Paragraph(
+        'Shards hold pieces, and of an unknown word the one piece [UNK]: the'
+        ' word itself is lost. To see the words, name the files the corpus was'
+        ' made from with --input.'
+      )
+    )
+  if words.beside:
+    found += [
+      Paragraph('What stands beside unknown words in the shards:'),
+      Table(
+        ['before', 'after', 'times'],
+        [[a or '–', b or '–', f'{n:,}'] for a, b, n in words.beside],
+      ),
+    ]
+  return found
+
+
+def _code_points(word: str) -> str:
+  strange = dict.fromkeys(c for c in word if not c.isascii())
+  return ' '.join(f'U+{ord(c):04X}' for c in strange)
+
+
+def _texts(statistics: Statistics) -> list[Block]:
+  if not statistics.texts:
+    return []
+  found: list[Block] = [
+    Heading('Documents'),
+    Paragraph(
+      'Drawn at random, a sentence a line, the pieces of a word joined; blanks'
+      ' stand where BERT splits.'
+    ),
+  ]
+  for id, sentences in statistics.texts:
+    lines = [
+      s if len(s) <= _CHARACTERS else f'{s[:_CHARACTERS]} …' for s in sentences
+    ]
+    if len(lines) > _SENTENCES:
+      more = len(lines) - _SENTENCES
+      lines = [*lines[:_SENTENCES], f'… {more:,} more sentences']
+    found += [Heading(id, 3), Verbatim('\n'.join(lines))]
+  return found
+
+
+def draw_lengths(statistics: Statistics) -> bytes:
+  """The histograms of lengths, as a PNG."""
+  # A second to import, and only a report needs it.
+  import matplotlib as mpl
+
+  mpl.use('Agg')
+  from matplotlib import pyplot
+
+  figure, axes = pyplot.subplots(1, 2, figsize=(11, 3.6), dpi=110)
+  whole = 'all documents'
+  sample = whole if _is_whole(statistics) else 'a sample'
+  panels = (
+    ('document', whole, statistics.pieces_per_document),
+    ('sentence', sample, statistics.pieces_per_sentence),
+  )
+  for axis, (what, of, one) in zip(axes, panels, strict=True):
+    _draw_panel(axis, one)
+    axis.set_title(f'pieces per {what} ({of})', fontsize=11)
+    axis.set_xlabel('pieces, log scale')
+    axis.set_ylabel(f'{what}s')
+  figure.tight_layout()
+  content = io.BytesIO()
+  # Without the version of the library, which would change the bytes.
+  figure.savefig(content, format='png', metadata={'Software': None})
+  pyplot.close(figure)
+  return content.getvalue()
+
+
+def _draw_panel(axis: Any, one: Spread) -> None:
+  from matplotlib import ticker
+
+  axis.stairs(one.counts, one.edges, fill=True, color='#4878a8')
+  axis.set_xscale('log')
+  axis.set_xlim(1, max(one.edges[-1], 2 * ROWS[-1]))
+  top = axis.get_ylim()[1]
+  axis.set_ylim(0, 1.12 * top)
+  for row in ROWS:
+    axis.axvline(row, color='#b03030', lw=1, ls='--')
+    axis.text(
+      *(row, 1.1 * top, f' {row}'), color='#b03030', fontsize=9, va='top'
+    )
+  axis.xaxis.set_major_formatter(ticker.StrMethodFormatter('{x:,.0f}'))
+  axis.yaxis.set_major_formatter(ticker.StrMethodFormatter('{x:,.0f}'))
+  axis.grid(alpha=0.25)

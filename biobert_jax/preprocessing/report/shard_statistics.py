@@ -1,0 +1,355 @@
+"""What token shards hold, in numbers: lengths, words, and where text is lost.
+
+Counts and lengths are of the whole corpus: they stand in the manifest and the
+files of lengths, 8 bytes a document, which are held. What only the records
+say, the words and the lengths of sentences, is of a sample of documents.
+
+Shards hold pieces, no text. A word is a piece with the `##` pieces behind it:
+what BERT's tokenizer splits at white space and punctuation. A word that the
+vocabulary cannot spell is the one piece [UNK]: of it there remains what stands
+beside it, unless the corpus is read anew (`unknown_words.py`).
+"""
+
+import collections
+import dataclasses
+import itertools
+import os
+import random
+import re
+from collections.abc import Sequence
+
+import numpy as np
+
+from biobert_jax.data import packing
+from biobert_jax.data.pretraining import manifest as pretraining_manifest
+from biobert_jax.data.pretraining.manifest import Manifest
+from biobert_jax.data.pretraining.shards import Shards, TokenisedDocument
+from biobert_jax.preprocessing.report.unknown_words import (
+  HELD_WORDS,
+  BoundedCounter,
+)
+from biobert_jax.text.wordpiece import WordPieceTokenizer
+
+ROWS = (128, 512)  # The sequence lengths that BERT is pre-trained at.
+PERCENTILES = (5, 25, 50, 75, 95, 99, 100)
+SPECIALS_OF_A_ROW = 2  # [CLS] and [SEP].
+_BINS = 40
+_SECTION = re.compile('#[0-9]+$')
+_PACKED = 20_000  # Documents that are packed to estimate the fill.
+
+
+@dataclasses.dataclass(frozen=True)
+class Spread:
+  """How a length is spread.
+
+  Attributes:
+    mean: of all values.
+    percentiles: at each of `PERCENTILES`; the last is the longest.
+    edges: [bins + 1] of the histogram, each a fixed factor apart.
+    counts: [bins] values in each.
+  """
+
+  mean: float
+  percentiles: tuple[int, ...]
+  edges: np.ndarray
+  counts: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True)
+class Word:
+  """A word as often as it was met."""
+
+  text: str
+  pieces: tuple[str, ...]
+  count: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Words:
+  """Words of a sample, as BERT's tokenizer splits them.
+
+  Attributes:
+    words: all of them, signs of punctuation too.
+    pieces: of these words.
+    unknown: words that are [UNK].
+    split: words of more than one piece.
+    different: words that were told apart; rare ones may have been forgotten.
+    forgotten: how many of these.
+    costly: those whose pieces beyond the first are most, all in all.
+    finest: those of most pieces.
+    beside: (word before, word after, count) of unknown ones.
+  """
+
+  words: int
+  pieces: int
+  unknown: int
+  split: int
+  different: int
+  forgotten: int
+  costly: tuple[Word, ...]
+  finest: tuple[Word, ...]
+  beside: tuple[tuple[str, str, int], ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Fill:
+  """Share 0-1 of the positions of rows that hold pieces of documents."""
+
+  packed: float
+  alone: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Statistics:
+  """Everything the report says of shards.
+
+  Attributes:
+    manifest: as stored.
+    documents: in all splits.
+    sampled: documents whose records were read.
+    kinds: split -> kind of id -> documents of the sample.
+    pieces_per_document: all documents.
+    sentences_per_document: all documents.
+    pieces_per_sentence: of the sample.
+    one_sentence: documents of just one.
+    too_long: row length -> documents that do not fit into such a row.
+    fill: row length -> what it would hold.
+    words: None without the vocabulary.
+    texts: (id, a sentence a line) of some documents.
+  """
+
+  manifest: Manifest
+  documents: int
+  sampled: int
+  kinds: dict[str, collections.Counter[str]]
+  pieces_per_document: Spread
+  sentences_per_document: Spread
+  pieces_per_sentence: Spread
+  one_sentence: int
+  too_long: dict[int, int]
+  fill: dict[int, Fill]
+  words: Words | None
+  texts: tuple[tuple[str, tuple[str, ...]], ...]
+
+
+def measure(
+  directory: str | os.PathLike[str],
+  tokenizer: WordPieceTokenizer | None,
+  *,
+  sample: int = 20_000,
+  seed: int = 0,
+  texts: int = 3,
+  top: int = 20,
+) -> Statistics:
+  """Measures shards.
+
+  Args:
+    directory: of the shards.
+    tokenizer: the vocabulary they were made with; None leaves words out.
+    sample: documents to read; 0 for all of them.
+    seed: of what is chosen.
+    texts: documents to show.
+    top: words of each list.
+
+  Raises:
+    InputError: A file is at fault, or it is another vocabulary.
+  """
+  manifest = pretraining_manifest.read_manifest(directory)
+  splits = {
+    split: Shards(directory, split, tokenizer=tokenizer)
+    for split in sorted(manifest['splits'])
+  }
+  lengths = np.concatenate([one.lengths for one in splits.values()])
+  sentences = np.concatenate([one.sentence_counts for one in splits.values()])
+  chance = random.Random(seed)
+  wanted = range(len(lengths))
+  if 0 < sample < len(lengths):
+    # In order of place, so that each shard is gone through once.
+    chosen: Sequence[int] = sorted(chance.sample(wanted, sample))
+  else:
+    chosen = wanted
+  shown = set(chance.sample(chosen, min(texts, len(chosen))))
+  counting = _Counting(tokenizer, manifest, shown)
+  starts = list(itertools.accumulate(map(len, splits.values()), initial=0))
+  for (split, data), start in zip(splits.items(), starts, strict=False):
+    for number in chosen:
+      if start <= number < start + len(data):
+        counting.add(split, number, data[number - start])
+  packed = np.asarray(chosen)[
+    sorted(chance.sample(range(len(chosen)), min(_PACKED, len(chosen))))
+  ]
+  return Statistics(
+    manifest=manifest,
+    documents=len(lengths),
+    sampled=len(chosen),
+    kinds=counting.kinds,
+    pieces_per_document=spread(np.bincount(lengths)),
+    sentences_per_document=spread(np.bincount(sentences)),
+    pieces_per_sentence=spread(counting.sentence_lengths),
+    one_sentence=int(np.count_nonzero(sentences == 1)),
+    too_long={
+      row: int(np.count_nonzero(lengths > row - SPECIALS_OF_A_ROW))
+      for row in ROWS
+    },
+    fill={row: fill(lengths[packed], row) for row in ROWS},
+    words=counting.words(top) if tokenizer else None,
+    texts=tuple(counting.texts),
+  )
+
+
+def spread(counts: np.ndarray) -> Spread:
+  """How values are spread.
+
+  Args:
+    counts: [longest + 1] how many values there are of each length.
+  """
+  below = np.cumsum(counts)
+  total = int(below[-1])
+  ranks = [max(1, -(-total * percent // 100)) for percent in PERCENTILES]
+  values = np.arange(len(counts))
+  longest = max(2, len(counts) - 1)
+  edges = np.unique(np.ceil(np.geomspace(1, longest + 1, _BINS + 1)))
+  binned, _ = np.histogram(values[1:], edges, weights=counts[1:])
+  return Spread(
+    float(values @ counts) / max(1, total),
+    tuple(int(np.searchsorted(below, rank)) for rank in ranks),
+    edges,
+    binned.astype(np.int64),
+  )
+
+
+def fill(lengths: np.ndarray, row: int) -> Fill:
+  """What rows would hold of documents, packed and not.
+
+  A document that is longer than a row is cut into parts; each part has its
+  [CLS] and [SEP]. Packing takes the longest part that fits.
+
+  Args:
+    lengths: [documents] pieces of each, without specials.
+    row: positions of a row.
+  """
+  room = row - SPECIALS_OF_A_ROW
+  whole, rest = np.divmod(lengths.astype(np.int64), room)
+  parts = np.concatenate((np.full(whole.sum(), room), rest[rest > 0]))
+  if not len(parts):
+    return Fill(0.0, 0.0)
+  rows = packing.plan_rows(parts + SPECIALS_OF_A_ROW, row, True).num_rows
+  pieces = int(parts.sum())
+  return Fill(pieces / (rows * row), pieces / (len(parts) * row))
+
+
+def kind_of(id: str) -> str:
+  """Where a document is from, by its id."""
+  start = id.partition(':')[0]
+  source = {'pmid': 'PubMed', 'pmcid': 'PMC'}.get(start, 'other')
+  part = 'sections' if _SECTION.search(id) else 'titles with abstracts'
+  return f'{source}, {part}' if source != 'other' else 'other'
+
+
+class _Counting:
+  """What is counted document by document."""
+
+  def __init__(
+    self,
+    tokenizer: WordPieceTokenizer | None,
+    manifest: Manifest,
+    shown: set[int],
+  ):
+    self.kinds: dict[str, collections.Counter[str]] = {
+      split: collections.Counter() for split in sorted(manifest['splits'])
+    }
+    self.sentence_lengths = np.zeros(2, np.int64)
+    self.texts: list[tuple[str, tuple[str, ...]]] = []
+    self._pieces = np.array(tokenizer.pieces) if tokenizer else None
+    self._tokenizer = tokenizer
+    self._shown = shown
+    self._words: BoundedCounter[bytes] = BoundedCounter(HELD_WORDS)
+    self._beside: BoundedCounter[tuple[bytes, bytes]] = BoundedCounter(
+      HELD_WORDS
+    )
+    self._totals: collections.Counter[str] = collections.Counter()
+    if tokenizer:
+      self._continues = np.array(
+        [piece.startswith('##') for piece in tokenizer.pieces]
+      )
+
+  def add(self, split: str, number: int, document: TokenisedDocument) -> None:
+    """Counts a document of a number."""
+    self.kinds[split][kind_of(document.id)] += 1
+    counts = np.bincount(document.sentence_lengths)
+    if len(counts) > len(self.sentence_lengths):
+      self.sentence_lengths.resize(len(counts), refcheck=False)
+    self.sentence_lengths[: len(counts)] += counts
+    if self._tokenizer is None:
+      return
+    words = self._split(document.input_ids)
+    self._words.add(words)
+    self._totals['words'] += len(words)
+    self._totals['pieces'] += len(document.input_ids)
+    self._totals['split'] += sum(len(word) > 4 for word in words)
+    unknown = self._tokenizer.unk_id
+    if (document.input_ids == unknown).any():
+      self._count_unknown(words, np.int32(unknown).tobytes())
+    if number in self._shown:
+      self.texts.append((document.id, self._sentences(document)))
+
+  def _split(self, ids: np.ndarray) -> list[bytes]:
+    """The words of a document, each the bytes of its int32 pieces."""
+    starts = ~self._continues[ids]
+    starts[:1] = True
+    bounds = [*(4 * np.flatnonzero(starts)).tolist(), 4 * len(ids)]
+    raw = ids.tobytes()
+    return [raw[a:b] for a, b in itertools.pairwise(bounds)]
+
+  def _count_unknown(self, words: list[bytes], unknown: bytes) -> None:
+    found = [i for i, word in enumerate(words) if word == unknown]
+    self._totals['unknown'] += len(found)
+    padded = [b'', *words, b'']
+    self._beside.add([(padded[i], padded[i + 2]) for i in found])
+
+  def _sentences(self, document: TokenisedDocument) -> tuple[str, ...]:
+    ends = np.cumsum(document.sentence_lengths)[:-1]
+    rows = np.split(document.input_ids, ends)
+    return tuple(
+      ' '.join(self._text(word) for word in self._split(row)) for row in rows
+    )
+
+  def _word_pieces(self, word: bytes) -> tuple[str, ...]:
+    assert self._tokenizer is not None
+    ids = np.frombuffer(word, np.int32)
+    return tuple(self._tokenizer.pieces[i] for i in ids)
+
+  def _text(self, word: bytes) -> str:
+    first, *rest = self._word_pieces(word) or ('',)
+    return first + ''.join(piece.removeprefix('##') for piece in rest)
+
+  def words(self, top: int) -> Words:
+    """What was counted."""
+    counts = self._words.counts
+
+    def word(key: bytes) -> Word:
+      return Word(self._text(key), self._word_pieces(key), counts[key])
+
+    def cost(key: bytes) -> tuple[int, bytes]:
+      return -counts[key] * (len(key) // 4 - 1), key
+
+    split = [key for key in counts if len(key) > 4]
+    # A word that stands once is most often a sequence or a slip.
+    often = [key for key in split if counts[key] > 2] or split
+    finest = sorted(often, key=lambda key: (-len(key), -counts[key], key))
+    beside = sorted(
+      self._beside.counts.items(), key=lambda entry: (-entry[1], entry[0])
+    )
+    return Words(
+      words=self._totals['words'],
+      pieces=self._totals['pieces'],
+      unknown=self._totals['unknown'],
+      split=self._totals['split'],
+      different=len(counts),
+      forgotten=self._words.forgotten,
+      costly=tuple(word(key) for key in sorted(split, key=cost)[:top]),
+      finest=tuple(word(key) for key in finest[:top]),
+      beside=tuple(
+        (self._text(a), self._text(b), n) for (a, b), n in beside[:top]
+      ),
+    )

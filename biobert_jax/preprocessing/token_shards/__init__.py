@@ -1,0 +1,1 @@
+"""Raw corpora to token shards, in bounded memory, on one machine or many."""

@@ -1,0 +1,146 @@
+"""Files for the Beam pipeline: a mounted folder, or what Beam itself reaches.
+
+A path with a scheme, as `gs://bucket/name`, is Beam's `FileSystems`; any other
+is a file that every worker sees under that name. Remote files are copied whole:
+our readers and ArrayRecord want a local one.
+"""
+
+import contextlib
+import os
+import pathlib
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+
+from apache_beam.io import filesystem, filesystems
+
+from biobert_jax.data.pretraining import manifest
+from biobert_jax.errors import InputError
+from biobert_jax.preprocessing.token_shards import prepare
+from biobert_jax.preprocessing.token_shards.stages import InputFile
+
+_Files = filesystems.FileSystems
+_BUFFER = 1 << 20  # Bytes copied at once.
+
+
+def is_remote(path: str) -> bool:
+  """Whether a path has a scheme."""
+  return '://' in path
+
+
+def find_inputs(patterns: Sequence[str]) -> tuple[InputFile, ...]:
+  """The files that patterns match, as `prepare.find_inputs`.
+
+  Args:
+    patterns: all local, or all remote.
+
+  Raises:
+    InputError: A pattern matches no file, or cannot be looked at.
+  """
+  if not any(map(is_remote, patterns)):
+    return prepare.find_inputs(patterns)
+  if not all(map(is_remote, patterns)):
+    raise InputError(
+      '--input: some patterns have a scheme as gs://, others none: workers see'
+      ' one place; copy the rest there'
+    )
+  found: dict[str, filesystem.FileMetadata] = {}
+  for pattern in patterns:
+    with _explained(pattern):
+      (result,) = _Files.match([pattern])
+    if not result.metadata_list:
+      raise InputError(f'--input: {pattern!r} matches no file: mend it')
+    for file in sorted(result.metadata_list, key=lambda file: file.path):
+      found[file.path] = file
+  names = prepare.short_names(list(found))
+  return tuple(
+    InputFile(
+      path, name, file.size_in_bytes, int(file.last_updated_in_seconds * 10**9)
+    )
+    for (path, file), name in zip(found.items(), names, strict=True)
+  )
+
+
+@contextlib.contextmanager
+def local_copy(path: str) -> Iterator[str]:
+  """The path of a file on this machine, until the context ends.
+
+  Raises:
+    InputError: It cannot be fetched.
+  """
+  if not is_remote(path):
+    yield path
+    return
+  with tempfile.TemporaryDirectory(prefix='biobert-') as folder:
+    copy = os.path.join(folder, path.rpartition('/')[2])
+    with (
+      _explained(path),
+      _Files.open(path, compression_type=_as_it_is()) as source,
+      open(copy, 'wb') as target,
+    ):
+      shutil.copyfileobj(source, target, _BUFFER)
+    yield copy
+
+
+@contextlib.contextmanager
+def written(folder: str, aside: str) -> Iterator[str]:
+  """A new local folder, whose files appear in another when the context ends.
+
+  They come one by one, whole, a manifest last; none comes after an error.
+
+  Args:
+    folder: where to.
+    aside: the name of a folder in it, for local files to be renamed from.
+
+  Raises:
+    InputError: They cannot be written.
+  """
+  if is_remote(folder):
+    place = None
+  else:
+    place = os.path.join(folder, aside)
+    os.makedirs(place, exist_ok=True)
+  with tempfile.TemporaryDirectory(prefix='writing-', dir=place) as here:
+    yield here
+    files = pathlib.Path(here).iterdir()
+    for file in sorted(files, key=lambda file: file.name == manifest.MANIFEST):
+      target = f'{folder.rstrip("/")}/{file.name}'
+      if place is not None:
+        os.replace(file, target)
+        continue
+      # A remote file is there when it is closed, not before.
+      with (
+        _explained(target),
+        open(file, 'rb') as source,
+        _Files.create(target, compression_type=_as_it_is()) as sink,
+      ):
+        shutil.copyfileobj(source, sink, _BUFFER)
+
+
+def exists(path: str) -> bool:
+  """Whether a remote file is there."""
+  with _explained(path):
+    return bool(_Files.exists(path))
+
+
+def is_empty(folder: str) -> bool:
+  """Whether a remote folder holds no file."""
+  with _explained(folder):
+    (result,) = _Files.match([f'{folder.rstrip("/")}/*'], limits=[1])
+  return not result.metadata_list
+
+
+def _as_it_is() -> str:
+  return filesystem.CompressionTypes.UNCOMPRESSED
+
+
+@contextlib.contextmanager
+def _explained(path: str) -> Iterator[None]:
+  try:
+    yield
+  except (OSError, ValueError, filesystem.BeamIOError) as error:
+    what = str(error).splitlines()[0] if str(error) else type(error).__name__
+    raise InputError(
+      f'{path}: Beam cannot reach it ({what}); check the name and the access,'
+      ' and install what its scheme needs, as apache-beam[gcp] for gs://'
+    ) from None

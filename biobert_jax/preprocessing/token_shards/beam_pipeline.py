@@ -1,0 +1,492 @@
+"""Corpus files to token shards on many machines: an Apache Beam pipeline.
+
+    files -> articles -> pieces                  a worker a file
+    all that was said of an article -> latest    a worker an article
+    articles of a shard -> sorted, written       a worker a shard
+    counts, notes -> manifest
+
+It says how work is spread; what a file holds, which version stands, what goes
+where and what the manifest says are the functions of `prepare.prepare`, and so
+is the result: the same shards, byte for byte, and the same manifest. Only where
+a reason for leaving out has more than 1,000 records in one file or shard may
+`dropped.tsv` name others.
+
+Articles are tokenised before their versions are compared, as there: whether one
+has text decides whether it counts, and pieces are a third of the text to move.
+What is grouped has bytes or numbers for a key; what moves is bytes and JSON. A
+worker holds one shard in memory.
+
+Importing this needs apache-beam, which ours must not meet: it has its own
+environment, scripts/requirements-beam.txt.
+"""
+
+import bisect
+import dataclasses
+import functools
+import json
+import os
+import pathlib
+import re
+import shutil
+import struct
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import apache_beam as beam
+from apache_beam.options.pipeline_options import (
+  PipelineOptions,
+  StandardOptions,
+)
+from apache_beam.pvalue import AsList, AsSingleton, TaggedOutput
+from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+from apache_beam.runners.runner import PipelineState
+
+from biobert_jax.data.pretraining import manifest as pretraining_manifest
+from biobert_jax.data.pretraining.manifest import Manifest
+from biobert_jax.errors import InputError
+from biobert_jax.preprocessing.token_shards import (
+  beam_files,
+  external_sort,
+  prepare,
+  stages,
+)
+from biobert_jax.preprocessing.token_shards.stages import (
+  InputFile,
+  Job,
+  Range,
+  Tally,
+)
+from biobert_jax.preprocessing.token_shards.tokenize_articles import (
+  ArticleTokenizer,
+)
+from biobert_jax.text.readers.article import Options
+from biobert_jax.text.wordpiece import WordPieceTokenizer
+
+# In a traceback, and the remark that Beam adds.
+_REASON = re.compile(r'^biobert_jax\.errors\.InputError: (.*)$', re.MULTILINE)
+_WHILE = re.compile(r" \[while running '[^']*'\]$")
+
+_COUNTS, _NOTES = 'counts', 'notes'
+# Where a note stands in dropped.tsv: the files' first, then those of versions.
+_FILES, _ARTICLES = 0, 1
+_IN_FILE = struct.Struct('>BQI')
+_OF_KEY = struct.Struct('>B16sI')
+
+
+def prepare_with_beam(
+  inputs: Sequence[str],
+  output: str,
+  tokenizer: WordPieceTokenizer,
+  options: PipelineOptions,
+  *,
+  num_shards: int | None = None,
+  held_out: float = 0.01,
+  exclude_ids: Iterable[str] = (),
+  reading: Options | None = None,
+  sizes: prepare.Sizes | None = None,
+) -> Manifest:
+  """Makes a corpus as `prepare.prepare` does, on a Beam runner.
+
+  Args:
+    inputs: glob patterns; of files that every worker sees under that name, or
+      with a scheme as `gs://`.
+    output: a folder that every worker sees; with a scheme, an empty one.
+    tokenizer: the vocabulary.
+    options: of Beam: the runner, and what it needs.
+    num_shards: of the training split; by default of about 128 MB each.
+    held_out: fraction 0-1 of articles, chosen by their id; at least one.
+    exclude_ids: articles to leave out, see `prepare.prepare`.
+    reading: choices of what is read, see `articles.Options`.
+    sizes: the size of a shard, where their number is not given.
+
+  Returns:
+    The manifest, also in `output/manifest.json`.
+
+  Raises:
+    InputError: As `prepare.prepare`; the folder takes the next run.
+    RuntimeError: The runner failed otherwise.
+  """
+  reading = reading or Options()
+  sizes = sizes or prepare.Sizes()
+  files = beam_files.find_inputs(inputs)
+  excluded = prepare.excluded_keys(exclude_ids)
+  asked = prepare.ask(files, tokenizer, excluded, reading, held_out, num_shards)
+  job = Job(reading, excluded, sizes.run, sizes.group)
+  # Without the library's own object, which no message can carry.
+  tokenizer = dataclasses.replace(tokenizer)
+
+  def run(folder: str) -> None:
+    pipeline = beam.Pipeline(_local_runner(options), options)
+    build(pipeline, files, folder, tokenizer, job, asked, sizes)
+    try:
+      state = pipeline.run().wait_until_finish()
+    except (InputError, RuntimeError) as error:
+      if (line := reason(error)) is None:
+        raise
+      raise InputError(line) from None
+    if state != PipelineState.DONE:
+      raise RuntimeError(f'the pipeline ended as {state}')
+    with beam_files.written(folder, 'parts') as here:
+      tokenizer.save(here)
+
+  if beam_files.is_remote(output):
+    return _made_remotely(output, asked, run)
+  folder = pathlib.Path(output).resolve()
+  if (done := prepare.finished(folder, asked)) is not None:
+    return done
+  with prepare.begun(folder, asked) as parts:
+    run(str(folder))
+  shutil.rmtree(parts)
+  return pretraining_manifest.read_manifest(folder)
+
+
+def reason(error: Exception) -> str | None:
+  """What a worker's InputError said, from what a runner makes of it.
+
+  Args:
+    error: of the runner: the worker's own with a remark, or another whose
+      message holds the worker's traceback.
+
+  Returns:
+    One line; None where the worker failed otherwise.
+  """
+  if isinstance(error, InputError):
+    return _WHILE.sub('', str(error))
+  found = _REASON.findall(str(error))
+  return _WHILE.sub('', found[-1]) if found else None
+
+
+def _local_runner(options: PipelineOptions) -> Any:
+  """Beam's runner in Python where DirectRunner is asked for, else None.
+
+  Beam's own choice is a program in Go first, fetched from GitHub on each run,
+  which knows nothing of `--direct_num_workers`.
+  """
+  name = options.view_as(StandardOptions).runner
+  return FnApiRunner() if name in (None, 'DirectRunner') else None
+
+
+def _made_remotely(output: str, asked: dict[str, Any], run: Any) -> Manifest:
+  path = f'{output.rstrip("/")}/{pretraining_manifest.MANIFEST}'
+  if not beam_files.exists(path):
+    if not beam_files.is_empty(output):
+      raise InputError(f'{output}: holds something; name an empty --output')
+    run(output)
+  with beam_files.local_copy(path) as copy:
+    manifest = pretraining_manifest.read_manifest(os.path.dirname(copy))
+  prepare.check_same(path, manifest, asked)
+  return manifest
+
+
+def build(
+  pipeline: beam.Pipeline,
+  files: Sequence[InputFile],
+  folder: str,
+  tokenizer: WordPieceTokenizer,
+  job: Job,
+  asked: dict[str, Any],
+  sizes: prepare.Sizes,
+) -> None:
+  """Adds every step to a pipeline.
+
+  Args:
+    pipeline: an empty one.
+    files: the input.
+    folder: of the output.
+    tokenizer: the vocabulary.
+    job: what is wanted of all files.
+    asked: of `prepare.ask`.
+    sizes: the size of a shard, where their number is not given.
+  """
+  rows = [json.dumps([i, *dataclasses.astuple(f)]) for i, f in enumerate(files)]
+  read = (
+    pipeline
+    | 'Files' >> beam.Create(rows)
+    | 'Spread' >> beam.Reshuffle()
+    | 'Read'
+    >> beam.ParDo(ReadFile(tokenizer, job)).with_outputs(
+      _COUNTS, _NOTES, main='said'
+    )
+  )
+  said = read.said | 'Keys' >> beam.Map(_keyed).with_output_types(
+    tuple[bytes, bytes]
+  )
+  latest = (
+    said
+    | 'ByArticle' >> beam.GroupByKey()
+    | 'Latest'
+    >> beam.ParDo(Latest()).with_outputs(_COUNTS, _NOTES, main='kept')
+  )
+  kept = latest.kept | 'Kept' >> beam.Map(_same).with_output_types(bytes)
+  plan = _planned(pipeline, said, kept, asked['options'], sizes)
+  written = (
+    (
+      kept
+      | 'Assign'
+      >> beam.Map(_assigned, plan).with_output_types(tuple[int, bytes]),
+      pipeline
+      | 'Once' >> beam.Create([''])
+      | 'EveryShard'
+      >> beam.FlatMap(_every_shard, plan).with_output_types(tuple[int, bytes]),
+    )
+    | 'WithEmpty' >> beam.Flatten()
+    | 'ByShard' >> beam.GroupByKey()
+    | 'Write' >> beam.ParDo(WriteShard(folder), plan).with_output_types(str)
+  )
+  _tallied(pipeline, (read, latest), plan, written, folder, files, asked)
+
+
+def _planned(
+  pipeline: beam.Pipeline,
+  said: beam.PCollection,
+  kept: beam.PCollection,
+  options: dict[str, Any],
+  sizes: prepare.Sizes,
+) -> AsSingleton:
+  """The shards, by all that was read: arguments of `prepare.plan_ranges`."""
+  size = (
+    said
+    | 'Sizes' >> beam.Map(_size).with_output_types(int)
+    | 'Size' >> beam.CombineGlobally(sum)
+  )
+  first = (
+    kept
+    | 'Places' >> beam.Map(external_sort.key_in).with_output_types(bytes)
+    | 'First' >> beam.CombineGlobally(min).without_defaults()
+  )
+  plan = (
+    pipeline
+    | 'PlanOnce' >> beam.Create([''])
+    | 'Plan'
+    >> beam.Map(
+      _plan,
+      AsSingleton(size),
+      AsSingleton(first, default_value=b''),
+      options['held_out'],
+      options['shards'],
+      sizes,
+    ).with_output_types(str)
+  )
+  return AsSingleton(plan)
+
+
+def _tallied(
+  pipeline: beam.Pipeline,
+  steps: Sequence[Any],
+  plan: AsSingleton,
+  written: beam.PCollection,
+  folder: str,
+  files: Sequence[InputFile],
+  asked: dict[str, Any],
+) -> None:
+  """Adds up what the steps counted, and writes the manifest when all is."""
+  counts = (
+    tuple(step[_COUNTS] for step in steps)
+    | 'AllCounts' >> beam.Flatten()
+    | 'Counts' >> beam.Map(_same).with_output_types(tuple[str, int])
+    | 'Sum' >> beam.CombinePerKey(sum)
+  )
+  notes = (
+    tuple(step[_NOTES] for step in steps)
+    | 'AllNotes' >> beam.Flatten()
+    | 'Notes'
+    >> beam.Map(_same).with_output_types(tuple[str, tuple[bytes, str]])
+    | 'Named' >> beam.combiners.Top.SmallestPerKey(prepare.NAMED)
+  )
+  names = tuple(file.name for file in files)
+  _ = (
+    pipeline
+    | 'FinishOnce' >> beam.Create([''])
+    | 'Finish'
+    >> beam.ParDo(
+      WriteManifest(folder, names, asked),
+      plan,
+      AsList(written),
+      AsList(counts),
+      AsList(notes),
+    )
+  )
+
+
+class ReadFile(beam.DoFn):
+  """A file to what it says of articles, in the bytes of `runs.encode`."""
+
+  def __init__(self, tokenizer: WordPieceTokenizer, job: Job):
+    """Keeps what is sent to the workers."""
+    self._tokenizer = tokenizer
+    self._job = job
+
+  def setup(self) -> None:
+    """Builds the tokenizer, whose cache of words outlives a bundle."""
+    os.environ['TOKENIZERS_PARALLELISM'] = 'false'
+    self._tokenising = ArticleTokenizer(self._tokenizer)
+
+  def process(self, row: str) -> Iterator[Any]:
+    """Reads one file, and then says what was counted in it."""
+    number, *stated = json.loads(row)
+    file = InputFile(*stated)
+    tally = Tally()
+    with beam_files.local_copy(file.path) as path:
+      here = dataclasses.replace(file, path=path)
+      said = stages.read_input(
+        here, self._tokenising, self._job, tally, _ignored
+      )
+      try:
+        for ordinal, (id, version, documents) in enumerate(said):
+          yield external_sort.encode(id, version, documents, ordinal, number)
+      except InputError as error:
+        raise InputError(str(error).replace(path, file.path)) from None
+    yield from _outputs(tally, functools.partial(_IN_FILE.pack, _FILES, number))
+
+
+class Latest(beam.DoFn):
+  """All that was said of an article to what stands of it."""
+
+  def process(self, group: tuple[bytes, Iterable[bytes]]) -> Iterator[Any]:
+    """Takes one article."""
+    key, values = group
+    said = {entry.order: (entry, data) for entry, data in _decoded(values)}
+    tally = Tally()
+    kept = stages.latest([said[at][0] for at in sorted(said)], tally)
+    if kept is not None:
+      yield said[kept.order][1]
+    yield from _outputs(tally, functools.partial(_OF_KEY.pack, _ARTICLES, key))
+
+
+class WriteShard(beam.DoFn):
+  """The articles of a shard to its files."""
+
+  def __init__(self, folder: str):
+    """Keeps the name of the output."""
+    self._folder = folder
+
+  def process(
+    self, group: tuple[int, Iterable[bytes]], plan: str
+  ) -> Iterator[str]:
+    """Takes one shard; a JSON list: number, entry in the manifest, counts."""
+    number, values = group
+    tally = Tally()
+    ordered = sorted(filter(None, values), key=external_sort.key_in)
+    with beam_files.written(self._folder, 'parts') as here:
+      entry = stages.write_articles(
+        here, map(external_sort.decode, ordered), _ranges(plan)[number], tally
+      )
+    yield json.dumps([number, entry, tally.as_dict()])
+
+
+class WriteManifest(beam.DoFn):
+  """What all steps counted to the files that end a corpus."""
+
+  def __init__(self, folder: str, names: Sequence[str], asked: dict[str, Any]):
+    """Keeps the output, the names of the input files, and `prepare.ask`'s."""
+    self._folder = folder
+    self._names = names
+    self._asked = asked
+
+  def process(
+    self,
+    _: str,
+    plan: str,
+    written: Sequence[str],
+    counts: Sequence[tuple[str, int]],
+    notes: Sequence[tuple[str, Sequence[tuple[bytes, str]]]],
+  ) -> None:
+    """Writes them, the manifest last."""
+    ranges = _ranges(plan)
+    tally = Tally()
+    stored: dict[str, Any] = {'counts': {}, 'read': {}, 'notes': []}
+    for name, count in counts:
+      whose, _, name = name.partition(' ')
+      stored[whose][name] = count
+    for place, text in sorted(note for _, some in notes for note in some):
+      reason, id, file = json.loads(text)
+      if place[0] == _ARTICLES:  # `preparing.latest` knows a file's number.
+        file = self._names[int(file.split()[-1])]
+      stored['notes'].append((reason, id, file))
+    tally.add(stored, prepare.NAMED)
+    results = []
+    for _, entry, shard in sorted(map(json.loads, written), key=_number):
+      shard_tally = Tally()
+      shard_tally.add(shard, 0)
+      tally.add(shard, 0)
+      results.append((entry, shard_tally))
+    prepare.check_kept(results, tally, ranges)
+    if not beam_files.is_remote(self._folder):
+      folder = pathlib.Path(self._folder)
+      prepare.write_manifest(folder, ranges, results, tally, self._asked)
+      return
+    with beam_files.written(self._folder, '') as here:
+      prepare.write_manifest(
+        pathlib.Path(here), ranges, results, tally, self._asked
+      )
+
+
+def _outputs(tally: Tally, place: Any) -> Iterator[TaggedOutput]:
+  """The counts and notes of a step, the latter each with its place."""
+  for whose in ('counts', 'read'):
+    for name, count in getattr(tally, whose).items():
+      yield TaggedOutput(_COUNTS, (f'{whose} {name}', count))
+  for number, note in enumerate(tally.notes):
+    yield TaggedOutput(_NOTES, (note[0], (place(number), json.dumps(note))))
+
+
+def _ignored(characters: int, input_bytes: int) -> None:
+  """Progress is the runner's to show."""
+
+
+def _keyed(data: bytes) -> tuple[bytes, bytes]:
+  return external_sort.key_in(data), data
+
+
+def _same(value: Any) -> Any:
+  """For a step that only states a type, and with it a coder."""
+  return value
+
+
+def _size(keyed: tuple[bytes, bytes]) -> int:
+  return len(keyed[1])
+
+
+def _number(row: Sequence[Any]) -> int:
+  return int(row[0])
+
+
+def _decoded(
+  values: Iterable[bytes],
+) -> Iterator[tuple[external_sort.SortRecord, bytes]]:
+  for data in values:
+    yield external_sort.decode(data), data
+
+
+def _plan(
+  _: str,
+  size: int,
+  first: bytes,
+  held_out: float,
+  num_shards: int | None,
+  sizes: prepare.Sizes,
+) -> str:
+  place = external_sort.place_of(first) if first else None
+  count = num_shards or prepare.count_shards(size, sizes)
+  return json.dumps([held_out, count, place])
+
+
+@functools.lru_cache(1)
+def _ranges(plan: str) -> list[Range]:
+  return prepare.plan_ranges(*json.loads(plan))
+
+
+@functools.lru_cache(1)
+def _lows(plan: str) -> list[int]:
+  return [wanted.low for wanted in _ranges(plan)]
+
+
+def _assigned(data: bytes, plan: str) -> tuple[int, bytes]:
+  """An article with the number of its shard."""
+  place = external_sort.place_of(external_sort.key_in(data))
+  return bisect.bisect_right(_lows(plan), place) - 1, data
+
+
+def _every_shard(_: str, plan: str) -> list[tuple[int, bytes]]:
+  """Each shard's number, since one without articles is written, too."""
+  return [(number, b'') for number in range(len(_ranges(plan)))]

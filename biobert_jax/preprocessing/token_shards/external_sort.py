@@ -1,0 +1,358 @@
+"""Articles sorted on disk by the hash of their id, whatever their number.
+
+Preparing a corpus is one external sort. A worker turns input files into a
+*part*: runs of articles, each run sorted by key. A shard is a range of keys,
+merged from all parts. All that was ever said of an article has one key, so the
+latest version is found range by range, and no table of ids is ever held.
+
+A part is a file: the runs; a table of where each of the `PARTITIONS` ranges of
+keys begins in each run; a JSON object of counts; the trailer.
+"""
+
+import dataclasses
+import hashlib
+import itertools
+import json
+import os
+import struct
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from biobert_jax.errors import InputError
+
+KEY_BITS = 64  # What ranges are stated in; a key has 128.
+PARTITIONS = 4096
+_SHIFT = KEY_BITS - 12  # From the first 64 bits of a key to its partition.
+
+# Key, bytes after this head, version, ordinal in the part, file of the unit,
+# is it a deletion, bytes of the id, documents.
+_HEAD = struct.Struct('<16sQIQIBII')
+_KEY_BYTES = 16
+# Bytes of the record, words, sentences, pieces, unknown pieces.
+_DOCUMENT = struct.Struct('<QIIII')
+_TRAILER = struct.Struct('<QQI16s')  # Table, JSON, runs, magic.
+_MAGIC = b'biobert part v1\n'
+_LATEST = 2**32 - 1  # Version; an input may state anything.
+
+
+@dataclasses.dataclass(frozen=True)
+class Document:
+  """A tokenised document, ready to be written.
+
+  Attributes:
+    record: as `shards.encode_document` made it.
+    words: between white space.
+    sentences: that have pieces.
+    pieces: word pieces.
+    unknown: of them [UNK].
+  """
+
+  record: bytes
+  words: int
+  sentences: int
+  pieces: int
+  unknown: int
+
+
+@dataclasses.dataclass(frozen=True)
+class SortRecord:
+  """All that one record of the input says of an article.
+
+  Attributes:
+    id: of the article.
+    version: the higher, the later.
+    order: (part, ordinal in the part).
+    file: number of the file among those of the part.
+    is_deletion: the article is withdrawn; there are no documents.
+    documents: bytes of the documents, see `Entry.read`.
+    count: of the documents.
+  """
+
+  id: str
+  version: int
+  order: tuple[int, int]
+  file: int
+  is_deletion: bool
+  documents: bytes = dataclasses.field(repr=False)
+  count: int
+
+  def read(self) -> Iterator[Document]:
+    """The documents, in order."""
+    at = 0
+    for _ in range(self.count):
+      size, *numbers = _DOCUMENT.unpack_from(self.documents, at)
+      at += _DOCUMENT.size
+      yield Document(self.documents[at : at + size], *numbers)
+      at += size
+
+
+def key_of(id: str) -> bytes:
+  """The key of an article: 16 bytes, the same everywhere and always."""
+  data = id.encode('utf-8', 'surrogatepass')
+  return hashlib.blake2b(data, digest_size=16).digest()
+
+
+def place_of(key: bytes) -> int:
+  """Where a key stands between 0 and 2**64: ranges are stated in this."""
+  return int.from_bytes(key[:8])
+
+
+def encode(
+  id: str,
+  version: int,
+  documents: Sequence[Document] | None,
+  ordinal: int,
+  file: int,
+) -> bytes:
+  """What one record says of an article, as bytes; `decode` reads it.
+
+  Args:
+    id: of the article.
+    version: the higher, the later.
+    documents: in order; None where the record withdraws the article.
+    ordinal: of the record, in the order of the input.
+    file: number of the file that says so.
+  """
+  body = bytearray(id.encode('utf-8', 'surrogatepass'))
+  size_of_id = len(body)
+  for document in documents or ():
+    body += _DOCUMENT.pack(
+      len(document.record),
+      document.words,
+      document.sentences,
+      document.pieces,
+      document.unknown,
+    )
+    body += document.record
+  head = _HEAD.pack(
+    key_of(id),
+    len(body),
+    min(max(version, 0), _LATEST),
+    ordinal,
+    file,
+    documents is None,
+    size_of_id,
+    len(documents or ()),
+  )
+  return head + body
+
+
+def decode(data: bytes) -> SortRecord:
+  """Reads what `encode` made; the order is (file, ordinal)."""
+  head = _HEAD.unpack_from(data)
+  return _entry((head[0], (head[4], head[3]), head, data[_HEAD.size :]))
+
+
+def key_in(data: bytes) -> bytes:
+  """The key of the article that encoded data is of."""
+  return data[:_KEY_BYTES]
+
+
+class PartWriter:
+  """Writes a part, holding one run in memory."""
+
+  def __init__(self, path: str, run_bytes: int):
+    """Opens the file, aside.
+
+    Args:
+      path: of the part; it appears there when `close` is called.
+      run_bytes: of a run.
+    """
+    self._path = path
+    self._aside = f'{path}.{os.getpid()}.tmp'
+    self._file = open(self._aside, 'wb')  # noqa: SIM115
+    self._run_bytes = run_bytes
+    self._run: list[tuple[bytes, bytes]] = []
+    self._held = 0
+    self._ordinal = 0
+    self._starts: list[np.ndarray] = []
+
+  def add(
+    self,
+    id: str,
+    version: int,
+    documents: Sequence[Document] | None,
+    file: int = 0,
+  ) -> None:
+    """Adds an article, or its deletion where `documents` is None.
+
+    Args:
+      id: of the article.
+      version: the higher, the later.
+      documents: in order.
+      file: that says so, by its number among those of the part.
+    """
+    data = encode(id, version, documents, self._ordinal, file)
+    self._ordinal += 1
+    self._run.append((key_in(data), data))
+    self._held += len(data)
+    if self._held >= self._run_bytes:
+      self._flush()
+
+  def _flush(self) -> None:
+    # Stable, so what is said twice of an article keeps its order.
+    self._run.sort(key=lambda entry: entry[0])
+    start = self._file.tell()
+    sizes = np.zeros(PARTITIONS + 1, np.int64)
+    for key, data in self._run:
+      sizes[(place_of(key) >> _SHIFT) + 1] += len(data)
+      self._file.write(data)
+    self._starts.append(start + np.cumsum(sizes))
+    self._run, self._held = [], 0
+
+  def close(self, summary: dict[str, Any]) -> None:
+    """Finishes the file with a summary, and renames it."""
+    if self._run:
+      self._flush()
+    table = self._file.tell()
+    # Runs side by side, so that one range is read in one go.
+    starts = np.array(self._starts, '<i8').reshape(-1, PARTITIONS + 1)
+    self._file.write(np.ascontiguousarray(starts.T).tobytes())
+    words = self._file.tell()
+    self._file.write(json.dumps(summary).encode())
+    self._file.write(_TRAILER.pack(table, words, len(starts), _MAGIC))
+    self._file.flush()
+    os.fsync(self._file.fileno())
+    self._file.close()
+    os.replace(self._aside, self._path)
+
+  def discard(self) -> None:
+    """Removes what was written aside; nothing after `close`."""
+    self._file.close()
+    if os.path.exists(self._aside):
+      os.remove(self._aside)
+
+
+class Part:
+  """A finished part."""
+
+  def __init__(self, path: str):
+    """Reads the trailer.
+
+    Raises:
+      InputError: The file is not a whole part.
+    """
+    self._path = path
+    with open(path, 'rb') as file:
+      size = os.fstat(file.fileno()).st_size
+      file.seek(max(0, size - _TRAILER.size))
+      trailer = file.read()
+    if len(trailer) != _TRAILER.size or not trailer.endswith(_MAGIC):
+      raise InputError(f'{path}: is damaged; remove it, and run again')
+    self._table, self._words, self._runs, _ = _TRAILER.unpack(trailer)
+    self._end = size - _TRAILER.size
+
+  def summary(self) -> dict[str, Any]:
+    """What `PartWriter.close` was given."""
+    with open(self._path, 'rb') as file:
+      file.seek(self._words)
+      return json.loads(file.read(self._end - self._words))
+
+  def sizes(self) -> np.ndarray:
+    """[PARTITIONS] bytes in each range of keys."""
+    starts = self._starts(0, PARTITIONS + 1)
+    return np.diff(starts, axis=0).sum(axis=1)
+
+  def _starts(self, first: int, count: int) -> np.ndarray:
+    with open(self._path, 'rb') as file:
+      file.seek(self._table + 8 * self._runs * first)
+      data = file.read(8 * self._runs * count)
+    return np.frombuffer(data, '<i8').reshape(count, self._runs)
+
+  def read(self, first: int, last: int, part: int) -> Iterator[tuple[Any, ...]]:
+    """(key, order, head, body) of the articles in partitions [first, last).
+
+    Args:
+      first: partition.
+      last: partition, not included.
+      part: the number of this part, for the order.
+    """
+    if not self._runs:
+      return
+    begins = self._starts(first, 1)[0]
+    ends = self._starts(last, 1)[0]
+    with open(self._path, 'rb') as file:
+      for begin, end in zip(begins.tolist(), ends.tolist(), strict=True):
+        file.seek(begin)
+        data = file.read(end - begin)
+        at = 0
+        while at < len(data):
+          head = _HEAD.unpack_from(data, at)
+          at += _HEAD.size
+          yield head[0], (part, head[3]), head, data[at : at + head[1]]
+          at += head[1]
+
+
+def groups(
+  sizes: np.ndarray, low: int, high: int, group_bytes: int
+) -> Iterator[tuple[int, int]]:
+  """Cuts a range of places into partitions [first, last) to read together.
+
+  Args:
+    sizes: [PARTITIONS] bytes of each.
+    low: first place.
+    high: last place, not included.
+    group_bytes: to hold at once; one partition may exceed it.
+  """
+  stop = (high - 1 >> _SHIFT) + 1
+  first = last = low >> _SHIFT
+  held = 0
+  while last < stop:
+    if last > first and held + sizes[last] > group_bytes:
+      yield first, last
+      first, held = last, 0
+    held += int(sizes[last])
+    last += 1
+  if last > first:
+    yield first, last
+
+
+def articles(
+  parts: Sequence[Part], first: int, last: int, low: int, high: int
+) -> Iterator[tuple[bytes, list[SortRecord]]]:
+  """(key, all that was said) of each article, in the order of keys.
+
+  Args:
+    parts: all of them, in the order of the input.
+    first: partition.
+    last: partition, not included.
+    low: first place wanted.
+    high: last place wanted, not included.
+  """
+  rows: list[tuple[Any, ...]] = []
+  for number, part in enumerate(parts):
+    rows += part.read(first, last, number)
+  rows.sort(key=lambda row: row[:2])
+  for key, group in itertools.groupby(rows, key=lambda row: row[0]):
+    if low <= place_of(key) < high:
+      yield key, [_entry(row) for row in group]
+
+
+def _entry(row: tuple[Any, ...]) -> SortRecord:
+  _, order, head, body = row
+  _, _, version, _, file, is_deletion, size_of_id, count = head
+  id = body[:size_of_id].decode('utf-8', 'surrogatepass')
+  documents = body[size_of_id:]
+  return SortRecord(
+    id, version, order, file, bool(is_deletion), documents, count
+  )
+
+
+def latest(entries: Iterable[SortRecord]) -> SortRecord | None:
+  """What stands of an article: None when it was deleted.
+
+  A deletion withdraws what came before it; of the rest the highest version
+  stands, and of several the last.
+
+  Args:
+    entries: all that was said of one article, in the order of the input.
+  """
+  best: SortRecord | None = None
+  for entry in entries:
+    if entry.is_deletion:
+      best = None
+    elif best is None or entry.version >= best.version:
+      best = entry
+  return best

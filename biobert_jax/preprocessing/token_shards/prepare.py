@@ -1,0 +1,487 @@
+"""Corpus files to token shards, on one machine.
+
+    files -> sentences -> pieces -> parts     a worker a file
+    parts -> latest versions -> shards        a worker a shard
+
+Input files are read by worker processes, which stream: each holds a batch of
+text, a cache of words and one sorted run. What a file gave is kept in
+`OUTPUT/parts` until the end, so a killed run goes on where it was. Shards hold
+documents by the hash of their article's id: the order is a shuffle, the first
+hundredth is held out, and neither the number of workers nor a kill changes a
+byte. Nothing here imports jax or TensorFlow.
+"""
+
+import collections
+import contextlib
+import dataclasses
+import fcntl
+import itertools
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+import biobert_jax
+from biobert_jax.data.pretraining import manifest as pretraining_manifest
+from biobert_jax.data.pretraining import shards
+from biobert_jax.data.pretraining.manifest import HELD_OUT, TRAIN, Manifest
+from biobert_jax.errors import InputError
+from biobert_jax.io import json_files
+from biobert_jax.preprocessing.token_shards import external_sort, stages
+from biobert_jax.preprocessing.token_shards.stages import (
+  InputFile,
+  Job,
+  Range,
+  Tally,
+  Unit,
+)
+from biobert_jax.preprocessing.token_shards.worker_pool import Workers
+from biobert_jax.text.readers import any_format
+from biobert_jax.text.readers.article import Options
+from biobert_jax.text.wordpiece import WordPieceTokenizer
+
+DROPPED = 'dropped.tsv'
+NAMED = 10_000  # Lines of `dropped.tsv` for each reason.
+_PARTS = 1024  # About so many, where files are small.
+_SMALL_FILE = 256 << 10  # Bytes.
+_END = 1 << external_sort.KEY_BITS
+
+
+@dataclasses.dataclass(frozen=True)
+class Sizes:
+  """How much is held and written at once, in bytes.
+
+  Attributes:
+    unit: of small files that make a part together, where there are many; a
+      larger file is one by itself.
+    unit_files: at most so many files.
+    run: tokenised text that a worker sorts at once.
+    group: of parts that a worker merges at once.
+    shard: of a shard, where their number is not given.
+  """
+
+  unit: int = 16 << 20
+  unit_files: int = 1000
+  run: int = 24 << 20
+  group: int = 24 << 20
+  shard: int = 128 << 20
+
+
+def prepare(
+  inputs: Sequence[str],
+  output: str | os.PathLike[str],
+  tokenizer: WordPieceTokenizer,
+  *,
+  workers: int | None = None,
+  num_shards: int | None = None,
+  held_out: float = 0.01,
+  exclude_ids: Iterable[str] = (),
+  reading: Options | None = None,
+  keep_parts: bool = False,
+  sizes: Sizes | None = None,
+) -> Manifest:
+  """Makes a corpus, or goes on with one.
+
+  Args:
+    inputs: glob patterns. Their order, and names within one, decide which
+      of two records of an article is the later.
+    output: a folder that is new, or that an earlier run has begun.
+    tokenizer: the vocabulary.
+    workers: processes; one a core by default.
+    num_shards: of the training split; by default of about 128 MB each.
+    held_out: fraction 0-1 of articles, chosen by their id; at least one.
+    exclude_ids: articles to leave out; '123' means 'pmid:123', 'PMC1'
+      'pmcid:PMC1'.
+    reading: choices of what is read, see `articles.Options`.
+    keep_parts: leaves the intermediate files where they are.
+    sizes: of what is held at once.
+
+  Returns:
+    The manifest, also in `output/manifest.json`.
+
+  Raises:
+    InputError: No input, nothing kept of it, a file at fault, a full disk, or
+      a folder of another vocabulary or other options.
+  """
+  sizes = sizes or Sizes()
+  workers = len(os.sched_getaffinity(0)) if workers is None else workers
+  if workers < 1:
+    raise InputError('workers must be at least 1')
+  reading = reading or Options()
+  files = find_inputs(inputs)
+  excluded = excluded_keys(exclude_ids)
+  asked = ask(files, tokenizer, excluded, reading, held_out, num_shards)
+  folder = pathlib.Path(output)
+  if (done := finished(folder, asked)) is not None:
+    return done
+  job = Job(reading, excluded, sizes.run, sizes.group)
+  with begun(folder, asked) as parts:
+    tokenizer.save(folder)  # Without it the shards are but numbers.
+    units = plan_units(files, parts, asked, sizes)
+    with Workers(workers, tokenizer, job) as pool:
+      pool.read([unit for unit in units if not os.path.exists(unit.path)])
+      manifest = _write_shards(folder, units, pool, asked, sizes)
+  if not keep_parts:
+    shutil.rmtree(parts)
+  return manifest
+
+
+def ask(
+  files: Sequence[InputFile],
+  tokenizer: WordPieceTokenizer,
+  excluded: frozenset[bytes],
+  reading: Options,
+  held_out: float,
+  num_shards: int | None,
+) -> dict[str, Any]:
+  """What a corpus is made of and how, as its manifest says it.
+
+  Args:
+    files: the input.
+    tokenizer: the vocabulary.
+    excluded: keys of articles to leave out.
+    reading: choices of the readers.
+    held_out: fraction 0-1 of articles.
+    num_shards: of the training split, if stated.
+
+  Raises:
+    InputError: A number that cannot be.
+  """
+  if not 0 <= held_out < 1:
+    raise InputError(f'held_out={held_out} is not a fraction from 0 to below 1')
+  if num_shards is not None and num_shards < 1:
+    raise InputError('shards must be at least 1')
+  return {
+    'vocabulary': pretraining_manifest.describe_vocabulary(tokenizer),
+    'inputs': {
+      'files': len(files),
+      'bytes': sum(file.bytes for file in files),
+      'sha256': stages.fingerprint([(file.name, file.bytes) for file in files]),
+    },
+    'options': {
+      'excluded_ids': len(excluded),
+      'excluded_sha256': stages.fingerprint(
+        sorted(key.hex() for key in excluded)
+      ),
+      'held_out': held_out,
+      'shards': num_shards,
+      'reading': dataclasses.asdict(reading),
+    },
+  }
+
+
+def find_inputs(patterns: Sequence[str]) -> tuple[InputFile, ...]:
+  """The files that patterns match, each once.
+
+  Args:
+    patterns: as the shell's, with `**` for any folders. Each one's files are
+      sorted by name.
+
+  Raises:
+    InputError: A pattern matches no file, or one cannot be looked at.
+  """
+  paths: dict[str, None] = {}
+  for pattern in patterns:
+    for path in any_format.expand_globs([pattern]):
+      paths[os.path.realpath(path)] = None
+  if not paths:
+    raise InputError('no input: name files or patterns with --input')
+  names = short_names(list(paths))
+  files = []
+  for path, name in zip(paths, names, strict=True):
+    try:
+      state = os.stat(path)
+    except OSError as error:
+      raise InputError(f'{path}: {error.strerror}; remove it') from None
+    files.append(InputFile(path, name, state.st_size, state.st_mtime_ns))
+  return tuple(files)
+
+
+def short_names(paths: Sequence[str]) -> list[str]:
+  """The shortest end of each path that no other has, in linear time."""
+  names = [''] * len(paths)
+  left = list(range(len(paths)))
+  length = 0
+  while left:
+    length += 1
+    ends = ['/'.join(paths[i].split('/')[-length:]) for i in left]
+    count = collections.Counter(ends)
+    for i, end in zip(left, ends, strict=True):
+      names[i] = end
+    left = [i for i, end in zip(left, ends, strict=True) if count[end] > 1]
+  return names
+
+
+def excluded_keys(ids: Iterable[str]) -> frozenset[bytes]:
+  """The keys of articles to leave out, see `prepare`."""
+  return frozenset(external_sort.key_of(full_id(id)) for id in ids)
+
+
+def full_id(id: str) -> str:
+  """An article's id as the readers write it: '123' is 'pmid:123'."""
+  id = id.strip()
+  if id.isascii() and id.isdigit():
+    return f'pmid:{id}'
+  if id.upper().startswith('PMC') and id[3:].isascii() and id[3:].isdigit():
+    return f'pmcid:{id.upper()}'
+  return id
+
+
+def plan_units(
+  files: Sequence[InputFile],
+  parts: pathlib.Path,
+  asked: dict[str, Any],
+  sizes: Sizes,
+) -> list[Unit]:
+  """Groups small files, since each part has its cost.
+
+  Args:
+    files: in the order of the input.
+    parts: the folder of parts.
+    asked: what decides the content of a part.
+    sizes: of a unit.
+  """
+  groups: list[list[InputFile]] = []
+  # Of a small corpus in few files, every core shall have its share.
+  limit = max(sum(file.bytes for file in files) // _PARTS, _SMALL_FILE)
+  limit = held = min(limit, sizes.unit)
+  for file in files:
+    if held >= limit or len(groups[-1]) >= sizes.unit_files:
+      groups.append([])
+      held = 0
+    groups[-1].append(file)
+    held += file.bytes
+  chosen = asked['options']
+  how = [asked['vocabulary'], chosen['excluded_sha256'], chosen['reading']]
+  return [
+    Unit(
+      tuple(group),
+      os.path.join(
+        parts,
+        stages.fingerprint(
+          biobert_jax.__version__,
+          how,
+          sizes.run,
+          [dataclasses.astuple(f) for f in group],
+        )
+        + '.part',
+      ),
+    )
+    for group in groups
+  ]
+
+
+def finished(folder: pathlib.Path, asked: dict[str, Any]) -> Manifest | None:
+  """The manifest of a folder that is complete and what was asked for."""
+  if not (folder / pretraining_manifest.MANIFEST).exists():
+    return None
+  manifest = pretraining_manifest.read_manifest(folder)
+  check_same(folder / pretraining_manifest.MANIFEST, manifest, asked)
+  for split in manifest['splits']:
+    shards.check_shards(folder, manifest, split)
+  return manifest
+
+
+def check_same(
+  path: object, stored: dict[str, Any], asked: dict[str, Any]
+) -> None:
+  for name, value in asked.items():
+    if stored[name] != value:
+      differ = [key for key in value if stored[name].get(key) != value[key]]
+      raise InputError(
+        f'{path}: the folder is of other {name} ({", ".join(differ)}); name'
+        ' another --output, or remove the folder'
+      )
+
+
+@contextlib.contextmanager
+def begun(
+  folder: pathlib.Path, asked: dict[str, Any]
+) -> Iterator[pathlib.Path]:
+  """The folder of parts, for this run alone."""
+  parts = folder / 'parts'
+  try:
+    if folder.exists() and not parts.exists() and any(folder.iterdir()):
+      raise InputError(
+        f'{folder}: holds something else; name an empty folder for --output'
+      )
+    parts.mkdir(parents=True, exist_ok=True)
+    lock = open(parts / 'lock', 'w')  # noqa: SIM115
+  except OSError as error:
+    raise InputError(
+      f'{folder}: cannot be written ({error.strerror}); name another --output'
+    ) from None
+  with lock:
+    try:
+      fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+      raise InputError(
+        f'{folder}: another run is writing there; wait for it or stop it'
+      ) from None
+    # Input may be added; the rest was decided when the folder was begun.
+    fixed = {'vocabulary': asked['vocabulary'], 'options': asked['options']}
+    if (parts / 'asked.json').exists():
+      path = parts / 'asked.json'
+      check_same(path, json.loads(path.read_text()), fixed)
+    else:
+      json_files.write_json(parts / 'asked.json', fixed)
+    for place in (folder, parts):
+      for path in place.glob('*.tmp'):
+        path.unlink()
+    yield parts
+
+
+def _write_shards(
+  folder: pathlib.Path,
+  units: Sequence[Unit],
+  pool: Workers,
+  asked: dict[str, Any],
+  sizes: Sizes,
+) -> Manifest:
+  """Merges the parts into shards, and writes all that goes with them."""
+  tally = Tally()
+  in_range = np.zeros(external_sort.PARTITIONS, np.int64)
+  for unit in units:
+    part = external_sort.Part(unit.path)
+    tally.add(part.summary(), NAMED)
+    in_range += part.sizes()
+  paths = tuple(unit.path for unit in units)
+  options = asked['options']
+  count = options['shards'] or count_shards(int(in_range.sum()), sizes)
+  pool.parts(str(folder), paths, in_range)
+  ranges = plan_ranges(options['held_out'], count)
+  results = pool.write(ranges)
+  if options['held_out'] and not results[0][1].counts['documents']:
+    # Too small a corpus: its very first article is held out.
+    place = pool.first_place(ranges[1:])
+    if place is not None:
+      ranges = plan_ranges(options['held_out'], count, place)
+      results = pool.write(ranges)
+  for _, shard_tally in results:
+    stored = shard_tally.as_dict()
+    numbers = [
+      (why, id, *map(int, at.split())) for why, id, at in stored['notes']
+    ]
+    stored['notes'] = [
+      (why, id, units[part].files[file].name) for why, id, part, file in numbers
+    ]
+    tally.add(stored, NAMED)
+  check_kept(results, tally, ranges)
+  return write_manifest(folder, ranges, results, tally, asked)
+
+
+def count_shards(size: int, sizes: Sizes) -> int:
+  """Shards of the training split for so many bytes of all that was read."""
+  return max(1, -(-size // sizes.shard))
+
+
+def plan_ranges(
+  held_out: float, count: int, first: int | None = None
+) -> list[Range]:
+  """The shards: the held-out one first, if any, then those of training.
+
+  Args:
+    held_out: fraction 0-1 of all places.
+    count: shards of the training split.
+    first: place of the first article of all; it is held out even if the
+      fraction ends before it.
+  """
+  end = int(held_out * _END)
+  if held_out and first is not None:
+    end = max(end, first + 1)
+  edges = [end + (_END - end) * i // count for i in range(count + 1)]
+  return [Range(HELD_OUT, 0, 1, 0, end)] * (held_out > 0) + [
+    Range(TRAIN, i, count, low, high)
+    for i, (low, high) in enumerate(itertools.pairwise(edges))
+  ]
+
+
+def check_kept(
+  results: Sequence[tuple[dict[str, Any], Tally]],
+  tally: Tally,
+  ranges: Sequence[Range],
+) -> None:
+  """Refuses a corpus without documents to train on."""
+  train = sum(
+    result.counts['documents']
+    for wanted, (_, result) in zip(ranges, results, strict=True)
+    if wanted.split == TRAIN
+  )
+  if train:
+    return
+  found = ', '.join(
+    f'{name} {count}' for name, count in (tally.counts + tally.read).items()
+  )
+  if tally.counts['documents']:
+    raise InputError(
+      'the input holds one article, and it is held out; add more, or set'
+      ' --held_out 0'
+    )
+  raise InputError(
+    f'nothing of the input was kept ({found or "no record"}); check that the'
+    ' patterns of --input name articles with text'
+  )
+
+
+def write_manifest(
+  folder: pathlib.Path,
+  ranges: Sequence[Range],
+  results: Sequence[tuple[dict[str, Any], Tally]],
+  tally: Tally,
+  asked: dict[str, Any],
+) -> Manifest:
+  """Writes the notes, what tfds reads, and the manifest last of all."""
+  splits: dict[str, Any] = {}
+  for wanted, (entry, shard_tally) in zip(ranges, results, strict=True):
+    split = splits.setdefault(wanted.split, {'shards': [], 'counts': {}})
+    split['shards'].append(entry)
+    for name in ('documents', 'sentences', 'words', 'pieces', 'unknown pieces'):
+      so_far = split['counts'].get(name, 0)
+      split['counts'][name] = so_far + shard_tally.counts[name]
+  manifest: Manifest = {
+    'format': pretraining_manifest.FORMAT,
+    'code': {'version': biobert_jax.__version__, 'revision': _revision()},
+    **asked,
+    'counts': dict(tally.counts),
+    'readers': dict(tally.read),
+    'splits': splits,
+  }
+  keep = {pretraining_manifest.MANIFEST, 'parts', DROPPED, 'features.json'}
+  keep |= {'dataset_info.json'}
+  for split in splits.values():
+    for entry in split['shards']:
+      keep |= {entry['file'], entry['lengths']['file']}
+  for path in folder.iterdir():  # Of a run that was to have other shards.
+    if path.name not in keep and shards.is_ours(path.name):
+      path.unlink()
+  try:
+    lines = ['reason\tid\tfile', *('\t'.join(note) for note in tally.notes)]
+    aside = folder / (DROPPED + '.tmp')
+    aside.write_text('\n'.join(lines) + '\n', 'utf-8', 'replace')
+    os.replace(aside, folder / DROPPED)
+    pretraining_manifest.write_tfds_metadata(folder, manifest)
+    json_files.write_json(folder / pretraining_manifest.MANIFEST, manifest)
+  except OSError as error:
+    raise InputError(
+      f'{folder}: cannot be written ({error.strerror}); free the disk, and run'
+      ' again: finished shards are kept'
+    ) from None
+  return manifest
+
+
+def _revision() -> str | None:
+  """The commit of a checkout, with a mark where files differ from it."""
+  root = pathlib.Path(__file__).resolve().parents[3]
+  if not (root / '.git').exists():
+    return None
+  command = ['git', '-C', str(root), 'describe', '--always', '--dirty']
+  try:
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+  except (OSError, subprocess.CalledProcessError):
+    return None
+  return done.stdout.strip()

@@ -1,0 +1,128 @@
+"""Articles to tokenised documents, many at a time."""
+
+import collections
+import dataclasses
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+
+from biobert_jax.data.pretraining import manifest, shards
+from biobert_jax.preprocessing.token_shards import external_sort
+from biobert_jax.text import wordpiece
+from biobert_jax.text.cached_wordpiece import CachedWordPiece
+from biobert_jax.text.readers import any_format
+from biobert_jax.text.readers.article import Article, Deletion
+from biobert_jax.text.sentence_splitter import sentence_spans
+from biobert_jax.text.wordpiece import WordPieceTokenizer
+
+_BATCH = 1 << 18  # Characters tokenised at once.
+_LONGEST = np.iinfo(manifest.LENGTH_DTYPE).max  # Pieces of a sentence.
+_BATCH_ITEMS = 1 << 12
+
+# An article and the sentences of each of its documents.
+_Split = tuple[Article | Deletion, list[tuple[str, list[str]]]]
+
+
+@dataclasses.dataclass(frozen=True)
+class TokenisedArticle:
+  """What is kept of an article; no documents where nothing is."""
+
+  article: Article
+  documents: tuple[external_sort.Document, ...]
+  characters: int
+
+
+class ArticleTokenizer:
+  """Article to documents, by one vocabulary; holds a cache of words."""
+
+  def __init__(self, tokenizer: WordPieceTokenizer):
+    """Starts with an empty cache.
+
+    Args:
+      tokenizer: the vocabulary and its casing.
+    """
+    self._bulk = CachedWordPiece(tokenizer)
+    self._dtype = wordpiece.piece_dtype(tokenizer.vocab_size)
+    self._unknown = tokenizer.unk_id
+
+  def items(
+    self, items: Iterable[Article | Deletion]
+  ) -> Iterator[TokenisedArticle | Deletion]:
+    """Tokenises articles, a quarter of a million characters at a time.
+
+    Args:
+      items: in any number; deletions are passed on in their place.
+    """
+    batch: list[_Split] = []
+    held = 0
+    for item in items:
+      documents = []
+      if isinstance(item, Article):
+        documents = [
+          (id, sentences(item, paragraphs))
+          for id, paragraphs in any_format.documents(item)
+        ]
+      batch.append((item, documents))
+      held += sum(len(s) for _, texts in documents for s in texts)
+      if held >= _BATCH or len(batch) >= _BATCH_ITEMS:
+        yield from self._tokenise(batch)
+        batch, held = [], 0
+    yield from self._tokenise(batch)
+
+  def _tokenise(
+    self, batch: Sequence[_Split]
+  ) -> Iterator[TokenisedArticle | Deletion]:
+    texts = [s for _, documents in batch for _, ss in documents for s in ss]
+    encoded = collections.deque(self._bulk.encode(texts))
+    for item, documents in batch:
+      if isinstance(item, Deletion):
+        yield item
+        continue
+      made = []
+      for id, its_sentences in documents:
+        pieces = [encoded.popleft() for _ in its_sentences]
+        document = self._document(id, its_sentences, pieces)
+        if document.pieces:
+          made.append(document)
+      characters = sum(len(s) for _, ss in documents for s in ss)
+      yield TokenisedArticle(item, tuple(made), characters)
+
+  def _document(
+    self, id: str, texts: Sequence[str], encoded: Sequence[bytes]
+  ) -> external_sort.Document:
+    lengths: list[int] = []
+    for row in encoded:
+      left = len(row) // self._dtype.itemsize
+      while left > _LONGEST:
+        lengths.append(_LONGEST)
+        left -= _LONGEST
+      if left:
+        lengths.append(left)
+    input_ids = b''.join(encoded)
+    ids = np.frombuffer(input_ids, self._dtype)
+    record = shards.encode_document(
+      id, input_ids, np.array(lengths, manifest.LENGTH_DTYPE).tobytes()
+    )
+    return external_sort.Document(
+      record,
+      words=sum(len(text.split()) for text in texts),
+      sentences=len(lengths),
+      pieces=len(ids),
+      unknown=int(np.count_nonzero(ids == self._unknown)),
+    )
+
+
+def sentences(article: Article, paragraphs: Sequence[str]) -> list[str]:
+  """The sentences of a document.
+
+  Args:
+    article: it belongs to; its lines may be sentences already.
+    paragraphs: of the document.
+  """
+  if article.presplit:
+    return [text for text in paragraphs if text.strip()]
+  return [
+    text[start:end]
+    for text in paragraphs
+    for start, end in sentence_spans(text)
+  ]

@@ -1,0 +1,248 @@
+"""The processes that prepare a corpus: one a core, and none outlives us."""
+
+import concurrent.futures
+import dataclasses
+import json
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any, TypeVar
+
+import numpy as np
+import tqdm
+
+from biobert_jax.errors import InputError
+from biobert_jax.io import checksums, json_files
+from biobert_jax.preprocessing.token_shards import stages
+from biobert_jax.preprocessing.token_shards.stages import (
+  Job,
+  Range,
+  Tally,
+  Unit,
+)
+from biobert_jax.preprocessing.token_shards.tokenize_articles import (
+  ArticleTokenizer,
+)
+from biobert_jax.text.wordpiece import WordPieceTokenizer
+
+_Result = TypeVar('_Result')
+_ShardResult = tuple[dict[str, Any], Tally]
+
+
+@dataclasses.dataclass(frozen=True)
+class _Settings:
+  """What every worker is told when it starts."""
+
+  tokenizer: WordPieceTokenizer
+  job: Job
+  characters: Any  # Shared counters of text and of input done.
+  input_bytes: Any
+  stop: Any  # Shared: not 0 when the run is to end.
+
+
+@dataclasses.dataclass(frozen=True)
+class _Parts:
+  """All parts, and where shards go."""
+
+  folder: str
+  paths: tuple[str, ...]
+  sizes: np.ndarray
+
+
+# Of a worker process: its settings, and a cache of words that outlives files.
+_worker: dict[str, Any] = {}
+
+
+def _start(settings: _Settings) -> None:
+  os.environ['TOKENIZERS_PARALLELISM'] = 'false'
+  signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's.
+  threading.Thread(target=_end_with_parent, daemon=True).start()
+  _worker['settings'] = settings
+  _worker['tokenising'] = ArticleTokenizer(settings.tokenizer)
+
+
+def _end_with_parent() -> None:
+  parent = multiprocessing.parent_process()
+  if parent is not None:
+    parent.join()
+    os._exit(1)
+
+
+def _read(unit: Unit) -> None:
+  settings: _Settings = _worker['settings']
+
+  def progress(characters: int, input_bytes: int) -> None:
+    if settings.stop.value:
+      raise InputError('stopped')
+    for counter, more in (
+      (settings.characters, characters),
+      (settings.input_bytes, input_bytes),
+    ):
+      with counter.get_lock():
+        counter.value += more
+
+  stages.read_unit(unit, _worker['tokenising'], settings.job, progress)
+
+
+def _write(parts: _Parts, wanted: Range) -> _ShardResult:
+  """A shard; not again if it was finished before a kill."""
+  at = (parts.paths, dataclasses.astuple(wanted))
+  folder = os.path.dirname(parts.paths[0])
+  record = os.path.join(folder, f'{stages.fingerprint(*at)}.shard')
+  if os.path.exists(record):
+    with open(record, encoding='utf-8') as file:
+      entry, stored = json.load(file)
+    path = os.path.join(parts.folder, entry['file'])
+    if os.path.exists(path) and checksums.file_sha256(path) == entry['sha256']:
+      tally = Tally()
+      tally.add(stored, len(stored['notes']))
+      return entry, tally
+  group_bytes = _worker['settings'].job.group_bytes
+  entry, tally = stages.write_range(
+    parts.folder, parts.paths, parts.sizes, wanted, group_bytes
+  )
+  json_files.write_json(record, [entry, tally.as_dict()])
+  return entry, tally
+
+
+def _first_place(parts: _Parts, wanted: Range) -> int | None:
+  group_bytes = _worker['settings'].job.group_bytes
+  return stages.first_place(parts.paths, parts.sizes, wanted, group_bytes)
+
+
+class Workers:
+  """A pool of processes, spawned: they know neither jax nor TensorFlow."""
+
+  def __init__(
+    self,
+    count: int,
+    tokenizer: WordPieceTokenizer,
+    job: Job,
+  ):
+    """Prepares the pool; processes start with the first work.
+
+    Args:
+      count: of processes.
+      tokenizer: the vocabulary.
+      job: what is wanted of all files.
+    """
+    context = multiprocessing.get_context('spawn')
+    self._characters = context.Value('q', 0)
+    self._input_bytes = context.Value('q', 0)
+    self._stop = context.Value('q', 0)
+    settings = _Settings(
+      # Without the library's own object, which is slow to send.
+      dataclasses.replace(tokenizer),
+      job,
+      self._characters,
+      self._input_bytes,
+      self._stop,
+    )
+    self._pool = concurrent.futures.ProcessPoolExecutor(
+      count, context, _start, (settings,)
+    )
+    self._parts: _Parts | None = None
+
+  def __enter__(self) -> 'Workers':
+    return self
+
+  def __exit__(self, *_: object) -> None:
+    self._stop.value = 1  # Nobody waits for the rest of a large file.
+    self._pool.shutdown(cancel_futures=True)
+
+  def read(self, units: Sequence[Unit]) -> None:
+    """Reads units into parts, with a bar of bytes, rate and time left.
+
+    Raises:
+      InputError: What the first worker to fail said.
+    """
+    size = sum(file.bytes for unit in units for file in unit.files)
+    start = time.monotonic()
+    with tqdm.tqdm(
+      total=size, unit='B', unit_scale=True, desc='read', disable=_quiet()
+    ) as bar:
+
+      def show() -> None:
+        seconds = time.monotonic() - start
+        rate = self._characters.value / max(seconds, 1e-9) / 1e6
+        bar.set_postfix_str(f'text {rate:.1f} MB/s', refresh=False)
+        bar.update(self._input_bytes.value - bar.n)
+
+      # The largest first, or the last worker might work alone at the end.
+      self._map(
+        _read, [(unit,) for unit in sorted(units, key=_bytes)[::-1]], show
+      )
+
+  def parts(
+    self, folder: str, paths: tuple[str, ...], sizes: np.ndarray
+  ) -> None:
+    """States what `write` and `first_place` work on.
+
+    Args:
+      folder: where shards go.
+      paths: of the parts, in the order of the input.
+      sizes: [PARTITIONS] bytes of all parts.
+    """
+    self._parts = _Parts(folder, paths, sizes)
+
+  def write(self, ranges: Sequence[Range]) -> list[_ShardResult]:
+    """Writes shards; the manifest's entry and the counts of each.
+
+    Raises:
+      InputError: What the first worker to fail said.
+    """
+    with tqdm.tqdm(
+      total=len(ranges), unit=' shards', desc='write', disable=_quiet()
+    ) as bar:
+      return self._map(
+        _write,
+        [(self._parts, wanted) for wanted in ranges],
+        lambda: None,
+        lambda: bar.update(1),
+      )
+
+  def first_place(self, ranges: Sequence[Range]) -> int | None:
+    """The place of the first article of ranges in order; None: no article."""
+    for wanted in ranges:
+      (place,) = self._map(_first_place, [(self._parts, wanted)], lambda: None)
+      if place is not None:
+        return place
+    return None
+
+  def _map(
+    self,
+    function: Callable[..., _Result],
+    jobs: Sequence[tuple[Any, ...]],
+    tick: Callable[[], None],
+    done_one: Callable[[], object] = lambda: None,
+  ) -> list[_Result]:
+    try:
+      futures = [self._pool.submit(function, *job) for job in jobs]
+      waiting = set(futures)
+      while waiting:
+        done, waiting = concurrent.futures.wait(
+          waiting, 0.2, concurrent.futures.FIRST_COMPLETED
+        )
+        for future in done:
+          future.result()
+          done_one()
+        tick()
+      return [future.result() for future in futures]
+    except BrokenProcessPool:
+      raise InputError(
+        'a worker process was killed, most often for memory; run again with'
+        ' fewer --workers: what is finished is kept'
+      ) from None
+
+
+def _bytes(unit: Unit) -> int:
+  return sum(file.bytes for file in unit.files)
+
+
+def _quiet() -> bool:
+  return not sys.stderr.isatty()

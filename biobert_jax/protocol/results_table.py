@@ -1,0 +1,295 @@
+"""Results of protocols in the layout of the paper's Tables 6, 7 and 8."""
+
+import csv
+import io
+import json
+import statistics
+from collections.abc import Sequence
+from typing import Any
+
+from etils import epath
+
+from biobert_jax.errors import InputError
+from biobert_jax.io import atomic
+from biobert_jax.io.report import Block, Bullets, Heading, Table, markdown, page
+from biobert_jax.protocol import published_results
+from biobert_jax.protocol.ledger import Line
+from biobert_jax.training import workdir as training_workdir
+
+SUMMARY_FILE = 'table.json'
+Summary = dict[str, Any]
+
+# Which figures are shown, under which names, and what makes percents of them:
+# the first row whose figures are all there, one of them not 0.
+_MEASURES: tuple[tuple[float, dict[str, str]], ...] = (
+  (1.0, {'P': 'precision', 'R': 'recall', 'F1': 'f1'}),
+  (
+    100.0,
+    {
+      'SAcc': 'factoid_strict_accuracy',
+      'LAcc': 'factoid_lenient_accuracy',
+      'MRR': 'factoid_mrr',
+    },
+  ),
+  (100.0, {'P': 'list_precision', 'R': 'list_recall', 'F1': 'list_f1'}),
+  (100.0, {'Acc': 'yesno_accuracy', 'macro F1': 'yesno_macro_f1'}),
+  (1.0, {'EM': 'exact', 'F1': 'f1'}),
+  (1.0, {'Acc': 'accuracy', 'macro F1': 'macro_f1'}),
+)
+
+
+def _measures(figures: dict[str, Any]) -> dict[str, float]:
+  """Name -> percent of the figures of a split."""
+  fitting = [
+    (factor, names)
+    for factor, names in _MEASURES
+    if set(names.values()) <= figures.keys()
+  ]
+  if not fitting:
+    return {n: float(v) for n, v in figures.items() if isinstance(v, float)}
+  factor, names = next(
+    (pair for pair in fitting if any(figures[n] for n in pair[1].values())),
+    fitting[0],
+  )
+  return {shown: factor * figures[name] for shown, name in names.items()}
+
+
+def _deviation(values: Sequence[float]) -> float | None:
+  """Of a sample (n - 1); None for less than two values."""
+  return statistics.stdev(values) if len(values) > 1 else None
+
+
+def summary(
+  corpus: str, tests: Sequence[Line], grid: Sequence[Line]
+) -> Summary:
+  """What a protocol found, for a table.
+
+  Args:
+    corpus: its name, or that of its folder.
+    tests: lines of the ledger, of all folds and seeds.
+    grid: those that devel chose from; may be empty.
+
+  Returns:
+    corpus, as the paper names it; seeds; folds; point, what was chosen, of
+    points; measures, each {mean, deviation, seeds: the mean of each, folds:
+    the mean of each}, percent; over, what the deviation is of; each, the
+    figures of every run; devel, the score of every point. The mean over folds
+    is that of the folds' own figures, F1 too, as in the paper.
+  """
+  row = published_results.find(corpus)
+  seeds = sorted({line['seed'] for line in tests})
+  folds = list(dict.fromkeys(line['fold'] for line in tests if line['fold']))
+  each = [
+    {key: line[key] for key in ('run', 'seed', 'fold', 'test_also_in_train')}
+    | {'measures': _measures(line['test_figures'])}
+    for line in tests
+  ]
+  measures = {}
+  for name in each[0]['measures']:
+
+    def mean(name: str = name, **wanted: Any) -> float:
+      return statistics.fmean(
+        run['measures'][name]
+        for run in each
+        if all(run[key] == value for key, value in wanted.items())
+      )
+
+    of_seeds = [mean(seed=seed) for seed in seeds]
+    of_folds = [mean(fold=fold) for fold in folds]
+    measures[name] = {
+      'mean': mean(),
+      'deviation': _deviation(of_folds or of_seeds),
+      'seeds': of_seeds,
+      'folds': of_folds,
+    }
+  return {
+    'corpus': row.corpus if row else corpus,
+    'seeds': seeds,
+    'folds': folds,
+    'over': 'folds' if folds else 'seeds',
+    'point': tests[0]['point'],
+    'measures': measures,
+    'each': each,
+    'devel': [
+      {'point': line['point'], 'score': line['devel']} for line in grid
+    ],
+  }
+
+
+def write(folder: epath.Path, summaries: Sequence[Summary]) -> None:
+  """Writes `table.md`, `.html`, `.csv`, and of one protocol `.json`."""
+  blocks = _blocks(summaries)
+  texts = {
+    'table.md': markdown(blocks),
+    'table.html': page(blocks),
+    'table.csv': _csv(summaries),
+  }
+  if len(summaries) == 1:
+    texts[SUMMARY_FILE] = json.dumps(summaries[0], indent=2) + '\n'
+  for name, text in texts.items():
+    atomic.write_text(folder / name, text)
+
+
+def _published(one: Summary) -> tuple[int, dict[str, tuple[str, ...]]]:
+  """(table, measure -> its published figures); table 0 is none of theirs."""
+  row = published_results.find(one['corpus'])
+  names = published_results.TABLES[row.table][1] if row else ()
+  if row is None or tuple(one['measures']) != names:
+    empty = ('–',) * len(published_results.SYSTEMS)
+    return 0, dict.fromkeys(one['measures'], empty)
+  return row.table, {
+    name: tuple(f'{cell[i]:.2f}' for cell in row.scores)
+    for i, name in enumerate(names)
+  }
+
+
+def _shown(value: float | None) -> str:
+  return '–' if value is None else f'{value:.2f}'
+
+
+def _blocks(summaries: Sequence[Summary]) -> list[Block]:
+  blocks: list[Block] = [Heading('Test scores beside the published ones', 1)]
+  by_table: dict[int, list[Summary]] = {}
+  for one in summaries:
+    by_table.setdefault(_published(one)[0], []).append(one)
+  # The paper's tables in their order, and then what is in none.
+  for number in sorted(by_table, key=lambda n: n or 99):
+    about = (
+      published_results.TABLES[number][0] if number else 'Not in the paper'
+    )
+    title = f'{about} (Lee et al. 2019, Table {number})' if number else about
+    rows = []
+    for one in by_table[number]:
+      _, theirs = _published(one)
+      for name, measure in one['measures'].items():
+        ours = _shown(measure['mean']), _shown(measure['deviation'])
+        rows.append((one['corpus'], name, *theirs[name], *ours))
+    header = ('Corpus', 'Measure', *published_results.SYSTEMS, 'Ours', '±')
+    blocks += [Heading(title), Table(header, rows)]
+  for one in summaries:
+    blocks += [Heading(one['corpus']), Bullets(notes(one)), _each(one)]
+    if one['devel']:
+      blocks.append(_devel(one))
+  return blocks
+
+
+def notes(one: Summary) -> list[str]:
+  """What a reader has to know about the figures of a protocol."""
+  seeds, folds = one['seeds'], one['folds']
+  found = []
+  if folds:
+    found.append(
+      f'The mean of {len(folds)} folds, F1 too: the mean of their F1; ± is '
+      "the folds' deviation."
+    )
+    if _published(one)[0] and len(folds) != 10:
+      found.append(f'The paper has 10 folds; these are {", ".join(folds)}.')
+  elif one['devel']:
+    found.append('Trained on train and devel, with what devel chose.')
+  if _published(one)[0] == 6:
+    # github.com/dmis-lab/biobert, issues 7, 90 and 94.
+    found.append('The authors report the best of their runs; ours is a mean.')
+  if one['devel']:
+    point = ', '.join(f'{k} = {v}' for k, v in one['point'].items())
+    score = max(d['score'] for d in one['devel'] if d['score'] is not None)
+    found.append(
+      f'Devel chose {point} of {len(one["devel"])} points: {score:.2f}.'
+    )
+  name, measure = list(one['measures'].items())[-1]
+  if len(seeds) == 1:
+    found.append(
+      'One seed: how much the score varies with chance is not known; run with '
+      '--seeds=5.'
+    )
+  else:
+    spread = measure['seeds']
+    found.append(
+      f'{len(seeds)} seeds: {name} from {min(spread):.2f} to '
+      f'{max(spread):.2f}, deviation {_deviation(spread):.2f}.'
+    )
+  return found
+
+
+def _each(one: Summary) -> Table:
+  names = tuple(one['measures'])
+  header = ('Fold', 'Seed', *names, 'Test also in train')
+  rows = [
+    (
+      *(run['fold'] or '–', str(run['seed'])),
+      *(f'{run["measures"][name]:.2f}' for name in names),
+      '–'
+      if run['test_also_in_train'] is None
+      else str(run['test_also_in_train']),
+    )
+    for run in one['each']
+  ]
+  return Table(header, rows)
+
+
+def _devel(one: Summary) -> Table:
+  keys = tuple(one['devel'][0]['point'])
+  rows = [
+    (
+      *(str(point['point'][key]) for key in keys),
+      'diverged' if point['score'] is None else f'{point["score"]:.2f}',
+    )
+    for point in one['devel']
+  ]
+  return Table((*keys, 'Devel'), rows)
+
+
+def _csv(summaries: Sequence[Summary]) -> str:
+  file = io.StringIO()
+  writer = csv.writer(file, lineterminator='\n')
+  ours = ('ours', 'deviation', 'deviation_over', 'seeds', 'folds')
+  writer.writerow(
+    ('table', 'corpus', 'measure', *published_results.SYSTEMS, *ours)
+  )
+  for one in summaries:
+    number, theirs = _published(one)
+    for name, measure in one['measures'].items():
+      writer.writerow(
+        (
+          *(number or '', one['corpus'], name),
+          *(cell.replace('–', '') for cell in theirs[name]),
+          _shown(measure['mean']),
+          _shown(measure['deviation']).replace('–', ''),
+          *(one['over'], len(one['seeds']), len(one['folds'])),
+        )
+      )
+  return file.getvalue()
+
+
+def table(workdirs: str, output: str) -> dict[str, Any]:
+  """Joins the tables of several protocols in one.
+
+  Args:
+    workdirs: their work folders, with commas between.
+    output: the folder for `table.md`, `.html` and `.csv`.
+
+  Returns:
+    `{"output", "corpora"}`.
+
+  Raises:
+    InputError: a folder where no protocol was finished.
+  """
+  summaries = []
+  for workdir in workdirs.split(','):
+    path = training_workdir.folder_of(workdir) / SUMMARY_FILE
+    try:
+      summaries.append(json.loads(path.read_text(encoding='utf-8')))
+    except (OSError, ValueError) as error:
+      raise InputError(
+        f'{path}: cannot be read; --workdirs are folders of `python -m '
+        f'biobert_jax protocol`, finished ({error})'
+      ) from error
+  folder = training_workdir.folder_of(output)
+  try:
+    folder.mkdir(parents=True, exist_ok=True)
+    write(folder, summaries)
+  except OSError as error:
+    raise InputError(f'--output {folder}: {error.strerror}') from error
+  return {
+    'output': str(folder),
+    'corpora': [one['corpus'] for one in summaries],
+  }

@@ -1,0 +1,140 @@
+"""Documents with entities: the record, its words, and reading it.
+
+Offsets are in code points of `Document.text`, end exclusive. A file holds
+plain text, one document a line, or PubTator: `id|t|title`, `id|a|abstract`
+and a line for each entity, with a blank line between documents, or JSONL:
+{"id", "text", "entities": [{"start", "end", "type"}, ...]} a line, with
+"title_length" where there is a title. The forms that are written are in
+`document_writers.py`.
+"""
+
+import bisect
+import dataclasses
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+
+@dataclasses.dataclass(frozen=True)
+class Entity:
+  """One mention: `text` is the document's `text[start:end]`."""
+
+  start: int
+  end: int
+  type: str
+  text: str
+  score: float = 1.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Document:
+  """A text with its entities.
+
+  Attributes:
+    id: Its name; the line number for plain text.
+    text: The text; a PubTator title and abstract are joined by a newline.
+    entities: Its mentions, in any order.
+    title_length: Code points of the title, which one blank or newline
+      follows; None where title and body are not told apart.
+    path: The file it was read from, for error messages; never compared.
+    line: The line of that file where it starts; never compared.
+  """
+
+  id: str
+  text: str
+  entities: tuple[Entity, ...] = ()
+  title_length: int | None = None
+  path: str = dataclasses.field(default='', compare=False)
+  line: int = dataclasses.field(default=0, compare=False)
+
+
+class _CharacterClasses(dict[int, str]):
+  """Code point -> w (word), s (space), c (control) or x (stands alone)."""
+
+  def __missing__(self, point: int) -> str:
+    char = chr(point)
+    category = unicodedata.category(char)
+    if char.isspace():
+      kind = 's'
+    elif category[0] in 'LNM':
+      kind = 'w'
+    else:
+      kind = 'c' if category in ('Cc', 'Cf') else 'x'
+    self[point] = kind
+    return kind
+
+
+_CLASSES = _CharacterClasses()
+_WORD = re.compile('w(?:[wc]*w)?|x')
+
+
+def split_words(text: str) -> list[tuple[int, int]]:
+  """The words of raw text, cut as the benchmark corpora are.
+
+  Letters, digits and marks (categories L, N, M) join; white space separates;
+  control and format characters (Cc, Cf) belong to a word only inside it (a
+  soft hyphen), else to none; any other character is a word by itself.
+
+  Args:
+    text: Any text.
+
+  Returns:
+    (start, end) of each word, in code points, in order.
+  """
+  return [m.span() for m in _WORD.finditer(text.translate(_CLASSES))]
+
+
+def without_overlaps(entities: Iterable[Entity]) -> list[Entity]:
+  """Entities in order of start; of overlapping ones the longest is kept."""
+  kept: list[Entity] = []
+  for entity in sorted(entities, key=lambda e: (e.start - e.end, e.start)):
+    place = bisect.bisect(kept, entity.start, key=lambda e: e.start)
+    clear_before = not place or kept[place - 1].end <= entity.start
+    clear_after = place == len(kept) or entity.end <= kept[place].start
+    if clear_before and clear_after:
+      kept.insert(place, entity)
+  return kept
+
+
+def tag_words(
+  words: Sequence[tuple[int, int]],
+  entities: Iterable[Entity],
+  counts: Counter[str],
+) -> list[str]:
+  """BIO tags of words; an entity that ends inside a word takes all of it.
+
+  Args:
+    words: Spans from `split_words`.
+    entities: Mentions of the same text; of overlapping ones the longest wins.
+      An empty type gives the tags `B` and `I`; blanks in a type become `_`.
+    counts: Takes `entities_widened_to_words`, `entities_without_words` and
+      `entities_sharing_a_word` (dropped: the word is another entity's).
+
+  Returns:
+    One tag a word.
+  """
+  tags = ['O'] * len(words)
+  word = 0
+  for entity in without_overlaps(entities):
+    while word < len(words) and words[word][1] <= entity.start:
+      word += 1
+    last = word
+    while last < len(words) and words[last][0] < entity.end:
+      last += 1
+    if word == last:
+      counts['entities_without_words'] += 1
+      continue
+    if tags[word] != 'O':
+      counts['entities_sharing_a_word'] += 1
+      continue
+    if words[word][0] < entity.start or entity.end < words[last - 1][1]:
+      counts['entities_widened_to_words'] += 1
+    suffix = '-' + '_'.join(entity.type.split()) if entity.type.split() else ''
+    tags[word:last] = ['B' + suffix] + ['I' + suffix] * (last - word - 1)
+  return tags
+
+
+def flat(text: str) -> str:
+  """The text with what would break a line or a column made a blank."""
+  return text.translate({9: ' ', 10: ' ', 13: ' '})

@@ -1,0 +1,1 @@
+"""Every form in which text arrives, and the one detector of them."""

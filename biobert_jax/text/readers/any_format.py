@@ -1,0 +1,407 @@
+"""Raw corpora of any kind: one reader for PubMed, PMC, text and JSON lines.
+
+What a file is, its first bytes say, unpacked from gzip; a name that says
+otherwise is an error. Files are read as streams: memory does not grow with
+them. What is dropped or mended is counted by name, `dropped_...`,
+`..._dropped` or `..._mended`; see the readers, `pubmed.py`, `jats.py` and
+`jsonl.py`, for the names. Counted here: `articles` handed on, `deletions`,
+`files_in_archives`, `archive_members_skipped`, `text_documents`, and
+`dropped_not_latin_script` for articles that BERT's English vocabulary would
+take apart letter by letter.
+"""
+
+import glob
+import itertools
+import json
+import os
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import PurePosixPath
+from typing import Any
+
+from biobert_jax.errors import InputError
+from biobert_jax.io import lines as io_lines
+from biobert_jax.io import streams
+from biobert_jax.io.lines import Source, read_lines, source_name
+from biobert_jax.io.streams import Stream
+from biobert_jax.text.documents import Document, Entity
+from biobert_jax.text.readers import jats, jsonl, pubmed, xml_stream
+from biobert_jax.text.readers.article import (
+  Article,
+  Deletion,
+  Notes,
+  Options,
+  Section,
+  clean,
+)
+from biobert_jax.text.readers.pubtator import PUBTATOR_START, iter_pubtator
+
+__all__ = [
+  *('Article', 'Deletion', 'Notes', 'Options', 'Section'),
+  *('documents', 'expand_globs', 'read_file', 'short_names'),
+]
+
+# Ending of a name, without .gz -> what the file has to be.
+_KINDS = {
+  '.xml': {'pubmed', 'jats'},
+  '.nxml': {'jats'},
+  '.jsonl': {'json'},
+  '.json': {'json'},
+  '.ndjson': {'json'},
+  '.txt': {'text'},
+  '.text': {'text'},
+  '.tar': {'tar'},
+  '.tgz': {'tar'},
+}
+_SAID = {
+  'pubmed': 'PubMed XML',
+  'jats': 'JATS XML',
+  'json': 'JSON lines',
+  'text': 'plain text',
+  'tar': 'a tar archive',
+}
+_HEAD = 2**12  # Bytes by which plain text is told.
+_MAX_SENTENCES = 2**17  # Of one document of plain text.
+_ARTICLE_NAMES = ('.xml', '.nxml')
+
+
+def expand_globs(patterns: Sequence[str]) -> list[str]:
+  """The files that patterns name, sorted, each once.
+
+  Args:
+    patterns: Paths or shell patterns, `**` too; a folder stands for nothing.
+
+  Raises:
+    InputError: A pattern that names no file.
+  """
+  found: set[str] = set()
+  for pattern in patterns:
+    paths = [pattern] if os.path.exists(pattern) else []
+    paths = paths or glob.glob(pattern, recursive=True)
+    files = [path for path in paths if not os.path.isdir(path)]
+    if not files:
+      hint = f'name its files, {pattern.rstrip("/")}/*' if paths else 'mend it'
+      raise InputError(f'--input: {pattern!r} matches no file: {hint}')
+    found.update(files)
+  return sorted(found)
+
+
+def short_names(paths: Sequence[str]) -> dict[str, str]:
+  """Path -> the end of it that no other path has; for ids that stay.
+
+  The ids of texts that state none are made of it: they stay the same where a
+  corpus is moved as a whole.
+  """
+  parts = {path: PurePosixPath(path).parts for path in paths}
+  names: dict[str, str] = {}
+  for path, own in parts.items():
+    length = 1
+    while length < len(own) and any(
+      other != path and theirs[-length:] == own[-length:]
+      for other, theirs in parts.items()
+    ):
+      length += 1
+    names[path] = '/'.join(own[-length:])
+  return names
+
+
+def documents(article: Article) -> Iterator[tuple[str, tuple[str, ...]]]:
+  """The documents of an article: title with abstract, and each section.
+
+  Yields:
+    (id, paragraphs): under the article's id its title and abstract, the title
+    being a paragraph; under `id#1`, `id#2`, ... a section, its heading first.
+  """
+  for index, section in enumerate(article.sections):
+    heading = (section.heading,) if section.heading else ()
+    if section.paragraphs:
+      name = f'{article.id}#{index}' if index else article.id
+      yield name, heading + section.paragraphs
+
+
+def read_file(
+  path: str | os.PathLike[str],
+  counts: Counter[str],
+  notes: Notes,
+  options: Options = Options(),  # noqa: B008  # It is frozen.
+  name: str | None = None,
+) -> Iterator[Article | Deletion]:
+  """Articles of one file of any kind, in its order.
+
+  Args:
+    path: PubMed XML, JATS, JSON lines, plain text, or a tar of JATS; each
+      may be packed by gzip.
+    counts: Takes what was read, mended and dropped.
+    notes: Takes reason and id of every record dropped, and some others.
+    options: What is wanted.
+    name: What ids are made of where the file states none; the file's name.
+
+  Yields:
+    What is there before an error comes first.
+
+  Raises:
+    InputError: With the file, and mostly the line: cannot be read, is cut or
+      damaged, is not what its name says, or would not end.
+  """
+  path = os.fspath(path)
+  name = name or PurePosixPath(path).name
+  with streams.opened(path) as stream:
+    kind = _kind(stream, path)
+    if kind == 'tar':
+      found = _archive(stream, counts, notes, options, name)
+    elif kind == 'json':
+      found = jsonl.read(stream, counts, notes, options, name)
+    elif kind == 'text':
+      found = _plain_text(stream, counts, name)
+    else:
+      found = _xml(stream, counts, notes, options, name)
+    for one in found:
+      if isinstance(one, Deletion):
+        yield one
+      elif _is_latin(one):
+        counts['articles'] += 1
+        yield one
+      else:
+        counts['dropped_not_latin_script'] += 1
+        notes('not_latin_script', one.id)
+
+
+def _kind(stream: Stream, path: str) -> str:
+  """What the content is.
+
+  Raises:
+    InputError: None of these, or not what the name says.
+  """
+  stem = path.lower()
+  if stem.endswith(('.gz', '.tgz')) and not stream.packed:
+    what = 'is not packed by gzip as its name says: rename it, or download it'
+    raise InputError(f'{path}: {what} again; it begins with {_shown(stream)}')
+  stem = stem.removesuffix('.gz')
+  said = _KINDS.get(os.path.splitext(stem)[1], set())
+  kind = _content(stream, path, said == {'text'})
+  if said and kind not in said:
+    names = ' or '.join(_SAID[one] for one in sorted(said))
+    what = f'is named as {names}, but holds {_SAID[kind]}: rename it'
+    raise InputError(f'{path}: {what}; it begins with {_shown(stream)}')
+  return kind
+
+
+def _content(stream: Stream, path: str, text: bool) -> str:
+  """What the content is, where `text` says that it is named as plain text."""
+  head = stream.head(_HEAD)
+  start = head.removeprefix(b'\xef\xbb\xbf').lstrip()
+  if not head:
+    raise InputError(f'{path}: the file is empty; download it again')
+  if head.startswith(streams.GZIP):
+    raise InputError(f'{path}: packed by gzip twice: unpack it once')
+  if streams.is_tar(stream):
+    return 'tar'
+  if re.match(rb'(?i)<(?:!doctype\s+)?html\b', start):
+    what = 'a web page, not a corpus: the download failed'
+    raise InputError(f'{path}: {what}; it begins with {_shown(stream)}')
+  if xml_stream.is_xml(head) and not (text and _is_prose(start)):
+    root = xml_stream.root(stream)
+    for kind, roots in (('pubmed', pubmed.ROOTS), ('jats', jats.ROOTS)):
+      if root in roots:
+        return kind
+    what = f'XML of <{root[:60]}>, and want PubmedArticleSet or article'
+    raise InputError(f'{path}: {what}: leave the file out')
+  if start[:1] in (b'{', b'[') and not (text and not _is_object(start)):
+    return 'json'
+  # A character may be cut at the end.
+  if b'\0' in head or '\ufffd' in head[:-4].decode(errors='replace')[:-1]:
+    what = 'neither XML, JSON lines, tar nor text in UTF-8'
+    raise InputError(f'{path}: {what}; it begins with {_shown(stream)}')
+  return 'text'
+
+
+def _is_prose(start: bytes) -> bool:
+  return not re.match(rb'<(?:\?xml|!DOCTYPE|Pubmed|Medline|article\b)', start)
+
+
+def _is_object(start: bytes) -> bool:
+  try:
+    return isinstance(json.loads(start.split(b'\n')[0]), dict)
+  except (ValueError, RecursionError):
+    return False
+
+
+def _shown(stream: Stream) -> str:
+  return repr(stream.head(40)[:40])[1:]
+
+
+def _xml(
+  stream: Stream,
+  counts: Counter[str],
+  notes: Notes,
+  options: Options,
+  name: str,
+) -> Iterator[Article | Deletion]:
+  if xml_stream.root(stream) in pubmed.ROOTS:
+    return pubmed.read(stream, counts, notes, options)
+  return jats.read(stream, counts, notes, options, name)
+
+
+def _archive(
+  stream: Stream,
+  counts: Counter[str],
+  notes: Notes,
+  options: Options,
+  name: str,
+) -> Iterator[Article | Deletion]:
+  """Articles of the XML files in a tar archive."""
+  for member, content in streams.members(stream):
+    if not member.lower().endswith(_ARTICLE_NAMES):
+      counts['archive_members_skipped'] += 1
+      continue
+    counts['files_in_archives'] += 1
+    kind = _content(content, content.name, False)
+    if kind not in ('jats', 'pubmed'):
+      what = f'is named as XML, but holds {_SAID[kind]}: leave it out'
+      raise InputError(f'{content.name}: {what}')
+    own = f'{name}/{PurePosixPath(member).name}'
+    yield from _xml(content, counts, notes, options, own)
+
+
+def _plain_text(
+  stream: Stream, counts: Counter[str], name: str
+) -> Iterator[Article]:
+  """Documents of a sentence a line, blank lines between them."""
+  ordinal = 0
+  lines: list[str] = []
+  rows = io_lines.read_lines(stream.lines(), counts)
+
+  def article() -> Article:
+    counts['text_documents'] += 1
+    section = Section('', tuple(lines))
+    return Article(f'{name}:{ordinal}', 1, (section,), stream.name, True)
+
+  size = 0
+  for number, line in rows:
+    line = clean(line, counts)
+    if line:
+      size += len(line)
+      lines.append(line)
+      if size > xml_stream.MAX_TEXT or len(lines) > _MAX_SENTENCES:
+        what = 'a document of more than any article: put blank lines between'
+        raise InputError.at(stream.name, number, f'{what} documents')
+    elif lines:
+      ordinal += 1
+      yield article()
+      lines, size = [], 0
+  if lines:
+    ordinal += 1
+    yield article()
+
+
+# Letters that are not of the Latin script, phonetic or Greek: the last two
+# stand in English texts.
+_FOREIGN = re.compile('[\u0400-\u1cff\u2c00-\u2dff\u3040-\ud7ff\uf900-\ufaff]')
+
+
+def _is_latin(article: Article) -> bool:
+  """Whether most of the text is in letters that English has.
+
+  Only the script is looked at: which language it is takes a model of it.
+  """
+  texts = [text for part in article.sections for text in part.paragraphs]
+  foreign = letters = 0
+  for text in texts:
+    letters += len(text)
+    # Such letters take two bytes or three.
+    if not text.isascii() and len(text.encode()) > 1.2 * len(text):
+      foreign += len(_FOREIGN.findall(text))
+  return 3 * foreign <= letters
+
+
+# Nor does a brace alone make JSONL.
+JSONL_START = re.compile(r'\s*\{\s*"(?:id|text|entities)"\s*:')
+
+
+def read_documents(
+  source: Source, counts: Counter[str] | None = None
+) -> Iterator[Document]:
+  """Documents of plain text, PubTator or JSONL, read as they come.
+
+  The first line that is not blank tells which. A document of plain text is
+  named by its line number; blank lines hold none and are counted.
+
+  Args:
+    source: A path, `-` for standard input, or an open stream; any length.
+    counts: Takes the exceptions, also those of `read_pubtator`, but repeated
+      ids are kept here: remembering millions of them is the writer's choice.
+
+  Yields:
+    One document after another; of a plain line, no entities.
+
+  Raises:
+    InputError: With file and line: not UTF-8, or a malformed line of PubTator
+      or JSONL.
+  """
+  counts = Counter() if counts is None else counts
+  name = source_name(source)
+  lines = read_lines(source, counts)
+  blank: list[tuple[int, str]] = []
+  jsonl = False
+  for numbered in lines:
+    if not numbered[1].strip():
+      blank.append(numbered)
+      continue
+    lines = itertools.chain(blank, [numbered], lines)
+    if PUBTATOR_START.match(numbered[1]):
+      yield from iter_pubtator(lines, name, counts)
+      return
+    jsonl = JSONL_START.match(numbered[1]) is not None
+    break
+  for number, line in lines:
+    if not line.strip():
+      counts['blank_lines'] += 1
+    elif jsonl:
+      yield _json_document(line, name, number)
+    else:
+      yield Document(str(number), line, path=name, line=number)
+
+
+def _json_document(line: str, name: str, number: int) -> Document:
+  """A line of what `annotations.write_jsonl` writes."""
+  try:
+    row = json.loads(line)
+    # Half of a surrogate pair is no text: it cannot be written anywhere.
+    json.dumps(row, ensure_ascii=False).encode()
+  except (ValueError, RecursionError) as error:
+    what = ' '.join(str(error).split())
+    raise InputError.at(name, number, f'no JSON object: {what:.80}') from error
+  defaults: dict[str, Any] = {'id': number, 'text': None, 'entities': []}
+  defaults['title_length'] = None
+  row = defaults | (row if isinstance(row, dict) else {})
+  text, entities = row['text'], row['entities']
+  if not (isinstance(text, str) and isinstance(entities, list)):
+    what = 'want {"id": ..., "text": "...", "entities": [...]}'
+    raise InputError.at(name, number, f'{what}; got {line:.80}')
+  cut = row['title_length']
+  if not (cut is None or (type(cut) is int and 0 <= cut <= len(text))):
+    what = f'title_length {cut!r:.80} is no place in its text'
+    raise InputError.at(name, number, f'{what}: mend it or leave it out')
+  kept = tuple(_json_entity(entity, text, name, number) for entity in entities)
+  return Document(str(row['id']), text, kept, cut, name, number)
+
+
+def _json_entity(given: Any, text: str, name: str, line: int) -> Entity:
+  entity = given if isinstance(given, dict) else {}
+  start, end, kind, score = (
+    entity.get(key) for key in ('start', 'end', 'type', 'score')
+  )
+  if not (type(start) is type(end) is int and isinstance(kind, str)):
+    what = 'an entity needs numbers "start" and "end" and a text "type"'
+    raise InputError.at(name, line, f'{what}; got {given!r:.80}')
+  if not 0 <= start < end <= len(text):
+    what = f'{start} to {end} is no place in a text of {len(text)} characters'
+    raise InputError.at(name, line, what)
+  found = text[start:end]
+  if entity.get('text', found) != found:
+    what = f'offsets {start} to {end} hold {found[:60]!r}, not'
+    hint = 'offsets count code points of "text"'
+    raise InputError.at(name, line, f'{what} {entity["text"]!r:.60}: {hint}')
+  score = score if isinstance(score, float) else 1.0
+  return Entity(start, end, kind, found, score)

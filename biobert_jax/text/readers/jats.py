@@ -1,0 +1,336 @@
+"""PMC's full texts (JATS, `.nxml`): title and abstract, and the sections.
+
+Tables, figures, displayed formulas, references, footnotes, supplements and
+what stands before or behind the body are dropped and counted, and so are
+brackets that hold nothing but cross-references. https://jats.nlm.nih.gov
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+
+from biobert_jax.io.streams import Stream
+from biobert_jax.text.readers import xml_stream
+from biobert_jax.text.readers.article import (
+  Article,
+  Notes,
+  Options,
+  Section,
+  clean,
+  full_text,
+  labelled,
+)
+
+ROOTS = {'article', 'pmc-articleset'}
+
+# Elements that are passed over with all that is in them -> what is counted.
+_DROPPED = {
+  'table-wrap': 'tables_dropped',
+  'table': '',
+  'fig': 'figures_dropped',
+  'chem-struct-wrap': 'figures_dropped',
+  'graphic': '',
+  'media': '',
+  'disp-formula': 'formulas_dropped',
+  'tex-math': '',
+  'ref': 'references_dropped',
+  'ref-list': '',
+  'fn': 'footnotes_dropped',
+  'supplementary-material': 'supplements_dropped',
+  'def-list': 'definition_lists_dropped',
+  'code': 'program_texts_dropped',
+  'preformat': 'program_texts_dropped',
+  'trans-abstract': 'other_abstracts_dropped',
+  'sub-article': 'sub_articles_dropped',
+  'response': 'sub_articles_dropped',
+  'floats-group': '',
+  'back': '',
+  'label': '',
+  'object-id': '',
+}
+# Those that stand at a word, not between words.
+_WITHOUT_BLANK = {'fn', 'label', 'tex-math', 'graphic'}
+# Abstracts for other readers, beside the one that PubMed has.
+_OTHER_ABSTRACTS = re.compile(
+  '.*(?:summary|graphical|toc|teaser|precis|highlight|key-?points|editor).*'
+)
+_ROLES = {'p': 'paragraph', 'title': 'title', 'article-title': 'article-title'}
+# They end the paragraph they stand in; their own text, if any, is in `p`.
+_BLOCKS = {'list', 'list-item', 'disp-quote', 'boxed-text', 'verse-group'}
+_LANGUAGE = '{http://www.w3.org/XML/1998/namespace}lang'
+
+# Marks in gathered text; XML cannot hold these characters. A citation and
+# another cross-reference end alike.
+_CITATION, _XREF, _END, _SUP, _SUP_END = '\x01\x02\x03\x04\x05'
+_REFERENCE = r'[\x01\x02][^\x03]*\x03'
+_BETWEEN = r'[\s,;&\u2010-\u2015-]'
+_SEVERAL = (
+  rf'{_BETWEEN}*(?:see(?:\s+also)?\s+|e\.g\.,?\s+)?{_REFERENCE}'
+  rf'(?:(?:{_BETWEEN}|and\b|{_REFERENCE})*)'
+)
+_BRACKETS = re.compile(
+  rf'\s?(?:\[{_SEVERAL}\]|\({_SEVERAL}\)|\x04{_SEVERAL}\x05)'
+)
+_NUMBERS = r'\x01[\x04\s]*[\[(]?[0-9][0-9\s,\u2010-\u2015-]*[\])]?[\x05\s]*\x03'
+# Citations by number that stand free; those by author are part of a sentence.
+_FREE = re.compile(rf'\s?{_NUMBERS}(?:{_BETWEEN}*{_NUMBERS})*')
+_RAISED = re.compile(r'\s?\x01\x04[^\x03-\x05]*\x05\x03')
+_MARKS = re.compile('[\x01-\x05]')
+
+
+def without_citations(text: str, counts: Counter[str]) -> str:
+  """Takes the citations out that no sentence needs, and all marks."""
+  if not _MARKS.search(text):
+    return text
+  for pattern, name in (
+    (_BRACKETS, 'cross_reference_brackets_dropped'),
+    (_RAISED, 'citations_dropped'),
+    (_FREE, 'citations_dropped'),
+  ):
+    text, dropped = pattern.subn('', text)
+    if dropped:
+      counts[name] += dropped
+  return _MARKS.sub('', text)
+
+
+def read(
+  stream: Stream,
+  counts: Counter[str],
+  notes: Notes,
+  options: Options,
+  name: str,
+) -> Iterator[Article]:
+  """The articles of one file; mostly one.
+
+  Args:
+    stream: The file.
+    counts: Takes `full_texts`, and what was mended or dropped.
+    notes: Takes the id of every article that is dropped (`no_text`,
+      `not_english`).
+    options: What is wanted.
+    name: `name:ordinal` is the id of an article that states none.
+
+  Raises:
+    InputError: See `markup.parse`.
+  """
+  return xml_stream.parse(
+    stream, _Target(stream.name, counts, notes, options, name), counts
+  )
+
+
+class _Target:
+  """Gathers one article after another from tags and text."""
+
+  def __init__(
+    self,
+    source: str,
+    counts: Counter[str],
+    notes: Notes,
+    options: Options,
+    name: str,
+  ) -> None:
+    self._source = source
+    self._counts = counts
+    self._notes = notes
+    self._options = options
+    self._name = name
+    self._ordinal = 0
+    self._found: list[Article] = []
+    self._parents: list[str] = []
+    self._skip = 0  # Depth at which what is dropped began, 0 outside.
+    self._inline = xml_stream.Inline()
+    self._clear()
+
+  def _clear(self) -> None:
+    self._ids: dict[str, str] = {}
+    self._id_type = ''
+    self._language = ''
+    self._title = ''
+    self._label = ''
+    self._abstract: list[str] = []
+    self._body: list[tuple[str, list[str]]] = []
+    self._place = ''  # article-meta, abstract or body.
+    self._roles: list[str] = []  # Of the open elements that hold text.
+    self._tags = 0
+    self._inline.next_record()
+
+  def take(self) -> list[Article]:
+    found, self._found = self._found, []
+    return found
+
+  def close(self) -> None:
+    """lxml asks for it."""
+
+  def start(self, tag: str, attributes: dict[str, str]) -> None:
+    parents = self._parents
+    parents.append(tag)
+    self._tags += 1
+    if self._tags > xml_stream.MAX_TAGS:
+      raise xml_stream.TooLong
+    if tag in _DROPPED:
+      if _DROPPED[tag]:
+        self._counts[_DROPPED[tag]] += 1
+      if not self._skip:
+        self._skip = len(parents)
+        if self._roles and tag not in _WITHOUT_BLANK:
+          self._inline.add(' ')
+    if self._skip:
+      return
+    if self._roles and tag not in _ROLES and tag not in _BLOCKS:
+      self._start_inline(tag, attributes)
+    elif tag in _ROLES:
+      self._start_text(tag)
+    elif tag in _BLOCKS:
+      self._flush()
+    else:
+      self._start_part(tag, attributes)
+
+  def _start_inline(self, tag: str, attributes: dict[str, str]) -> None:
+    if tag == 'xref':
+      citation = attributes.get('ref-type') == 'bibr'
+      self._inline.add(_CITATION if citation else _XREF)
+    elif tag == 'sup':
+      self._inline.add(_SUP)
+    elif tag == 'break':
+      self._inline.add(' ')
+    else:
+      self._inline.start(tag)
+
+  def _start_text(self, tag: str) -> None:
+    self._flush()
+    parent = self._parents[-2] if len(self._parents) > 1 else ''
+    role = _ROLES[tag]
+    if tag == 'title':
+      if self._place == 'abstract':
+        role = 'heading' if parent == 'abstract' else 'label'
+      elif parent == 'sec' and self._parents[-3:-2] == ['body']:
+        role = 'heading'
+      else:
+        role = 'paragraph'
+    elif tag == 'article-title' and (
+      self._place != 'article-meta' or parent != 'title-group'
+    ):
+      role = ''
+    self._roles.append(role if self._place else '')
+
+  def _start_part(self, tag: str, attributes: dict[str, str]) -> None:
+    parent = self._parents[-2] if len(self._parents) > 1 else ''
+    if tag == 'article':
+      self._clear()
+      self._language = attributes.get(_LANGUAGE, '')
+    elif tag == 'article-meta' and parent == 'front':
+      self._place = tag
+    elif tag == 'article-id' and self._place == 'article-meta':
+      self._id_type = attributes.get('pub-id-type', '')
+      self._roles.append('id')
+    elif tag == 'abstract' and self._place == 'article-meta':
+      if _OTHER_ABSTRACTS.fullmatch(attributes.get('abstract-type', '')):
+        self._counts['other_abstracts_dropped'] += 1
+        self._skip = len(self._parents)
+      else:
+        self._place = tag
+    elif tag == 'body' and parent == 'article':
+      self._place = tag
+      self._body.append(('', []))
+    elif tag == 'sec' and parent == 'body' and self._place == 'body':
+      self._body.append(('', []))
+
+  def data(self, text: str) -> None:
+    if self._roles and not self._skip:
+      self._inline.data(text)
+
+  def end(self, tag: str) -> None:
+    depth = len(self._parents)
+    self._parents.pop()
+    if self._skip:
+      if depth == self._skip:
+        self._skip = 0
+      return
+    if tag in _ROLES or tag == 'article-id' and self._roles[-1:] == ['id']:
+      self._flush()
+      self._roles.pop()
+    elif tag in _BLOCKS:
+      self._flush()
+    elif self._roles:
+      self._end_inline(tag)
+    elif tag == 'abstract' and self._place == 'abstract':
+      self._place = 'article-meta'
+    elif (
+      tag == 'sec' and self._place == 'body' and self._parents[-1:] == ['body']
+    ):
+      self._body.append(('', []))
+    elif tag in ('article-meta', 'body') and tag == self._place:
+      self._place = ''
+    elif tag == 'article':
+      self._article()
+      self._clear()
+
+  def _end_inline(self, tag: str) -> None:
+    if tag == 'xref':
+      self._inline.add(_END)
+    elif tag == 'sup':
+      self._inline.add(_SUP_END)
+    else:
+      self._inline.end(tag)
+
+  def _flush(self) -> None:
+    """Puts the text gathered so far where the element it is in belongs."""
+    raw = self._inline.take()
+    role = self._roles[-1] if self._roles else ''
+    if not role or not raw.strip():
+      return
+    text = clean(raw, self._counts)
+    text = without_citations(text, self._counts).strip()
+    if role == 'id':
+      self._ids.setdefault(self._id_type, text)
+    elif role == 'article-title':
+      self._title = self._title or text
+    elif role == 'label':
+      self._label = text
+    elif self._place == 'abstract' and role == 'paragraph':
+      if text:
+        self._abstract.append(labelled(self._label, text, self._options))
+        self._label = ''
+    elif self._place == 'body' and role == 'heading':
+      self._body[-1] = (text, self._body[-1][1])
+    elif self._place == 'body' and text:
+      self._body[-1][1].append(text)
+
+  def _article(self) -> None:
+    counts = self._counts
+    counts['full_texts'] += 1
+    self._ordinal += 1
+    names = _names(self._ids) or [f'{self._name}:{self._ordinal}']
+    if self._language and not self._language.lower().startswith('en'):
+      counts['dropped_not_english'] += 1
+      self._notes('not_english', names[0])
+      return
+    front = [text for text in (self._title, *self._abstract) if text]
+    body = [
+      Section(heading, tuple(paragraphs))
+      for heading, paragraphs in self._body
+      if heading or paragraphs
+    ]
+    sections = full_text(
+      front, bool(self._abstract), body, self._options, counts
+    )
+    if not sections:
+      counts['dropped_no_text'] += 1
+      self._notes('no_text', names[0])
+      return
+    self._found.append(
+      Article(names[0], 1, sections, self._source, other_ids=tuple(names[1:]))
+    )
+
+
+def _names(ids: dict[str, str]) -> list[str]:
+  """Ids as `kind:value`, the one that names the article first."""
+  names = []
+  pmc = ids.get('pmc') or ids.get('pmcid') or ids.get('pmcaid') or ''
+  if re.fullmatch('(?:PMC)?[0-9]{1,12}', pmc):
+    names.append(f'pmcid:PMC{pmc.removeprefix("PMC")}')
+  if re.fullmatch('[0-9]{1,9}', ids.get('pmid', '')):
+    names.append(f'pmid:{ids["pmid"]}')
+  if ids.get('doi'):
+    names.append(f'doi:{ids["doi"]}')
+  return names

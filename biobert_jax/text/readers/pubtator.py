@@ -1,0 +1,170 @@
+"""PubTator: `id|t|title`, `id|a|abstract` and one line per entity or relation.
+
+Documents are separated by blank lines. Offsets are in code points of title, one
+character, abstract; end exclusive.
+"""
+
+import dataclasses
+import os
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+
+from biobert_jax.errors import InputError
+from biobert_jax.io.lines import read_lines, source_name
+from biobert_jax.text.documents import Document, Entity, flat, without_overlaps
+
+PUBTATOR_LINE = re.compile(r'([^|\t]+)\|([ta])\|')
+
+
+# Raw text may hold a bar; only a number in front of it makes a PubTator file.
+PUBTATOR_START = re.compile(r'[0-9]+\|[ta]\|')
+
+
+@dataclasses.dataclass
+class PubtatorBlock:
+  """The lines of one PubTator document, not yet made sense of.
+
+  Attributes:
+    id: The document's.
+    line: Where it starts.
+    parts: `t` and `a` -> title and abstract.
+    rows: Line and fields of each entity and relation.
+  """
+
+  id: str
+  line: int
+  parts: dict[str, str] = dataclasses.field(default_factory=dict)
+  rows: list[tuple[int, list[str]]] = dataclasses.field(default_factory=list)
+
+  def document(self, name: str) -> Document:
+    """Its text, without entities; `name` is the file's."""
+    if 't' not in self.parts:
+      what = f'document {self.id} has no `{self.id}|t|` line'
+      raise InputError.at(name, self.line, what)
+    text, abstract = self.parts['t'], self.parts.get('a', '')
+    title_length = len(text) if abstract else None
+    if abstract:
+      text = f'{text}\n{abstract}'
+    return Document(self.id, text, (), title_length, name, self.line)
+
+
+def pubtator_blocks(
+  lines: Iterable[tuple[int, str]], name: str
+) -> Iterator[PubtatorBlock]:
+  """The documents of PubTator, each with its lines.
+
+  Args:
+    lines: Of the file, as `read_lines` gives them.
+    name: The file, for messages.
+
+  Raises:
+    InputError: A part that comes twice, or a line of no document.
+  """
+  block: PubtatorBlock | None = None
+  for number, line in lines:
+    match = PUBTATOR_LINE.match(line)
+    if block and (not line.strip() or match and match[1] != block.id):
+      yield block
+      block = None
+    if match:
+      block = block or PubtatorBlock(match[1], number)
+      if match[2] in block.parts or block.rows:
+        what = f'document {block.id} has this part already'
+        raise InputError.at(name, number, f'{what}: put a blank line between')
+      block.parts[match[2]] = line[match.end() :]
+    elif line.strip():
+      fields = line.split('\t')
+      if block is None or fields[0] != block.id:
+        what = f'{line[:60]!r} belongs to no document: `id|t|` and `id|a|`'
+        raise InputError.at(name, number, f'{what} lines come first')
+      block.rows.append((number, fields))
+  if block:
+    yield block
+
+
+def is_relation(fields: Sequence[str]) -> bool:
+  """Whether the fields of a PubTator line are a relation, not an entity."""
+  return len(fields) > 3 and bool(re.fullmatch(r'[A-Za-z]\w*', fields[1]))
+
+
+def iter_pubtator(
+  lines: Iterable[tuple[int, str]], name: str, counts: Counter[str]
+) -> Iterator[Document]:
+  for block in pubtator_blocks(lines, name):
+    document = block.document(name)
+    entities = []
+    for number, fields in block.rows:
+      if is_relation(fields):
+        counts['relation_lines_skipped'] += 1
+      else:
+        entity = pubtator_entity(fields, document.text, name, number, counts)
+        entities.append(entity)
+    kept = without_overlaps(entities)
+    if len(kept) < len(entities):
+      counts['overlapping_mentions_dropped'] += len(entities) - len(kept)
+    yield dataclasses.replace(document, entities=tuple(kept))
+
+
+def pubtator_entity(
+  fields: Sequence[str], text: str, name: str, line: int, counts: Counter[str]
+) -> Entity:
+  """The entity of a PubTator line.
+
+  Args:
+    fields: id, start, end, mention, type, and whatever follows.
+    text: Of its document.
+    name: The file, for messages.
+    line: Its line there.
+    counts: Takes `mentions_with_trailing_blanks`.
+
+  Raises:
+    InputError: Its mention is not the text at its offsets.
+  """
+  if len(fields) < 5 or not all(
+    re.fullmatch('[0-9]{1,9}', field) for field in fields[1:3]
+  ):
+    what = 'want id, start, end, mention, type, separated by tabs'
+    raise InputError.at(name, line, f'{what}; got {fields!r:.80}')
+  start, end, mention = int(fields[1]), int(fields[2]), fields[3]
+  found = text[start:end]
+  if flat(found) != mention:
+    # One mention of the NCBI corpus carries blanks that its offsets leave out.
+    trimmed = found.rstrip()
+    if flat(trimmed) != mention.rstrip():
+      what = f'offsets {start} to {end} hold {found[:60]!r}, not'
+      hint = 'offsets count code points of title, one blank, abstract'
+      raise InputError.at(name, line, f'{what} {mention[:60]!r}: {hint}')
+    counts['mentions_with_trailing_blanks'] += 1
+    found, end = trimmed, start + len(trimmed)
+  if not found or end > len(text):
+    what = f'{start} to {end} is no place in a text of {len(text)} characters'
+    raise InputError.at(name, line, what)
+  return Entity(start, end, fields[4], found)
+
+
+def read_pubtator(
+  path: str | os.PathLike[str], counts: Counter[str]
+) -> list[Document]:
+  """All documents of a PubTator file; the first of each id.
+
+  Args:
+    path: The file.
+    counts: Takes `relation_lines_skipped`, `overlapping_mentions_dropped`
+      (the longest is kept), `mentions_with_trailing_blanks` and
+      `repeated_documents_dropped` (the NCBI training file holds one).
+
+  Returns:
+    Documents with entities, title and abstract joined by a newline.
+
+  Raises:
+    InputError: With file and line, for any other departure from the form,
+      above all a mention that is not the text at its offsets.
+  """
+  documents: dict[str, Document] = {}
+  name = source_name(path)
+  for document in iter_pubtator(read_lines(path, counts), name, counts):
+    if document.id in documents:
+      counts['repeated_documents_dropped'] += 1
+    documents.setdefault(document.id, document)
+  return list(documents.values())

@@ -1,0 +1,424 @@
+"""Text to WordPiece ids with character offsets, as Google's BERT does it.
+
+The work is done by the Rust library `tokenizers`, set up to give the tokens
+of google-research/bert `tokenization.py` for every text (`bert_normalizer.py` says
+how). Three settings differ from the library's own BERT presets: a word may
+have 200 characters (theirs: 100, and longer words become [UNK]); casing is
+never assumed; and nothing in a text is special, so that a literal "[MASK]" is
+`[`, `MASK`, `]`.
+"""
+
+import dataclasses
+import functools
+import hashlib
+import json
+import os
+import pathlib
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import tokenizers
+from tokenizers import decoders, models, pre_tokenizers, processors
+
+from biobert_jax.errors import InputError
+from biobert_jax.io.json_files import read_json
+from biobert_jax.text.bert_normalizer import (
+  normalizer,
+  settle_piece,
+  to_bert_form,
+)
+from biobert_jax.text.vocabulary import (
+  CLS,
+  MASK,
+  MAX_CHARS_PER_WORD,
+  PAD,
+  SEP,
+  SPECIALS,
+  UNK,
+  read_tokenizer_json,
+  read_vocab_file,
+)
+
+# What BERT takes, in transformers' names.
+_MODEL_INPUTS = ('input_ids', 'token_type_ids', 'attention_mask')
+
+
+@dataclasses.dataclass(frozen=True)
+class WordPieceTokenizer:
+  """A vocabulary, its casing, and the functions from text to ids.
+
+  Attributes:
+    pieces: The vocabulary; a piece's index is its id. A piece that continues
+      a word begins with `##`.
+    do_lower_case: Whether text is lower-cased and stripped of accents.
+    tokenize_chinese_chars: Whether each CJK ideograph is a word by itself, as
+      in Google's; a few published vocabularies were made without.
+
+  Raises:
+    InputError: A special token is missing, pieces repeat or are padded,
+      or the vocabulary's casing contradicts `do_lower_case`.
+  """
+
+  pieces: tuple[str, ...] = dataclasses.field(repr=False)
+  do_lower_case: bool
+  tokenize_chinese_chars: bool = True
+
+  def __post_init__(self) -> None:
+    missing = [token for token in SPECIALS if token not in self.pieces]
+    if missing:
+      raise InputError(
+        f'the vocabulary lacks {", ".join(missing)}: add a line for each, or'
+        ' use the vocab.txt of a BERT checkpoint'
+      )
+    # White space alone may stand in a vocabulary: no text ever meets it.
+    stripped = {piece: piece.strip() for piece in self.pieces}
+    if any(not p or (s and p != s) for p, s in stripped.items()):
+      raise InputError(
+        'the vocabulary holds an empty or padded piece; strip and drop them'
+      )
+    if len(set(self.pieces)) != len(self.pieces):
+      raise InputError('the vocabulary holds a piece twice; drop repeats')
+    _check_casing(self.pieces, self.do_lower_case)
+
+  @classmethod
+  def from_directory(
+    cls, directory: str | os.PathLike[str], do_lower_case: bool | None = None
+  ) -> 'WordPieceTokenizer':
+    """Reads the tokenizer of a checkpoint's directory.
+
+    Args:
+      directory: Holds `vocab.txt`, or `tokenizer.json` alone, as transformers
+        5 saves it. Casing is read from `tokenizer_config.json`
+        (`do_lower_case`), else `tokenizer.json` (`normalizer.lowercase`).
+      do_lower_case: The casing where no file states it.
+
+    Raises:
+      InputError: No vocabulary, a bad one, or casing unknown or contradicted.
+    """
+    folder = pathlib.Path(directory)
+    fast_path = folder / 'tokenizer.json'
+    path = folder / 'vocab.txt'
+    if path.exists() or not fast_path.exists():
+      pieces = read_vocab_file(path)
+    else:
+      path = fast_path
+      pieces = read_tokenizer_json(path)
+    stored, split_cjk, source = _stored_casing(folder)
+    if stored is None:
+      stored = do_lower_case
+    if stored is None:
+      raise InputError(
+        f'{folder}: no file says whether the vocabulary is lower-cased; set'
+        ' --do_lower_case=true (uncased) or --do_lower_case=false (cased, as'
+        ' BioBERT), in train --config.vocab.do_lower_case'
+      )
+    if do_lower_case is not None and do_lower_case != stored:
+      raise InputError(
+        f'{source}: the checkpoint has do_lower_case={json.dumps(stored)}, the'
+        f' option says {json.dumps(do_lower_case)}; set'
+        f' --config.vocab.do_lower_case={json.dumps(stored)} or leave it out'
+      )
+    return cls._checked(pieces, stored, path, split_cjk)
+
+  @classmethod
+  def from_vocab_file(
+    cls, path: str | os.PathLike[str], do_lower_case: bool
+  ) -> 'WordPieceTokenizer':
+    """Reads a `vocab.txt`: one piece a line, UTF-8, ids by line from 0.
+
+    Raises:
+      InputError: Missing file, not UTF-8, an empty or repeated line, a missing
+        special token, or a casing that contradicts the vocabulary.
+    """
+    return cls._checked(read_vocab_file(path), do_lower_case, path)
+
+  @classmethod
+  def _checked(
+    cls,
+    pieces: tuple[str, ...],
+    do_lower_case: bool,
+    path: str | os.PathLike[str],
+    tokenize_chinese_chars: bool = True,
+  ) -> 'WordPieceTokenizer':
+    try:
+      return cls(pieces, do_lower_case, tokenize_chinese_chars)
+    except InputError as error:
+      raise InputError(f'{path}: {error}') from None
+
+  @property
+  def vocab_size(self) -> int:
+    """Number of pieces."""
+    return len(self.pieces)
+
+  @property
+  def pad_id(self) -> int:
+    """Id of [PAD]."""
+    return self._special_ids[PAD]
+
+  @property
+  def unk_id(self) -> int:
+    """Id of [UNK]."""
+    return self._special_ids[UNK]
+
+  @property
+  def cls_id(self) -> int:
+    """Id of [CLS]."""
+    return self._special_ids[CLS]
+
+  @property
+  def sep_id(self) -> int:
+    """Id of [SEP]."""
+    return self._special_ids[SEP]
+
+  @property
+  def mask_id(self) -> int:
+    """Id of [MASK]."""
+    return self._special_ids[MASK]
+
+  @functools.cached_property
+  def sha256(self) -> str:
+    """Digest of the pieces joined by newlines, in hexadecimal."""
+    return hashlib.sha256('\n'.join(self.pieces).encode()).hexdigest()
+
+  @functools.cached_property
+  def _special_ids(self) -> dict[str, int]:
+    return {token: self.pieces.index(token) for token in SPECIALS}
+
+  @functools.cached_property
+  def _backend(self) -> tokenizers.Tokenizer:
+    backend = tokenizers.Tokenizer(
+      models.WordPiece(
+        vocab={settle_piece(piece): i for i, piece in enumerate(self.pieces)},
+        unk_token=UNK,
+        max_input_chars_per_word=MAX_CHARS_PER_WORD,
+        continuing_subword_prefix='##',
+      )
+    )
+    backend.normalizer = normalizer(
+      self.do_lower_case, self.tokenize_chinese_chars
+    )
+    backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    return backend
+
+  def _settle(self, text: str) -> tuple[str, list[int] | None]:
+    return to_bert_form(text, self.do_lower_case, self.tokenize_chinese_chars)
+
+  def tokenize(self, text: str) -> list[str]:
+    """The pieces of a text, without [CLS] and [SEP]."""
+    return [self.pieces[i] for i in self.encode(text)[0]]
+
+  def encode(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:
+    """The ids of a text and where each piece stands, without [CLS] and [SEP].
+
+    Args:
+      text: Any text; nothing in it is special.
+
+    Returns:
+      Ids, and for each the half-open range of code points in `text` that it
+      covers. Ranges are in order and none is empty; pieces that one character
+      gave (a Hangul syllable, lower-cased) share its range.
+    """
+    settled, origin = self._settle(text)
+    encoding = self._backend.encode(settled, add_special_tokens=False)
+    return encoding.ids, _at_origin(encoding.offsets, origin)
+
+  def encode_batch(
+    self, texts: Sequence[str]
+  ) -> list[tuple[list[int], list[tuple[int, int]]]]:
+    """What `encode` gives of each text, for many at once.
+
+    Args:
+      texts: Any texts.
+    """
+    settled = [self._settle(text) for text in texts]
+    encodings = self._backend.encode_batch(
+      [text for text, _ in settled], add_special_tokens=False
+    )
+    return [
+      (encoding.ids, _at_origin(encoding.offsets, origin))
+      for encoding, (_, origin) in zip(encodings, settled, strict=True)
+    ]
+
+  def encode_words(self, words: Sequence[str]) -> list[list[int]]:
+    """The ids of each word, tokenised by itself.
+
+    Args:
+      words: Words in any order; each distinct one is worked on once.
+
+    Returns:
+      One list of ids a word; empty where a word has no piece, such as a
+      zero-width space.
+    """
+    distinct = list(dict.fromkeys(words))
+    encodings = self._backend.encode_batch_fast(
+      [self._settle(word)[0] for word in distinct],
+      add_special_tokens=False,
+    )
+    ids: dict[str, list[int]] = {
+      word: encoding.ids
+      for word, encoding in zip(distinct, encodings, strict=True)
+    }
+    return [ids[word].copy() for word in words]
+
+  def to_tokenizer_json(self) -> str:
+    """The text of a `tokenizer.json`, for the Rust library and transformers.
+
+    It adds [CLS] and [SEP], allows words of 200 characters as Google does,
+    and takes special tokens in a text as such. It lacks only our mending of
+    rare code points (`text/bert_normalizer.py`).
+    """
+    backend = tokenizers.Tokenizer(
+      models.WordPiece(
+        vocab={piece: i for i, piece in enumerate(self.pieces)},
+        unk_token=UNK,
+        max_input_chars_per_word=MAX_CHARS_PER_WORD,
+        continuing_subword_prefix='##',
+      )
+    )
+    backend.normalizer = normalizer(
+      self.do_lower_case, self.tokenize_chinese_chars
+    )
+    backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    backend.post_processor = processors.BertProcessing(
+      (SEP, self.sep_id), (CLS, self.cls_id)
+    )
+    backend.decoder = decoders.WordPiece()
+    backend.add_special_tokens(list(SPECIALS))
+    text: str = backend.to_str(pretty=True)
+    return text
+
+  def save(
+    self,
+    directory: str | os.PathLike[str],
+    model_max_length: int = 512,
+    fast: bool = False,
+  ) -> None:
+    """Writes `vocab.txt` and a `tokenizer_config.json` that states casing.
+
+    Without the latter, transformers would lower-case a cased vocabulary.
+
+    Args:
+      directory: Where to.
+      model_max_length: Pieces that the model takes; transformers warns beyond.
+      fast: Whether `tokenizer.json` is written too, for transformers.
+    """
+    folder = pathlib.Path(directory)
+    folder.mkdir(parents=True, exist_ok=True)
+    config: dict[str, Any] = {
+      'do_lower_case': self.do_lower_case,
+      'tokenize_chinese_chars': self.tokenize_chinese_chars,
+      'model_max_length': model_max_length,
+      'tokenizer_class': 'BertTokenizer',
+    }
+    if fast:
+      # BertTokenizer of transformers 5 takes of tokenizer.json the vocabulary
+      # alone, and makes words of more than 100 characters [UNK]. This class
+      # takes all of it, but has to be told what BertTokenizer knows.
+      config['tokenizer_class'] = 'PreTrainedTokenizerFast'
+      config['model_input_names'] = list(_MODEL_INPUTS)
+      config |= {f'{t.strip("[]").lower()}_token': t for t in SPECIALS}
+      _write(folder / 'tokenizer.json', self.to_tokenizer_json())
+    _write(folder / 'vocab.txt', '\n'.join(self.pieces) + '\n')
+    _write(folder / 'tokenizer_config.json', json.dumps(config, indent=2))
+
+
+def check_vocab_size(
+  tokenizer: WordPieceTokenizer,
+  vocab_size_of_checkpoint: int,
+  path: str | os.PathLike[str],
+) -> None:
+  """Refuses a vocabulary of another size than the embedding table.
+
+  Args:
+    tokenizer: The tokenizer that will feed the model.
+    vocab_size_of_checkpoint: Rows of the checkpoint's word embeddings.
+    path: The checkpoint, for the message.
+
+  Raises:
+    InputError: The sizes differ. A larger vocabulary would look up rows that
+      are not there; a smaller one is most often another model's.
+  """
+  spare = vocab_size_of_checkpoint - tokenizer.vocab_size
+  if not spare:
+    return
+  remedy = 'use the vocab.txt that came with the checkpoint'
+  if spare > 0:
+    remedy += (
+      f', or, if its embedding table is padded, append {spare} lines such as'
+      ' [unused_0]'
+    )
+  raise InputError(
+    f'{path}: the vocabulary has {tokenizer.vocab_size} pieces but the'
+    f' checkpoint embeds {vocab_size_of_checkpoint}; {remedy}'
+  )
+
+
+def _stored_casing(
+  folder: pathlib.Path,
+) -> tuple[bool | None, bool, pathlib.Path]:
+  """The casing that a directory's files state, whether CJK is split, where."""
+  path = folder / 'tokenizer_config.json'
+  settings: dict[str, Any] = read_json(path)
+  lower = settings.get('do_lower_case')
+  split_cjk = settings.get('tokenize_chinese_chars')
+  if lower is None:
+    path = folder / 'tokenizer.json'
+    stored = read_json(path).get('normalizer')
+    settings = stored if isinstance(stored, dict) else {}
+    lower = settings.get('lowercase')
+    split_cjk = settings.get('handle_chinese_chars')
+  strip_accents = settings.get('strip_accents')
+  for value in (lower, split_cjk):
+    if value is not None and not isinstance(value, bool):
+      raise InputError(
+        f'{path}: casing and CJK must be true or false, not {value!r}'
+      )
+  if strip_accents not in (None, lower):
+    raise InputError(
+      f'{path}: accents stripped: {strip_accents}; BERT strips accents just '
+      'when it lower-cases: use a checkpoint that does'
+    )
+  return lower, split_cjk is not False, path
+
+
+def _check_casing(pieces: tuple[str, ...], do_lower_case: bool) -> None:
+  """Refuses a cased vocabulary for lower-cased text, and the reverse."""
+  plain = [p for p in pieces if not (p.startswith('[') and p.endswith(']'))]
+  upper = sum(re.search('[A-Z]', piece) is not None for piece in plain)
+  # A placeholder or two added by hand do not make a vocabulary cased.
+  if do_lower_case and upper > max(10, len(plain) // 100):
+    raise InputError(
+      f'vocabulary and casing disagree: {upper} of {len(plain)} pieces hold'
+      ' capitals, which lower-cased text never meets; set'
+      ' --config.vocab.do_lower_case=false'
+    )
+  # A small vocabulary may lack capitals by chance.
+  if not do_lower_case and not upper and len(pieces) > 1000:
+    raise InputError(
+      f'vocabulary and casing disagree: none of {len(plain)} pieces holds a'
+      ' capital, so every capitalised word would be [UNK]; set'
+      ' --config.vocab.do_lower_case=true'
+    )
+
+
+def _at_origin(
+  offsets: list[tuple[int, int]], origin: list[int] | None
+) -> list[tuple[int, int]]:
+  """Ranges of a settled text as ranges of the one it was made of."""
+  if origin is None:
+    return offsets
+  return [(origin[start], origin[end - 1] + 1) for start, end in offsets]
+
+
+def _write(path: pathlib.Path, text: str) -> None:
+  """Writes aside, then renames: a reader never sees half a file."""
+  aside = path.with_name(path.name + '.tmp')
+  aside.write_text(text, encoding='utf-8', newline='\n')
+  os.replace(aside, path)
+
+
+def piece_dtype(vocab_size: int) -> np.dtype[Any]:
+  """How a piece is stored for a vocabulary of so many."""
+  return np.dtype('<u2' if vocab_size <= 1 << 16 else '<u4')

@@ -1,0 +1,148 @@
+"""Parts of a training run: its plan, its log, its stop, its first weights."""
+
+import logging
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+import optax
+from ml_collections import ConfigDict
+
+from biobert_jax.errors import InputError
+from biobert_jax.parallel import sharding
+from biobert_jax.tasks.task import Task
+from biobert_jax.training import optimizer
+from biobert_jax.training import train_step as training_train_step
+from biobert_jax.training.plan import Plan
+from biobert_jax.training.train_step import StepOptions, TrainState
+
+_log = logging.getLogger(__name__)
+
+
+def make_optimizer(
+  config: ConfigDict, plan: Plan
+) -> tuple[optax.Schedule, optax.GradientTransformation]:
+  """The learning rate and the optimizer that a config describes."""
+  rate = optimizer.schedule(
+    config.optim.learning_rate,
+    plan.num_steps,
+    plan.warmup_steps,
+    config.optim.reference_jump,
+  )
+  return rate, optimizer_at(config, rate)
+
+
+def optimizer_at(
+  config: ConfigDict, rate: optax.Schedule
+) -> optax.GradientTransformation:
+  """The optimizer that a config describes, at another learning rate."""
+  optim = config.optim
+  return optimizer.make(
+    optim.name,
+    rate,
+    b1=optim.b1,
+    b2=optim.b2,
+    eps=optim.eps,
+    weight_decay=optim.weight_decay,
+    clip_norm=optim.clip_norm,
+    bias_correction=optim.bias_correction,
+  )
+
+
+def step_options(config: ConfigDict, platform: str) -> StepOptions:
+  """How the steps of a config are taken.
+
+  Args:
+    config: the experiment.
+    platform: that the step will run on: 'cpu', 'tpu', ….
+
+  Raises:
+    InputError: a sum of gradients, or attention, that it cannot do.
+  """
+  if config.compute.attention == 'splash_attention' and platform not in (
+    'tpu',
+    'cpu',
+  ):
+    raise InputError(
+      'compute.attention=splash_attention is a kernel for TPUs, and these '
+      f'devices are {platform}; use --config.compute.attention=einsum'
+    )
+  reduce_dtype = config.compute.reduce_dtype
+  if reduce_dtype != 'float32' and platform == 'cpu':
+    raise InputError(
+      f'compute.reduce_dtype is {reduce_dtype}, which XLA cannot sum on a CPU; '
+      'use --config.compute.reduce_dtype=float32'
+    )
+  return StepOptions(
+    config.accumulate, reduce_dtype, config.optim.skip_norm or math.inf
+  )
+
+
+class Step(NamedTuple):
+  """A training step by its shapes, before it is compiled.
+
+  Attributes:
+    abstract: shapes of the state.
+    shardings: how the state lies on the mesh.
+    train_step: the pure step.
+    mesh: where it runs.
+    arguments: shapes of the state, the batch and the key.
+  """
+
+  abstract: TrainState
+  shardings: TrainState
+  train_step: Callable[..., Any]
+  mesh: jax.sharding.Mesh
+  arguments: tuple[Any, ...]
+
+  @property
+  def lowering(self) -> tuple[Any, ...]:
+    """What `state.compile_train_step` takes."""
+    return self.train_step, self.mesh, self.shardings, self.arguments
+
+
+def step_of(
+  config: ConfigDict,
+  task: Task,
+  optimizer: optax.GradientTransformation,
+  mesh: jax.sharding.Mesh,
+  shapes: dict[str, tuple[int, ...]],
+) -> Step:
+  """The training step of a config on a mesh, which need not exist here.
+
+  Args:
+    config: the experiment.
+    task: its pure half.
+    optimizer: see `make_optimizer`.
+    mesh: devices, or descriptions of them.
+    shapes: of the arrays of a global batch.
+
+  Returns:
+    The step.
+
+  Raises:
+    InputError: a layout or a sum that these devices cannot do.
+  """
+  options = step_options(config, mesh.devices.flat[0].platform)
+  # Shapes first, so that parameters are born sharded.
+  abstract = training_train_step.abstract_state(task.init, optimizer)
+  layout = sharding.layout_of(abstract.params, config.mesh.strategy, mesh)
+  shardings = sharding.shardings(
+    training_train_step.state_specs(abstract, optimizer, layout), mesh
+  )
+  batch = {
+    name: jax.ShapeDtypeStruct(shape, np.int32)
+    for name, shape in shapes.items()
+  }
+  key = jax.eval_shape(lambda: step_key(config))
+  train_step = training_train_step.make_train_step(
+    task, optimizer, mesh, layout, options
+  )
+  return Step(abstract, shardings, train_step, mesh, (abstract, batch, key))
+
+
+def step_key(config: ConfigDict) -> jax.Array:
+  """The key that every step folds its number into."""
+  return jax.random.key(config.seed, impl=config.compute.rng)

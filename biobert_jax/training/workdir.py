@@ -1,0 +1,245 @@
+"""The work folder: what a run writes beside its checkpoints, and reads again.
+
+A run that is started again on its folder must be the same experiment, except
+for what `RESUMABLE_OVERRIDES` lists.
+"""
+
+import dataclasses
+import hashlib
+import json
+import pathlib
+import shlex
+import sys
+from typing import Any
+
+import numpy as np
+from etils import epath
+from jax.experimental import multihost_utils
+from ml_collections import ConfigDict
+
+from biobert_jax.checkpoints.detect import Source
+from biobert_jax.errors import InputError
+from biobert_jax.io.atomic import write_text
+from biobert_jax.io.checksums import sha256
+from biobert_jax.models.config import BertConfig
+from biobert_jax.parallel import multihost
+from biobert_jax.parallel.multihost import is_first_host
+from biobert_jax.text.wordpiece import WordPieceTokenizer
+from biobert_jax.training.experiment import TASKS, Experiment, flatten
+
+CONFIG_FILE = 'config.json'
+
+
+MODEL_FOLDER = 'model'
+
+
+# Fields that may differ when a run goes on: where things lie and run, and
+# what is only shown. All others decide the result, so they are fixed.
+RESUMABLE_OVERRIDES = (
+  'data.dir',
+  'init_from',
+  'vocab.path',
+  'mesh.',
+  'compute.attention',
+  'compute.remat',
+  'train.log_every_steps',
+  'train.checkpoint_every_steps',
+  'train.keep_checkpoints',
+  'train.max_skipped_steps',
+  'train.profile_step',
+  'train.watchdog_seconds',
+)
+
+
+# Of these, where things lie, which may differ among the hosts of a job too.
+_PATHS = ('data.dir', 'init_from', 'vocab.path')
+
+
+# Of a work folder's record, besides the config: what must not change either.
+_FINGERPRINTS = (
+  *('labels', 'architecture', 'vocab_sha256', 'data_sha256', 'weights_sha256'),
+)
+
+
+def folder_of(workdir: str) -> epath.Path:
+  """The absolute path of a work folder.
+
+  Raises:
+    InputError: it is a URL.
+  """
+  if '://' in workdir:
+    raise InputError(
+      f'--workdir {workdir}: give a folder of a (mounted) file system, one '
+      'that all hosts share'
+    )
+  return epath.Path(workdir).expanduser().resolve()
+
+
+def save(experiment: Experiment, workdir: epath.Path) -> None:
+  """Writes config, architecture, vocabulary and labels to a work folder.
+
+  A folder that holds the same experiment stays as it is, so that a run goes
+  on; one that holds another is left untouched. The first host does it; when
+  it fails, all hosts raise.
+
+  Raises:
+    InputError: the folder cannot be written, or holds another experiment; or
+      the hosts of this job hold different ones.
+  """
+  record = _record(experiment)
+  flat = flatten(record['config'])
+  multihost.assert_equal_across_hosts(
+    {key: flat[key] for key in sorted(flat.keys() - set(_PATHS))}
+    | {key: record[key] for key in _FINGERPRINTS}
+  )
+  failure: InputError | None = None
+  if is_first_host():
+    try:
+      _save(experiment, record, workdir)
+    except InputError as error:
+      failure = error
+  failed = multihost_utils.process_allgather(np.asarray(failure is not None))
+  if failure is not None:
+    raise failure
+  if np.any(failed):
+    raise InputError(f'--workdir {workdir}: refused, see the first host')
+
+
+def _save(
+  experiment: Experiment, record: dict[str, Any], workdir: epath.Path
+) -> None:
+  path = workdir / CONFIG_FILE
+  if path.exists():
+    _compare(read_record(workdir), record, workdir)
+  try:
+    # Also when a run goes on: a folder that has become read-only shows here.
+    model = workdir / MODEL_FOLDER
+    experiment.tokenizer.save(
+      str(model), experiment.bert.max_position_embeddings
+    )
+    _write_json(model / 'bert_config.json', record['architecture'])
+    if not path.exists():
+      _write_json(path, record)
+  except OSError as error:
+    raise InputError(f'--workdir {workdir}: {error.strerror}') from error
+
+
+def read_record(workdir: epath.Path) -> dict[str, Any]:
+  """What `save` wrote.
+
+  Raises:
+    InputError: no such file, damaged, or another program's.
+  """
+  path = workdir / CONFIG_FILE
+  advice = '--workdir must be a folder of `python -m biobert_jax train`'
+  try:
+    record = json.loads(path.read_text(encoding='utf-8'))
+  except FileNotFoundError as error:
+    raise InputError(f'{path}: no such file; {advice}') from error
+  except (OSError, ValueError) as error:
+    raise InputError(f'{path}: cannot be read ({error}); {advice}') from error
+  if not isinstance(record, dict) or not {'config', *_FINGERPRINTS} <= set(
+    record
+  ):
+    raise InputError(f'{path}: not written by us; {advice}')
+  return record
+
+
+def _record(experiment: Experiment) -> dict[str, Any]:
+  config, dataset = experiment.config, experiment.dataset
+  return {
+    'config': json.loads(config.to_json_best_effort()),
+    'labels': list(experiment.labels),
+    'architecture': _bert_record(experiment.bert),
+    'vocab_sha256': experiment.tokenizer.sha256,
+    'data_sha256': dataset.sha256,
+    'weights_sha256': weights_digest(experiment.init_from),
+    'counts': dict(+dataset.counts),
+    'command': _command(),
+  }
+
+
+def _command() -> str:
+  """How this process was started; '' where it is not our command line."""
+  if pathlib.Path(sys.argv[0]).parent.name != 'biobert_jax':
+    return ''
+  return shlex.join(['python', '-m', 'biobert_jax', *sys.argv[1:]])
+
+
+def weights_digest(init_from: Source | None) -> str:
+  """SHA-256 of the weights a run starts from; '' for none."""
+  if init_from is None:
+    return ''
+  digests = [sha256(path) for path in init_from.weight_files]
+  if len(digests) == 1:
+    return digests[0]
+  return hashlib.sha256('\n'.join(digests).encode()).hexdigest()
+
+
+def _bert_record(bert: BertConfig) -> dict[str, Any]:
+  record = dataclasses.asdict(bert)
+  for name in ('attention', 'remat', 'scan_layers', 'scores_dtype'):
+    del record[name]
+  return record | {'model_type': 'bert'}
+
+
+def _write_json(path: epath.Path, value: dict[str, Any]) -> None:
+  write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + '\n')
+
+
+def _compare(
+  old: dict[str, Any], new: dict[str, Any], workdir: epath.Path
+) -> None:
+  """Refuses to continue another experiment."""
+  before, after = flatten(old['config']), flatten(new['config'])
+  drift = [
+    f'{key}: {before.get(key)!r} there, {after.get(key)!r} now'
+    for key in sorted(before.keys() | after.keys())
+    if before.get(key) != after.get(key)
+    and not key.startswith(RESUMABLE_OVERRIDES)
+  ]
+  for key in _FINGERPRINTS:
+    if old[key] != new[key]:
+      drift.append(f'{key}: {old[key]!r} there, {new[key]!r} now')
+  if drift:
+    raise InputError(
+      f'--workdir {workdir} holds another experiment; use a new folder, or '
+      f'the old values: {"; ".join(drift)}'
+    )
+
+
+def from_workdir(
+  workdir: epath.Path,
+  overrides: dict[str, Any] | None = None,
+  splits: tuple[str, ...] = (),
+) -> Experiment:
+  """Opens what `train` left in a work folder.
+
+  Args:
+    workdir: the folder.
+    overrides: dotted config keys with new values, `{'data.dir': …}`.
+    splits: which splits to read; none of them for raw text.
+
+  Returns:
+    The experiment, with a dataset when splits were asked for.
+
+  Raises:
+    InputError: no such folder, or it holds no experiment.
+  """
+  record = read_record(workdir)
+  config = ConfigDict(record['config'])
+  config.update_from_flattened_dict(overrides or {})
+  model = workdir / MODEL_FOLDER
+  tokenizer = WordPieceTokenizer.from_directory(str(model))
+  stored = BertConfig.from_json(str(model / 'bert_config.json'))
+  bert = stored.replace(
+    dtype=config.compute.dtype,
+    param_dtype=config.compute.param_dtype,
+    scan_layers=config.compute.scan_layers,
+  )
+  module, labels = TASKS[config.task], tuple(record['labels'])
+  dataset = None
+  if splits:
+    dataset = module.dataset_of(config, tokenizer, labels, splits)
+  task = module.task_of(config, bert, labels, tokenizer)
+  return Experiment(config, bert, tokenizer, dataset, labels, task)

@@ -1,0 +1,132 @@
+import json
+import pathlib
+import subprocess
+
+import numpy as np
+import pytest
+
+from biobert_jax.checkpoints import model_folder
+from biobert_jax.errors import InputError
+from biobert_jax.io import checksums
+
+
+def make(path: pathlib.Path, overwrite: bool = False) -> None:
+  with model_folder.written_aside(path, overwrite) as aside:
+    (aside / 'below').mkdir()
+    (aside / 'below' / 'b').write_text('two')
+    (aside / 'a').write_text('one')
+    (aside / model_folder.RECORD).write_text('{}')
+    (aside / model_folder.CARD).write_text('may be edited')
+
+
+def test_a_folder_appears_whole_with_its_checksums(
+  tmp_path: pathlib.Path,
+) -> None:
+  target = tmp_path / 'new' / 'out'
+  make(target)
+  assert model_folder.verify(target)
+  (target / model_folder.CARD).write_text('edited')
+  assert model_folder.verify(target)
+  done = subprocess.run(
+    ['sha256sum', '--check', 'SHA256SUMS'],
+    cwd=target,
+    capture_output=True,
+    text=True,
+    check=True,
+  )
+  assert done.stdout == 'a: OK\nbelow/b: OK\nbiobert_jax.json: OK\n'
+  assert [p.name for p in target.parent.iterdir()] == ['out']
+
+
+def test_a_failure_leaves_nothing_and_keeps_what_was_there(
+  tmp_path: pathlib.Path,
+) -> None:
+  target = tmp_path / 'out'
+
+  def fail(overwrite: bool) -> None:
+    with model_folder.written_aside(target, overwrite) as aside:
+      (aside / 'other').write_text('')
+      raise RuntimeError('differs')
+
+  with pytest.raises(RuntimeError, match='differs'):
+    fail(overwrite=False)
+  assert list(tmp_path.iterdir()) == []
+  make(target)
+  with pytest.raises(RuntimeError, match='differs'):
+    fail(overwrite=True)
+  assert (target / 'a').read_text() == 'one'
+  assert [p.name for p in tmp_path.iterdir()] == ['out']
+
+
+def test_a_full_disk_is_one_error(tmp_path: pathlib.Path) -> None:
+  with (
+    pytest.raises(InputError, match='No space left on device; nothing was'),
+    model_folder.written_aside(tmp_path / 'out', False),
+  ):
+    raise OSError(28, 'No space left on device')
+  assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_there_is_replaced_only_when_asked(
+  tmp_path: pathlib.Path,
+) -> None:
+  target = tmp_path / 'out'
+  target.mkdir()
+  make(target)  # An empty folder is no loss.
+  (target / 'stale').write_text('')
+  with pytest.raises(InputError, match=r'not empty; .* --overwrite'):
+    make(target)
+  make(target, overwrite=True)
+  assert not (target / 'stale').exists()
+  assert [p.name for p in tmp_path.iterdir()] == ['out']
+  file = tmp_path / 'file'
+  file.write_text('')
+  with pytest.raises(InputError, match='is a file'):
+    make(file, overwrite=True)
+
+
+def test_a_place_that_cannot_be_written(tmp_path: pathlib.Path) -> None:
+  (tmp_path / 'file').write_text('')
+  with pytest.raises(InputError, match='--output'):
+    make(tmp_path / 'file' / 'out')
+
+
+def test_each_damage_is_named(tmp_path: pathlib.Path) -> None:
+  target = tmp_path / 'out'
+  make(target)
+  (target / 'below' / 'b').write_text('twp')
+  with pytest.raises(InputError, match=r'below/b: differs from its checksum'):
+    model_folder.verify(target)
+  (target / 'below' / 'b').unlink()
+  with pytest.raises(InputError, match=r'below/b: missing'):
+    model_folder.verify(target)
+  for line in ('nonsense', 'abc  ../../etc/passwd'):
+    (target / model_folder.SUMS).write_text(f'{line}\n')
+    with pytest.raises(InputError, match=r'SHA256SUMS:1: not a checksum'):
+      model_folder.verify(target)
+
+
+def test_folders_without_checksums_pass(tmp_path: pathlib.Path) -> None:
+  assert not model_folder.verify(tmp_path)
+
+
+def test_records(tmp_path: pathlib.Path) -> None:
+  assert model_folder.read_record(tmp_path) == {}
+  path = tmp_path / model_folder.RECORD
+  keys = ('form', 'weights', 'head', 'labels', 'settings', 'about')
+  record = dict(zip(keys, ('', '', '', ['A'], {}, {}), strict=True))
+  path.write_text(json.dumps(record))
+  assert model_folder.read_record(tmp_path) == record
+  del record['labels']
+  for text in ('{', '[]', json.dumps({'a': 1}), json.dumps(record)):
+    path.write_text(text)
+    with pytest.raises(InputError, match=r'biobert_jax\.json: not'):
+      model_folder.read_record(tmp_path)
+
+
+def test_a_digest_is_of_values_in_c_order() -> None:
+  array = np.arange(6, dtype=np.float32).reshape(2, 3)
+  assert checksums.digest(array.T) == checksums.digest(
+    np.ascontiguousarray(array.T)
+  )
+  assert checksums.digest(array.T) != checksums.digest(array)

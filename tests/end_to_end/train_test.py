@@ -1,0 +1,182 @@
+"""The loop as a user meets it: whole runs on the embedded sample."""
+
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import jax
+import numpy as np
+import pytest
+
+from biobert_jax import errors
+from biobert_jax.training import preemption, run_log, train
+from tests.fixtures import small_run
+from tests.fixtures.saved_state import leaves_of
+
+ROOT = pathlib.Path(__file__).parents[2]
+
+
+def records(folder: pathlib.Path) -> list[dict]:
+  lines = (folder / 'metrics.jsonl').read_text().splitlines()
+  return [json.loads(line) for line in lines]
+
+
+@pytest.fixture(scope='module')
+def whole(tmp_path_factory):
+  """An unbroken run, its report, and the compilations it caused."""
+  folder = tmp_path_factory.mktemp('whole')
+  compiled: list[tuple[str, int]] = []
+  steps = {'done': 0}
+
+  def listen(event: str, duration: float, **_):
+    del duration
+    if 'backend_compile' in event:
+      compiled.append((event, steps['done']))
+
+  original = run_log.Log.step
+
+  def counting(self, step, figures):
+    steps['done'] = step
+    original(self, step, figures)
+
+  jax.monitoring.register_event_duration_secs_listener(listen)
+  run_log.Log.step = counting
+  try:
+    report = train.train(small_run.config(), str(folder))
+  finally:
+    run_log.Log.step = original
+    jax.monitoring.clear_event_listeners()
+  return folder, report, compiled
+
+
+def test_learns_and_reports(whole):
+  folder, report, _ = whole
+  assert set(report['results']) == {'devel', 'test'}
+  assert {'precision', 'recall', 'f1', 'per_type'} <= set(
+    report['results']['test']
+  )
+  assert json.loads((folder / 'results.json').read_text()) == report
+  losses = [r['train/loss'] for r in records(folder) if 'train/loss' in r]
+  assert losses[-1] < 0.8 * losses[0]
+  for name in ('curves.png', 'predictions_test.tsv', 'errors_test.tsv'):
+    assert (folder / name).stat().st_size > 0
+  assert list((folder / 'tensorboard').iterdir())
+
+
+def test_every_gold_token_has_one_prediction(whole):
+  folder, _, _ = whole
+  gold = (ROOT / 'biobert_jax/sample/ner/test.tsv').read_text().split('\n')
+  pairs = [line.split('\t') for line in gold if line.strip()]
+  predicted = (folder / 'predictions_test.tsv').read_text().split('\n')
+  triples = [line.split('\t') for line in predicted if line.strip()]
+  assert [triple[:2] for triple in triples] == pairs
+
+
+def test_nothing_compiles_after_the_first_step(whole):
+  _, _, compiled = whole
+  assert any(step == 0 for _, step in compiled), 'the listener heard nothing'
+  # Small host-side programs of the first step, its figures and the first
+  # checkpoint may compile once; from the second evaluation on nothing may.
+  late = [event for event, step in compiled if step > 6]
+  assert not late
+
+
+def test_waits_little_for_input(whole):
+  folder, _, _ = whole
+  waits = [r.get('train/input_wait_fraction') for r in records(folder)]
+  assert all(0 <= w < 1 for w in waits if w is not None)
+
+
+# 6: in the middle, where devel is scored.
+@pytest.mark.parametrize('stop_at', [1, 6])
+def test_resumed_run_has_the_bytes_of_an_unbroken_one(
+  whole, tmp_path, monkeypatch, stop_at
+):
+  folder, report, _ = whole
+  total = records(folder)[-1]['step']
+  check = preemption.Preemption.check
+
+  def preempt(self, state, save, flush):
+    if int(state.step) == stop_at:
+      self._asked = True
+    check(self, state, save, flush)
+
+  with monkeypatch.context() as patch:
+    patch.setattr(preemption.Preemption, 'check', preempt)
+    with pytest.raises(errors.PreemptedError, match=f'step {stop_at}'):
+      train.train(small_run.config(), str(tmp_path))
+  again = train.train(small_run.config(), str(tmp_path))
+  assert again['results'] == report['results']
+  assert again['step'] == report['step']
+  wanted, got = leaves_of(folder, total), leaves_of(tmp_path, total)
+  assert len(wanted) == len(got) > 10
+  for a, b in zip(wanted, got, strict=True):
+    np.testing.assert_array_equal(a, b)
+  curve, resumed = (
+    {r['step']: r['train/loss'] for r in records(f) if 'train/loss' in r}
+    for f in (folder, tmp_path)
+  )
+  assert curve == resumed
+  assert len(curve) == total
+
+
+def test_another_config_is_refused_and_nothing_is_overwritten(whole):
+  folder, _, _ = whole
+  before = {p: p.stat().st_mtime_ns for p in folder.rglob('*') if p.is_file()}
+  with pytest.raises(errors.InputError, match='seed: 0 there, 7 now'):
+    train.train(small_run.config(seed=7), str(folder))
+  after = {p: p.stat().st_mtime_ns for p in folder.rglob('*') if p.is_file()}
+  assert before == after
+
+
+def test_divergence_stops_and_keeps_good_checkpoints(tmp_path, caplog):
+  config = small_run.config(
+    optim__skip_norm=1e-9,
+    train__max_skipped_steps=3,
+    train__checkpoint_every_steps=1,
+  )
+  what = 'at step 3: 3 steps in a row had to be skipped'
+  with pytest.raises(errors.DivergedError, match=what):
+    train.train(config, str(tmp_path / 'bad'))
+  assert 'step 1 is skipped: loss ' in caplog.text
+  kept = [int(p.name) for p in (tmp_path / 'bad' / 'checkpoints').iterdir()]
+  assert kept
+  assert max(kept) <= 3
+
+
+def test_train_dev_is_concatenated_and_does_not_choose(tmp_path, caplog):
+  caplog.set_level('INFO')
+  config = small_run.config(data__train_split='train_dev', train__epochs=1.0)
+  report = train.train(config, str(tmp_path))
+  assert 'the last step is kept' in caplog.text
+  assert report['step'] == records(tmp_path)[-1]['step']
+
+
+def test_sigterm_saves_and_asks_to_be_run_again(tmp_path):
+  """A real signal to a real process; then the same command finishes."""
+  command = [
+    *(sys.executable, '-m', 'biobert_jax', 'train'),
+    *('--config=configs/quickstart.py:tiny', f'--workdir={tmp_path}'),
+    *('--config.model.hidden_size=32', '--config.train.epochs=200'),
+    *('--config.model.num_hidden_layers=1', '--config.train.log_every_steps=1'),
+  ]
+  environment = os.environ | {'JAX_PLATFORMS': 'cpu'}
+  log = tmp_path / 'metrics.jsonl'
+  with (tmp_path.parent / 'log').open('w') as stderr:
+    process = subprocess.Popen(
+      command, cwd=ROOT, env=environment, stderr=stderr, stdout=stderr
+    )
+    deadline = time.monotonic() + 120
+    while not (log.exists() and log.stat().st_size > 500):
+      assert process.poll() is None, (tmp_path.parent / 'log').read_text()
+      assert time.monotonic() < deadline
+      time.sleep(0.05)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(60) == errors.EXIT_PREEMPTED
+  said = (tmp_path.parent / 'log').read_text()
+  assert 'run the same command again' in said
+  assert any((tmp_path / 'checkpoints').iterdir())

@@ -1,0 +1,159 @@
+"""Starts, watches and ends the processes that the tests of faults harm."""
+
+import contextlib
+import json
+import os
+import pathlib
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any
+
+ROOT = pathlib.Path(__file__).parents[2]
+TRAIN = 'tests.faults.child'
+# The longest that a preempted machine may take to save and leave.
+GRACE_SECONDS = 15
+# Of a small run: its last step, and where devel is scored in the middle.
+LAST, MIDDLE = 12, 6
+
+
+def environment(devices: int, cache: pathlib.Path | None) -> dict[str, str]:
+  """Variables of a child with so many virtual devices.
+
+  Programs that were compiled before are taken from `cache`; with None, each is
+  compiled.
+  """
+  flags = (
+    f'--xla_force_host_platform_device_count={devices} '
+    '--xla_backend_optimization_level=0'
+  )
+  # Empty is none; otherwise the session's own would be inherited.
+  folder = '' if cache is None else str(cache)
+  return os.environ | {
+    'JAX_PLATFORMS': 'cpu',
+    'XLA_FLAGS': flags,
+    'JAX_COMPILATION_CACHE_DIR': folder,
+  }
+
+
+class Child:
+  """One process of a job."""
+
+  def __init__(
+    self,
+    options: dict[str, Any],
+    devices: int,
+    cache: pathlib.Path | None,
+  ):
+    """Starts it.
+
+    Args:
+      options: of `tests/fault_injection/child.py`; `landed` and `log` are added.
+      devices: virtual devices.
+      cache: where compiled programs are kept, or None for none.
+    """
+    folder, host = options['workdir'], options.get('host', 0)
+    stem = f'{folder}.{time.monotonic_ns()}.{host}'
+    self.landed = pathlib.Path(f'{stem}.landed')
+    self._log = pathlib.Path(f'{stem}.log')
+    options = options | {'landed': str(self.landed)}
+    with self._log.open('w') as log:
+      self.process = subprocess.Popen(
+        [sys.executable, '-m', TRAIN, json.dumps(options)],
+        env=environment(devices, cache),
+        cwd=ROOT,
+        stdout=log,
+        stderr=log,
+      )
+
+  @property
+  def said(self) -> str:
+    """All that it wrote so far."""
+    return self._log.read_text()
+
+  def landed_at(self, seconds: float = 120) -> float:
+    """When its fault struck, waiting for it; seconds since 1970.
+
+    Raises:
+      AssertionError: it ended, or time ran out, before the fault.
+    """
+    until = time.monotonic() + seconds
+    while not self.landed.exists() or not self.landed.read_text():
+      assert self.process.poll() is None, self.said
+      assert time.monotonic() < until, self.said
+      time.sleep(0.02)
+    found: float = json.loads(self.landed.read_text())['time']
+    return found
+
+  def wait(self, seconds: float = 150) -> int:
+    """Its exit code.
+
+    Raises:
+      AssertionError: it still runs after so many seconds.
+    """
+    try:
+      return self.process.wait(seconds)
+    except subprocess.TimeoutExpired:
+      raise AssertionError(f'still runs after {seconds} s: {self.said}') from (
+        None
+      )
+
+  def gone_at(self, seconds: float = 150) -> float:
+    """When it was gone, waiting for it; seconds since 1970."""
+    self.wait(seconds)
+    return time.time()
+
+
+def free_port() -> int:
+  """A port on which nobody listens."""
+  with socket.socket() as free:
+    free.bind(('localhost', 0))
+    found: int = free.getsockname()[1]
+  return found
+
+
+@contextlib.contextmanager
+def job(
+  workdir: pathlib.Path,
+  hosts: int = 1,
+  devices: int = 8,
+  cache: pathlib.Path | None = None,
+  **options: Any,
+) -> Iterator[list[Child]]:
+  """The processes of a training job; killed at the end, if still there.
+
+  Args:
+    workdir: the work folder.
+    hosts: how many processes.
+    devices: virtual devices of each.
+    cache: see `environment`.
+    **options: `fault`, `at`, `strikes` (the host), `config`, ….
+  """
+  port = free_port()
+  common = options | {'workdir': str(workdir), 'hosts': hosts, 'port': port}
+  running = [
+    Child(common | {'host': host}, devices, cache) for host in range(hosts)
+  ]
+  try:
+    yield running
+  finally:
+    for child in running:
+      child.process.kill()
+      child.process.wait()
+
+
+def finish(workdir: pathlib.Path, **options: Any) -> list[Child]:
+  """Runs a job that must end well."""
+  with job(workdir, **options) as running:
+    codes = [child.wait() for child in running]
+    assert codes == [0] * len(codes), '\n'.join(c.said for c in running)
+  return running
+
+
+def losses_of(workdir: pathlib.Path) -> dict[int, float]:
+  """Step -> loss, of `metrics.jsonl`."""
+  lines = (workdir / 'metrics.jsonl').read_text().splitlines()
+  rows = [json.loads(line) for line in lines]
+  return {r['step']: r['train/loss'] for r in rows if 'train/loss' in r}

@@ -1,0 +1,365 @@
+import gzip
+import subprocess
+import sys
+import tarfile
+from collections import Counter
+
+import hypothesis
+import pytest
+from hypothesis import strategies as st
+
+from biobert_jax.errors import InputError
+from biobert_jax.text.readers import any_format
+from tests.fixtures.corpus_files import jats, pubmed, read, record, tar, written
+
+
+def test_globs(tmp_path):
+  for name in ('b.xml', 'a.xml', 'c.txt'):
+    (tmp_path / name).touch()
+  (tmp_path / 'in').mkdir()
+  (tmp_path / 'in' / 'd.xml').touch()
+  found = any_format.expand_globs(
+    [f'{tmp_path}/**/*.xml', f'{tmp_path}/a.xml', f'{tmp_path}/c*']
+  )
+  names = [path.removeprefix(f'{tmp_path}/') for path in found]
+  assert names == ['a.xml', 'b.xml', 'c.txt', 'in/d.xml']
+  with pytest.raises(InputError, match=r"'.*/x\*' matches no file"):
+    any_format.expand_globs([f'{tmp_path}/a.xml', f'{tmp_path}/x*'])
+  with pytest.raises(InputError, match='name its files'):
+    any_format.expand_globs([f'{tmp_path}/in'])
+  strange = tmp_path / 'a[1].xml'  # A name that is a pattern, too.
+  strange.touch()
+  assert any_format.expand_globs([str(strange)]) == [str(strange)]
+
+
+def test_short_names_are_no_longer_than_they_have_to_be():
+  paths = ['/x/a/p.txt', '/x/b/p.txt', '/y/b/p.txt', '/x/q.txt']
+  assert list(any_format.short_names(paths).values()) == [
+    *('a/p.txt', 'x/b/p.txt', 'y/b/p.txt', 'q.txt'),
+  ]
+
+
+TEXT = 'Of mice\u00a0and  men.\nThey ran.\n\n \nSecond.\r\n\nThird.'.encode()
+
+
+@pytest.mark.parametrize('name', ['a.txt', 'a.text.gz', 'a'])
+def test_plain_text_is_a_sentence_a_line(tmp_path, name):
+  found, counts, _ = read(written(tmp_path, name, TEXT))
+  assert [a.id for a in found] == [f'{name}:{n}' for n in (1, 2, 3)]
+  assert found[0].sections[0].paragraphs == ('Of mice and men.', 'They ran.')
+  assert all(a.presplit for a in found)
+  assert counts['text_documents'] == counts['articles'] == 3
+
+
+def test_the_name_in_ids_can_be_given(tmp_path):
+  path = written(tmp_path, 'a.txt', TEXT)
+  found = any_format.read_file(path, Counter(), lambda *_: None, name='x/a.txt')
+  assert next(found).id == 'x/a.txt:1'
+
+
+KINDS = {
+  'a.xml': pubmed(record()),
+  'b.xml.gz': jats(),
+  'a.nxml': jats(),
+  'a.jsonl': b'\xef\xbb\xbf{"text": "A b."}\n',
+  'a.json.gz': b'\n{"text": "A b."}\n',
+  'a.tar': tar(
+    [('in/a.nxml', jats()), ('in/a.jpg', b'\xff'), ('._a.nxml', b'')]
+  ),
+  'a.tgz': tar([('a.xml', jats()), ('b.xml', pubmed(record()))]),
+  'noending': pubmed(record()),
+  'b.txt': b'{curly} brackets\n<b> and so on\n',
+  'c.txt': b'<b> and so on\n',
+}  # fmt: skip
+
+
+@pytest.mark.parametrize('name', KINDS)
+def test_a_file_is_what_its_content_is(tmp_path, name):
+  path = written(tmp_path, name, KINDS[name])
+  if name == 'a.tgz':
+    path.write_bytes(gzip.compress(KINDS[name]))
+  found, counts, _ = read(path)
+  assert len(found) == counts['articles'] == (2 if name == 'a.tgz' else 1)
+  assert counts['archive_members_skipped'] == (name == 'a.tar')
+
+
+@pytest.mark.parametrize(
+  ('name', 'content', 'what'),
+  [
+    (
+      'a.xml',
+      b'Some text.',
+      'named as JATS XML or PubMed XML, but holds plain',
+    ),
+    ('a.nxml', KINDS['a.xml'], 'named as JATS XML, but holds PubMed XML'),
+    ('a.txt', KINDS['a.xml'], 'named as plain text, but holds PubMed XML'),
+    ('a.txt', KINDS['a.jsonl'], 'named as plain text, but holds JSON lines'),
+    ('a.jsonl', b'text', 'named as JSON lines, but holds plain text'),
+    ('a.xml', KINDS['a.tar'], 'but holds a tar archive'),
+    ('a.tar', jats(), 'named as a tar archive, but holds JATS'),
+    ('a.txt', gzip.compress(b'\x1f\x8b\x08', mtime=0), None),
+    ('a.xml', b'', 'the file is empty'),
+    ('a.xml.gz', b'', 'the file is empty'),
+    ('a.xml', b'<!DOCTYPE html><html>404', 'a web page, not a corpus'),
+    ('a.xml', b'<mets>x</mets>', 'XML of <mets>'),
+    ('a.txt', b'caf\xe9 and \0', 'neither XML, JSON lines, tar nor text'),
+    ('a.xml', '<article/>'.encode('utf-16'), 'neither XML'),
+    ('a.xml', b'<?xml version="1.0" encoding="GBK"?><article/>', "b'GBK': con"),
+  ],
+)
+def test_a_file_that_is_not_what_its_name_says(tmp_path, name, content, what):
+  path = written(tmp_path, name, content)
+  with pytest.raises(InputError, match=what or 'twice') as raised:
+    read(path)
+  assert str(path) in str(raised.value)
+  assert '\n' not in str(raised.value)
+
+
+def test_a_name_of_gzip_wants_gzip(tmp_path):
+  path = tmp_path / 'a.xml.gz'
+  path.write_bytes(KINDS['a.xml'])
+  with pytest.raises(InputError, match='is not packed by gzip'):
+    read(path)
+  with pytest.raises(InputError, match='cannot read: No such file'):
+    read(tmp_path / 'none.xml')
+  with pytest.raises(InputError, match='cannot read: Is a directory'):
+    read(tmp_path)
+
+
+def test_other_scripts_are_dropped_by_name(tmp_path):
+  text = '森林 生态系统 服务。\n\nПривет, мир.\n\n'
+  text += 'α and β rose 5 °C.\n\n汉 in a long text.'
+  found, counts, notes = read(written(tmp_path, 'a.txt', text.encode()))
+  assert [a.id for a in found] == ['a.txt:3', 'a.txt:4']
+  assert notes == [('not_latin_script', f'a.txt:{n}') for n in (1, 2)]
+  assert counts['dropped_not_latin_script'] == 2
+
+
+# Hostile files, made by the child that reads them: what it takes is measured
+# there. A first part that is good is handed on before the error.
+PREFIX = (
+  '<PubmedArticleSet><PubmedArticle><MedlineCitation><PMID>1</PMID><Article>'
+  '<Abstract><AbstractText>'
+)
+LAUGHS = '<!DOCTYPE PubmedArticleSet [<!ENTITY a0 "lol">' + ''.join(
+  f'<!ENTITY a{n} "{f"&a{n - 1};" * 10}">' for n in range(1, 10)
+)
+HOSTILE = {
+  'laughs.xml': (
+    f'{LAUGHS!r}+"]><PubmedArticleSet>&a9;"',
+    'entities of its own',
+  ),
+  'quadratic.xml': (
+    '"<!DOCTYPE article [<!ENTITY a \'"+"x"*50000+"\'>]><article>"+"&a;"*50000',
+    'entities of its own',
+  ),
+  'external.xml': (
+    '"<!DOCTYPE article [<!ENTITY a SYSTEM \'file:///etc/passwd\'>]>'
+    '<article>&a;"',
+    'entities of its own',
+  ),
+  'token.xml': (f'{PREFIX!r}+"x"*3*10**7', 'longer or with more tags'),
+  'tokens.xml': (f'{PREFIX!r}+"x<i/>"*10**7', 'longer or with more tags'),
+  'attribute.xml': ('"<article a=\'"+"x"*3*10**7', 'longer or with more tags'),
+  'attributes.xml': (
+    '"<article "+" ".join(f"a{n}=\'\'" for n in range(10**6))',
+    'longer or with more tags',
+  ),
+  'deep.nxml': ('"<article>"+"<p>"*10**7', 'longer or with more tags'),
+  'tags.nxml': ('"<article>"+"<p/>"*10**7', 'longer or with more tags'),
+  'comment.xml': ('"<!--"+" "*3*10**7', 'no root element'),
+  'blank.xml': ('"<?xml version=\'1.0\'?>"+" "*3*10**7', 'no root element'),
+  'ampersands.xml': ('"<article>"+"&"*3*10**7', 'names no character'),
+  'named.xml': ('"<article>"+"&alpha;"*10**7', 'longer or with more tags'),
+  'line.jsonl': ('"{\\"text\\": \\""+"x"*15*10**7', 'a line of more than'),
+  'deep.jsonl': ('"{\\"text\\": "+"["*10**6', 'not JSON'),
+  'objects.jsonl': ('"{\\"text\\": ["+"{},"*10**6+"1]}"', 'want a text'),
+  'document.txt': ('"a\\n"*10**7', 'more than any article'),
+}  # fmt: skip
+CHILD = """
+import collections, gzip, sys, time
+from biobert_jax.data import corpus
+from biobert_jax.errors import InputError
+begun, read = time.process_time(), 0
+try:
+  for _ in corpus.read_file(sys.argv[1], collections.Counter(), lambda *_: 0):
+    read += 1
+  said = 'no error'
+except InputError as error:
+  said = str(error)
+peak = open('/proc/self/status').read().split('VmHWM:')[1].split()[0]
+print(time.process_time() - begun, int(peak) / 1024, read, said, sep='|')
+"""
+
+
+def measured(path):
+  """(CPU seconds, peak MiB, articles, what was said) of a child reading it."""
+  child = subprocess.run(
+    [sys.executable, '-c', CHILD, path], capture_output=True, text=True
+  )
+  assert child.returncode == 0, child.stderr
+  seconds, peak, found, said = child.stdout.strip().split('|', 3)
+  return float(seconds), float(peak), int(found), said
+
+
+def assert_refused(path, what):
+  seconds, peak, _, said = measured(path)
+  assert what in said
+  assert path.name in said
+  assert '\n' not in said
+  assert seconds < 2
+  assert peak < 128
+
+
+@pytest.mark.parametrize('name', HOSTILE)
+def test_hostile_files_are_refused_at_once(tmp_path, name):
+  code, what = HOSTILE[name]
+  maker = f'import sys; sys.stdout.write({code})'
+  with open(tmp_path / name, 'wb') as file:
+    subprocess.run([sys.executable, '-c', maker], stdout=file, check=True)
+  assert_refused(tmp_path / name, what)
+  (tmp_path / name).unlink()
+
+
+def test_bombs_of_gzip_are_refused_at_once(tmp_path):
+  zeros = gzip.compress(bytes(10**7), 1)
+  text = gzip.compress(PREFIX.encode() + b'</AbstractText>')
+  (tmp_path / 'a.xml.gz').write_bytes(text + gzip.compress(b'<i/>' * 10**7, 1))
+  assert_refused(tmp_path / 'a.xml.gz', 'longer or with more tags')
+  lines = gzip.compress(b'{"text": "%s"}\n' % (b'words ' * 10**5) * 40)
+  (tmp_path / 'a.jsonl.gz').write_bytes(lines)
+  assert_refused(tmp_path / 'a.jsonl.gz', 'unpacks to more than 100 times')
+  big = tarfile.TarInfo('a.jpg')
+  big.size = 10**9
+  (tmp_path / 'a.tar.gz').write_bytes(gzip.compress(big.tobuf()) + zeros * 100)
+  assert_refused(tmp_path / 'a.tar.gz', 'unpacks to more than 100 times')
+  big.type, big.name = tarfile.GNUTYPE_LONGNAME, '././@LongLink'
+  (tmp_path / 'b.tar.gz').write_bytes(gzip.compress(big.tobuf()) + zeros * 100)
+  assert_refused(tmp_path / 'b.tar.gz', 'a header claims 1000000000 bytes')
+
+
+@pytest.mark.parametrize(
+  ('member', 'kind', 'what'),
+  [
+    ('../../b.nxml', tarfile.REGTYPE, "'../../b.nxml' would lie outside"),
+    ('/b.nxml', tarfile.REGTYPE, "'/b.nxml' would lie outside"),
+    ('b.nxml', tarfile.SYMTYPE, "'b.nxml' is a link, a device"),
+    ('b.nxml', tarfile.LNKTYPE, "'b.nxml' is a link, a device"),
+    ('b.nxml', tarfile.CHRTYPE, "'b.nxml' is a link, a device"),
+    ('b.nxml', tarfile.FIFOTYPE, "'b.nxml' is a link, a device"),
+  ],
+)
+def test_members_that_lead_elsewhere_are_refused(tmp_path, member, kind, what):
+  good = tar([('a.nxml', jats())])
+  good = good[: 512 + -(-len(jats()) // 512) * 512]  # Without its end.
+  path = written(tmp_path, 'a.tar.gz', good + tar([(member, jats())], kind))
+  found = any_format.read_file(path, Counter(), lambda *_: None)
+  assert next(found).id == 'pmcid:PMC7'
+  with pytest.raises(InputError, match=what):
+    next(found)
+
+
+@pytest.mark.parametrize('kind', ['a.tar', 'a.tar.gz', 'a.xml.gz', 'a.xml'])
+def test_a_cut_anywhere_is_an_error(tmp_path, kind):
+  many = b''.join(
+    b'%d' % (n * n) for n in range(3000)
+  )  # Else gzip's blocks are too few.
+  article = jats(f'<p>{many.decode()}</p>')
+  content = article if 'xml' in kind else tar([('a.nxml', article)] * 3)
+  whole = written(tmp_path, kind, content).read_bytes()
+  assert len(read(tmp_path / kind)[0]) == (1 if 'xml' in kind else 3)
+  # A tar ends with zeros of which two blocks are enough.
+  end = len(content.rstrip(b'\0')) if kind == 'a.tar' else len(whole) - 1
+  for cut in [*range(1, end, end // 40), end - 600, end]:
+    (tmp_path / kind).write_bytes(whole[:cut])
+    with pytest.raises(InputError, match=kind):
+      read(tmp_path / kind)
+
+
+def test_a_member_that_is_wrong_is_named(tmp_path):
+  for content, what in (
+    (b'<article>', r'a\.tar:x/a\.nxml:1: not well-formed'),
+    (b'text', r'a\.tar:x/a\.nxml: is named as XML, but holds plain text'),
+    (b'', r'a\.tar:x/a\.nxml: the file is empty'),
+  ):
+    path = written(tmp_path, 'a.tar', tar([('x/a.nxml', content)]))
+    with pytest.raises(InputError, match=what):
+      read(path)
+
+
+def test_memory_is_flat_for_any_number_of_records(tmp_path):
+  filler = (
+    '<MeshHeading><DescriptorName>Mice</DescriptorName></MeshHeading>' * 5
+  )
+  abstract = f'<AbstractText>{"A sentence of some words. " * 20}</AbstractText>'
+  one = record(abstract=abstract, more=filler)
+  path = tmp_path / 'a.xml'
+  with path.open('w') as file:
+    file.write('<PubmedArticleSet>')
+    for number in range(30_000):
+      file.write(one.replace('>1<', f'>{number}<', 1))
+    file.write('</PubmedArticleSet>')
+  seconds, peak, found, said = measured(path)
+  assert (found, said) == (30_000, 'no error')
+  assert peak < 64
+  size = path.stat().st_size / 1e6
+  path.unlink()
+  print(f'{size:.0f} MB, {size / seconds:.0f} MB/s, peak {peak:.0f} MiB')
+
+
+SEEDS = {
+  name: content if not name.endswith('gz') else gzip.compress(content)
+  for name, content in KINDS.items()
+}
+SEEDS['c.xml'] = pubmed(
+  '<DeleteCitation><PMID>3</PMID></DeleteCitation>',
+  record(title='<i>a</i>&lt;'),
+)
+SEEDS['d.nxml'] = jats(
+  '<sec><title>A</title><p>b [<xref ref-type="bibr">1</xref>]<sup>2</sup>'
+  '<mml:math><mml:msup><mml:mi>a</mml:mi><mml:mn>2</mml:mn></mml:msup></mml:math>'
+  '<list><list-item><p>c</p></list-item></list></p><fig/></sec>'
+)
+PIECES = [
+  *(b'<', b'>', b'&', b';', b'</p>', b'<p>', b'</article>', b'<!--', b']]>'),
+  *(b'<!DOCTYPE a [', b'<![CDATA[', b'\0', b'\xff', b'{', b'"', b'\n', b'<?'),
+  *(b'&#0;', b'&alpha;', b'<abstract>', b'<sec>', b'<article>', b'<PMID>'),
+  b'ustar',
+]
+
+
+@hypothesis.settings(max_examples=300)
+@hypothesis.given(
+  name=st.sampled_from(sorted(SEEDS)),
+  edits=st.lists(
+    st.tuples(
+      st.floats(0, 1),
+      st.integers(0, 40),
+      st.one_of(st.sampled_from(PIECES), st.binary(max_size=8)),
+    ),
+    min_size=1,
+    max_size=4,
+  ),
+)
+def test_damaged_files_raise_nothing_but_input_errors(
+  tmp_path_factory, name, edits
+):
+  content = SEEDS[name]
+  for place, gone, piece in edits:
+    at = int(place * len(content))
+    content = content[:at] + piece + content[at + gone :]
+  path = tmp_path_factory.getbasetemp() / name
+  path.write_bytes(content)
+  said = ''
+  found, counts = [], Counter()
+  try:
+    found, counts, _ = read(path)
+  except InputError as error:
+    said = str(error)
+  assert not said or str(path) in said
+  assert '\n' not in said
+  articles = [one for one in found if isinstance(one, any_format.Article)]
+  assert len(articles) == counts['articles']
+  for article in articles:
+    for _, paragraphs in any_format.documents(article):
+      assert all(p and p == ' '.join(p.split()) for p in paragraphs)

@@ -1,0 +1,77 @@
+"""A process that is stuck ends, and tells where; one that works does not."""
+
+import pathlib
+import subprocess
+import sys
+import time
+
+import pytest
+from etils import epath
+
+from biobert_jax.training.monitoring.watchdog import Watchdog
+
+ROOT = pathlib.Path(__file__).parents[3]
+PROGRAM = """
+import sys, threading, time
+from etils import epath
+from biobert_jax.training.watchdog import Watchdog
+
+def stuck_here():
+  time.sleep(60)
+
+def waits_elsewhere():
+  time.sleep(60)
+
+watchdog = Watchdog(2.5, epath.Path(sys.argv[1]))
+time.sleep(3)  # It compiles.
+for _ in range(4):
+  time.sleep(0.8)
+  watchdog.beat()
+threading.Thread(target=waits_elsewhere, daemon=True).start()
+print(time.time(), flush=True)
+{body}
+"""
+
+
+def run(body: str, folder: pathlib.Path) -> subprocess.CompletedProcess:
+  return subprocess.run(
+    [sys.executable, '-c', PROGRAM.replace('{body}', body), str(folder)],
+    cwd=ROOT,
+    capture_output=True,
+    text=True,
+    timeout=180,
+  )
+
+
+def test_a_stuck_process_ends_and_leaves_its_stacks(tmp_path):
+  done = run('stuck_here()', tmp_path)
+  ended = time.time()
+  assert done.returncode == 1
+  # It outlived the start and the slow steps, and then not for long.
+  assert 1 < ended - float(done.stdout) < 30
+  stacks = (tmp_path / 'stacks_0.txt').read_text()
+  assert 'stuck_here' in stacks
+  assert 'waits_elsewhere' in stacks
+
+
+def test_a_process_that_ends_well_leaves_no_file(tmp_path):
+  done = run('watchdog.close()\ntime.sleep(3)\nprint("well")', tmp_path)
+  assert done.returncode == 0, done.stderr
+  assert done.stdout.endswith('well\n')
+  assert not list(tmp_path.iterdir())
+
+
+def test_stacks_of_an_earlier_fault_stay(tmp_path):
+  (tmp_path / 'stacks_0.txt').write_text('before\n')
+  watchdog = Watchdog(60, epath.Path(tmp_path))
+  watchdog.close()
+  watchdog.beat()
+  assert (tmp_path / 'stacks_0.txt').read_text() == 'before\n'
+
+
+@pytest.mark.parametrize('seconds', [0, 0.0])
+def test_none_is_watched(tmp_path, seconds):
+  watchdog = Watchdog(seconds, epath.Path(tmp_path))
+  watchdog.beat()
+  watchdog.close()
+  assert not list(tmp_path.iterdir())
