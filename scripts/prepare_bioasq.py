@@ -9,11 +9,11 @@ DIR receives a folder for each type, factoid, list and yesno, with train.json
 and dev.json or, of a test set, test.json, in SQuAD's form under ids QID_001,
 QID_002, …; and counts_SPLIT.json. `--devel` is the fraction of the questions
 of a type, with all their passages, that dev.json takes; 0 for none. What the
-passages are is said in biobert_jax/preprocessing/bioasq/passages.py: abstracts and
+passages are is said in preprocessing/bioasq/passages.py: abstracts and
 appended need the text of articles, `--corpus`, PubMed XML or JSON lines
 (prepared shards hold pieces). How answers are located and what is left out is
-said in biobert_jax/preprocessing/bioasq/squad_files.py; every question and row left out is
-counted.
+said in preprocessing/bioasq/squad_files.py; every question and row left out
+is counted.
 
 A table of counts goes to standard error; the last line on standard output is
 one JSON object. Exit codes: 0 done, 3 bad input.

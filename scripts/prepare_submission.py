@@ -8,7 +8,7 @@ RAW.json holds the questions as the challenge hands them out; exact answers in
 it are not looked at. Predictions are nbest_predictions.json of factoid and
 list questions, ours or those of BioBERT's code, and answers to yes/no
 questions; those of all types make one file. How answers are chosen is said in
-biobert_jax/preprocessing/bioasq/submission.py. `scripts/score.py bioasq RAW.json
+preprocessing/bioasq/submission.py. `scripts/score.py bioasq RAW.json
 SUBMISSION.json` scores it where RAW.json has exact answers.
 
 A table of counts goes to standard error; the last line on standard output is

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from typing import Any
 
-from biobert_jax.checkpoints import model_folder as checkpoints_model_folder
+from biobert_jax.checkpoints import model_folder as folders
 from biobert_jax.checkpoints.formats import (
   archive,
   safetensors_file,
@@ -97,7 +97,7 @@ class Source:
   def weight_files(self) -> list[pathlib.Path]:
     """The files with the tensors; equal bytes for equal tensors."""
     if self.weights.is_dir():
-      files = checkpoints_model_folder.files_of(self.weights)
+      files = folders.files_of(self.weights)
       return [path for path in files if path.name not in _DATED]
     if self.form == TENSORFLOW:
       found = self.weights.parent.glob(f'{self.weights.name}.*')
@@ -142,7 +142,7 @@ def _look(path: pathlib.Path, given: str) -> Source:
   if path.is_dir():
     return _look_into(path, given)
   if path.is_file():
-    record = checkpoints_model_folder.read_record(path.parent)
+    record = folders.read_record(path.parent)
     if path.name in HUGGINGFACE_FILES:
       return Source(given, HUGGINGFACE, path.parent, path, record)
     if path.suffix == '.onnx' and record:  # Its int8 variant, for one.
@@ -150,21 +150,19 @@ def _look(path: pathlib.Path, given: str) -> Source:
     # A file of the checkpoint, not its prefix.
     path = path.with_name(_PART.sub('', path.name))
   if (prefix := tensorflow.find_prefix(path)) is not None:
-    record = checkpoints_model_folder.read_record(prefix.parent)
+    record = folders.read_record(prefix.parent)
     return Source(given, TENSORFLOW, prefix.parent, prefix, record)
   what = 'not a checkpoint' if path.exists() else 'no such file or folder'
   raise InputError(f'{given}: {what}; give {_TAKES}')
 
 
 def _look_into(path: pathlib.Path, given: str) -> Source:
-  record = checkpoints_model_folder.read_record(path)
+  record = folders.read_record(path)
   if record:
     form, where = record['form'], pathlib.PurePath(record['weights'])
     # A name in this folder: nothing else is under its checksums.
     if form not in FORMS or where.name != str(where) or where.name == '..':
-      raise InputError(
-        f'{path / checkpoints_model_folder.RECORD}: not written by us; remove it'
-      )
+      raise InputError(f'{path / folders.RECORD}: not written by us; remove it')
     return Source(given, form, path, path / record['weights'], record)
   record = _workdir_record(path)
   if record:
@@ -199,7 +197,7 @@ def _verify(source: Source) -> None:
   if not source.record or source.form == WORKDIR:
     return  # Others' lists may name more than was copied here.
   try:
-    checkpoints_model_folder.verify(source.folder)
+    folders.verify(source.folder)
   except InputError as error:
     digests = source.record.get('tensors')
     if isinstance(digests, dict) and source.form in (TENSORFLOW, HUGGINGFACE):

@@ -205,8 +205,8 @@ def _what_it_is(found: Source, contents: Imported) -> dict[str, Any]:
       head = _head(contents.groups, found, claimed)
     if head != record['head'] or head not in HEADS:
       raise InputError(
-        f'{found.folder / model_folder.RECORD}: its head is {record["head"]!r}, that '
-        f'of the tensors {head}; export the model again'
+        f'{found.folder / model_folder.RECORD}: its head is '
+        f'{record["head"]!r}, that of the tensors {head}; export again'
       )
     return {name: record[name] for name in ('head', 'settings', 'about')} | {
       'labels': labels_of(found)

@@ -250,7 +250,7 @@ def embed(
     model: whatever `weights.open_model` reads, but no compiled export.
     given: text, one a line; PubTator; or JSONL of `predict`; '-' is standard
       input.
-    output: OUT.npz or OUT.jsonl; `inference/embedding_files.py` says what they hold.
+    output: OUT.npz or OUT.jsonl; `embedding_files.py` says what they hold.
     layers: as '-1,-2,-3,-4': -1 the last, -N the first, -(N + 1) the
       embeddings.
     pooling: 'mean', 'cls', 'tokens' or 'entity'.

@@ -1,7 +1,7 @@
 """Tables 6, 7 and 8 of the paper: test scores that were published, percent.
 
 Lee et al. 2019 (doi:10.1093/bioinformatics/btz682), the journal's version:
-earlier ones on arXiv print other numbers. tests/protocol/published_results_test.py recomputes
+earlier ones on arXiv print other numbers. The test of this module recomputes
 from these figures the averages that the text of the paper states.
 """
 

@@ -1,8 +1,8 @@
 """Text to WordPiece ids with character offsets, as Google's BERT does it.
 
 The work is done by the Rust library `tokenizers`, set up to give the tokens
-of google-research/bert `tokenization.py` for every text (`bert_normalizer.py` says
-how). Three settings differ from the library's own BERT presets: a word may
+of google-research/bert `tokenization.py` for every text (`bert_normalizer.py`
+says how). Three settings differ from the library's own BERT presets: a word may
 have 200 characters (theirs: 100, and longer words become [UNK]); casing is
 never assumed; and nothing in a text is special, so that a literal "[MASK]" is
 `[`, `MASK`, `]`.

@@ -50,7 +50,7 @@ class Child:
     """Starts it.
 
     Args:
-      options: of `tests/fault_injection/child.py`; `landed` and `log` are added.
+      options: of `child.py`; `landed` and `log` are added.
       devices: virtual devices.
       cache: where compiled programs are kept, or None for none.
     """

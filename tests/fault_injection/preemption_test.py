@@ -48,7 +48,7 @@ def terminated_at(steps):
 
 
 # An epoch's end (31 rows, 8 a step); the last but one; and two in one run.
-# The first, and one where devel is scored, are in tests/end_to_end/train_test.py.
+# The first, and one where devel is scored, are in end_to_end/train_test.py.
 @pytest.mark.parametrize('stops', [(4,), (LAST - 1,), (2, 9)], ids=str)
 def test_a_stopped_run_ends_as_an_unbroken_one(
   whole, tmp_path, monkeypatch, stops

@@ -3,8 +3,8 @@
 The rules, each with what it counts:
 
 - A pair is a mention of the first type and one of the second in one sentence
-  (`sentence_splitter.py`; title and abstract apart). A sentence that ends inside a
-  mention goes on (`sentences_joined_at_mentions`).
+  (`sentence_splitter.py`; title and abstract apart). A sentence that ends
+  inside a mention goes on (`sentences_joined_at_mentions`).
 - Mentions of one type at one place are one mention, which has all their names
   (`mentions_repeated`).
 - The two mentions of the pair become `@FIRST$` and `@SECOND$`; all other
