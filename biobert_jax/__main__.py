@@ -23,7 +23,7 @@ _POD = {'multihost': False, 'coordinator': '', 'num_hosts': 0, 'host': 0}
 _FLAGS: dict[str, dict[str, Any]] = {
   'train': {'workdir': None},  # With --config=FILE.py:SIZE, as _CONFIGURED.
   'protocol': {'workdir': None, 'grid': '', 'seeds': '1', 'folds': ''}
-  | {'stack': 'auto', 'corpus': ''},
+  | {'corpus': ''},
   'table': {'workdirs': None, 'output': None},
   'evaluate': {'workdir': None, 'split': 'test', 'config.data.dir': ''},
   'predict': {'workdir': '', 'input': None, 'output': None, 'format': 'jsonl'}

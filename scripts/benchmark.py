@@ -2,9 +2,9 @@
 
     python scripts/benchmark.py [PART ...]
 
-The parts are tokenizer, packing, input, step (of a tagger), stack (of eight
-taggers), rows and pretraining; all of them by default. Prints a table, and as
-its last line one JSON object. A ratio above 1 says that ours is faster. Text is
+The parts are tokenizer, packing, input, step (of a tagger), rows and
+pretraining; all of them by default. Prints a table, and as its last line one
+JSON object. A ratio above 1 says that ours is faster. Text is
 `$BIOBERT_DATA/ncbi-disease` where it is, else the embedded sample; for rows and
 pretraining see benchmark_pretraining.py. Only `input` imports TensorFlow, so
 the others run on a box without it. Comparisons of whole trainings with
@@ -33,7 +33,7 @@ from biobert_jax.models.config import BertConfig
 from biobert_jax.tasks import ner
 from biobert_jax.text.vocabulary import build_vocabulary
 from biobert_jax.text.wordpiece import WordPieceTokenizer
-from scripts import benchmark_pretraining, benchmark_protocol
+from scripts import benchmark_pretraining
 from scripts.benchmark_timing import seconds, step_of
 
 LENGTH, ROWS = 128, 8
@@ -157,20 +157,11 @@ def time_step(
   }
 
 
-def time_stack(
-  sentences: list[corpora.Sentence], tokenizer: WordPieceTokenizer
-) -> dict[str, float]:
-  """Eight small taggers in one program; peer: one after another."""
-  rows = rows_of(sentences, tokenizer, True)
-  return benchmark_protocol.time_stack(rows, tokenizer.vocab_size)
-
-
 PARTS = {
   'tokenizer': time_tokenizer,
   'packing': time_packing,
   'input': time_input,
   'step': time_step,
-  'stack': time_stack,
   'rows': benchmark_pretraining.time_rows,
   'pretraining': benchmark_pretraining.time_pretraining,
 }

@@ -1,8 +1,7 @@
 """The mesh, and one table: parameter path -> logical axes -> mesh axes.
 
 The only file that spells a mesh axis. Two axes: `data` holds different rows,
-`model` parts of the same matrix product; a stack of small runs has a third,
-`runs`, which holds different models. Strategies:
+`model` parts of the same matrix product. Strategies:
 
   dp    every parameter on every device;
   zero1 the same, but optimizer moments cut over `data` (ZeRO-1, Rajbhandari et
@@ -23,7 +22,7 @@ from jax.sharding import PartitionSpec as P
 
 from biobert_jax.errors import InputError
 
-DATA, MODEL, RUNS = 'data', 'model', 'runs'
+DATA, MODEL = 'data', 'model'
 
 # Logical axis -> mesh axis. What a strategy does not name is replicated.
 # The vocabulary (28,996 = 4 * 11 * 659 in BioBERT) is never cut.
@@ -124,41 +123,6 @@ def make_mesh(
   return Mesh(placed, names, axis_types=types)
 
 
-def make_stack_mesh(
-  num_runs: int,
-  batch_size: int,
-  accumulate: int,
-  devices: list[jax.Device] | None = None,
-) -> Mesh:
-  """Devices as a (runs, data, model) mesh for models that are stacked.
-
-  Each device holds whole models, several where devices are fewer; where they
-  are more, several share the rows of one model, as far as its batch divides.
-
-  Args:
-    num_runs: models of the stack.
-    batch_size: rows of each model's batch.
-    accumulate: microbatches of each batch.
-    devices: default all of the job's.
-
-  Returns:
-    The mesh, over as many devices as have work.
-  """
-  devices = jax.devices() if devices is None else devices
-  runs = -(-num_runs // -(-num_runs // len(devices)))
-  data = max(
-    n
-    for n in range(1, len(devices) // runs + 1)
-    if batch_size % (n * accumulate) == 0 or n == 1
-  )
-  return jax.make_mesh(
-    (runs, data, 1),
-    (RUNS, DATA, MODEL),
-    axis_types=(AxisType.Auto,) * 3,
-    devices=devices[: runs * data],
-  )
-
-
 def check_batch(batch_size: int, accumulate: int, mesh: Mesh) -> None:
   """Refuses a batch that devices and microbatches cannot share equally.
 
@@ -185,8 +149,8 @@ def logical_axes(path: str) -> tuple[str, ...]:
   rows = [axes for pattern, axes in TABLE if re.fullmatch(pattern, path)]
   if len(rows) != 1:
     raise ValueError(f'{len(rows)} rows of the sharding table match {path}')
-  stacked = '/layers/layer/' in path
-  return ('layers', *rows[0]) if stacked else rows[0]
+  scanned = '/layers/layer/' in path
+  return ('layers', *rows[0]) if scanned else rows[0]
 
 
 def path_of(key_path: tuple[Any, ...]) -> str:
@@ -253,26 +217,17 @@ def replicated(mesh: Mesh) -> NamedSharding:
 
 
 def by_rows(mesh: Mesh) -> NamedSharding:
-  """The sharding of a batch: rows over `data`; of a stack, [runs, rows]."""
-  spec = P(RUNS, DATA) if RUNS in mesh.axis_names else P(DATA)
-  return NamedSharding(mesh, spec)
+  """The sharding of a batch: rows over `data`."""
+  return NamedSharding(mesh, P(DATA))
 
 
 def manual_axes(mesh: Mesh) -> set[str]:
   """The axes of a step's `shard_map`: that of the rows, or all.
 
   Where nothing is cut over `model`, leaving it to the compiler costs a mark
-  on each of a step's operations. Of a stack no model is cut, and a kernel
-  that is vmapped cannot take an axis in hand by itself.
+  on each of a step's operations.
   """
   return {DATA} if mesh.shape[MODEL] > 1 else set(mesh.axis_names)
-
-
-def stacked(specs: Any) -> Any:
-  """Specs of single models -> of a stack, whose first axis is the model."""
-  return jax.tree.map(
-    lambda spec: P(RUNS, *spec), specs, is_leaf=lambda x: isinstance(x, P)
-  )
 
 
 def check_heads(num_attention_heads: int, mesh: Mesh) -> None:

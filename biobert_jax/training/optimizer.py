@@ -14,16 +14,15 @@ _NO_DECAY = re.compile(r'(bias|LayerNorm/scale)$')
 
 
 def schedule(
-  learning_rate: float | jax.Array,
-  num_steps: int | jax.Array,
-  warmup_steps: int | jax.Array,
+  learning_rate: float,
+  num_steps: int,
+  warmup_steps: int,
   reference_jump: bool = False,
 ) -> optax.Schedule:
   """Linear warmup from 0, linear decay to 0.
 
   Args:
-    learning_rate: the peak. All three may be scalars of a traced step, so
-      that runs that differ in them share one program.
+    learning_rate: the peak.
     num_steps: steps of the whole run; after them the rate is 0.
     warmup_steps: steps of the rise.
     reference_jump: decay as in optimization.py:32-54, where the decay runs

@@ -25,21 +25,14 @@ def make_optimizer(
   config: ConfigDict, plan: Plan
 ) -> tuple[optax.Schedule, optax.GradientTransformation]:
   """The learning rate and the optimizer that a config describes."""
+  optim = config.optim
   rate = optimizer.schedule(
-    config.optim.learning_rate,
+    optim.learning_rate,
     plan.num_steps,
     plan.warmup_steps,
-    config.optim.reference_jump,
+    optim.reference_jump,
   )
-  return rate, optimizer_at(config, rate)
-
-
-def optimizer_at(
-  config: ConfigDict, rate: optax.Schedule
-) -> optax.GradientTransformation:
-  """The optimizer that a config describes, at another learning rate."""
-  optim = config.optim
-  return optimizer.make(
+  return rate, optimizer.make(
     optim.name,
     rate,
     b1=optim.b1,

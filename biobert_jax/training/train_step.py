@@ -218,8 +218,7 @@ def make_train_step(
     updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
     params = optax.apply_updates(state.params, updates)
     if layout.moments != layout.params:
-      # New ones are computed where their moments lie, then gathered. Elsewhere
-      # that is so by itself; of a stack this would gather all its models.
+      # New ones are computed where their moments lie, then gathered.
       params = jax.lax.with_sharding_constraint(params, of_update)
     metrics['loss'] = sum(
       (metrics[name] for name in objective.losses), jnp.zeros([])

@@ -114,8 +114,8 @@ def get_config(size: str) -> ml_collections.ConfigDict:
   config.train.log_every_steps = 10
   config.train.checkpoint_every_steps = 500
   config.train.keep_checkpoints = 2  # Latest ones, besides the best.
-  # From this step on, five are traced for xprof; none in a stack, or where a
-  # resumed run is past it.
+  # From this step on, five are traced for xprof; none where a resumed run is
+  # past it.
   config.train.profile_step = placeholder(int)
   # Steps in a row that may be skipped before the run ends as diverged.
   config.train.max_skipped_steps = 10

@@ -142,17 +142,6 @@ def test_heads_that_the_mesh_cuts():
   )
 
 
-def test_models_of_a_stack():
-  mesh = sharding.make_stack_mesh(2, 2, 1, jax.devices()[:4])
-  inputs = [normal(2, 2, 128, 2, 8, seed=seed) for seed in range(3)]
-  ids = jnp.stack([sequences(128)[:2], sequences(128)[1:]])
-  attend = by_rows(mesh)
-  stacked = jax.jit(jax.vmap(attend, spmd_axis_name=sharding.RUNS))
-  np.testing.assert_allclose(
-    stacked(*inputs, ids), jax.jit(jax.vmap(einsum))(*inputs, ids), atol=1e-5
-  )
-
-
 @pytest.mark.parametrize(
   ('length', 'block'),
   [(128, 128), (256, 256), (384, 384), (512, 512), (640, 128), (768, 384)]

@@ -5,7 +5,7 @@ import string
 
 import pytest
 
-from biobert_jax import errors, stacked
+from biobert_jax import errors
 from biobert_jax.errors import DivergedError, InputError
 from biobert_jax.protocol import protocol
 from biobert_jax.training import experiment as experiments
@@ -17,50 +17,41 @@ GRID = 'optim.learning_rate=1e-3,2e-3,4e-3'
 
 
 class Trainings:
-  """Stands for `train` and `train_stack`; the rate decides the score."""
+  """Stands for `train`; the learning rate decides the score."""
 
   def __init__(self):
-    self.made: list[list[str]] = []
+    self.names: list[str] = []
     self.dies_at = 0
     self.diverges_at = 0.0
 
-  def one(self, config, workdir):
-    return self.stack([experiments.from_config(config)], [workdir], None)[0]
-
-  def stack(self, runs, folders, folder):
-    del folder
-    self.made.append([str(f).rsplit('/', 1)[-1] for f in folders])
-    if len(self.made) == self.dies_at:
+  def train(self, config, workdir):
+    self.names.append(workdir.rsplit('/', 1)[-1])
+    if len(self.names) == self.dies_at:
       raise KeyboardInterrupt
-    return [self._report(*pair) for pair in zip(runs, folders, strict=True)]
+    return self._report(experiments.from_config(config), workdir)
 
   def _report(self, experiment, folder):
     config = experiment.config
-    training_workdir.save(experiment, training_workdir.folder_of(str(folder)))
+    training_workdir.save(experiment, training_workdir.folder_of(folder))
     rate = config.optim.learning_rate
     if rate == self.diverges_at:
-      return {'workdir': str(folder), 'diverged': 7}
+      return {'workdir': folder, 'diverged': 7}
     score = 1e4 * rate + config.seed
     data = config.data
     splits = [s for s in (data.devel_split, data.test_split) if s]
     figures = {'precision': score, 'recall': score, 'f1': score, 'per_type': {}}
     return {
-      'workdir': str(folder),
+      'workdir': folder,
       'step': 12,
       'results': dict.fromkeys(splits, figures),
       'selection': dict.fromkeys(splits, score),
     }
 
-  @property
-  def names(self):
-    return [name for group in self.made for name in group]
-
 
 @pytest.fixture
 def trainings(monkeypatch):
   made = Trainings()
-  monkeypatch.setattr(train, 'train', made.one)
-  monkeypatch.setattr(stacked, 'train_stack', made.stack)
+  monkeypatch.setattr(train, 'train', made.train)
   return made
 
 
@@ -81,7 +72,7 @@ def corpus(tmp_path):
 @pytest.fixture
 def go(corpus):
   def run(folder, config=None, **flags):
-    given = {'grid': GRID, 'seeds': '2', 'folds': '', 'stack': '1'}
+    given = {'grid': GRID, 'seeds': '2', 'folds': ''}
     given |= {'corpus': ''} | flags
     config = config or small_run.config()
     own = {} if given['folds'] else {'data.dir': str(corpus)}
@@ -130,20 +121,20 @@ def test_a_killed_protocol_goes_on(trainings, go, tmp_path, dies_at):
     go(tmp_path)
   assert len(lines_of(tmp_path)) == dies_at - 1
   before, trainings.dies_at = trainings.names, 0
-  trainings.made = []
+  trainings.names = []
   report = go(tmp_path)
   # The one that was cut, and those after it.
   assert trainings.names[0] == before[-1]
   assert len(trainings.names) == 6 - dies_at
   assert report['measures']['F1']['mean'] == 40.5
-  trainings.made = []
+  trainings.names = []
   assert go(tmp_path) == report
-  assert trainings.made == []
+  assert trainings.names == []
 
 
 def test_more_seeds_are_only_added(trainings, go, tmp_path):
   go(tmp_path, seeds='1')
-  trainings.made = []
+  trainings.names = []
   assert go(tmp_path, seeds='3')['seeds'] == [0, 1, 2]
   assert len(trainings.names) == 2
 
@@ -167,7 +158,7 @@ def test_a_missing_fold_is_told_before_anything_is_trained(
   (tmp_path / 'small' / '3' / 'test.tsv').unlink()
   with pytest.raises(InputError, match='no test'):
     go(tmp_path / 'w', folds, grid='', folds='3')
-  assert trainings.made == []
+  assert trainings.names == []
   assert not (tmp_path / 'w').exists()
 
 
@@ -176,7 +167,6 @@ def test_a_missing_fold_is_told_before_anything_is_trained(
   [
     ({'grid': 'optim.rate=1'}, 'no key'),
     ({'seeds': '0'}, '--seeds'),
-    ({'stack': '0'}, '--stack'),
     ({'corpus': 'gda'}, 'the paper has NCBI disease'),
     ({'folds': '2'}, 'leave --grid out'),
     ({'folds': '2', 'grid': ''}, 'no fold 1, 2; it holds no folds'),
@@ -185,7 +175,7 @@ def test_a_missing_fold_is_told_before_anything_is_trained(
 def test_wrong_flags_are_told_first(trainings, go, tmp_path, flags, what):
   with pytest.raises(InputError, match=what):
     go(tmp_path / 'w', **flags)
-  assert trainings.made == []
+  assert trainings.names == []
   assert not (tmp_path / 'w').exists()
 
 
@@ -202,9 +192,9 @@ def test_a_point_that_diverges_is_not_chosen(trainings, go, tmp_path):
   report = go(tmp_path)
   assert report['point'] == {'optim.learning_rate': 2e-3}
   assert report['devel'][-1]['score'] is None
-  trainings.made = []
+  trainings.names = []
   assert go(tmp_path) == report
-  assert trainings.made == []
+  assert trainings.names == []
 
 
 def test_a_test_that_diverges_ends_the_protocol(trainings, go, tmp_path):
@@ -212,20 +202,3 @@ def test_a_test_that_diverges_ends_the_protocol(trainings, go, tmp_path):
   with pytest.raises(DivergedError, match='seed0'):
     go(tmp_path, grid='none')
   assert errors.DivergedError.exit_code == 4
-
-
-@pytest.mark.parametrize(
-  ('stack', 'sizes'),
-  [('1', [1] * 6), ('2', [2] * 3), ('4', [3, 3]), ('9', [6])],
-)
-def test_runs_of_one_shape_share_a_program(
-  trainings, go, folds, tmp_path, stack, sizes
-):
-  go(tmp_path / 'w', folds, grid='', folds='3', stack=stack)
-  assert [len(group) for group in trainings.made] == sizes
-
-
-def test_runs_of_other_shapes_do_not(trainings, go, tmp_path):
-  go(tmp_path, grid='batch_size=8,16;optim.learning_rate=1e-3,2e-3', stack='9')
-  assert [len(group) for group in trainings.made] == [2, 2, 2]
-  assert {line['at_once'] for line in lines_of(tmp_path)} == {2}
