@@ -14,6 +14,7 @@ import json
 import logging
 import pathlib
 import sys
+from typing import Any
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
@@ -37,13 +38,50 @@ def parser() -> argparse.ArgumentParser:
   return made
 
 
+def int8_scorer(model: Any) -> Any:
+  """What scores an int8 export on the data of the run; None without one.
+
+  Args:
+    model: what `load_pretrained` read.
+
+  Returns:
+    Folder of the export -> figures; none where the corpus has moved.
+  """
+  from etils import epath
+
+  from biobert_jax.checkpoints import detect
+  from biobert_jax.inference import int8_accuracy
+  from biobert_jax.training import workdir
+
+  log = logging.getLogger('biobert_jax.export')
+  if model.source.form != detect.WORKDIR:
+    return None
+  if model.head not in int8_accuracy.HEADS:
+    return None
+  data = model.source.record['config']['data']
+  split = data['test_split'] or data['devel_split']
+
+  def score(folder: pathlib.Path) -> dict[str, float]:
+    log.info('scoring float32 and int8 on %s', split)
+    try:
+      run = workdir.from_workdir(
+        epath.Path(model.source.folder), {'data.pack': False}, (split,)
+      )
+    except errors.InputError as error:
+      log.warning('F1 of int8 is not measured: %s', error)
+      return {}
+    return int8_accuracy.score_int8(folder, model.head, run.dataset, split)
+
+  return score
+
+
 def main() -> int:
   """Reads, writes, reports; returns the exit code."""
   options = parser().parse_args()
   logging.basicConfig(format='%(message)s')
   logging.getLogger('biobert_jax').setLevel(logging.INFO)
   # Only now: wrong options should not wait for JAX.
-  from biobert_jax.checkpoints import export, model_folder, pretrained
+  from biobert_jax.checkpoints import detect, export, model_folder, pretrained
 
   def program() -> None:
     model_folder.check_output(options.output, options.overwrite)
@@ -55,7 +93,11 @@ def main() -> int:
       f'{model.source.given}: {model.source.form}, {model.contents}\n'
     )
     report = export.export(
-      model, options.format, options.output, options.overwrite
+      model,
+      options.format,
+      options.output,
+      options.overwrite,
+      int8_scorer(model) if options.format == detect.ONNX else None,
     )
     print(json.dumps(report, ensure_ascii=False))
 

@@ -4,7 +4,6 @@ Each export is written aside, read again and compared with what was meant,
 and only then renamed into place.
 """
 
-import logging
 import pathlib
 from collections.abc import Callable
 from typing import Any
@@ -26,12 +25,9 @@ from biobert_jax.checkpoints.formats.stablehlo import loader as stablehlo_loader
 from biobert_jax.checkpoints.formats.stablehlo import stablehlo
 from biobert_jax.checkpoints.pretrained import Pretrained
 from biobert_jax.errors import InputError
-from biobert_jax.inference.int8_accuracy import score_int8
 from biobert_jax.io import checksums
 from biobert_jax.models.hf_signature import unpacked
 from biobert_jax.models.param_tree import to_tree
-
-_log = logging.getLogger(__name__)
 
 TF_PREFIX = 'bert_model.ckpt'
 # Largest difference from our own outputs, float32 on the same CPU.
@@ -45,10 +41,16 @@ _PROBE = (
   'telangiectasia, a rare autosomal recessive disease; p < 0.05.',
 )
 Batch = tuple[np.ndarray, np.ndarray, np.ndarray]
+# The folder of an ONNX export -> scores of its float32 and int8 files.
+ScoreInt8 = Callable[[pathlib.Path], dict[str, Any]]
 
 
 def export(
-  model: Pretrained, form: str, output: str, overwrite: bool = False
+  model: Pretrained,
+  form: str,
+  output: str,
+  overwrite: bool = False,
+  score_int8: ScoreInt8 | None = None,
 ) -> dict[str, Any]:
   """Writes a model in another form.
 
@@ -57,6 +59,8 @@ def export(
     form: a key of `FORMATS`.
     output: the folder to write.
     overwrite: whether a folder there is replaced.
+    score_int8: scores an ONNX export on the data of the model's run, where
+      the caller has them.
 
   Returns:
     A report for the user; the comparison with our own outputs is in it.
@@ -83,6 +87,8 @@ def export(
   with model_folder.written_aside(output, overwrite, reads) as aside:
     model.tokenizer.save(aside, model.bert.max_position_embeddings)
     checked = FORMATS[form](model, aside)
+    if form == detect.ONNX and score_int8:
+      checked['int8'] |= score_int8(aside)
     card = model_card.write(model, form, checked)
     (aside / model_folder.CARD).write_text(card, 'utf-8')
   return {
@@ -174,7 +180,6 @@ def _onnx(model: Pretrained, aside: pathlib.Path) -> dict[str, Any]:
   _record(model, aside, detect.ONNX, onnx.FILE)
   checked = _compare(model, onnx.Model(aside), detect.ONNX)
   checked['int8'] = onnx.measure_int8(aside, probe(model))
-  checked['int8'] |= score_int8(model, aside)
   return checked
 
 

@@ -6,7 +6,7 @@ record of fingerprints lies beside each state: `STEP/state/` and `STEP/guard/`.
 
 import logging
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
 import numpy as np
@@ -19,10 +19,11 @@ from biobert_jax.checkpoints.formats.array_checksums import (
   fingerprints,
 )
 from biobert_jax.errors import DivergedError, InputError
-from biobert_jax.training.train_step import TrainState
 
 STATE, GUARD = 'state', 'guard'
 DAMAGED_FOLDER = 'checkpoints_damaged'
+# A tree of arrays: a training state, or parameters alone.
+Tree = TypeVar('Tree')
 _log = logging.getLogger(__name__)
 
 
@@ -60,8 +61,8 @@ def targets(abstract: Any, shardings: Any) -> Any:
 
 
 def read_step(
-  folder: epath.Path, step: int, target: TrainState
-) -> tuple[TrainState | None, str]:
+  folder: epath.Path, step: int, target: Tree
+) -> tuple[Tree | None, str]:
   """One saved state, compared with its record.
 
   Args:
@@ -118,9 +119,9 @@ def _agreed(reason: str) -> str:
 
 def newest_whole(
   steps: Sequence[int],
-  read: Callable[[int], tuple[TrainState | None, str]],
+  read: Callable[[int], tuple[Tree | None, str]],
   folder: epath.Path,
-) -> tuple[TrainState, list[int]]:
+) -> tuple[Tree, list[int]]:
   """Walks back from the latest step to one that is whole.
 
   Args:

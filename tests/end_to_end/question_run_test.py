@@ -15,6 +15,7 @@ from biobert_jax.data.qa import span_decoding
 from biobert_jax.inference import predict, question_answerer
 from biobert_jax.inference import question_files as questions
 from biobert_jax.training import evaluate, train
+from scripts import export_weights
 from tests.fixtures import model_folders, small_questions, small_run
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -187,7 +188,9 @@ def test_answers_of_several_passages(trained, tmp_path):
 def test_every_export_answers_the_same(form, trained_2, tmp_path):
   folder, report, corpus = trained_2
   model = tmp_path / form
-  done = export.export(pretrained.load_pretrained(folder), form, str(model))
+  read = pretrained.load_pretrained(folder)
+  score_int8 = export_weights.int8_scorer(read)
+  done = export.export(read, form, str(model), score_int8=score_int8)
   assert done['head'] == 'span'
   again = pretrained.load_pretrained(model)
   assert (again.head, again.labels) == ('span', ())

@@ -12,6 +12,7 @@ from biobert_jax import errors
 from biobert_jax.checkpoints import export, pretrained
 from biobert_jax.inference import model_runner
 from biobert_jax.training import evaluate, preemption, train
+from scripts import export_weights
 from tests.fixtures import small_relations, small_run
 from tests.fixtures.saved_state import leaves_of
 
@@ -127,9 +128,9 @@ def test_the_work_folder_is_a_sequence_classifier(whole):
 @pytest.mark.parametrize('form', sorted(export.FORMATS))
 def test_every_export_is_one_too(form, whole, fold, tmp_path):
   folder, report = whole
-  done = export.export(
-    pretrained.load_pretrained(folder), form, str(tmp_path / form)
-  )
+  model = pretrained.load_pretrained(folder)
+  score_int8 = export_weights.int8_scorer(model)
+  done = export.export(model, form, str(tmp_path / form), score_int8=score_int8)
   assert done['head'] == 'sequence'
   again = pretrained.load_pretrained(tmp_path / form)
   assert (again.head, again.labels) == ('sequence', ('0', '1'))
