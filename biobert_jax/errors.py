@@ -12,6 +12,7 @@ EXIT_FAILED = 1  # The machine's fault, or ours: relaunch a few times.
 EXIT_BAD_INPUT = 3  # Configuration or data: do not relaunch.
 EXIT_DIVERGED = 4  # The loss is not finite: do not relaunch.
 EXIT_PREEMPTED = 42  # State is saved: relaunch.
+EXIT_INTERRUPTED = 130  # Ctrl-C: do not relaunch.
 
 
 class UserError(Exception):
@@ -44,6 +45,13 @@ class PreemptedError(UserError, RuntimeError):
   exit_code = EXIT_PREEMPTED
 
 
+class UserInterruptError(UserError, RuntimeError):
+  """Ctrl-C; what there was to save is saved, as the message says."""
+
+  kind = 'interrupted'
+  exit_code = EXIT_INTERRUPTED
+
+
 class StorageError(UserError, OSError):
   """The disk refused a checkpoint; those before it stand."""
 
@@ -72,6 +80,10 @@ def exit_code_of(program: Callable[[], object]) -> int:
   except UserError as error:
     sys.stderr.write(f'{error.kind}: {error}\n')
     return error.exit_code
+  except KeyboardInterrupt:
+    # In training, a second Ctrl-C: the first saves the state.
+    sys.stderr.write(f'{UserInterruptError.kind}: stopped by Ctrl-C\n')
+    return EXIT_INTERRUPTED
   except OSError as error:
     if error.errno not in (errno.ENOSPC, errno.EDQUOT):
       raise

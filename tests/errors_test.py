@@ -22,6 +22,8 @@ def fail(error):
     (errors.StorageError('what'), 1, 'not saved: what\n'),
     (errors.DivergedError('what'), 4, 'diverged: what\n'),
     (errors.PreemptedError('what'), 42, 'preempted: what\n'),
+    (errors.UserInterruptError('what'), 130, 'interrupted: what\n'),
+    (KeyboardInterrupt(), 130, 'interrupted: stopped by Ctrl-C\n'),
     (
       OSError(errno.ENOSPC, 'No space left on device', 'results.json'),
       1,

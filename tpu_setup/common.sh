@@ -6,6 +6,7 @@ set -euo pipefail
 
 # Exit codes of `python -m biobert_jax`, and of these scripts.
 readonly EXIT_FAILED=1 EXIT_BAD_INPUT=3 EXIT_DIVERGED=4 EXIT_PREEMPTED=42
+readonly EXIT_INTERRUPTED=130
 readonly TIERS='on-demand spot reserved'
 readonly SCOPE=https://www.googleapis.com/auth/cloud-platform
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)

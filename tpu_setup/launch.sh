@@ -7,7 +7,8 @@
 #   --job=J               the name of its logs; default: the slice's name
 #   --max-restarts=N      10: after a preemption, of the job (exit code 42) or
 #                         of the slice, and after a crash (two in a row at most).
-#                         Exit codes 3 (wrong input) and 4 (diverged) end it
+#                         Exit codes 3 (wrong input), 4 (diverged) and 130
+#                         (Ctrl-C, or SIGINT, on a host) end it
 #   --tier, --max-hours, … as create.sh: for a slice that is made anew when it was
 #                         preempted. What is left of its hours goes with it
 #   --bucket=gs://B       as setup_hosts.sh; logs are kept in its logs/JOB
@@ -213,6 +214,7 @@ look() {  # look ATTEMPT: sets code, the job's one end, and first, host 0's.
     # The host that knows why ends so; the others die of its absence.
     *$'\n'"$EXIT_BAD_INPUT"$'\n'*) code=$EXIT_BAD_INPUT ;;
     *$'\n'"$EXIT_DIVERGED"$'\n'*) code=$EXIT_DIVERGED ;;
+    *$'\n'"$EXIT_INTERRUPTED"$'\n'*) code=$EXIT_INTERRUPTED ;;
     *$'\n'running$'\n'*) code=running ;;
     *$'\n'"$EXIT_PREEMPTED"$'\n'*) code=$EXIT_PREEMPTED ;;
     *$'\n'lost$'\n'* | *$'\n'none$'\n'*) code=lost ;;
@@ -320,7 +322,7 @@ for ((restarts = 0; ; restarts++)); do
   case "$code" in
     0) finish 0 "$job is done" ;;
     stopped) say "$job was stopped"; exit "$EXIT_PREEMPTED" ;;
-    "$EXIT_BAD_INPUT" | "$EXIT_DIVERGED")
+    "$EXIT_BAD_INPUT" | "$EXIT_DIVERGED" | "$EXIT_INTERRUPTED")
       finish "$code" "$job ended with exit code $code; it is not started again" ;;
     "$EXIT_PREEMPTED" | gone) crashes=0 ;;
     *) ((++crashes < 3)) ||

@@ -23,6 +23,7 @@ from biobert_jax.errors import (
   InputError,
   PreemptedError,
   UserError,
+  UserInterruptError,
 )
 
 # How long a host that failed waits for others that fail alike, to end as
@@ -203,10 +204,11 @@ def run_on_all_hosts(program: Callable[..., T], *arguments: Any) -> T:
 
   Raises:
     PreemptedError: all hosts agreed to stop.
+    UserInterruptError: all hosts agreed to stop, after Ctrl-C on this one.
   """
   try:
     return program(*arguments)
-  except PreemptedError:
+  except (PreemptedError, UserInterruptError):
     raise
   except UserError as error:
     sys.stderr.write(f'{error.kind}: {error}\n')

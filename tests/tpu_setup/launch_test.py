@@ -63,8 +63,10 @@ def test_from_create_to_delete_with_two_preemptions(cloud: Cloud) -> None:
   assert not (cloud.folder / 'state').exists()
 
 
-@pytest.mark.parametrize('code', [3, 4])
-def test_wrong_input_and_divergence_are_not_started_again(ready, code) -> None:
+@pytest.mark.parametrize('code', [3, 4, 130])
+def test_what_another_start_would_not_mend_is_not_started_again(
+  ready, code
+) -> None:
   ready.wish('plan', f'{code}\n0\n')
   done = ready.run('launch.sh', *LAUNCH, '--delete-when-done', '--', *TRAIN)
   assert done.returncode == code
