@@ -101,7 +101,7 @@ def tokenizer_of(
 
 
 def load_pretrained(
-  given: str | pathlib.Path,
+  model: str | pathlib.Path | Source,
   do_lower_case: bool | None = None,
   head: str = '',
   labels: Sequence[str] = (),
@@ -110,7 +110,8 @@ def load_pretrained(
   """Reads a model, whatever its form.
 
   Args:
-    given: a path that `source.open_source` takes.
+    model: a path that `detect.detect` takes, or what it returned: a command
+      detects the form of a model, and compares its checksums, once.
     do_lower_case: casing, where no file states it.
     head: 'token' or 'sequence', where no file says what a classifier is.
     labels: names of its classes, where no file has them.
@@ -128,7 +129,8 @@ def load_pretrained(
     raise InputError(
       f'--skip={skip}: no regular expression ({error})'
     ) from error
-  found = detect.detect(given)
+  found = model if isinstance(model, Source) else detect.detect(model)
+  given = found.given
   tokenizer = tokenizer_of(found, do_lower_case)
   bert = BertConfig.from_json(found.config_file)
   check_vocab_size(tokenizer, bert.vocab_size, found.model_folder)
@@ -148,7 +150,7 @@ def load_pretrained(
       f'{given}: its labels are {", ".join(known["labels"])}; leave the option '
       'out'
     )
-  model = Pretrained(
+  loaded = Pretrained(
     found,
     bert,
     tokenizer,
@@ -158,8 +160,8 @@ def load_pretrained(
     known['settings'],
     known['about'],
   )
-  _check_labels(model)
-  return model
+  _check_labels(loaded)
+  return loaded
 
 
 def read_params(found: Source, bert: BertConfig, skip: str = '') -> Imported:
