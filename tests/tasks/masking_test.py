@@ -178,7 +178,8 @@ def test_bits_belong_to_the_key_of_a_row():
   ids, sequences = make_rows(6)
   keys = jax.random.split(jax.random.key(1), 32)
   whole = masked(MASKING, ids, sequences)
-  part = mask_rows(MASKING, ids[8:16], sequences[8:16], keys[8:16])
+  some = [jnp.asarray(array[8:16]) for array in (ids, sequences)]
+  part = mask_rows(MASKING, *some, keys[8:16])
   for all_rows, some in zip(whole, part, strict=True):
     np.testing.assert_array_equal(all_rows[8:16], some)
   other = masked(MASKING, ids, sequences, seed=2)
@@ -197,6 +198,9 @@ def test_it_is_jittable_in_a_step_of_any_batch():
   ids, sequences = make_rows(7, rows=4)
   keys = jax.random.split(jax.random.key(0), 4)
   shapes = jax.eval_shape(
-    lambda *given: mask_rows(WORDS, *given), jnp.asarray(ids), sequences, keys
+    lambda *given: mask_rows(WORDS, *given),
+    jnp.asarray(ids),
+    jnp.asarray(sequences),
+    keys,
   )
   assert [s.shape for s in shapes] == [(4, 512), (4, 80), (4, 80)]

@@ -15,7 +15,14 @@ from biobert_jax.preprocessing.report import report as corpus_report
 from biobert_jax.preprocessing.report import shard_statistics as statistics
 from biobert_jax.preprocessing.report.unknown_words import Unknown
 from biobert_jax.preprocessing.token_shards import prepare
-from biobert_jax.text.readers import jats, pubmed
+from biobert_jax.text.readers import (
+  any_format,
+  article,
+  jats,
+  jsonl,
+  pubmed,
+  xml_stream,
+)
 from tests.fixtures import small_corpus
 from tests.fixtures.small_corpus import TOKENIZER
 
@@ -75,11 +82,10 @@ def test_every_name_of_the_readers_is_explained() -> None:
     *(*record_counts._WITHIN, 'articles', ''),
   }
   assert {*jats._DROPPED.values(), *pubmed._COUNTED.values()} <= known
-  folder = pathlib.Path(prepare.__file__).parent / 'data'
-  for name in ('pubmed', 'jats', 'json_lines', 'corpus', 'articles', 'markup'):
-    source = (folder / f'{name}.py').read_text()
+  for reader in (pubmed, jats, jsonl, any_format, article, xml_stream):
+    source = pathlib.Path(reader.__file__).read_text()
     for piece in source.split("counts['")[1:]:
-      assert piece.partition("'")[0] in known, name
+      assert piece.partition("'")[0] in known, reader
 
 
 def test_the_report_in_files(

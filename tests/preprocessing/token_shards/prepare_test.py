@@ -35,6 +35,11 @@ def make(inputs: Any, output: pathlib.Path, **options: Any) -> dict[str, Any]:
 
 
 @pytest.fixture(scope='module')
+def inputs(tmp_path_factory: pytest.TempPathFactory) -> str:
+  return write_inputs(tmp_path_factory.mktemp('corpus') / 'in')
+
+
+@pytest.fixture(scope='module')
 def unbroken(
   inputs: str, tmp_path_factory: pytest.TempPathFactory
 ) -> pathlib.Path:

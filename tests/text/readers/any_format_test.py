@@ -178,11 +178,12 @@ HOSTILE = {
 }  # fmt: skip
 CHILD = """
 import collections, gzip, sys, time
-from biobert_jax.data import corpus
+from biobert_jax.text.readers import any_format
 from biobert_jax.errors import InputError
 begun, read = time.process_time(), 0
 try:
-  for _ in corpus.read_file(sys.argv[1], collections.Counter(), lambda *_: 0):
+  counts = collections.Counter()
+  for _ in any_format.read_file(sys.argv[1], counts, lambda *_: 0):
     read += 1
   said = 'no error'
 except InputError as error:

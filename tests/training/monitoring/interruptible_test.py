@@ -18,7 +18,7 @@ PROGRAM = """
 import signal, sys, time
 import jax, jax.numpy as jnp
 from biobert_jax import errors
-from biobert_jax.training import interruptible
+from biobert_jax.training.monitoring import interruptible
 
 asked = []
 signal.signal(signal.SIGTERM, lambda *_: asked.append(time.time()))

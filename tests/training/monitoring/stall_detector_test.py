@@ -12,9 +12,9 @@ from biobert_jax.training.monitoring.stall_detector import StallDetector
 ROOT = pathlib.Path(__file__).parents[3]
 PROGRAM = """
 import logging, time
-from biobert_jax.training.pulse import Pulse
+from biobert_jax.training.monitoring.stall_detector import StallDetector
 logging.basicConfig(format='%(message)s')
-pulse = Pulse()
+pulse = StallDetector()
 print('works', flush=True)
 time.sleep(4)
 pulse.close()

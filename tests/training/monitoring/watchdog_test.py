@@ -14,7 +14,7 @@ ROOT = pathlib.Path(__file__).parents[3]
 PROGRAM = """
 import sys, threading, time
 from etils import epath
-from biobert_jax.training.watchdog import Watchdog
+from biobert_jax.training.monitoring.watchdog import Watchdog
 
 def stuck_here():
   time.sleep(60)
