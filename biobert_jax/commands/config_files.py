@@ -1,0 +1,137 @@
+"""Configs: found by name or path from any folder, loaded, overridden."""
+
+import importlib.util
+import pathlib
+import sys
+import traceback
+import types
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from biobert_jax.commands import config_overrides
+from biobert_jax.commands.nearest import did_you_mean
+from biobert_jax.errors import InputError
+
+if TYPE_CHECKING:
+  from ml_collections import ConfigDict
+
+_PACKAGE = pathlib.Path(__file__).resolve().parents[1]
+
+
+def configs_folder() -> pathlib.Path:
+  """The folder of the experiments that come with the code.
+
+  An installed package has them inside of it, as `biobert_jax/configs`; in the
+  repository they stand beside it, as `configs`.
+  """
+  inside = _PACKAGE / 'configs'
+  return inside if inside.is_dir() else _PACKAGE.parent / 'configs'
+
+
+def config_names() -> list[str]:
+  """The names of the experiments that come with the code."""
+  return sorted(path.stem for path in configs_folder().glob('[a-z]*.py'))
+
+
+def find_config(name: str) -> pathlib.Path:
+  """The file of a config.
+
+  Args:
+    name: a path to a `.py` file, relative to the current folder; or the bare
+      name of an experiment, `ner_ncbi_disease`. A name is looked for in the
+      folder `configs` of the current folder first, then among the experiments
+      that come with the code (`configs_folder`). The same holds of a path
+      `configs/NAME.py`, so that it can be given from any folder.
+
+  Returns:
+    The path of an existing file.
+
+  Raises:
+    InputError: no such file; names the nearest experiment.
+  """
+  path = pathlib.Path(name).expanduser()
+  if path.suffix == '.py' and path.is_file():
+    return path
+  stem = path.name.removesuffix('.py')
+  if path.parent in (pathlib.Path(), pathlib.Path('configs')):
+    for folder in (pathlib.Path('configs'), configs_folder()):
+      if (found := folder / f'{stem}.py').is_file():
+        return found
+    known = config_names()
+    hint = did_you_mean(stem, known)
+    raise InputError(
+      f'--config {name}: no such config{hint}'
+      + ('' if hint else f'; choose from {", ".join(known)}, or give a path')
+    )
+  beside = [file.name for file in path.parent.glob('*.py')]
+  raise InputError(
+    f'--config {name}: no such file'
+    + did_you_mean(f'{stem}.py', beside, f'{path.parent}/')
+  )
+
+
+def load_config(
+  given: str, overrides: Iterable[tuple[str, str]] = ()
+) -> 'ConfigDict':
+  """Loads a config and sets what the command line overrides.
+
+  Args:
+    given: NAME or PATH, with `:VARIANT` or without.
+    overrides: (key, text) pairs, such as ('optim.learning_rate', '3e-5').
+
+  Raises:
+    InputError: no such config, variant or key; or a value of another type.
+  """
+  name, _, variant = given.partition(':')
+  path = find_config(name)
+  module = _load(path)
+  if not hasattr(module, 'get_config'):
+    raise InputError(f'{path}: has no function get_config(size)')
+  try:
+    config = module.get_config(*([variant] if variant else []))
+  except Exception as error:
+    raise InputError(f'--config {given}: {_line(path, error)}') from error
+  config_overrides.apply(config, overrides)
+  return config
+
+
+def _load(path: pathlib.Path) -> types.ModuleType:
+  _offer_shared_keys(path.parent)
+  name = f'biobert_jax_config_{path.stem}'
+  spec = importlib.util.spec_from_file_location(name, path)
+  assert spec is not None
+  assert spec.loader is not None
+  module = importlib.util.module_from_spec(spec)
+  try:
+    spec.loader.exec_module(module)
+  except Exception as error:
+    raise InputError(f'{path}: {_line(path, error)}') from error
+  return module
+
+
+def _offer_shared_keys(folder: pathlib.Path) -> None:
+  """Makes `configs.common` importable, wherever the folder of configs lies.
+
+  Args:
+    folder: of the config; where it is a folder `configs`, what it shares
+      comes before what the code shares.
+  """
+  if 'configs' not in sys.modules:
+    own = [str(folder.resolve())] * (folder.resolve().name == 'configs')
+    package = types.ModuleType('configs')
+    package.__path__ = [*own, str(configs_folder())]
+    sys.modules['configs'] = package
+
+
+def _line(path: pathlib.Path, error: Exception) -> str:
+  """What is wrong in a config file, and where, in one line."""
+  what = ' '.join(str(error).split()) or type(error).__name__
+  if isinstance(error, ValueError):  # Raised by it for whom it may concern.
+    return what
+  lines = [
+    frame.lineno
+    for frame in traceback.extract_tb(error.__traceback__)
+    if pathlib.Path(frame.filename) == path
+  ]
+  where = f'line {lines[-1]}: ' if lines else ''
+  return f'{where}{type(error).__name__}: {what}'

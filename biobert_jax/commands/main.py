@@ -1,0 +1,144 @@
+"""`biobert-jax COMMAND`: finds the command, runs it, and ends with its code.
+
+The last line of standard output is one JSON object. Logs and tables for
+people go to standard error, and so does the JSON where a command's `--output`
+is `-`, standard output.
+"""
+
+import argparse
+import io
+import json
+import logging
+import sys
+from collections.abc import Sequence
+
+from biobert_jax import __version__, errors
+from biobert_jax.commands import (
+  config_files,
+  evaluate,
+  parser,
+  predict,
+  train,
+)
+from biobert_jax.commands.command import EXIT_CODES, PROGRAM, Command
+from biobert_jax.commands.nearest import did_you_mean
+
+COMMANDS: dict[str, Command] = {
+  command.name: command
+  for command in (
+    train.COMMAND,
+    evaluate.COMMAND,
+    predict.COMMAND,
+  )
+}
+
+
+def program_help(group: str = '') -> str:
+  """The text of `biobert-jax --help`.
+
+  Args:
+    group: the first word of commands of two words, to list those alone.
+  """
+  shown = {n: c for n, c in COMMANDS.items() if n.startswith(group)}
+  width = max(map(len, shown))
+  lines = [
+    f'usage: {PROGRAM} {group or "COMMAND"} [flags]',
+    '',
+    'BioBERT in JAX: pre-training, entities, relations, answers, vectors.',
+    '',
+    'commands:',
+    *(f'  {name:{width}}  {c.summary}' for name, c in shown.items()),
+    '',
+    f'`{PROGRAM} help COMMAND` and `{PROGRAM} COMMAND --help` describe one; '
+    f'`{PROGRAM} --version` shows the version.',
+    'Flags are written --name=value or --name value; hyphens and underscores '
+    'are the same.',
+    'The last line of standard output is one JSON object.',
+    '',
+    'exit codes:',
+    *(f'  {code:>3}  {meaning}' for code, meaning in EXIT_CODES.items()),
+  ]
+  return '\n'.join(lines) + '\n'
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+  """Runs a command.
+
+  Args:
+    arguments: what follows the program's name; by default this process's.
+
+  Returns:
+    The exit code.
+  """
+  for stream in (sys.stdout, sys.stderr):
+    if isinstance(stream, io.TextIOWrapper):
+      stream.reconfigure(encoding='utf-8')
+  given = list(sys.argv[1:] if arguments is None else arguments)
+  return errors.exit_code_of(lambda: _main(given))
+
+
+def _main(arguments: list[str]) -> None:
+  if not arguments:
+    sys.stderr.write(program_help())
+    raise errors.InputError('no command is given')
+  if arguments == ['--version']:
+    print(PROGRAM, __version__)
+    return
+  if arguments[0] == 'help':
+    arguments = [*arguments[1:], '--help']
+  if arguments[0] in ('-h', '--help'):
+    sys.stdout.write(program_help())
+    return
+  name, rest = _find(arguments)
+  if name not in COMMANDS:
+    sys.stdout.write(program_help(name))
+  elif parsed := parser.parse(COMMANDS[name], rest):
+    _run(COMMANDS[name], *parsed)
+  else:
+    sys.stdout.write(parser.help_of(COMMANDS[name]))
+
+
+def _find(arguments: Sequence[str]) -> tuple[str, Sequence[str]]:
+  """The name of a command, and what follows it.
+
+  Returns:
+    As the name, the first word of commands of two words where their help is
+    wanted.
+
+  Raises:
+    InputError: no such command; names the nearest.
+  """
+  first, *rest = (arguments[0].replace('_', '-'), *arguments[1:])
+  if first in COMMANDS:
+    return first, rest
+  seconds = [n.split()[1] for n in COMMANDS if n.startswith(f'{first} ')]
+  if not seconds:
+    known = dict.fromkeys(name.split()[0] for name in COMMANDS)
+    hint = did_you_mean(first, known)
+    hint = hint or f'; `{PROGRAM} --help` lists the commands'
+    raise errors.InputError(f'no command {first!r}{hint}')
+  if rest and rest[0] in seconds:
+    return f'{first} {rest[0]}', rest[1:]
+  if rest and rest[0] in ('-h', '--help'):
+    return first, rest
+  what = repr(rest[0]) if rest else 'nothing'
+  hint = did_you_mean(rest[0], seconds) if rest else ''
+  raise errors.InputError(
+    f'{first} needs one of {", ".join(seconds)}, not {what}{hint}'
+  )
+
+
+def _run(
+  command: Command,
+  flags: argparse.Namespace,
+  overrides: list[tuple[str, str]],
+) -> None:
+  logging.basicConfig(format='[%(asctime)s] %(message)s', datefmt='%H:%M:%S')
+  logging.getLogger('biobert_jax').setLevel(logging.INFO)
+  if command.has_config:
+    flags.config = config_files.load_config(flags.config, overrides)
+  report = command.run(flags)
+  if report is not None:
+    aside = getattr(flags, 'output', None) == '-'
+    line = json.dumps(report, ensure_ascii=False)
+    print(line, file=sys.stderr if aside else sys.stdout)

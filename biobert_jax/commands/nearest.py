@@ -1,0 +1,54 @@
+"""The nearest right word to a mistyped one."""
+
+import difflib
+import os
+import pathlib
+from collections.abc import Iterable
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+  """The known word that looks most like a given one; '' where none does."""
+  found = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+  return found[0] if found else ''
+
+
+def did_you_mean(word: str, known: Iterable[str], mark: str = '') -> str:
+  """`; did you mean WORD?` with the nearest known word, or ''.
+
+  Args:
+    word: as it was typed.
+    known: words that would be right.
+    mark: stands before the suggested word, such as '--'.
+  """
+  found = nearest(word, known)
+  return f'; did you mean {mark}{found}?' if found else ''
+
+
+def nearest_path(path: str) -> str:
+  """An existing path that differs from a missing one in a mistyped name.
+
+  Args:
+    path: a local path.
+
+  Returns:
+    The path with its first missing part replaced; '' where the path exists,
+    is a pattern or the beginning of file names (a checkpoint's prefix), or
+    nothing there looks like it.
+  """
+  if '://' in path or any(mark in path for mark in '*?['):
+    return ''
+  whole = pathlib.Path(path)
+  parent = pathlib.Path(whole.anchor)
+  for part in whole.parts[bool(whole.anchor) :]:
+    if os.path.lexists(parent / part):
+      parent /= part
+      continue
+    try:
+      names = os.listdir(parent)
+    except OSError:
+      return ''
+    if any(name.startswith(part) for name in names):
+      return ''
+    found = nearest(part, names)
+    return str(parent / found) if found else ''
+  return ''
