@@ -32,6 +32,8 @@ ROOMS = {
   'inference': 'tasks checkpoints parallel models data metrics text io',
   'protocol': 'training inference tasks data metrics text io',
   'preflight': 'training inference tasks parallel models text io',
+  'commands': 'io models parallel text metrics data preprocessing checkpoints '
+  'tasks training inference protocol preflight',
 }
 # Rooms that run on a machine without jax.
 WITHOUT_JAX = {'io', 'text', 'metrics', 'data', 'preprocessing'}
@@ -43,8 +45,8 @@ RESERVED = {
     'biobert_jax/checkpoints/formats/tensorflow.py',
   },
   'tensorflow_datasets': {'biobert_jax/data/ner/tfds_builders.py'},
-  'absl.flags': {'biobert_jax/__main__.py', 'scripts/', 'tpu_setup/'},
-  'argparse': {'biobert_jax/__main__.py', 'scripts/', 'tpu_setup/'},
+  'absl.flags': set(),
+  'argparse': {'biobert_jax/commands/', 'scripts/', 'tpu_setup/'},
 }
 NOWHERE = {'pickle', 'dill', 'marshal', 'shelve', 'joblib', 'torch'}
 NO_CALLS = {'eval', 'exec', 'os.system', 'yaml.load', 'pickle.load'}
@@ -270,7 +272,7 @@ def test_a_planted_fault_is_found(path: str, source: str) -> None:
     ('biobert_jax/tasks/x.py', 'from biobert_jax.models import losses'),
     ('biobert_jax/training/train.py', 'from biobert_jax.tasks import ner'),
     ('biobert_jax/io/x.py', 'from biobert_jax import __version__'),
-    ('biobert_jax/__main__.py', 'from absl import flags'),
+    ('biobert_jax/commands/x.py', 'import argparse'),
     ('scripts/x.py', 'import argparse'),
     ('biobert_jax/training/train.py', 'counts.get("x", 0)'),
     ('biobert_jax/training/train.py', 'np.load(path, allow_pickle=False)'),

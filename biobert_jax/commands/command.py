@@ -71,7 +71,7 @@ class Flag:
     """What the help calls the value."""
     if self.choices:
       return '|'.join(self.choices)
-    names = {int: 'N', float: 'X', bool: 'true|false'}
+    names = {int: 'N', float: 'X', bool: '[true|false]'}
     return self.metavar or names.get(self.type, self.name.upper())
 
 

@@ -15,9 +15,13 @@ from collections.abc import Sequence
 from biobert_jax import __version__, errors
 from biobert_jax.commands import (
   config_files,
+  embed,
   evaluate,
   parser,
   predict,
+  preflight,
+  protocol,
+  table,
   train,
 )
 from biobert_jax.commands.command import EXIT_CODES, PROGRAM, Command
@@ -29,6 +33,10 @@ COMMANDS: dict[str, Command] = {
     train.COMMAND,
     evaluate.COMMAND,
     predict.COMMAND,
+    embed.COMMAND,
+    protocol.COMMAND,
+    table.COMMAND,
+    preflight.COMMAND,
   )
 }
 

@@ -181,7 +181,6 @@ def _unexpected(command: Command, stray: str) -> str:
   names += ['config'] * command.has_config
   if name in names or name.startswith('config.'):
     return f'unexpected argument {stray!r}; did you mean --{stray}?'
-  return (
-    f'unexpected argument {stray!r}{did_you_mean(name, names, "--")}; the flags '
-    f'of {command.name} begin with --'
-  )
+  hint = did_you_mean(name, names, '--')
+  hint = hint or f'; the flags of {command.name} begin with --'
+  return f'unexpected argument {stray!r}{hint}'

@@ -47,7 +47,10 @@ COMMAND = Command(
   summary='tag text, relate its entities, or answer questions',
   about="""\
 What is found depends on the model: entities, relations between entities that
-the input has, or answers. --pipeline applies several models one after another.""",
+the input has, or answers. --pipeline applies several models one after another.
+
+formats of entities: jsonl, brat, pubtator, conll, html; of relations: jsonl,
+tsv; of answers: jsonl, squad, nbest; of yes/no answers: jsonl, json""",
   flags=(
     dataclasses.replace(MODEL, aliases=('workdir',)),
     Flag(
@@ -71,7 +74,7 @@ the input has, or answers. --pipeline applies several models one after another."
     ),
     Flag(
       'format',
-      'entities: FORMATS_NER; relations: FORMATS_RE; answers: FORMATS_QA',
+      'form of the output, as listed above',
       default='jsonl',
     ),
     DO_LOWER_CASE,

@@ -54,7 +54,9 @@ class Respelled:
     positive = name.removeprefix('no_')
     if given in ('-h', '--help'):
       self.wants_help = True
-    elif given in ('-', '--') or not given.startswith('-') or given[1].isdigit():
+    elif (
+      given in ('-', '--') or not given.startswith('-') or given[1].isdigit()
+    ):
       self.arguments.append(given)
     elif self._command.has_config and positive.startswith(_CONFIG):
       self._override(given, positive, value, negated=positive != name)
@@ -93,9 +95,7 @@ class Respelled:
         value = self._rest.pop(0) if follows else 'true'
     self.overrides.append((name.removeprefix(_CONFIG), value))
 
-  def _flag(
-    self, given: str, flag: Flag, name: str, value: str | None
-  ) -> None:
+  def _flag(self, given: str, flag: Flag, name: str, value: str | None) -> None:
     if self._spelled.setdefault(flag.name, name) != name:
       raise InputError(
         f'--{name} is another name of --{self._spelled[flag.name]}; give only '

@@ -155,14 +155,14 @@ def test_an_unknown_split_is_named(trained, capsys):
     (['train', '--config=configs/none.py', '--workdir=W'], 'configs/none.py'),
     (
       ['train', '--config=configs/quickstart.py:huge', '--workdir=W'],
-      "variant 'huge'; choose from",
+      "quickstart.py:huge: variant 'huge'; choose from",
     ),
     (
       [
         *('train', '--config=configs/quickstart.py', '--workdir=W'),
         '--config.optim.learning_rat=1',
       ],
-      'Did you mean "learning_rate"',
+      'did you mean --config.optim.learning_rate?',
     ),
     (
       [
@@ -171,15 +171,18 @@ def test_an_unknown_split_is_named(trained, capsys):
       ],
       'batch_size=many',
     ),
-    (['evaluate', '--workdir=W', 'split=test'], "'split=test' is no flag"),
+    (
+      ['evaluate', '--workdir=W', 'split=test'],
+      "unexpected argument 'split=test'; did you mean --split=test?",
+    ),
     (['evaluate', '--workdir=/no/such'], '/no/such/config.json'),
     (['predict', '--workdir=W', '--input=-'], 'needs --output'),
     (
       ['predict', '--model=M', '--pipeline=A,B', '--input=-', '--output=W'],
-      'needs one of --workdir, --model and --pipeline',
+      'predict needs one of --model and --pipeline',
     ),
-    (['evaluate', '--wrkdir=W'], 'wrkdir'),
-    (['fly'], 'usage'),
+    (['evaluate', '--wrkdir=W'], 'no flag --wrkdir; did you mean --workdir?'),
+    (['fly'], "no command 'fly'; `biobert-jax --help` lists the commands"),
   ],
 )
 def test_wrong_commands_end_with_3_and_one_line(
@@ -196,7 +199,7 @@ def test_wrong_commands_end_with_3_and_one_line(
 
 def test_help(capsys):
   assert command_line.main(['--help']) == 0
-  assert 'predict' in capsys.readouterr().err
+  assert 'predict' in capsys.readouterr().out
 
 
 def test_unreadable_text_is_an_error(trained, tmp_path):

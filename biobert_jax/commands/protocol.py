@@ -1,0 +1,74 @@
+"""`protocol`: a grid on the dev set, then test runs over seeds or folds."""
+
+import argparse
+from typing import Any
+
+from biobert_jax.commands.command import OUTPUT, Command, Flag
+from biobert_jax.commands.train import ABOUT_CONFIG, CONFIG, TRAINING_EXITS
+
+
+def run(flags: argparse.Namespace) -> dict[str, Any]:
+  """Runs a protocol, or what is left of it."""
+  from biobert_jax.protocol import protocol
+
+  return protocol.protocol(
+    flags.config,
+    flags.workdir,
+    flags.grid,
+    flags.seeds,
+    flags.folds,
+    flags.corpus,
+  )
+
+
+COMMAND = Command(
+  name='protocol',
+  summary="the paper's protocol: a grid on the dev set, then seeds or folds",
+  about=f"""\
+The same command resumes what was interrupted; finished runs are kept.
+{ABOUT_CONFIG}""",
+  flags=(
+    CONFIG,
+    Flag(
+      'workdir',
+      'folder of the protocol and its runs',
+      required=True,
+      path=OUTPUT,
+      metavar='DIR',
+    ),
+    Flag(
+      'grid',
+      'values that the dev set selects from, or none',
+      default='',
+      metavar='KEY=VALUE,VALUE;...',
+      unset="the paper's, where it has one",
+    ),
+    Flag(
+      'seeds',
+      'number of test runs, of each fold where there are folds',
+      default='1',
+      metavar='N',
+    ),
+    Flag(
+      'folds',
+      'folds of the corpus: 10, 1-10 or 1,3,5',
+      default='',
+      unset='a corpus without folds',
+    ),
+    Flag(
+      'corpus',
+      "name of the corpus in the paper's tables",
+      default='',
+      unset='the name of its folder',
+    ),
+  ),
+  examples=(
+    'protocol --config=ner_ncbi_disease:base --workdir=runs/protocol '
+    '--seeds=5 --config.init_from=MODEL',
+    'protocol --config=re_gad:base --workdir=runs/gad --folds=10',
+  ),
+  writes='in DIR: ledger.jsonl, runs/NAME, table.md, .html, .csv and .json',
+  exits=TRAINING_EXITS,
+  has_config=True,
+  run=run,
+)
