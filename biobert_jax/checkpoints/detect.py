@@ -19,7 +19,7 @@ from biobert_jax.checkpoints.formats import (
 from biobert_jax.checkpoints.formats.lazy_tensor import LazyTensor
 from biobert_jax.checkpoints.formats.torch import file as torch_file
 from biobert_jax.errors import InputError
-from biobert_jax.io import checksums
+from biobert_jax.io.checksums import array_sha256
 
 # The forms.
 WORKDIR, IMPORTED = 'workdir', 'imported'
@@ -202,7 +202,7 @@ def _verify(source: Source) -> None:
     digests = source.record.get('tensors')
     if isinstance(digests, dict) and source.form in (TENSORFLOW, HUGGINGFACE):
       for name, tensor in tensors_of(source).items():
-        if checksums.digest(tensor.read()) != digests.get(name):
+        if array_sha256(tensor.read()) != digests.get(name):
           raise InputError(f'{error} (tensor {name})') from error
     raise
 

@@ -25,7 +25,8 @@ from biobert_jax.checkpoints.formats.stablehlo import loader as stablehlo_loader
 from biobert_jax.checkpoints.formats.stablehlo import stablehlo
 from biobert_jax.checkpoints.pretrained import Pretrained
 from biobert_jax.errors import InputError
-from biobert_jax.io import checksums
+from biobert_jax.io.checksums import array_sha256
+from biobert_jax.io.json_files import write_json
 from biobert_jax.models.hf_signature import unpacked
 from biobert_jax.models.param_tree import to_tree
 
@@ -120,7 +121,7 @@ def _record(
   record = pretrained.record_of(model, form, where)
   if digests:
     record['tensors'] = digests
-  model_folder.write_json(aside / model_folder.RECORD, record)
+  write_json(aside / model_folder.RECORD, record)
 
 
 def typed(model: Pretrained) -> tuple[str, ...]:
@@ -140,7 +141,7 @@ def typed(model: Pretrained) -> tuple[str, ...]:
 
 def _write_architecture(model: Pretrained, path: pathlib.Path) -> None:
   described = huggingface.config_json(model.bert, model.head, typed(model))
-  model_folder.write_json(path, described)
+  write_json(path, described)
 
 
 def _huggingface(model: Pretrained, aside: pathlib.Path) -> dict[str, Any]:
@@ -159,7 +160,7 @@ def _tensorflow(model: Pretrained, aside: pathlib.Path) -> dict[str, Any]:
   slots = {name: slot.read() for name, slot in model.contents.slots.items()}
   tensorflow.write(aside / TF_PREFIX, {**arrays, **slots})
   _write_architecture(model, aside / 'bert_config.json')
-  digests = {name: checksums.digest(array) for name, array in arrays.items()}
+  digests = {name: array_sha256(array) for name, array in arrays.items()}
   _record(model, aside, detect.TENSORFLOW, TF_PREFIX, digests)
   pretrained.check_equal(model, pretrained.load_pretrained(aside))
   return {'tensors_bit_equal': len(arrays), 'slots': len(slots)}

@@ -8,7 +8,8 @@ import numpy as np
 
 from biobert_jax.checkpoints import model_folder, name_map
 from biobert_jax.checkpoints.formats import safetensors_file
-from biobert_jax.io import checksums
+from biobert_jax.io.checksums import array_sha256
+from biobert_jax.io.json_files import read_json, write_json
 from biobert_jax.models.config import BertConfig
 
 WEIGHTS_FILE = 'model.safetensors'
@@ -30,7 +31,7 @@ _ACTIVATIONS = {'gelu': 'gelu', 'gelu_tanh': 'gelu_new', 'relu': 'relu'}
 
 def _read_config(directory: pathlib.Path) -> dict[str, Any]:
   """`config.json`; empty where it is absent."""
-  return model_folder.read_json(directory / 'config.json')
+  return read_json(directory / 'config.json')
 
 
 def labels_of(directory: pathlib.Path) -> tuple[str, ...]:
@@ -131,8 +132,6 @@ def write(
   )
   if head == 'encoder':  # The bare BertModel has no `bert.` before its names.
     tensors = {n.removeprefix('bert.'): array for n, array in tensors.items()}
-  model_folder.write_json(
-    directory / 'config.json', config_json(config, head, labels)
-  )
+  write_json(directory / 'config.json', config_json(config, head, labels))
   safetensors_file.write(directory / WEIGHTS_FILE, tensors, {'format': 'pt'})
-  return {name: checksums.digest(array) for name, array in tensors.items()}
+  return {name: array_sha256(array) for name, array in tensors.items()}

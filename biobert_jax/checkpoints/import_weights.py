@@ -14,6 +14,7 @@ from biobert_jax.checkpoints.pretrained import (
   load_pretrained,
   record_of,
 )
+from biobert_jax.io.json_files import write_json
 from biobert_jax.models.param_tree import to_tree
 
 
@@ -47,7 +48,7 @@ def import_weights(
       aside / PARAMS_FOLDER, to_tree(model.params, scan_layers=False)
     )
     model.tokenizer.save(aside, model.bert.max_position_embeddings)
-    model_folder.write_json(
+    write_json(
       aside / 'bert_config.json',
       huggingface.config_json(model.bert, model.head, model.labels),
     )
@@ -57,7 +58,7 @@ def import_weights(
       safetensors_file.write(aside / SLOTS_FILE, arrays, {})
     for name, text in (extra or {}).items():
       (aside / name).write_text(text, 'utf-8', newline='\n')
-    model_folder.write_json(
+    write_json(
       aside / model_folder.RECORD,
       record_of(model, detect.IMPORTED, PARAMS_FOLDER),
     )

@@ -6,17 +6,17 @@ that `sha256sum --check` reads.
 """
 
 import contextlib
-import json
 import os
 import pathlib
 import shutil
 import socket
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from biobert_jax.errors import InputError
-from biobert_jax.io.checksums import sha256
+from biobert_jax.io.checksums import file_sha256
+from biobert_jax.io.json_files import read_json
 
 RECORD = 'biobert_jax.json'
 SUMS = 'SHA256SUMS'
@@ -162,7 +162,7 @@ def write_sums(folder: pathlib.Path) -> None:
   Whoever publishes a model edits its card.
   """
   lines = [
-    f'{sha256(path)}  {path.relative_to(folder).as_posix()}\n'
+    f'{file_sha256(path)}  {path.relative_to(folder).as_posix()}\n'
     for path in files_of(folder)
     if path != folder / CARD
   ]
@@ -197,34 +197,11 @@ def verify(folder: pathlib.Path) -> bool:
       raise InputError(
         f'{path}: missing, though {SUMS} lists it; copy it again'
       )
-    if sha256(path) != digest:
+    if file_sha256(path) != digest:
       raise InputError(
         f'{path}: differs from its checksum in {SUMS}; copy it again'
       )
   return True
-
-
-def write_json(path: pathlib.Path, value: Mapping[str, Any]) -> None:
-  """Writes a JSON file, keys in the order given."""
-  text = json.dumps(value, indent=2, ensure_ascii=False)
-  path.write_text(text + '\n', 'utf-8')
-
-
-def read_json(path: pathlib.Path) -> dict[str, Any]:
-  """A JSON object; empty where there is no file.
-
-  Raises:
-    InputError: the file is damaged.
-  """
-  if not path.is_file():
-    return {}
-  try:
-    value = json.loads(path.read_text('utf-8'))
-  except (OSError, ValueError, RecursionError) as error:
-    raise InputError(f'{path}: not JSON ({error}); copy it again') from error
-  if not isinstance(value, dict):
-    raise InputError(f'{path}: not a JSON object; copy it again')
-  return value
 
 
 def check_labels(labels: Sequence[Any], path: pathlib.Path) -> None:

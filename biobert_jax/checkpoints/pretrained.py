@@ -18,6 +18,7 @@ from biobert_jax.checkpoints.detect import Source
 from biobert_jax.checkpoints.formats import orbax_params, safetensors_file
 from biobert_jax.checkpoints.name_map import Imported
 from biobert_jax.errors import InputError
+from biobert_jax.io.json_files import read_json
 from biobert_jax.models.config import BertConfig
 from biobert_jax.models.heads import CLASSIFIERS, HEADS
 from biobert_jax.models.param_tree import to_flat
@@ -232,7 +233,7 @@ def _about_run(found: Source) -> dict[str, Any]:
   Of paths the last parts only: exports are published.
   """
   record = found.record
-  results = model_folder.read_json(found.folder / 'results.json')
+  results = read_json(found.folder / 'results.json')
   return {
     'task': record['config']['task'],
     'config': _without_folders(record['config']),

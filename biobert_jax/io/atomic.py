@@ -6,9 +6,36 @@ import pathlib
 from collections.abc import Iterator
 from typing import IO, Any
 
-from etils import epath
-
 from biobert_jax.errors import InputError
+
+
+@contextlib.contextmanager
+def staged(
+  path: str | os.PathLike[str], marker: str = ''
+) -> Iterator[pathlib.Path]:
+  """Gives a place to write a file, which is then renamed to `path`.
+
+  If anything fails, the half-written file is deleted, and a file that stands
+  at `path` stays.
+
+  Args:
+    path: the file, in a folder that exists.
+    marker: keeps processes apart that may write the same file at once.
+
+  Yields:
+    A path beside `path`: `PATH.tmp` or `PATH.MARKER.tmp`.
+
+  Raises:
+    OSError: it cannot be renamed.
+  """
+  suffix = f'.{marker}.tmp' if marker else '.tmp'
+  aside = pathlib.Path(os.fspath(path) + suffix)
+  try:
+    yield aside
+    os.replace(aside, path)
+  finally:
+    with contextlib.suppress(OSError):  # It was renamed, or never written.
+      aside.unlink()
 
 
 @contextlib.contextmanager
@@ -18,13 +45,13 @@ def atomic_write(
   """Opens a file to write, which is renamed into place if nothing fails.
 
   Args:
-    path: The file; its folder is made where it is missing.
-    binary: Bytes; else UTF-8 text with newlines as they are given.
+    path: the file; its folder is made where it is missing.
+    binary: bytes; else UTF-8 text with newlines as they are given.
 
   Raises:
-    InputError: It cannot be written.
+    InputError: it cannot be written.
   """
-  target, aside = pathlib.Path(path), pathlib.Path(f'{os.fspath(path)}.tmp')
+  target = pathlib.Path(path)
   how: dict[str, Any] = {'mode': 'wb'}
   if not binary:
     how = {'mode': 'w', 'encoding': 'utf-8', 'newline': '\n'}
@@ -33,17 +60,29 @@ def atomic_write(
       if target.is_dir():
         raise InputError(f'{target}: is a folder; name a file')
       target.parent.mkdir(parents=True, exist_ok=True)
-      file = stack.enter_context(open(aside, **how))
+      file = open(stack.enter_context(staged(path)), **how)  # noqa: SIM115
     except OSError as error:
       raise InputError(f'{target}: cannot write: {error.strerror}') from error
-    stack.callback(aside.unlink, missing_ok=True)
-    yield file
-    file.close()
-    os.replace(aside, target)
+    with file:
+      yield file
 
 
-def write_text(path: epath.Path, text: str) -> None:
-  """Writes a file aside and renames it."""
-  aside = path.parent / (path.name + '.tmp')
-  aside.write_text(text, encoding='utf-8')
-  aside.replace(path)
+def write_text(path: str | os.PathLike[str], text: str) -> None:
+  """Writes a UTF-8 file, whole or not at all; newlines stay as they are.
+
+  Raises:
+    OSError: it cannot be written.
+  """
+  write_bytes(path, text.encode())
+
+
+def write_bytes(
+  path: str | os.PathLike[str], content: bytes | bytearray
+) -> None:
+  """Writes a file, whole or not at all.
+
+  Raises:
+    OSError: it cannot be written.
+  """
+  with staged(path) as aside:
+    aside.write_bytes(content)

@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import pathlib
 
 import numpy as np
 
@@ -13,12 +12,6 @@ def file_sha256(path: str | os.PathLike[str]) -> str:
     return hashlib.file_digest(file, 'sha256').hexdigest()
 
 
-def sha256(path: pathlib.Path) -> str:
-  """Digest of a file in hexadecimal."""
-  with path.open('rb') as file:
-    return hashlib.file_digest(file, 'sha256').hexdigest()
-
-
-def digest(array: np.ndarray) -> str:
-  """SHA-256 of an array's bytes in C order."""
+def array_sha256(array: np.ndarray) -> str:
+  """SHA-256 of an array's bytes in C order, in hexadecimal."""
   return hashlib.sha256(np.ascontiguousarray(array).data).hexdigest()

@@ -1,4 +1,4 @@
-"""JSON files, written aside and renamed, and read with their faults."""
+"""JSON files, written whole or not at all, and read with their faults."""
 
 import json
 import os
@@ -6,24 +6,34 @@ import pathlib
 from typing import Any
 
 from biobert_jax.errors import InputError
+from biobert_jax.io.atomic import staged
 
 
-def write_json(path: str | os.PathLike[str], value: Any) -> None:
-  """Writes JSON with sorted keys, aside and then renamed."""
-  aside = f'{os.fspath(path)}.tmp'
-  with open(aside, 'w', encoding='utf-8') as file:
-    json.dump(value, file, indent=2, sort_keys=True, ensure_ascii=False)
+def write_json(
+  path: str | os.PathLike[str], value: Any, sort_keys: bool = False
+) -> None:
+  """Writes a value as indented JSON, and waits until the disk has it.
+
+  Args:
+    path: the file, in a folder that exists.
+    value: anything that JSON can hold.
+    sort_keys: whether keys are sorted; else they keep their order.
+
+  Raises:
+    OSError: it cannot be written.
+  """
+  with staged(path) as aside, open(aside, 'w', encoding='utf-8') as file:
+    json.dump(value, file, indent=2, sort_keys=sort_keys, ensure_ascii=False)
     file.write('\n')
     file.flush()
     os.fsync(file.fileno())
-  os.replace(aside, path)
 
 
 def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
   """The object in a JSON file; empty where there is no file.
 
   Raises:
-    InputError: The file is not JSON, or not an object.
+    InputError: the file is not JSON, or not an object.
   """
   path = pathlib.Path(path)
   if not path.exists():
@@ -31,9 +41,7 @@ def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
   try:
     value = json.loads(path.read_text(encoding='utf-8'))
   except (OSError, ValueError, RecursionError) as error:
-    raise InputError(
-      f'{path}: not readable as JSON ({error}); copy it again'
-    ) from None
+    raise InputError(f'{path}: not JSON ({error}); copy it again') from None
   if not isinstance(value, dict):
-    raise InputError(f'{path}: expected a JSON object; copy it again')
+    raise InputError(f'{path}: not a JSON object; copy it again')
   return value

@@ -13,6 +13,7 @@ from typing import Any
 from etils import epath
 
 from biobert_jax.errors import InputError, StorageError
+from biobert_jax.io.atomic import write_text
 
 LEDGER_FILE = 'ledger.jsonl'
 _log = logging.getLogger(__name__)
@@ -123,9 +124,7 @@ def _begin(path: epath.Path, protocol: dict[str, Any]) -> None:
 
 
 def _write(path: epath.Path, records: list[Line]) -> None:
-  aside = path.parent / (path.name + '.tmp')
-  aside.write_text(''.join(map(_text, records)), encoding='utf-8')
-  aside.replace(path)
+  write_text(path, ''.join(map(_text, records)))
 
 
 def read(folder: epath.Path) -> tuple[dict[str, Any], list[Line]]:

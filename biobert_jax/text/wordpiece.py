@@ -23,6 +23,7 @@ import tokenizers
 from tokenizers import decoders, models, pre_tokenizers, processors
 
 from biobert_jax.errors import InputError
+from biobert_jax.io.atomic import write_text
 from biobert_jax.io.json_files import read_json
 from biobert_jax.text.bert_normalizer import (
   normalizer,
@@ -319,9 +320,9 @@ class WordPieceTokenizer:
       config['tokenizer_class'] = 'PreTrainedTokenizerFast'
       config['model_input_names'] = list(_MODEL_INPUTS)
       config |= {f'{t.strip("[]").lower()}_token': t for t in SPECIALS}
-      _write(folder / 'tokenizer.json', self.to_tokenizer_json())
-    _write(folder / 'vocab.txt', '\n'.join(self.pieces) + '\n')
-    _write(folder / 'tokenizer_config.json', json.dumps(config, indent=2))
+      write_text(folder / 'tokenizer.json', self.to_tokenizer_json())
+    write_text(folder / 'vocab.txt', '\n'.join(self.pieces) + '\n')
+    write_text(folder / 'tokenizer_config.json', json.dumps(config, indent=2))
 
 
 def check_vocab_size(
@@ -410,13 +411,6 @@ def _at_origin(
   if origin is None:
     return offsets
   return [(origin[start], origin[end - 1] + 1) for start, end in offsets]
-
-
-def _write(path: pathlib.Path, text: str) -> None:
-  """Writes aside, then renames: a reader never sees half a file."""
-  aside = path.with_name(path.name + '.tmp')
-  aside.write_text(text, encoding='utf-8', newline='\n')
-  os.replace(aside, path)
 
 
 def piece_dtype(vocab_size: int) -> np.dtype[Any]:

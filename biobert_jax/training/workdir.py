@@ -19,8 +19,8 @@ from ml_collections import ConfigDict
 
 from biobert_jax.checkpoints.detect import Source
 from biobert_jax.errors import InputError
-from biobert_jax.io.atomic import write_text
-from biobert_jax.io.checksums import sha256
+from biobert_jax.io.checksums import file_sha256
+from biobert_jax.io.json_files import write_json
 from biobert_jax.models.config import BertConfig
 from biobert_jax.parallel import multihost
 from biobert_jax.parallel.multihost import is_first_host
@@ -117,9 +117,9 @@ def _save(
     experiment.tokenizer.save(
       str(model), experiment.bert.max_position_embeddings
     )
-    _write_json(model / 'bert_config.json', record['architecture'])
+    write_json(model / 'bert_config.json', record['architecture'])
     if not path.exists():
-      _write_json(path, record)
+      write_json(path, record)
   except OSError as error:
     raise InputError(f'--workdir {workdir}: {error.strerror}') from error
 
@@ -170,7 +170,7 @@ def weights_digest(init_from: Source | None) -> str:
   """SHA-256 of the weights a run starts from; '' for none."""
   if init_from is None:
     return ''
-  digests = [sha256(path) for path in init_from.weight_files]
+  digests = [file_sha256(path) for path in init_from.weight_files]
   if len(digests) == 1:
     return digests[0]
   return hashlib.sha256('\n'.join(digests).encode()).hexdigest()
@@ -181,10 +181,6 @@ def _bert_record(bert: BertConfig) -> dict[str, Any]:
   for name in ('attention', 'remat', 'scan_layers', 'scores_dtype'):
     del record[name]
   return record | {'model_type': 'bert'}
-
-
-def _write_json(path: epath.Path, value: dict[str, Any]) -> None:
-  write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + '\n')
 
 
 def _compare(

@@ -2,12 +2,10 @@ import json
 import pathlib
 import subprocess
 
-import numpy as np
 import pytest
 
 from biobert_jax.checkpoints import model_folder
 from biobert_jax.errors import InputError
-from biobert_jax.io import checksums
 
 
 def make(path: pathlib.Path, overwrite: bool = False) -> None:
@@ -122,11 +120,3 @@ def test_records(tmp_path: pathlib.Path) -> None:
     path.write_text(text)
     with pytest.raises(InputError, match=r'biobert_jax\.json: not'):
       model_folder.read_record(tmp_path)
-
-
-def test_a_digest_is_of_values_in_c_order() -> None:
-  array = np.arange(6, dtype=np.float32).reshape(2, 3)
-  assert checksums.digest(array.T) == checksums.digest(
-    np.ascontiguousarray(array.T)
-  )
-  assert checksums.digest(array.T) != checksums.digest(array)

@@ -18,11 +18,11 @@ import pytest
 from biobert_jax.checkpoints import (
   export,
   huggingface,
-  model_folder,
   name_map,
   pretrained,
 )
 from biobert_jax.data.ner import corpus as ner_corpus
+from biobert_jax.io.json_files import write_json
 from biobert_jax.models.config import BertConfig
 from biobert_jax.models.hf_signature import unpacked
 from biobert_jax.models.param_tree import to_flat, to_tree
@@ -203,7 +203,7 @@ def write_given(
   np.savez(base / 'batches.npz', **arrays)
   (base / 'texts.json').write_text(json.dumps(texts), 'utf-8')
   sizes = huggingface.config_json(CONFIG, 'encoder', ())
-  model_folder.write_json(base / 'config.json', sizes)
+  write_json(base / 'config.json', sizes)
   tokenizer = WordPieceTokenizer(model_folders.pieces(), do_lower_case=False)
   tokenizer.save(base / 'vocabulary')
 

@@ -12,11 +12,11 @@ import pytest
 from biobert_jax.checkpoints import (
   export,
   huggingface,
-  model_folder,
   name_map,
   pretrained,
 )
 from biobert_jax.checkpoints.formats import safetensors_file
+from biobert_jax.io.json_files import write_json
 from biobert_jax.models.config import BertConfig
 from biobert_jax.text.vocabulary import SPECIALS
 from biobert_jax.text.wordpiece import WordPieceTokenizer
@@ -49,7 +49,7 @@ def model(tmp_path_factory):
   )
   safetensors_file.write(made / 'model.safetensors', stored, {})
   config = huggingface.config_json(CONFIG, 'masked_lm', ())
-  model_folder.write_json(made / 'config.json', config)
+  write_json(made / 'config.json', config)
   WordPieceTokenizer(PIECES, True).save(made)
   return made
 

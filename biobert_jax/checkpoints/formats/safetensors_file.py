@@ -3,7 +3,6 @@
 The format has no checksums: a flipped bit in the data passes for a weight.
 """
 
-import contextlib
 import os
 import pathlib
 from collections.abc import Iterable, Mapping
@@ -19,6 +18,7 @@ from biobert_jax.checkpoints.formats import sharded_index
 from biobert_jax.checkpoints.formats.file_magic import shown, start_of
 from biobert_jax.checkpoints.formats.lazy_tensor import LazyTensor
 from biobert_jax.errors import InputError
+from biobert_jax.io.atomic import staged
 
 WEIGHTS_FILE = 'model.safetensors'
 
@@ -119,15 +119,12 @@ def write(
     if name in tensors:
       raise ValueError(f'{name} is given twice')
     tensors[name] = np.asarray(array, order='C')
-  aside = path.with_name(path.name + '.tmp')
   try:
-    # The library makes files that only their owner reads: as others here.
-    aside.touch()
-    mode = aside.stat().st_mode
-    save_file(tensors, aside, dict(metadata or {}))
-    aside.chmod(mode)
-    os.replace(aside, path)
+    with staged(path) as aside:
+      # The library makes files that only their owner reads: as others here.
+      aside.touch()
+      mode = aside.stat().st_mode
+      save_file(tensors, aside, dict(metadata or {}))
+      aside.chmod(mode)
   except (SafetensorError, OSError) as error:
-    with contextlib.suppress(OSError):
-      aside.unlink(missing_ok=True)
     raise InputError(f'{path}: cannot be written ({error})') from error

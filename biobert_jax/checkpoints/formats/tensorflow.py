@@ -16,6 +16,7 @@ import numpy as np
 from biobert_jax.checkpoints.formats.file_magic import shown, start_of
 from biobert_jax.checkpoints.formats.lazy_tensor import LazyTensor
 from biobert_jax.errors import InputError
+from biobert_jax.io.atomic import write_text
 
 _INDEX = '.index'
 _STATE = 'checkpoint'  # Beside checkpoints: a text proto that names the last.
@@ -208,13 +209,10 @@ def _tensor(tf: Any, array: np.ndarray) -> Any:
 def _write_state(prefix: pathlib.Path) -> None:
   """Names the checkpoint as the last one, relative to its folder."""
   name = prefix.name.replace('\\', '\\\\').replace('"', '\\"')
-  state = prefix.with_name(_STATE)
-  aside = state.with_name(_STATE + '.tmp')
-  aside.write_text(
+  write_text(
+    prefix.with_name(_STATE),
     f'model_checkpoint_path: "{name}"\nall_model_checkpoint_paths: "{name}"\n',
-    'utf-8',
   )
-  os.replace(aside, state)
 
 
 def _tensorflow(prefix: pathlib.Path) -> Any:

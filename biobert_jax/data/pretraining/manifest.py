@@ -99,6 +99,7 @@ def write_tfds_metadata(
         }
       },
     },
+    sort_keys=True,
   )
   splits = [
     {
@@ -118,6 +119,7 @@ def write_tfds_metadata(
       'fileFormat': 'array_record',
       'splits': splits,
     },
+    sort_keys=True,
   )
 
 

@@ -41,6 +41,7 @@ from biobert_jax.data.pretraining.manifest import (
 )
 from biobert_jax.errors import InputError
 from biobert_jax.io import tf_example
+from biobert_jax.io.atomic import staged
 from biobert_jax.io.checksums import file_sha256
 from biobert_jax.text.wordpiece import WordPieceTokenizer, piece_dtype
 
@@ -130,34 +131,30 @@ def write_shard(
   path = pathlib.Path(directory, shard_name(split, index, count))
   beside = path.with_name(f'lengths-{split}-{index:05d}-of-{count:05d}.npy')
   lengths: list[tuple[int, int]] = []
-  asides = [f'{p}.{os.getpid()}.tmp' for p in (path, beside)]
+  marker = str(os.getpid())
   try:
-    writer = array_record_module.ArrayRecordWriter(asides[0], _WRITER)
-    for record, pieces, sentences in examples:
-      writer.write(record)
-      lengths.append((pieces, sentences))
-    writer.close()
-    table = np.asarray(lengths, np.int32).reshape(-1, 2)
-    with open(asides[1], 'wb') as file:
-      np.save(file, table)
-    entry = _describe(asides[0], path.name)
-    entry['records'] = len(lengths)
-    entry['pieces'] = int(table[:, 0].sum(dtype=np.int64))
-    entry['lengths'] = _describe(asides[1], beside.name)
-    for aside, final in zip(asides, (path, beside), strict=True):
-      os.replace(aside, final)
+    with staged(beside, marker) as aside_lengths, staged(path, marker) as aside:
+      writer = array_record_module.ArrayRecordWriter(str(aside), _WRITER)
+      for record, pieces, sentences in examples:
+        writer.write(record)
+        lengths.append((pieces, sentences))
+      writer.close()
+      table = np.asarray(lengths, np.int32).reshape(-1, 2)
+      with open(aside_lengths, 'wb') as file:
+        np.save(file, table)
+      entry = _describe(aside, path.name)
+      entry['records'] = len(lengths)
+      entry['pieces'] = int(table[:, 0].sum(dtype=np.int64))
+      entry['lengths'] = _describe(aside_lengths, beside.name)
     return entry
   except (OSError, RuntimeError) as error:  # Riegeli raises RuntimeError.
     raise InputError(
       f'{path}: cannot be written ({str(error).split(";")[0]}); free the disk'
-      ' or mend the folder, and run again: what is finished is kept'
+      ' or fix the folder, and run again: what is finished is kept'
     ) from None
-  finally:
-    for aside in asides:
-      pathlib.Path(aside).unlink(missing_ok=True)
 
 
-def _describe(path: str, name: str) -> dict[str, Any]:
+def _describe(path: pathlib.Path, name: str) -> dict[str, Any]:
   size = os.path.getsize(path)
   return {'file': name, 'bytes': size, 'sha256': file_sha256(path)}
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from biobert_jax.errors import InputError
+from biobert_jax.io.atomic import write_bytes
 from biobert_jax.io.report import (
   Block,
   Bullets,
@@ -85,9 +86,7 @@ def write_report(
   try:
     folder.mkdir(parents=True, exist_ok=True)
     for file, content in contents.items():
-      aside = folder / f'{file}.tmp'
-      aside.write_bytes(content)
-      os.replace(aside, folder / file)
+      write_bytes(folder / file, content)
   except OSError as error:
     raise InputError(
       f'{folder}: cannot be written ({error.strerror}); name another folder'

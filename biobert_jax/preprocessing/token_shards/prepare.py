@@ -31,7 +31,7 @@ from biobert_jax.data.pretraining import manifest as pretraining_manifest
 from biobert_jax.data.pretraining import shards
 from biobert_jax.data.pretraining.manifest import HELD_OUT, TRAIN, Manifest
 from biobert_jax.errors import InputError
-from biobert_jax.io import json_files
+from biobert_jax.io import atomic, json_files
 from biobert_jax.preprocessing.token_shards import external_sort, stages
 from biobert_jax.preprocessing.token_shards.stages import (
   InputFile,
@@ -329,7 +329,7 @@ def begun(
       path = parts / 'asked.json'
       check_same(path, json.loads(path.read_text()), fixed)
     else:
-      json_files.write_json(parts / 'asked.json', fixed)
+      json_files.write_json(parts / 'asked.json', fixed, sort_keys=True)
     for place in (folder, parts):
       for path in place.glob('*.tmp'):
         path.unlink()
@@ -461,11 +461,12 @@ def write_manifest(
       path.unlink()
   try:
     lines = ['reason\tid\tfile', *('\t'.join(note) for note in tally.notes)]
-    aside = folder / (DROPPED + '.tmp')
-    aside.write_text('\n'.join(lines) + '\n', 'utf-8', 'replace')
-    os.replace(aside, folder / DROPPED)
+    text = '\n'.join(lines) + '\n'
+    atomic.write_bytes(folder / DROPPED, text.encode('utf-8', 'replace'))
     pretraining_manifest.write_tfds_metadata(folder, manifest)
-    json_files.write_json(folder / pretraining_manifest.MANIFEST, manifest)
+    json_files.write_json(
+      folder / pretraining_manifest.MANIFEST, manifest, sort_keys=True
+    )
   except OSError as error:
     raise InputError(
       f'{folder}: cannot be written ({error.strerror}); free the disk, and run'

@@ -106,7 +106,7 @@ def _write(parts: _Parts, wanted: Range) -> _ShardResult:
   entry, tally = stages.write_range(
     parts.folder, parts.paths, parts.sizes, wanted, group_bytes
   )
-  json_files.write_json(record, [entry, tally.as_dict()])
+  json_files.write_json(record, [entry, tally.as_dict()], sort_keys=True)
   return entry, tally
 
 

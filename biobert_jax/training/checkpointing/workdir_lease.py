@@ -18,6 +18,7 @@ from etils import epath
 from jax.experimental import multihost_utils
 
 from biobert_jax.errors import InputError, TakenOverError
+from biobert_jax.io.atomic import staged
 
 LEASE_FILE = 'writer.json'
 _TOKEN_BYTES = 16
@@ -66,9 +67,8 @@ class Lease:
       'pid': os.getpid(),
       'since': time.strftime('%Y-%m-%d %H:%M:%S %z'),
     }
-    aside = self._path.parent / f'{LEASE_FILE}.{self._token}.tmp'
-    aside.write_text(json.dumps(record) + '\n')
-    aside.replace(self._path)
+    with staged(self._path, self._token) as aside:
+      aside.write_text(json.dumps(record) + '\n', 'utf-8')
 
   def _successor(self) -> str:
     """Who holds the folder now; '' while we do."""

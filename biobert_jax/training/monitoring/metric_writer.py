@@ -11,6 +11,7 @@ from etils import epath
 from tensorboardX import SummaryWriter
 
 from biobert_jax.errors import StorageError
+from biobert_jax.io.atomic import write_text
 
 METRICS_FILE = 'metrics.jsonl'
 _log = logging.getLogger(__name__)
@@ -34,9 +35,7 @@ class MetricWriter:
       or (record['step'] == start_step and 'train/loss' in record)
     ]
     text = ''.join(json.dumps(record) + '\n' for record in kept)
-    aside = workdir / (METRICS_FILE + '.tmp')
-    aside.write_text(text)
-    aside.replace(self._path)
+    write_text(self._path, text)
     self._board = SummaryWriter(
       str(workdir / 'tensorboard'), purge_step=start_step + 1
     )

@@ -16,6 +16,7 @@ import numpy as np
 
 from biobert_jax.checkpoints.formats.onnx.graph import INPUTS, WORD_TABLE, build
 from biobert_jax.errors import InputError
+from biobert_jax.io.atomic import staged
 from biobert_jax.models.config import BertConfig
 
 FILE = 'model.onnx'
@@ -98,15 +99,13 @@ def write(
   except ImportError as error:
     raise InputError(f'onnx is not installed; run: {_INSTALL}') from error
   path = pathlib.Path(directory) / FILE
-  aside = path.with_name(path.name + '.tmp')
   model, weights = build(flat, config, head)
   pieces = _pieces(model, weights)
   start = next(pieces)  # Refuses before there is a file.
-  with open(aside, 'wb') as file:
+  with staged(path) as aside, open(aside, 'wb') as file:
     file.write(start)
     for piece in pieces:
       file.write(piece)
-  os.replace(aside, path)
 
 
 def quantize(directory: str | pathlib.Path) -> None:
@@ -130,7 +129,6 @@ def quantize(directory: str | pathlib.Path) -> None:
   """
   source = pathlib.Path(directory) / FILE
   target = source.with_name(INT8_FILE)
-  aside = target.with_name(target.name + '.tmp')
   try:
     import onnx
     from onnxruntime import quantization
@@ -144,15 +142,15 @@ def quantize(directory: str | pathlib.Path) -> None:
   # A tied decoder needs the float32 table, so int8 would be a second copy.
   tied = any(n.op_type == 'Gemm' and WORD_TABLE in n.input for n in nodes)
   lookups = [n.name for n in nodes if WORD_TABLE in n.input]
-  quantization.quantize_dynamic(
-    source,
-    aside,
-    weight_type=quantization.QuantType.QInt8,
-    per_channel=True,
-    reduce_range=True,
-    nodes_to_exclude=lookups if tied else [],
-  )
-  os.replace(aside, target)
+  with staged(target) as aside:
+    quantization.quantize_dynamic(
+      source,
+      aside,
+      weight_type=quantization.QuantType.QInt8,
+      per_channel=True,
+      reduce_range=True,
+      nodes_to_exclude=lookups if tied else [],
+    )
 
 
 class Model:

@@ -10,7 +10,6 @@ on a CPU for BERT-base: 10 s and 1.2 GB more for each shape, against 1 s and
 10 MB; for BERT-large 36 s and 3.9 GB.
 """
 
-import os
 import pathlib
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -23,6 +22,7 @@ from jax import export
 from biobert_jax.checkpoints.formats.stablehlo import loader as stablehlo_loader
 from biobert_jax.checkpoints.formats.stablehlo.loader import PROGRAM, WEIGHTS
 from biobert_jax.errors import InputError
+from biobert_jax.io.atomic import staged, write_bytes
 from biobert_jax.models.param_tree import to_tree
 
 LOADER = 'load.py'
@@ -67,21 +67,12 @@ def write(
     shapes, pieces, pieces, pieces
   )
   folder = pathlib.Path(directory)
-  _replace(folder / PROGRAM, exported.serialize())
-  aside = folder / (WEIGHTS + '.tmp')
-  with open(aside, 'wb') as file:  # Given a name, NumPy would add `.npz`.
+  write_bytes(folder / PROGRAM, exported.serialize())
+  # Given a name, NumPy would add `.npz`.
+  with staged(folder / WEIGHTS) as aside, open(aside, 'wb') as file:
     np.savez(file, **flat)  # type: ignore[arg-type]
-  os.replace(aside, folder / WEIGHTS)
-  _replace(
-    folder / LOADER, pathlib.Path(stablehlo_loader.__file__).read_bytes()
-  )
-
-
-def _replace(path: pathlib.Path, content: bytes | bytearray) -> None:
-  """Writes a file aside, then into place."""
-  aside = path.with_name(path.name + '.tmp')
-  aside.write_bytes(content)
-  os.replace(aside, path)
+  source = pathlib.Path(stablehlo_loader.__file__).read_bytes()
+  write_bytes(folder / LOADER, source)
 
 
 class Model:
