@@ -16,7 +16,7 @@ Scored without the alternate annotations, as in the paper.
 
 import ml_collections
 
-from configs.common import base, ner
+from .common import base, ner
 
 
 def get_config(size: str = 'base') -> ml_collections.ConfigDict:

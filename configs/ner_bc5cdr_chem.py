@@ -17,7 +17,7 @@ other.
 
 import ml_collections
 
-from configs.common import base, ner
+from .common import base, ner
 
 
 def get_config(size: str = 'base') -> ml_collections.ConfigDict:

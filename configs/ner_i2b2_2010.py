@@ -16,7 +16,7 @@ The authors' files merge the three types. Needs a licence: see n2c2.
 
 import ml_collections
 
-from configs.common import base, ner
+from .common import base, ner
 
 
 def get_config(size: str = 'base') -> ml_collections.ConfigDict:

@@ -18,7 +18,7 @@ give other figures.
 
 import ml_collections
 
-from configs.common import base, ner
+from .common import base, ner
 
 
 def get_config(size: str = 'base') -> ml_collections.ConfigDict:

@@ -14,7 +14,7 @@ Test, entities, exact match (Lee et al. 2019, Table 6), percent:
 
 import ml_collections
 
-from configs.common import base, ner
+from .common import base, ner
 
 
 def get_config(size: str = 'base') -> ml_collections.ConfigDict:

@@ -30,7 +30,7 @@ reaches):
 
 import ml_collections
 
-from configs.common import pretrain
+from .common import pretrain
 
 
 def get_config(size: str = 'large') -> ml_collections.ConfigDict:

@@ -18,7 +18,7 @@ costs on each slice.
 
 import ml_collections
 
-from configs.common import pretrain
+from .common import pretrain
 
 
 def get_config(size: str = 'base') -> ml_collections.ConfigDict:

@@ -27,7 +27,7 @@ By the compiler's own cycles (`--full`), 55.6 ms on v5e-16, 57.0 on v4-32.
 
 import ml_collections
 
-from configs.common import pretrain
+from .common import pretrain
 
 
 def get_config(size: str = 'base') -> ml_collections.ConfigDict:

@@ -24,7 +24,7 @@ and the time is a bound that no step reaches):
 
 import ml_collections
 
-from configs.common import pretrain
+from .common import pretrain
 
 
 def get_config(size: str = 'base') -> ml_collections.ConfigDict:

@@ -27,7 +27,7 @@ in test, passages being whole abstracts (`--passages=abstracts`).
 
 import ml_collections
 
-from configs.common import bioasq
+from .common import bioasq
 
 
 def get_config(size: str = 'base') -> ml_collections.ConfigDict:

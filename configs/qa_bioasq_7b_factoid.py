@@ -25,7 +25,7 @@ files. Passages are whole abstracts (`--passages=abstracts`).
 
 import ml_collections
 
-from configs.common import bioasq
+from .common import bioasq
 
 
 def get_config(size: str = 'base') -> ml_collections.ConfigDict:

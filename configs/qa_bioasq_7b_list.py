@@ -23,7 +23,7 @@ answer that stands in one is a row of its own.
 
 import ml_collections
 
-from configs.common import bioasq
+from .common import bioasq
 
 
 def get_config(size: str = 'base') -> ml_collections.ConfigDict:

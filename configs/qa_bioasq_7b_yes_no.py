@@ -25,7 +25,7 @@ give `prepare_submission.py` the predictions of every type.
 
 import ml_collections
 
-from configs.common import base, yes_no
+from .common import base, yes_no
 
 
 def get_config(size: str = 'base') -> ml_collections.ConfigDict:

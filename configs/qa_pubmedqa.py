@@ -20,7 +20,7 @@ others, of which `data.fold` is devel. The paper reports the mean over all ten.
 
 import ml_collections
 
-from configs.common import base, yes_no
+from .common import base, yes_no
 
 
 def get_config(size: str = 'base') -> ml_collections.ConfigDict:

@@ -18,7 +18,7 @@ the last step is kept.
 
 import ml_collections
 
-from configs.common import base, qa
+from .common import base, qa
 
 
 def get_config(size: str = 'base') -> ml_collections.ConfigDict:

@@ -15,7 +15,8 @@ import pathlib
 import ml_collections
 
 import biobert_jax
-from configs.common import ner
+
+from .common import ner
 
 
 def get_config(size: str = 'tiny') -> ml_collections.ConfigDict:

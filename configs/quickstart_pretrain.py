@@ -19,7 +19,7 @@ Of context the model learns next to nothing, only which pieces are frequent.
 
 import ml_collections
 
-from configs.common import pretrain
+from .common import pretrain
 
 
 def get_config(size: str = 'tiny') -> ml_collections.ConfigDict:

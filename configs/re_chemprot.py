@@ -21,7 +21,7 @@ the pooler's, `--config.data.pooling=entity_start`.
 
 import ml_collections
 
-from configs.common import base, relation
+from .common import base, relation
 
 
 def get_config(size: str = 'base') -> ml_collections.ConfigDict:

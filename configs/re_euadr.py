@@ -18,7 +18,7 @@ by many points. Its `dev.tsv` is empty, so the last step is kept.
 
 import ml_collections
 
-from configs.common import base, relation
+from .common import base, relation
 
 
 def get_config(size: str = 'base') -> ml_collections.ConfigDict:

@@ -19,7 +19,7 @@ many.
 
 import ml_collections
 
-from configs.common import base, relation
+from .common import base, relation
 
 
 def get_config(size: str = 'base') -> ml_collections.ConfigDict:

@@ -97,7 +97,8 @@ def load_config(
 
 def _load(path: pathlib.Path) -> types.ModuleType:
   _offer_shared_keys(path.parent)
-  name = f'biobert_jax_config_{path.stem}'
+  # A member of `configs`: a copy elsewhere finds `.common` as well.
+  name = f'configs.{path.stem}'
   spec = importlib.util.spec_from_file_location(name, path)
   assert spec is not None
   assert spec.loader is not None
@@ -111,6 +112,9 @@ def _load(path: pathlib.Path) -> types.ModuleType:
 
 def _offer_shared_keys(folder: pathlib.Path) -> None:
   """Makes `configs.common` importable, wherever the folder of configs lies.
+
+  Experiments import it as `.common`: installed, they are `biobert_jax.configs`
+  and there is no package `configs`.
 
   Args:
     folder: of the config; where it is a folder `configs`, what it shares

@@ -2,7 +2,7 @@
 
 import ml_collections
 
-from configs.common import base
+from . import base
 
 
 def get_config(size: str, steps: int) -> ml_collections.ConfigDict:

@@ -2,7 +2,7 @@
 
 import ml_collections
 
-from configs.common import base
+from . import base
 
 
 def get_config(size: str, folder: str) -> ml_collections.ConfigDict:
