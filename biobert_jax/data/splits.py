@@ -3,16 +3,13 @@
 import os
 import pathlib
 import re
+from collections.abc import Sequence
 
 from biobert_jax.errors import InputError
 from biobert_jax.text.readers import pubtator
 
 SPLITS = ('train', 'devel', 'train_dev', 'test')
-
-
 EXTENSIONS = ('tsv', 'txt', 'conll', 'iob', 'iob2', 'pubtator')
-
-
 _STEMS = {'devel': ('devel', 'dev', 'valid')}
 
 
@@ -51,6 +48,26 @@ def find_split(
       f'{folder}: several files for {split}: keep one of {names}'
     )
   return found[0] if found else None
+
+
+def missing_split(
+  directory: str | os.PathLike[str], split: str, extensions: Sequence[str] = ()
+) -> InputError:
+  """The error for a corpus that has no file for a split.
+
+  Args:
+    directory: the corpus.
+    split: one of `SPLITS`.
+    extensions: that the file may have instead of `tsv`.
+  """
+  entries = sorted(entry.name for entry in pathlib.Path(directory).iterdir())
+  held = ', '.join(entries[:20]) + ', ...' * (len(entries) > 20) or 'nothing'
+  what = f'no {split}.tsv'
+  if extensions:
+    what += f' (or .{", .".join(extensions)})'
+  if split in ('devel', 'test'):
+    held += f' (--config.data.{split}_split= trains without it)'
+  return InputError(f'{directory}: {what}; the folder holds {held}')
 
 
 def split_in_name(name: str) -> str:

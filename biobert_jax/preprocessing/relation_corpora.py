@@ -20,8 +20,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from biobert_jax.data import splits as data_splits
+from biobert_jax.data.broken_rows import BrokenRows
 from biobert_jax.data.relation.annotated import Annotated, Mention, Relation
-from biobert_jax.data.relation.corpus import Faults
 from biobert_jax.errors import InputError
 from biobert_jax.io import lines as io_lines
 from biobert_jax.text import documents
@@ -140,7 +140,7 @@ def _rows(
   path: pathlib.Path,
   widths: Sequence[int],
   counts: Counter[str],
-  faults: Faults,
+  broken: BrokenRows,
 ) -> Iterator[tuple[int, list[str]]]:
   """(line, cells) of each row that has as many cells as it should."""
   wanted = ' or '.join(map(str, widths))
@@ -153,7 +153,7 @@ def _rows(
       yield line, cells
     else:
       what = f'{len(cells)} columns, not {wanted}: mend or delete the line'
-      faults.add(line, 'broken_rows', what)
+      broken.add(line, 'broken_rows', what)
       yield line, []
 
 
@@ -161,9 +161,9 @@ def _texts(
   path: pathlib.Path, counts: Counter[str], max_broken: float
 ) -> dict[str, Document]:
   """Id -> title and abstract, joined as PubTator joins them."""
-  faults, rows = Faults(str(path), counts), 0
+  broken, rows = BrokenRows(path, counts), 0
   found: dict[str, Document] = {}
-  for line, cells in _rows(path, (3,), counts, faults):
+  for line, cells in _rows(path, (3,), counts, broken):
     rows += 1
     if not cells:
       continue
@@ -173,7 +173,7 @@ def _texts(
       continue
     text, cut = f'{title}\n{abstract}', len(title)
     found[id] = Document(id, text, (), cut, str(path), line)
-  faults.check(rows, max_broken)
+  broken.check(rows, max_broken)
   if not found:
     raise InputError.at(path, 1, 'the file holds no abstract')
   return found
@@ -186,9 +186,9 @@ def _mentions(
   max_broken: float,
 ) -> dict[str, dict[str, Mention]]:
   """Document -> id -> mention, in the file's order."""
-  faults, rows = Faults(str(path), counts), 0
+  broken, rows = BrokenRows(path, counts), 0
   found: dict[str, dict[str, Mention]] = {id: {} for id in texts}
-  for line, cells in _rows(path, (6,), counts, faults):
+  for line, cells in _rows(path, (6,), counts, broken):
     rows += 1
     if not cells:
       continue
@@ -201,11 +201,11 @@ def _mentions(
     else:
       what = _misplaced(texts[owner].text, start, end, text)
     if what:
-      faults.add(line, 'broken_rows', f'{what}: mend or delete the line')
+      broken.add(line, 'broken_rows', f'{what}: mend or delete the line')
       continue
     entity = Entity(int(start), int(end), kind, text)
     found[owner][id] = Mention(id, entity, frozenset((id,)))
-  faults.check(rows, max_broken)
+  broken.check(rows, max_broken)
   return found
 
 
@@ -227,9 +227,9 @@ def _relations(
   max_broken: float,
 ) -> dict[str, list[Relation]]:
   """Document -> its relations, in the file's order."""
-  faults, rows = Faults(str(path), counts), 0
+  broken, rows = BrokenRows(path, counts), 0
   found: dict[str, list[Relation]] = {id: [] for id in mentions}
-  for line, cells in _rows(path, (4, 6), counts, faults):
+  for line, cells in _rows(path, (4, 6), counts, broken):
     rows += 1
     if not cells:
       continue
@@ -244,11 +244,11 @@ def _relations(
     elif unknown := [id for id in ids if id not in mentions[owner]]:
       what = f'document {owner} has no entity {unknown[0]}'
     if what:
-      faults.add(line, 'broken_rows', f'{what}: mend or delete the line')
+      broken.add(line, 'broken_rows', f'{what}: mend or delete the line')
       continue
     scored = len(cells) == 4 or cells[2].upper() != 'N'
     found[owner].append(Relation(_spelt(kind), ids[0], ids[1], scored))
-  faults.check(rows, max_broken)
+  broken.check(rows, max_broken)
   return found
 
 
@@ -261,7 +261,7 @@ def _read_pubtator(
   path: pathlib.Path, counts: Counter[str], max_broken: float
 ) -> list[Annotated]:
   """Documents of PubTator, overlapping mentions and concepts kept."""
-  name, faults, rows = str(path), Faults(str(path), counts), 0
+  name, broken, rows = str(path), BrokenRows(path, counts), 0
   lines = io_lines.read_lines(path, counts)
   found: dict[str, Annotated] = {}
   for block in pubtator.pubtator_blocks(lines, name):
@@ -280,12 +280,12 @@ def _read_pubtator(
           mentions.append(_of_concepts(len(mentions), entity, fields))
       except InputError as error:
         what = str(error).removeprefix(f'{name}:{line}: ')
-        faults.add(line, 'broken_rows', what)
+        broken.add(line, 'broken_rows', what)
     if block.id in found:
       counts['repeated_documents_dropped'] += 1
       continue
     found[block.id] = Annotated(document, tuple(mentions), tuple(relations))
-  faults.check(rows, max_broken)
+  broken.check(rows, max_broken)
   return list(found.values())
 
 

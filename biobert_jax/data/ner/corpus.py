@@ -6,35 +6,27 @@ silent; what is wrong is an InputError with file and line.
 """
 
 import os
-import pathlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from biobert_jax.data.ner.conll import Sentence, listing, read_columns
 from biobert_jax.data.splits import (
   EXTENSIONS,
-  SPLITS,
   find_split,
   is_pubtator,
-  split_in_name,
+  missing_split,
 )
 from biobert_jax.errors import InputError
 from biobert_jax.text import documents
 from biobert_jax.text.readers import pubtator
 
 __all__ = [
-  'EXTENSIONS',
-  'SPLITS',
   'Sentence',
   'check_labels',
   'count_overlap',
-  'find_split',
-  'is_pubtator',
   'label_set',
-  'read_columns',
   'read_split',
   'sentences_from_documents',
-  'split_in_name',
 ]
 
 
@@ -104,12 +96,7 @@ def read_split(
       )
     ]
   if path is None:
-    entries = sorted(entry.name for entry in pathlib.Path(directory).iterdir())
-    held = ', '.join(entries[:20]) + ', ...' * (len(entries) > 20) or 'nothing'
-    what = f'no {split}.tsv (or .{", .".join(EXTENSIONS[1:])})'
-    if split in ('devel', 'test'):
-      held += f' (--config.data.{split}_split= trains without it)'
-    raise InputError(f'{directory}: {what}; the folder holds {held}')
+    raise missing_split(directory, split, EXTENSIONS[1:])
   if is_pubtator(path):
     read = pubtator.read_pubtator(path, counts)
     sentences = sentences_from_documents(read, counts)

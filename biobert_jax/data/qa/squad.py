@@ -16,21 +16,18 @@ training file it is refused.
 """
 
 import dataclasses
-import logging
 import os
 import pathlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from biobert_jax.data.broken_rows import BrokenRows
 from biobert_jax.errors import InputError
 from biobert_jax.io.strict_json import list_of, read_object, text_of
 
-_log = logging.getLogger(__name__)
-
 VERSIONS = ('1.1', '2.0')
 _NEAR = 100  # Code points that a wrong offset may be away from its answer.
-_SHOWN = 5  # Places that one file's warnings list.
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -176,7 +173,7 @@ class _Reader:
   ):
     self._path, self._counts, self._form = path, counts, form
     self._known = known
-    self._broken: list[tuple[str, str]] = []  # Place, what is to be mended.
+    self._broken = BrokenRows(path, counts, 'questions')
 
   def questions(self) -> list[Question]:
     """Those of the file that can be used."""
@@ -186,7 +183,7 @@ class _Reader:
       question = self._question(place, row, context)
       if question is not None:
         kept.append(question)
-    self._check(total)
+    self._broken.check(total, self._form.max_broken)
     return kept
 
   def _question(self, place: str, row: Any, context: str) -> Question | None:
@@ -221,8 +218,7 @@ class _Reader:
     self._counts.update(kind for kind, _ in faults)
     if not training or not fatal:
       return question
-    self._counts['questions_dropped'] += 1
-    self._broken.append((place, fatal[0][1]))
+    self._broken.add(place, 'questions_dropped', fatal[0][1])
     return None
 
   def _impossible(self, place: str, row: Any) -> bool:
@@ -277,20 +273,6 @@ class _Reader:
         'the number of code points before the answer'
       )
     return locate(context, text, start)
-
-  def _check(self, total: int) -> None:
-    """Names the broken ones in the log, or refuses the file."""
-    if not self._broken:
-      return
-    place, what = self._broken[0]
-    if len(self._broken) > self._form.max_broken * total:
-      raise InputError(
-        f'{self._path}: {place}: {what} ({len(self._broken)} of {total} '
-        f'questions are broken; more than {100 * self._form.max_broken:g} % '
-        'is refused)'
-      )
-    for place, what in self._broken[:_SHOWN]:
-      _log.warning('%s: %s: %s', self._path, place, what)
 
 
 # Kinds of wrong offsets that are put right.

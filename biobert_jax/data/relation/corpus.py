@@ -20,19 +20,17 @@ line.
 
 import dataclasses
 import itertools
-import logging
 import os
 import pathlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from biobert_jax.data import splits
+from biobert_jax.data.broken_rows import BrokenRows
 from biobert_jax.data.relation.markers import Markers
 from biobert_jax.data.relation.placeholders import Placeholders
 from biobert_jax.errors import InputError
 from biobert_jax.io import lines
-
-_log = logging.getLogger(__name__)
 
 # Names of columns, as headers have them.
 _COLUMNS = {
@@ -40,7 +38,6 @@ _COLUMNS = {
   'sentence': ('sentence', 'text'),
   'label': ('label', 'labels', 'relation'),
 }
-_SHOWN = 5  # Places that one message lists.
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -77,46 +74,6 @@ class Form:
   max_broken: float = 0.01
 
 
-class Faults:
-  """The broken rows of a file: bearable up to a share, never silent."""
-
-  def __init__(self, path: str, counts: Counter[str]):
-    """Takes note of rows of `path`; `counts` takes how many of each kind."""
-    self._path, self._counts = path, counts
-    self._found: list[tuple[int, str]] = []
-
-  def add(self, line: int, kind: str, what: str) -> None:
-    """Notes a row: its line, what is counted, what is to be mended."""
-    self._counts[kind] += 1
-    self._found.append((line, what))
-
-  def check(self, rows: int, max_broken: float) -> None:
-    """Names the rows in the log.
-
-    Args:
-      rows: How many there were, the broken ones included.
-      max_broken: Fraction 0-1 that may be broken.
-
-    Raises:
-      InputError: More are.
-    """
-    if not self._found:
-      return
-    broken = len({line for line, _ in self._found})
-    line, what = self._found[0]
-    if broken > max_broken * rows:
-      more = ', '.join(str(n) for n, _ in self._found[1 : 1 + _SHOWN])
-      more = f', also lines {more}' if more else ''
-      raise InputError.at(
-        self._path,
-        line,
-        f'{what} ({broken} of {rows} rows are broken{more}; more than '
-        f'{100 * max_broken:g} % is refused)',
-      )
-    for line, what in self._found[:_SHOWN]:
-      _log.warning('%s:%d: %s', self._path, line, what)
-
-
 def read_rows(
   path: str | os.PathLike[str], counts: Counter[str], form: Form
 ) -> list[Example]:
@@ -136,7 +93,7 @@ def read_rows(
       broken rows.
   """
   name = os.fspath(path)
-  faults = Faults(name, counts)
+  broken = BrokenRows(name, counts)
   places: dict[str, int] = {}
   width = rows = 0
   examples: list[Example] = []
@@ -153,20 +110,20 @@ def read_rows(
     rows += 1
     fault = _fault(cells, width, places, named)
     if fault:
-      faults.add(line, *fault)
+      broken.add(line, *fault)
       continue
     label = cells[places['label']].strip(' ')
     known = _known(label, form.labels, counts)
     if known is None:
-      faults.add(line, 'rows_with_unknown_labels', _unknown(cells, label, form))
+      broken.add(line, 'rows_with_unknown_labels', _unknown(cells, label, form))
       continue
     index = cells[places['index']] if 'index' in places else str(rows - 1)
     sentence = cells[places['sentence']]
     if form.pair.locate(sentence) is None:
       what = f'{sentence[:60]!r} holds {form.pair.lacking}'
-      faults.add(line, f'rows_without_{_told_by(form)}', what)
+      broken.add(line, f'rows_without_{_told_by(form)}', what)
     examples.append(Example(index, sentence, known, name, line))
-  faults.check(rows, form.max_broken)
+  broken.check(rows, form.max_broken)
   _count_repeats(examples, counts)
   return examples
 
@@ -307,7 +264,12 @@ def read_split(
     devel = splits.find_split(folder, 'devel')
     return train + (read_rows(devel, counts, form) if devel else [])
   if path is None:
-    raise InputError(f'{folder}: {_missing(folder, split)}')
+    if folds := _folds(folder):
+      raise InputError(
+        f'{folder}: holds folds ({", ".join(folds)}); name one: '
+        f'--config.data.dir={folder / folds[0]}'
+      )
+    raise splits.missing_split(folder, split)
   original = path.with_stem(f'{path.stem}_original')
   if original.is_file() and not _has_labels(path):
     counts['splits_with_gold_in_another_file'] += 1
@@ -335,21 +297,6 @@ def _folds(folder: pathlib.Path) -> list[str]:
     return []
   folds = [e.name for e in folder.iterdir() if (e / 'train.tsv').exists()]
   return sorted(folds, key=lambda name: (len(name), name))
-
-
-def _missing(folder: pathlib.Path, split: str) -> str:
-  folds = _folds(folder)
-  if folds:
-    shown = ', '.join(folds)
-    return (
-      f'holds folds ({shown}); name one: --config.data.dir={folder / folds[0]}'
-    )
-  entries = sorted(entry.name for entry in folder.iterdir())
-  held = ', '.join(entries[:20]) + ', ...' * (len(entries) > 20) or 'nothing'
-  what = f'no {split}.tsv; the folder holds {held}'
-  if split in ('devel', 'test'):
-    what += f' (--config.data.{split}_split= trains without it)'
-  return what
 
 
 def label_set(examples: Iterable[Example], negative: str) -> tuple[str, ...]:

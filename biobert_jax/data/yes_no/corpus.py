@@ -16,7 +16,6 @@ questions_without_passage.
 
 import dataclasses
 import json
-import logging
 import pathlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from biobert_jax.data import splits
+from biobert_jax.data.broken_rows import BrokenRows
 from biobert_jax.data.qa import squad
 from biobert_jax.data.qa.passage_aggregation import question_of
 from biobert_jax.data.random_streams import mix
@@ -32,9 +32,6 @@ from biobert_jax.data.yes_no import pubmedqa
 from biobert_jax.data.yes_no.features import QuestionPair
 from biobert_jax.errors import InputError
 from biobert_jax.io.strict_json import id_of, read_object, text_of
-
-_log = logging.getLogger(__name__)
-_SHOWN = 5  # Broken rows that the log lists.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,7 +82,8 @@ def read_split(
     pairs = pubmedqa.read_split(
       directory, split, form.fold, form.reasoning, counts
     )
-    return _sound(pairs, str(directory / pubmedqa.FILE), counts, form, [])
+    path = str(directory / pubmedqa.FILE)
+    return _unbroken(pairs, path, form, BrokenRows(path, counts))
   if split == 'train_dev':
     parts = ('train', 'devel')
     return [
@@ -117,12 +115,12 @@ def read_files(
   kept = []
   for path in paths:
     content = read_object(path)
-    broken: list[tuple[str, str]] = []
+    broken = BrokenRows(path, counts)
     if 'data' in content:
       pairs = list(_squad(path, content, counts, broken, known))
     else:
       pairs = pubmedqa.pairs_of(path, content, form.reasoning, counts)
-    kept += _sound(pairs, path, counts, form, broken)
+    kept += _unbroken(pairs, path, form, broken)
   return kept
 
 
@@ -130,7 +128,7 @@ def _squad(
   path: str,
   content: dict[str, Any],
   counts: Counter[str],
-  broken: list[tuple[str, str]],
+  broken: BrokenRows,
   known: set[str],
 ) -> Iterator[QuestionPair]:
   for place, row, passage in squad.rows_of(path, content):
@@ -140,8 +138,8 @@ def _squad(
     counts['questions_without_passage'] += not passage.strip()
     label = _answer(row)
     if label == 'yes' and row.get('is_impossible') is True:
-      counts['pairs_that_contradict_is_impossible'] += 1
-      broken.append((id_, 'its answer is yes, but it is_impossible: mend it'))
+      fault = 'the answer is yes, but is_impossible is true; fix one of them'
+      broken.add(id_, 'pairs_that_contradict_is_impossible', fault)
       continue
     yield QuestionPair(id_, question_of(id_), question, passage, label, path)
 
@@ -158,37 +156,27 @@ def _answer(row: dict[str, Any]) -> str:
   return answers if isinstance(answers, str) else json.dumps(answers)
 
 
-def _sound(
+def _unbroken(
   pairs: Sequence[QuestionPair],
   path: str,
-  counts: Counter[str],
   form: Form,
-  broken: list[tuple[str, str]],
+  broken: BrokenRows,
 ) -> list[QuestionPair]:
   """Those that are not broken; too many broken ones are an error."""
   kept = []
   for pair in pairs:
     if not pair.question.strip():
-      counts['pairs_without_question'] += 1
-      broken.append((pair.id, 'its question is empty: write it'))
+      fault = 'the question is empty; write one'
+      broken.add(pair.id, 'pairs_without_question', fault)
       continue
     label = pair.label.strip().lower()
     if form.labels and label and label not in form.labels:
-      counts['pairs_with_unknown_labels'] += 1
-      what = f'answer {pair.label[:40]!r} is none of {", ".join(form.labels)}'
-      broken.append((pair.id, f'{what}: mend it, or set --config.data.labels'))
+      fault = f'answer {pair.label[:40]!r} is not one of '
+      fault += f'{", ".join(form.labels)}; fix it, or set --config.data.labels'
+      broken.add(pair.id, 'pairs_with_unknown_labels', fault)
       continue
     kept.append(dataclasses.replace(pair, label=label))
-  rows = len(kept) + len(broken)
-  for id_, what in broken[:_SHOWN]:
-    _log.warning('%s: %s: %s', path, id_, what)
-  if len(broken) > form.max_broken * rows:
-    id_, what = broken[0]
-    share = f'{100 * form.max_broken:g}'
-    raise InputError(
-      f'{path}: {id_}: {what} ({len(broken)} of {rows} rows are broken; more '
-      f'than {share} % is refused)'
-    )
+  broken.check(len(kept) + len(broken), form.max_broken)
   if not kept:
     raise InputError(f'{path}: holds no question; name a file that does')
   return kept

@@ -13,23 +13,20 @@ documents_without_pmid (of other databases), empty_answers.
 """
 
 import dataclasses
-import logging
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from biobert_jax.data.broken_rows import BrokenRows
 from biobert_jax.errors import InputError
 from biobert_jax.io.strict_json import id_of, list_of, read_object, text_of
-
-_log = logging.getLogger(__name__)
 
 TYPES = ('factoid', 'list', 'yesno', 'summary')
 _ID = re.compile('[0-9a-f]{24}')
 _PMID = re.compile(
   r'(?:pubmed(?:\.ncbi\.nlm\.nih\.gov)?/|pmid:|^)([0-9]{1,9})/?$'
 )
-_SHOWN = 5  # Broken questions that the log lists.
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -95,7 +92,7 @@ def read(
   questions: list[RawQuestion] = []
   for path in paths:
     rows = list_of(path, '', read_object(path), 'questions')
-    broken: list[tuple[str, str]] = []
+    broken = BrokenRows(path, counts, 'questions')
     for i, row in enumerate(rows):
       place = f'questions[{i}]'
       id_ = _id(path, place, row, known)
@@ -109,10 +106,9 @@ def read(
         if max_broken is not None:
           answers = tuple(_answers(row, counts))
       except _MalformedError as error:
-        counts['questions_with_malformed_answers'] += 1
-        broken.append((where, str(error)))
+        broken.add(where, 'questions_with_malformed_answers', str(error))
       questions.append(_question(path, where, row, answers, counts))
-    _check(path, len(rows), broken, max_broken or 0.0)
+    broken.check(len(rows), max_broken or 0.0)
   if not questions:
     raise InputError(f'{paths[0]}: holds no question; name a file that does')
   counts['questions'] += len(questions)
@@ -231,17 +227,3 @@ def _groups(exact: Any, counts: Counter[str]) -> list[list[str]]:
     f'exact_answer {str(exact)[:40]!r} is no text, list of texts or list of '
     'lists of texts: mend it'
   )
-
-
-def _check(
-  path: str, rows: int, broken: list[tuple[str, str]], max_broken: float
-) -> None:
-  """Names the broken ones in the log, or refuses the file."""
-  if len(broken) > max_broken * rows:
-    where, what = broken[0]
-    raise InputError(
-      f'{path}: {where}: {what} ({len(broken)} of {rows} questions are broken; '
-      f'more than {100 * max_broken:g} % is refused)'
-    )
-  for where, what in broken[:_SHOWN]:
-    _log.warning('%s: %s: %s', path, where, what)

@@ -91,7 +91,7 @@ def test_pubmedqa_is_told_by_its_file(tmp_path):
   pairs = yes_no_corpus.read_split(tmp_path, 'devel', FILES, Counter(), form)
   assert len(pairs) == 5
   narrow = yes_no_corpus.Form(('yes', 'no'), fold=3)
-  with pytest.raises(InputError, match="answer 'maybe' is none of yes, no"):
+  with pytest.raises(InputError, match="answer 'maybe' is not one of yes, no"):
     yes_no_corpus.read_split(tmp_path, 'devel', FILES, Counter(), narrow)
 
 
@@ -101,17 +101,17 @@ def test_pubmedqa_is_told_by_its_file(tmp_path):
     (
       lambda rows: rows[1].update(answers='perhaps'),
       'pairs_with_unknown_labels',
-      f"{ONE}_002: answer 'perhaps' is none of no, yes",
+      f"{ONE}_002: answer 'perhaps' is not one of no, yes",
     ),
     (
       lambda rows: rows[1].update(question=' '),
       'pairs_without_question',
-      f'{ONE}_002: its question is empty',
+      f'{ONE}_002: the question is empty',
     ),
     (
       lambda rows: rows[1].update(is_impossible=True),
       'pairs_that_contradict_is_impossible',
-      f'{ONE}_002: its answer is yes, but it is_impossible',
+      f'{ONE}_002: the answer is yes, but is_impossible is true',
     ),
   ],
 )

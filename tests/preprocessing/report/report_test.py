@@ -15,14 +15,6 @@ from biobert_jax.preprocessing.report import report as corpus_report
 from biobert_jax.preprocessing.report import shard_statistics as statistics
 from biobert_jax.preprocessing.report.unknown_words import Unknown
 from biobert_jax.preprocessing.token_shards import prepare
-from biobert_jax.text.readers import (
-  any_format,
-  article,
-  jats,
-  jsonl,
-  pubmed,
-  xml_stream,
-)
 from tests.fixtures import small_corpus
 from tests.fixtures.small_corpus import TOKENIZER
 
@@ -74,18 +66,6 @@ def test_accounts_that_do_not_add_up_are_said(
   manifest['readers']['json_lines'] += 1
   assert record_counts.unexplained(manifest) == -1
   assert 'do not add up by -1' in accounts(manifest, folder)
-
-
-def test_every_name_of_the_readers_is_explained() -> None:
-  known = {
-    *(*record_counts._RECORDS, *record_counts._REFUSED),
-    *(*record_counts._WITHIN, 'articles', ''),
-  }
-  assert {*jats._DROPPED.values(), *pubmed._COUNTED.values()} <= known
-  for reader in (pubmed, jats, jsonl, any_format, article, xml_stream):
-    source = pathlib.Path(reader.__file__).read_text()
-    for piece in source.split("counts['")[1:]:
-      assert piece.partition("'")[0] in known, reader
 
 
 def test_the_report_in_files(

@@ -1,0 +1,71 @@
+"""The broken rows of an input file: tolerated up to a share, never silent."""
+
+import logging
+import os
+from collections import Counter
+
+from biobert_jax.errors import InputError
+
+_log = logging.getLogger(__name__)
+_SHOWN = 5  # Rows that one message lists.
+
+
+class BrokenRows:
+  """The broken rows of one file."""
+
+  def __init__(
+    self,
+    path: str | os.PathLike[str],
+    counts: Counter[str],
+    noun: str = 'rows',
+  ):
+    """Starts without any.
+
+    Args:
+      path: the file.
+      counts: receives the number of rows of each kind of fault.
+      noun: the plural that messages use for the rows.
+    """
+    self._path, self._counts, self._noun = os.fspath(path), counts, noun
+    self._found: list[tuple[int | str, str]] = []
+
+  def __len__(self) -> int:
+    """How many rows are broken; a row with two faults counts once."""
+    return len({place for place, _ in self._found})
+
+  def add(self, place: int | str, kind: str, fault: str) -> None:
+    """Adds a row.
+
+    Args:
+      place: its line, or its id or place in a JSON file.
+      kind: the name under which it is counted.
+      fault: what is wrong, and the remedy.
+    """
+    self._counts[kind] += 1
+    self._found.append((place, fault))
+
+  def check(self, total: int, max_broken: float) -> None:
+    """Names the first broken rows in the log.
+
+    Args:
+      total: rows of the file, the broken ones included.
+      max_broken: fraction 0-1 of them that may be broken.
+
+    Raises:
+      InputError: more of them are broken.
+    """
+    messages = [f'{self._at(place)}: {fault}' for place, fault in self._found]
+    if len(self) > max_broken * total:
+      others = self._found[1 : 1 + _SHOWN]
+      lines = ', '.join(str(n) for n, _ in others if isinstance(n, int))
+      more = f', also lines {lines}' if lines else ''
+      raise InputError(
+        f'{messages[0]} ({len(self)} of {total} {self._noun} are broken{more}; '
+        f'more than {100 * max_broken:g} % is refused)'
+      )
+    for message in messages[:_SHOWN]:
+      _log.warning('%s', message)
+
+  def _at(self, place: int | str) -> str:
+    separator = ':' if isinstance(place, int) else ': '
+    return f'{self._path}{separator}{place}'
