@@ -1,9 +1,8 @@
 """What a PyTorch file says of its tensors, checked before one is read."""
 
-import dataclasses
 import math
 import pathlib
-from typing import Any
+from typing import Any, NamedTuple
 
 # Teaches NumPy bfloat16 and the 8-bit floats.
 import ml_dtypes  # noqa: F401
@@ -16,8 +15,8 @@ _MAX_DIMENSIONS = 64  # As in NumPy.
 _MAX_EXPANDED = 2**20  # Elements of a tensor that repeats its storage.
 
 
-@dataclasses.dataclass(frozen=True)
-class Storage:
+# Tuples, because a pickle could set the attributes of other objects.
+class Storage(NamedTuple):
   """A run of bytes in the file, which tensors view.
 
   Attributes:
@@ -35,8 +34,7 @@ class Storage:
     return self.elements * np.dtype(self.dtype).itemsize
 
 
-@dataclasses.dataclass(frozen=True)
-class Tensor:
+class Tensor(NamedTuple):
   """A view of a storage; `state_dict` checks that it stays inside.
 
   Attributes:
@@ -54,16 +52,17 @@ class Tensor:
   dtype: str
 
 
-@dataclasses.dataclass(frozen=True)
-class Symbol:
-  """A name that the pickle asks for; it stands for itself."""
+class Symbol(NamedTuple):
+  """A name that the pickle uses; it stands for itself."""
 
   name: str
 
 
 def kind_of(value: Any) -> str:
   """The type of a value, in words for a message."""
-  return value.name if isinstance(value, Symbol) else type(value).__name__
+  if isinstance(value, Symbol):
+    return value.name
+  return 'dict' if isinstance(value, dict) else type(value).__name__
 
 
 def state_dict(path: pathlib.Path, value: Any) -> dict[str, Tensor]:
@@ -71,7 +70,7 @@ def state_dict(path: pathlib.Path, value: Any) -> dict[str, Tensor]:
 
   Args:
     path: for messages.
-    value: what `torch_pickle.Machine` returned.
+    value: the value that `restricted_pickle.Machine` returned.
 
   Returns:
     name -> tensor; each lies inside its storage.

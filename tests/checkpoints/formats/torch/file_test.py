@@ -304,6 +304,17 @@ def test_missing_files(tmp_path):
     ),
     (b'\x80\x02' + b'}' * 1_000_001 + b'.', 'more than the tensors of a model'),
     (b'\x80\x02}(tK\x01s.', 'a tuple as a key'),
+    # Tuples of tuples, whose hash would take 2^60 steps.
+    (
+      b'\x80\x02)q\x00' + b'h\x00h\x00\x86q\x00' * 60 + b'}h\x00K\x01s.',
+      'as a key',
+    ),
+    # Room for 20 million values.
+    (b'\x80\x02}r\x00\x2d\x31\x01.', 'it counts to 20000000'),
+    # A name of which an attribute is set.
+    (b'\x80\x02ctorch\nSize\n}X\x01\x00\x00\x00aK\x01sb.', 'cut or damaged'),
+    (b'\x80\x02cos\nsystem\nX\x02\x00\x00\x00ls\x85R.', 'refuses os.system'),
+    (b'\x80\x02}0.', 'refuses the instruction POP'),
     (b'\x80\x02h\x07.', 'cut or damaged'),
     (b'\x80\x02s.', 'cut or damaged'),
     (b'\x80\x02', 'cut or damaged'),
