@@ -1,12 +1,15 @@
 """JSON files, written whole or not at all, and read with their faults."""
 
 import json
+import logging
 import os
 import pathlib
 from typing import Any
 
 from biobert_jax.errors import InputError
 from biobert_jax.io.atomic import staged
+
+_log = logging.getLogger(__name__)
 
 
 def write_json(
@@ -45,3 +48,21 @@ def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
   if not isinstance(value, dict):
     raise InputError(f'{path}: not a JSON object; copy it again')
   return value
+
+
+def read_json_lines(path: pathlib.Path) -> list[dict[str, Any]]:
+  """The objects of a file of our own that is appended to, one per line.
+
+  A line that a crash has cut is left out; without a file there are none.
+  """
+  objects = []
+  for line in path.read_text().splitlines() if path.exists() else ():
+    try:
+      value = json.loads(line)
+    except ValueError:
+      value = None
+    if isinstance(value, dict):
+      objects.append(value)
+    else:
+      _log.warning('%s: dropped a cut line', path)
+  return objects

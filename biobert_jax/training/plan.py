@@ -16,10 +16,11 @@ class Plan:
   Attributes:
     num_steps: of the whole run.
     warmup_steps: of the learning rate's rise.
-    evaluations: how often devel is scored.
+    evaluations: how often the dev set is scored.
     checkpoint_every: steps between checkpoints, besides those at scores.
-    scores: whether devel is scored on the way.
-    selects: whether devel chooses the best parameters; else the last stay.
+    scores: whether the dev set is scored on the way.
+    selects: whether its scores select the checkpoint to keep; else the final
+      one stays.
   """
 
   num_steps: int
@@ -31,7 +32,7 @@ class Plan:
 
   @classmethod
   def of(cls, config: ConfigDict, num_rows: int) -> 'Plan':
-    """The plan of a config for a training split of so many rows."""
+    """The plan of a config for a training split of so many packed sequences."""
     steps = config.train.steps or math.ceil(
       config.train.epochs * num_rows / config.batch_size
     )
@@ -39,7 +40,7 @@ class Plan:
     scores = bool(data.devel_split) and data.train_split != 'train_dev'
     selects = scores and config.train.keep == 'best'
     if not selects:
-      _log.info('devel does not choose: the last step is kept')
+      _log.info('no selection on the dev set; keeping the final checkpoint')
     return cls(
       steps,
       int(steps * config.optim.warmup_fraction),
@@ -54,7 +55,7 @@ class Plan:
     return due > (step - 1) * self.evaluations // self.num_steps
 
   def evaluates_after(self, step: int) -> bool:
-    """Whether devel is to be scored after so many steps."""
+    """Whether the dev set is to be scored after so many steps."""
     return self.scores and self._due_after(step)
 
   def saves_after(self, step: int) -> bool:

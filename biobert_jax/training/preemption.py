@@ -1,47 +1,71 @@
-"""SIGTERM and Ctrl-C: stop after the current step, on all hosts alike."""
+"""SIGTERM and Ctrl-C: save after the current step, on all hosts alike."""
 
+import atexit
+import os
 import signal
+import sys
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
 from jax.experimental import multihost_utils
 
-from biobert_jax.errors import PreemptedError
+from biobert_jax.errors import PreemptedError, UserInterruptError
 from biobert_jax.training.train_step import TrainState
+
+# How long the main thread looks away while another one compiles.
+_LOOK_SECONDS = 0.1
+T = TypeVar('T')
 
 
 class Preemption:
-  """SIGTERM: save where all hosts agree, and leave."""
+  """Listens for both signals; the loop asks it between two steps."""
 
   def __init__(self) -> None:
-    """Listens, on a single host by a handler of its own."""
-    self._asked = False
+    """Installs the handlers; `close` brings those before them back."""
+    self._requested = False
+    self._error: type[PreemptedError | UserInterruptError] = PreemptedError
     self._tick = 0
-    self._before: Any = None
-    on_main_thread = threading.current_thread() is threading.main_thread()
-    # On several hosts JAX's own notifier listens and agrees on a step.
-    if jax.process_count() == 1 and on_main_thread:
-      self._before = signal.signal(signal.SIGTERM, self._ask)
+    self._before: dict[signal.Signals, Any] = {}
+    if threading.current_thread() is not threading.main_thread():
+      return
+    # On several hosts JAX's own notifier hears SIGTERM and agrees on a step.
+    if jax.process_count() == 1:
+      self._listen(signal.SIGTERM, self._on_sigterm)
+    # A shell's background job ignores Ctrl-C, which is meant for another.
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+      self._listen(signal.SIGINT, self._on_sigint)
+
+  def _listen(self, number: signal.Signals, handler: Any) -> None:
+    self._before[number] = signal.signal(number, handler)
+
+  def _on_sigterm(self, *_: Any) -> None:
+    self._requested = True
+
+  def _on_sigint(self, *_: Any) -> None:
+    # A second Ctrl-C does not wait for the end of the step.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    self._error = UserInterruptError
+    if jax.process_count() == 1:
+      self._requested = True
+    else:
+      os.kill(os.getpid(), signal.SIGTERM)
 
   def close(self) -> None:
     """Listens no more: what is left to do can be done again."""
-    if self._before is not None:
-      signal.signal(signal.SIGTERM, self._before)
-      self._before = None
-
-  def _ask(self, *_: Any) -> None:
-    self._asked = True
+    for number, handler in self._before.items():
+      signal.signal(number, handler)
+    self._before = {}
 
   @property
-  def asked(self) -> bool:
-    """Whether this process alone was asked; on several hosts never."""
-    return self._asked
+  def requested(self) -> bool:
+    """Whether this process alone is to stop; on several hosts never."""
+    return self._requested
 
   def _reached(self) -> bool:
     if jax.process_count() == 1:
-      return self._asked
+      return self._requested
     self._tick += 1
     return bool(multihost_utils.reached_preemption_sync_point(self._tick))
 
@@ -51,16 +75,70 @@ class Preemption:
     save: Callable[[TrainState], None],
     flush: Callable[[], None],
   ) -> None:
-    """Saves and leaves when asked to; called at every step and batch.
+    """Saves and leaves when requested; called at every step and batch.
 
     Raises:
-      PreemptedError: the state is saved.
+      PreemptedError: SIGTERM; the state is saved.
+      UserInterruptError: Ctrl-C; the state is saved.
     """
     if not self._reached():
       return
     flush()
     save(state)
-    raise PreemptedError(
+    raise self._error(
       f'stopped at step {int(state.step)}, which is saved; run the same '
-      'command again to go on'
+      'command again to resume'
     )
+
+  def interruptible(self, work: Callable[[], T]) -> T:
+    """Runs something that is not worth waiting for when the run has to stop.
+
+    A signal's handler in Python runs only between two instructions of the main
+    thread. XLA compiles in one, for minutes; a preempted machine has seconds.
+    So the work runs in a thread, and the main thread looks up now and then.
+
+    Args:
+      work: what takes long and leaves nothing behind: a compilation.
+
+    Returns:
+      The result of the work, which may also raise.
+
+    Raises:
+      PreemptedError: SIGTERM. The thread cannot be ended, so at its exit this
+        process is ended at once, with the error's code.
+      UserInterruptError: the same, after Ctrl-C.
+    """
+    results: list[T] = []
+    failures: list[BaseException] = []
+
+    def worker() -> None:
+      try:
+        results.append(work())
+      except BaseException as error:
+        failures.append(error)
+
+    thread = threading.Thread(target=worker, name='interruptible', daemon=True)
+    thread.start()
+    while thread.is_alive():
+      thread.join(_LOOK_SECONDS)
+      if thread.is_alive() and self._requested:
+        atexit.register(_leave, thread, self._error.exit_code)
+        raise self._error(
+          'stopped while compiling: no step was taken since the last '
+          'checkpoint; run the same command again to resume'
+        )
+    if failures:
+      raise failures[0]
+    return results[0]
+
+
+def _leave(thread: threading.Thread, code: int) -> None:
+  """Ends the process under a thread that still compiles.
+
+  Registered last, so called first: JAX's own clean-up would take away the
+  backend that the thread uses.
+  """
+  if thread.is_alive():
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)

@@ -1,6 +1,7 @@
-"""What watches over a training run: one object instead of six in the loop."""
+"""The watch over a training run: one object instead of six in the loop."""
 
 import contextlib
+import dataclasses
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
@@ -9,49 +10,39 @@ from etils import epath
 from ml_collections import ConfigDict
 
 from biobert_jax.parallel.multihost import is_first_host
-from biobert_jax.training import preemption
 from biobert_jax.training.checkpointing.manager import Checkpoints
 from biobert_jax.training.checkpointing.workdir_lease import Lease
-from biobert_jax.training.monitoring import interruptible
 from biobert_jax.training.monitoring.goodput import Timeline
 from biobert_jax.training.monitoring.stall_detector import StallDetector
 from biobert_jax.training.monitoring.watchdog import Watchdog
+from biobert_jax.training.preemption import Preemption
 from biobert_jax.training.train_step import TrainState
 
 T = TypeVar('T')
 
 
+@dataclasses.dataclass(frozen=True)
 class RunGuard:
   """Stops, stalls, rivals and the clock of one start of a run.
 
   Attributes:
-    checkpoints: of the work folder; they are written under the lease.
+    preemption: hears SIGTERM and Ctrl-C.
+    lease: the right to write; `lease.check` raises TakenOverError when another
+      run has the folder, `lease.check_together` on all hosts alike.
+    watchdog: ends a run that is stuck.
     timeline: where the time goes.
-    may_write: call it on the host that writes, before it does; raises
-      TakenOverError when another run has the folder.
+    checkpoints: of the work folder; they are written under the lease.
   """
 
-  def __init__(
-    self,
-    stop: preemption.Preemption,
-    lease: Lease,
-    watchdog: Watchdog,
-    timeline: Timeline,
-    checkpoints: Checkpoints,
-  ):
-    """Use `supervised`."""
-    self._stop, self._watchdog = stop, watchdog
-    self.checkpoints, self.timeline = checkpoints, timeline
-    self.may_write: Callable[[], None] = lease.check
-    self.all_may_write: Callable[[], None] = lease.check_together
+  preemption: Preemption
+  lease: Lease
+  watchdog: Watchdog
+  timeline: Timeline
+  checkpoints: Checkpoints
 
   def interruptible(self, work: Callable[[], T]) -> T:
-    """The result of a compilation, unless SIGTERM comes first.
-
-    Raises:
-      PreemptedError: nothing is lost, and nothing is saved.
-    """
-    return interruptible.run(work, lambda: self._stop.asked)
+    """The result of a compilation; see `Preemption.interruptible`."""
+    return self.preemption.interruptible(work)
 
   def save(self, state: TrainState) -> None:
     """Saves a whole state in the background; see `Checkpoints.save`."""
@@ -63,15 +54,16 @@ class RunGuard:
 
     Args:
       state: what to save where the run is to stop.
-      flush: reads the figures that are still on the device.
+      flush: reads the metrics that are still on the device.
 
     Raises:
       PreemptedError: SIGTERM; the state is saved.
+      UserInterruptError: Ctrl-C; the state is saved.
       StorageError: the last checkpoint could not be written.
     """
-    self._watchdog.beat()
+    self.watchdog.beat()
     self.checkpoints.check()
-    self._stop.check(state, self.save, flush)
+    self.preemption.check(state, self.save, flush)
 
 
 @contextlib.contextmanager
@@ -93,8 +85,8 @@ def guarded_run(
     StorageError: at the end, the last checkpoint could not be written.
   """
   with contextlib.ExitStack() as stack:
-    stop = preemption.Preemption()
-    stack.callback(stop.close)
+    preemption = Preemption()
+    stack.callback(preemption.close)
     lease = Lease.take(folder)
     watchdog = Watchdog(config.train.watchdog_seconds, folder)
     stack.callback(watchdog.close)
@@ -108,4 +100,4 @@ def guarded_run(
     )
     stack.callback(checkpoints.close)
     checkpoints.drop_unfinished()
-    yield RunGuard(stop, lease, watchdog, timeline, checkpoints)
+    yield RunGuard(preemption, lease, watchdog, timeline, checkpoints)

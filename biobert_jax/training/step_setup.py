@@ -1,6 +1,5 @@
-"""Parts of a training run: its plan, its log, its stop, its first weights."""
+"""The optimizer and the training step that a config describes."""
 
-import logging
 import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -13,12 +12,9 @@ from ml_collections import ConfigDict
 from biobert_jax.errors import InputError
 from biobert_jax.parallel import sharding
 from biobert_jax.tasks.task import Task
-from biobert_jax.training import optimizer
-from biobert_jax.training import train_step as training_train_step
+from biobert_jax.training import optimizer, train_step
 from biobert_jax.training.plan import Plan
 from biobert_jax.training.train_step import StepOptions, TrainState
-
-_log = logging.getLogger(__name__)
 
 
 def make_optimizer(
@@ -26,15 +22,15 @@ def make_optimizer(
 ) -> tuple[optax.Schedule, optax.GradientTransformation]:
   """The learning rate and the optimizer that a config describes."""
   optim = config.optim
-  rate = optimizer.schedule(
+  learning_rate = optimizer.schedule(
     optim.learning_rate,
     plan.num_steps,
     plan.warmup_steps,
     optim.reference_jump,
   )
-  return rate, optimizer.make(
+  return learning_rate, optimizer.make(
     optim.name,
-    rate,
+    learning_rate,
     b1=optim.b1,
     b2=optim.b2,
     eps=optim.eps,
@@ -45,14 +41,14 @@ def make_optimizer(
 
 
 def step_options(config: ConfigDict, platform: str) -> StepOptions:
-  """How the steps of a config are taken.
+  """The options of a config's steps.
 
   Args:
     config: the experiment.
-    platform: that the step will run on: 'cpu', 'tpu', ….
+    platform: the platform that the step will run on: 'cpu', 'tpu', ….
 
   Raises:
-    InputError: a sum of gradients, or attention, that it cannot do.
+    InputError: a gradient reduction, or attention, that it cannot do.
   """
   if config.compute.attention == 'splash_attention' and platform not in (
     'tpu',
@@ -79,21 +75,21 @@ class Step(NamedTuple):
   Attributes:
     abstract: shapes of the state.
     shardings: how the state lies on the mesh.
-    train_step: the pure step.
+    pure_step: (state, batch, key) -> (state, metrics).
     mesh: where it runs.
     arguments: shapes of the state, the batch and the key.
   """
 
   abstract: TrainState
   shardings: TrainState
-  train_step: Callable[..., Any]
+  pure_step: Callable[..., Any]
   mesh: jax.sharding.Mesh
   arguments: tuple[Any, ...]
 
   @property
   def lowering(self) -> tuple[Any, ...]:
-    """What `state.compile_train_step` takes."""
-    return self.train_step, self.mesh, self.shardings, self.arguments
+    """The arguments of `train_step.compile_train_step`."""
+    return self.pure_step, self.mesh, self.shardings, self.arguments
 
 
 def step_of(
@@ -120,20 +116,18 @@ def step_of(
   """
   options = step_options(config, mesh.devices.flat[0].platform)
   # Shapes first, so that parameters are born sharded.
-  abstract = training_train_step.abstract_state(task.init, optimizer)
+  abstract = train_step.abstract_state(task.init, optimizer)
   layout = sharding.layout_of(abstract.params, config.mesh.strategy, mesh)
   shardings = sharding.shardings(
-    training_train_step.state_specs(abstract, optimizer, layout), mesh
+    train_step.state_specs(abstract, optimizer, layout), mesh
   )
   batch = {
     name: jax.ShapeDtypeStruct(shape, np.int32)
     for name, shape in shapes.items()
   }
   key = jax.eval_shape(lambda: step_key(config))
-  train_step = training_train_step.make_train_step(
-    task, optimizer, mesh, layout, options
-  )
-  return Step(abstract, shardings, train_step, mesh, (abstract, batch, key))
+  pure_step = train_step.make_train_step(task, optimizer, mesh, layout, options)
+  return Step(abstract, shardings, pure_step, mesh, (abstract, batch, key))
 
 
 def step_key(config: ConfigDict) -> jax.Array:

@@ -3,99 +3,114 @@
 import contextlib
 import logging
 import time
+import types
 from typing import Any
 
 import jax
 from ml_collections import ConfigDict
 
-from biobert_jax.data import counts, input_pipeline
+from biobert_jax.data import counts
+from biobert_jax.errors import InputError
 from biobert_jax.parallel import multihost, sharding
-from biobert_jax.tasks import evaluator as tasks_evaluator
+from biobert_jax.tasks.evaluator import Evaluator
 from biobert_jax.tasks.task import Scored
-from biobert_jax.training import evaluate as evaluation
-from biobert_jax.training import experiment as experiments
-from biobert_jax.training import init_weights, run_log, step_setup
-from biobert_jax.training import plan as training_plan
-from biobert_jax.training import train_step as training_train_step
-from biobert_jax.training import workdir as training_workdir
+from biobert_jax.training import (
+  evaluate,
+  init_weights,
+  run_log,
+  start_log,
+  step_setup,
+  train_step,
+)
+from biobert_jax.training.experiment import from_config, validate
 from biobert_jax.training.monitoring.profiler import Profiler
+from biobert_jax.training.plan import Plan
 from biobert_jax.training.run_guard import guarded_run
+from biobert_jax.training.workdir import folder_of, save_experiment
 
 _log = logging.getLogger(__name__)
 
 
 def train(config: ConfigDict, workdir: str) -> dict[str, Any]:
-  """Trains, keeps the best parameters on devel, scores devel and test.
+  """Trains, keeps the best parameters on the dev set, scores dev and test set.
 
-  Started again on the same folder, it goes on where it was stopped, and
-  ends with the same bytes as a run that was not.
+  Started again on the same folder, it resumes bit-exactly: it ends with the
+  same bytes as a run that was never stopped. A finished run is not run again.
 
   Args:
     config: an experiment of `configs/`.
     workdir: where everything is written.
 
   Returns:
-    What `evaluate.report` gives and writes.
+    The report of `evaluate.write_report`.
 
   Raises:
     InputError: a wrong config or corpus, before anything is compiled.
     DivergedError: the loss is not finite.
     PreemptedError: SIGTERM; the state is saved.
+    UserInterruptError: Ctrl-C; the state is saved.
     StorageError: the disk refused a checkpoint.
     TakenOverError: the same folder was given to a run that began later.
   """
   began = time.time()
-  folder = training_workdir.folder_of(workdir)
+  folder = folder_of(workdir)
 
   # Mesh.
-  experiments.validate(config)
+  validate(config)
   strategy = config.mesh.strategy
   mesh = sharding.make_mesh(strategy, config.mesh.model)
   sharding.check_batch(config.batch_size, config.accumulate, mesh)
 
   # Data.
-  experiment = experiments.from_config(config)
+  input_pipeline = _import_input_pipeline()
+  experiment = from_config(config)
+  if (report := evaluate.finished_report(experiment, folder)) is not None:
+    return report
   dataset, task, data = experiment.dataset, experiment.task, config.data
   sharding.check_heads(experiment.bert.num_attention_heads, mesh)
   splits = [s for s in (data.devel_split, data.test_split) if s]
   rows = {s: dataset.rows(s) for s in (data.train_split, *splits)}
   train_rows = rows[data.train_split]
-  plan = training_plan.Plan.of(config, train_rows.num_rows)
-  rate, optimizer = step_setup.make_optimizer(config, plan)
+  plan = Plan.of(config, train_rows.num_rows)
 
   # Model, state and step, by their shapes.
+  learning_rate, optimizer = step_setup.make_optimizer(config, plan)
   shapes = train_rows.feature_shapes(config.batch_size)
-  plan_of_step = step_setup.step_of(config, task, optimizer, mesh, shapes)
-  abstract, shardings = plan_of_step.abstract, plan_of_step.shardings
+  setup = step_setup.step_of(config, task, optimizer, mesh, shapes)
+  abstract, shardings = setup.abstract, setup.shardings
   weights = init_weights.load_weights(experiment, abstract.params)
   key = step_setup.step_key(config)
-  training_workdir.save(experiment, folder)
+  save_experiment(experiment, folder)
   counts.say_counts(dataset.counts)
+  start_log.log_start(experiment, abstract.params)
 
   with contextlib.ExitStack() as stack:
-    watch = stack.enter_context(guarded_run(config, folder, began))
-    checkpoints, timeline = watch.checkpoints, watch.timeline
-    # Restore, or begin.
+    guard = stack.enter_context(guarded_run(config, folder, began))
+    checkpoints, timeline = guard.checkpoints, guard.timeline
+
+    # Restore, or begin. From here on programs are compiled.
+    _log.info('compiling')
+    compiling = time.time()
     if checkpoints.latest_step is not None:
-      now = checkpoints.restore(abstract, shardings)
-      _log.info('resumed at step %d of %d', int(now.step), plan.num_steps)
+      state = checkpoints.restore(abstract, shardings)
+      _log.info('resumed at step %d of %d', int(state.step), plan.num_steps)
     else:
       first_key = jax.random.key(config.seed)
-      now = watch.interruptible(
-        lambda: training_train_step.create_state(
+      state = guard.interruptible(
+        lambda: train_step.create_state(
           task.init, optimizer, first_key, shardings
         )
       )
-      now = now._replace(params=init_weights.replace(now.params, weights))
-      checkpoints.prepare(now)
-    step = int(now.step)
+      state = state._replace(params=init_weights.replace(state.params, weights))
+      checkpoints.prepare(state)
+    step = int(state.step)
 
     # Steps, compiled once, before the first batch is spent.
-    train_step = watch.interruptible(
-      lambda: training_train_step.compile_train_step(*plan_of_step.lowering)
+    compiled_step = guard.interruptible(
+      lambda: train_step.compile_train_step(*setup.lowering)
     )
-    evaluator = watch.interruptible(
-      lambda: tasks_evaluator.Evaluator(
+    evaluator = guard.interruptible(
+      lambda: Evaluator(
         task,
         mesh,
         strategy,
@@ -105,17 +120,25 @@ def train(config: ConfigDict, workdir: str) -> dict[str, Any]:
     )
     timeline.ready(step)
     _log.info(
-      'ready after %.1f s; %.1f MB of parameters and moments a device',
-      *(time.time() - began, sharding.bytes_per_device(now) / 1e6),
+      'compiled in %.0f s on %s; parameters and optimizer state: %.1f MB per '
+      'device',
+      *(time.time() - compiling, start_log.device_names(jax.devices())),
+      sharding.bytes_per_device(state) / 1e6,
     )
 
-    # Loop. Figures of a step are read once the next step is on its way.
-    meter = run_log.meter(experiment, train_rows)
-    log = run_log.Log(folder, config, plan, rate, step, meter, watch.may_write)
+    # Loop. The metrics of a step are read once the next step is on its way.
+    log = run_log.Log(
+      folder,
+      config,
+      plan,
+      learning_rate,
+      step,
+      run_log.meter(experiment, train_rows),
+      guard.lease.check,
+    )
     stack.callback(log.close)
-    to = folder / 'tensorboard'
     first = config.train.profile_step if multihost.is_first_host() else None
-    profiler = stack.enter_context(Profiler(to, first))
+    profiler = stack.enter_context(Profiler(folder / 'tensorboard', first))
     batches = log.timed(
       sharding.place_batch(batch, mesh)
       for batch in input_pipeline.train_batches(
@@ -129,54 +152,71 @@ def train(config: ConfigDict, workdir: str) -> dict[str, Any]:
     )
 
     def check() -> None:
-      watch.check(now, log.flush)
+      guard.check(state, log.flush)
 
-    # The best scores that this process computed, by step.
-    chosen: dict[int, Scored] = {}
-
-    def choose_best() -> None:
+    def score(params: Any, split: str) -> Scored:
       with timeline.spent('evaluation'):
-        outputs = evaluator.run(now.params, rows[data.devel_split], check)
-        scored = dataset.score(data.devel_split, outputs)
+        outputs = evaluator.run(params, rows[split], check)
+        return dataset.score(split, outputs)
+
+    # The scores of the best parameters that this process computed, by step.
+    best_scores: dict[int, Scored] = {}
+
+    def evaluate_and_select() -> None:
+      scored = score(state.params, data.devel_split)
       log.scores(step, data.devel_split, scored, timeline.goodput())
       best = plan.selects and scored.selection > checkpoints.best_score()
       if best or step == plan.num_steps:
-        chosen.clear()
-        chosen[step] = scored
+        best_scores.clear()
+        best_scores[step] = scored
       if best:
-        checkpoints.save_best(step, now.params, scored.selection)
+        checkpoints.save_best(step, state.params, scored.selection)
 
     # A checkpoint may have been written while its evaluation still ran.
     if step > 0 and plan.evaluates_after(step):
-      choose_best()
+      evaluate_and_select()
     for batch in batches:
       check()
-      with profiler.step(step + 1, now):
-        now, figures = train_step(now, batch, key)
+      with profiler.step(step + 1, state):
+        state, metrics = compiled_step(state, batch, key)
       step += 1
-      log.step(step, figures)
+      log.step(step, metrics)
       timeline.step(step)
       if plan.saves_after(step):
         log.flush()
-        watch.save(now)
+        guard.save(state)
       if plan.evaluates_after(step):
-        choose_best()
+        evaluate_and_select()
       if plan.saves_after(step):
         log.restart_clock(step)
     log.flush()
     if not plan.selects:
-      checkpoints.save_best(step, now.params, 0.0)
+      checkpoints.save_best(step, state.params, 0.0)
 
     # Finish: the best parameters are scored.
-    best = checkpoints.restore_best(abstract.params, shardings.params)
+    params = checkpoints.restore_best(abstract.params, shardings.params)
     best_step = checkpoints.best_step
-    watch.all_may_write()
+    guard.lease.check_together()
     scores = {}
     for split in splits:
-      scored = chosen.get(best_step) if split == data.devel_split else None
-      if scored is None:
-        with timeline.spent('evaluation'):
-          outputs = evaluator.run(best, rows[split], check)
-          scored = dataset.score(split, outputs)
-      scores[split] = scored
-  return evaluation.report(folder, config.task, best_step, scores)
+      known = best_scores.get(best_step) if split == data.devel_split else None
+      scores[split] = known or score(params, split)
+  return evaluate.write_report(folder, config.task, best_step, scores)
+
+
+def _import_input_pipeline() -> types.ModuleType:
+  """The one module that needs TensorFlow, which is imported for training only.
+
+  Raises:
+    InputError: it is not installed.
+  """
+  try:
+    from biobert_jax.data import input_pipeline
+  except ModuleNotFoundError as error:
+    if (error.name or '').partition('.')[0] != 'tensorflow':
+      raise
+    raise InputError(
+      'training reads its batches through tf.data, and TensorFlow is not '
+      "installed: pip install 'biobert-jax[train]'"
+    ) from None
+  return input_pipeline

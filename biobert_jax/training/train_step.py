@@ -1,4 +1,4 @@
-"""The state of training, and the steps that change and read it."""
+"""The state of training, and the step that changes it."""
 
 import dataclasses
 import math
@@ -49,7 +49,7 @@ class StepOptions:
 
 
 class Objective(Protocol):
-  """What a task tells the step; pure functions of arrays."""
+  """The part of a task that the step needs; pure functions of arrays."""
 
   def prepare(self, batch: Batch, keys: jax.Array) -> Batch:
     """The batch as the model sees it; a key for each row."""
@@ -95,14 +95,14 @@ def state_specs(
   layout: sharding.Layout,
 ) -> TrainState:
   """Partition specs of a state."""
-  of_optimizer = optax.tree.map_params(
+  optimizer_specs = optax.tree.map_params(
     optimizer,
     lambda _, spec: spec,
     state.opt_state,
     layout.moments,
     transform_non_params=lambda _: P(),
   )
-  return TrainState._make([P(), layout.params, of_optimizer, P()])
+  return TrainState._make([P(), layout.params, optimizer_specs, P()])
 
 
 def create_state(
@@ -147,8 +147,8 @@ def make_train_step(
 
   Gradients run in `shard_map` over `data`: each device sums those of its own
   rows over all microbatches, then one reduction joins them. Parameters that
-  are cut over `data` are gathered once before and their gradients scattered
-  once after, so one step serves every strategy.
+  are sharded over `data` are gathered once before and their gradients
+  scattered once after, so one step serves every strategy.
 
   Args:
     objective: the task's part.
@@ -199,13 +199,13 @@ def make_train_step(
     )
     return summed, means
 
-  of_params, of_sums = map(sharding.manual_specs, layout)
-  of_update = sharding.shardings(layout.moments, mesh)
+  param_specs, gradient_specs = map(sharding.manual_specs, layout)
+  update_shardings = sharding.shardings(layout.moments, mesh)
   gradients = jax.shard_map(
     local_gradients,
     mesh=mesh,
-    in_specs=(of_params, P(sharding.DATA), P()),
-    out_specs=(of_sums, P()),
+    in_specs=(param_specs, P(sharding.DATA), P()),
+    out_specs=(gradient_specs, P()),
     axis_names=sharding.manual_axes(mesh),
     check_vma=False,
   )
@@ -219,7 +219,7 @@ def make_train_step(
     params = optax.apply_updates(state.params, updates)
     if layout.moments != layout.params:
       # New ones are computed where their moments lie, then gathered.
-      params = jax.lax.with_sharding_constraint(params, of_update)
+      params = jax.lax.with_sharding_constraint(params, update_shardings)
     metrics['loss'] = sum(
       (metrics[name] for name in objective.losses), jnp.zeros([])
     )

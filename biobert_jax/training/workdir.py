@@ -1,4 +1,4 @@
-"""The work folder: what a run writes beside its checkpoints, and reads again.
+"""The record of a run in its work folder: written, compared, read again.
 
 A run that is started again on its folder must be the same experiment, except
 for what `RESUMABLE_OVERRIDES` lists.
@@ -28,13 +28,9 @@ from biobert_jax.text.wordpiece import WordPieceTokenizer
 from biobert_jax.training.experiment import TASKS, Experiment, flatten
 
 CONFIG_FILE = 'config.json'
-
-
 MODEL_FOLDER = 'model'
-
-
-# Fields that may differ when a run goes on: where things lie and run, and
-# what is only shown. All others decide the result, so they are fixed.
+# Fields that may differ when a run resumes: where things lie and run, and what
+# is only shown. All others decide the result, so they are fixed.
 RESUMABLE_OVERRIDES = (
   'data.dir',
   'init_from',
@@ -49,13 +45,9 @@ RESUMABLE_OVERRIDES = (
   'train.profile_step',
   'train.watchdog_seconds',
 )
-
-
-# Of these, where things lie, which may differ among the hosts of a job too.
+# Those of them that may differ among the hosts of a job too.
 _PATHS = ('data.dir', 'init_from', 'vocab.path')
-
-
-# Of a work folder's record, besides the config: what must not change either.
+# Fields of the record, besides the config, that must not change either.
 _FINGERPRINTS = (
   *('labels', 'architecture', 'vocab_sha256', 'data_sha256', 'weights_sha256'),
 )
@@ -75,23 +67,18 @@ def folder_of(workdir: str) -> epath.Path:
   return epath.Path(workdir).expanduser().resolve()
 
 
-def save(experiment: Experiment, workdir: epath.Path) -> None:
+def save_experiment(experiment: Experiment, workdir: epath.Path) -> None:
   """Writes config, architecture, vocabulary and labels to a work folder.
 
-  A folder that holds the same experiment stays as it is, so that a run goes
-  on; one that holds another is left untouched. The first host does it; when
-  it fails, all hosts raise.
+  A folder that holds the same experiment stays as it is, so that a run
+  resumes; one that holds another is left untouched. The first host does it;
+  when it fails, all hosts raise.
 
   Raises:
     InputError: the folder cannot be written, or holds another experiment; or
       the hosts of this job hold different ones.
   """
-  record = _record(experiment)
-  flat = flatten(record['config'])
-  multihost.assert_equal_across_hosts(
-    {key: flat[key] for key in sorted(flat.keys() - set(_PATHS))}
-    | {key: record[key] for key in _FINGERPRINTS}
-  )
+  record = _agreed_record(experiment)
   failure: InputError | None = None
   if is_first_host():
     try:
@@ -105,6 +92,27 @@ def save(experiment: Experiment, workdir: epath.Path) -> None:
     raise InputError(f'--workdir {workdir}: refused, see the first host')
 
 
+def check_same_experiment(experiment: Experiment, workdir: epath.Path) -> None:
+  """Writes nothing; every host calls it.
+
+  Raises:
+    InputError: the folder holds another experiment, or none; or the hosts of
+      this job hold different ones.
+  """
+  _compare(read_record(workdir), _agreed_record(experiment), workdir)
+
+
+def _agreed_record(experiment: Experiment) -> dict[str, Any]:
+  """The record of an experiment, which is the same on all hosts."""
+  record = _record(experiment)
+  flat = flatten(record['config'])
+  multihost.assert_equal_across_hosts(
+    {key: flat[key] for key in sorted(flat.keys() - set(_PATHS))}
+    | {key: record[key] for key in _FINGERPRINTS}
+  )
+  return record
+
+
 def _save(
   experiment: Experiment, record: dict[str, Any], workdir: epath.Path
 ) -> None:
@@ -112,7 +120,7 @@ def _save(
   if path.exists():
     _compare(read_record(workdir), record, workdir)
   try:
-    # Also when a run goes on: a folder that has become read-only shows here.
+    # Also when a run resumes: a folder that has become read-only shows here.
     model = workdir / MODEL_FOLDER
     experiment.tokenizer.save(
       str(model), experiment.bert.max_position_embeddings
@@ -125,7 +133,7 @@ def _save(
 
 
 def read_record(workdir: epath.Path) -> dict[str, Any]:
-  """What `save` wrote.
+  """The record that `save_experiment` wrote.
 
   Raises:
     InputError: no such file, damaged, or another program's.
@@ -209,7 +217,7 @@ def from_workdir(
   overrides: dict[str, Any] | None = None,
   splits: tuple[str, ...] = (),
 ) -> Experiment:
-  """Opens what `train` left in a work folder.
+  """Opens the experiment of a work folder.
 
   Args:
     workdir: the folder.
@@ -217,7 +225,7 @@ def from_workdir(
     splits: which splits to read; none of them for raw text.
 
   Returns:
-    The experiment, with a dataset when splits were asked for.
+    The experiment, with a dataset where splits are given.
 
   Raises:
     InputError: no such folder, or it holds no experiment.

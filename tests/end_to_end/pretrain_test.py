@@ -84,7 +84,7 @@ def test_resumed_run_has_the_bytes_of_an_unbroken_one(
 
   def check(self, state, save, flush):
     if int(state.step) == stop_at:
-      self._asked = True
+      self._requested = True
     original(self, state, save, flush)
 
   with monkeypatch.context() as patch:

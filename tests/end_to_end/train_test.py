@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,7 +14,8 @@ import numpy as np
 import pytest
 
 from biobert_jax import errors
-from biobert_jax.training import preemption, run_log, train
+from biobert_jax.data import packing
+from biobert_jax.training import preemption, run_log, step_setup, train
 from tests.fixtures import small_run
 from tests.fixtures.saved_state import leaves_of
 
@@ -102,7 +104,7 @@ def test_resumed_run_has_the_bytes_of_an_unbroken_one(
 
   def preempt(self, state, save, flush):
     if int(state.step) == stop_at:
-      self._asked = True
+      self._requested = True
     check(self, state, save, flush)
 
   with monkeypatch.context() as patch:
@@ -152,12 +154,64 @@ def test_train_dev_is_concatenated_and_does_not_choose(tmp_path, caplog):
   caplog.set_level('INFO')
   config = small_run.config(data__train_split='train_dev', train__epochs=1.0)
   report = train.train(config, str(tmp_path))
-  assert 'the last step is kept' in caplog.text
+  assert 'no selection on the dev set' in caplog.text
   assert report['step'] == records(tmp_path)[-1]['step']
 
 
-def test_sigterm_saves_and_asks_to_be_run_again(tmp_path):
-  """A real signal to a real process; then the same command finishes."""
+def test_a_finished_run_is_not_run_again(whole, tmp_path, caplog, monkeypatch):
+  caplog.set_level('INFO')
+  folder, report, _ = whole
+  moved = tmp_path / 'moved'
+  shutil.copytree(folder, moved)
+  before = {p: p.stat().st_mtime_ns for p in moved.rglob('*') if p.is_file()}
+
+  def never(*_, **__):
+    raise AssertionError('it was run again')
+
+  with monkeypatch.context() as patch:
+    patch.setattr(step_setup, 'step_of', never)
+    patch.setattr(packing.PackedRows, '__init__', never)
+    again = train.train(small_run.config(), str(moved))
+    assert again == report | {'workdir': str(moved)}
+    assert f'already finished: the parameters of step {again["step"]} ' in (
+      caplog.text
+    )
+    assert 'scores (%)' in caplog.text
+    with pytest.raises(errors.InputError, match='seed: 0 there, 7 now'):
+      train.train(small_run.config(seed=7), str(moved))
+  after = {p: p.stat().st_mtime_ns for p in moved.rglob('*') if p.is_file()}
+  assert before == after
+  # A report that is not whole is written again.
+  (moved / 'results.json').write_text('{"step"')
+  again = train.train(small_run.config(), str(moved))
+  assert again['results'] == report['results']
+  assert json.loads((moved / 'results.json').read_text()) == again
+
+
+def test_training_without_tensorflow_says_what_to_install(
+  tmp_path, monkeypatch
+):
+  monkeypatch.setitem(sys.modules, 'tensorflow', None)
+  monkeypatch.delitem(
+    sys.modules, 'biobert_jax.data.input_pipeline', raising=False
+  )
+  monkeypatch.delattr('biobert_jax.data.input_pipeline', raising=False)
+  with pytest.raises(
+    errors.InputError, match=r"pip install 'biobert-jax\[train\]'"
+  ):
+    train.train(small_run.config(), str(tmp_path / 'run'))
+  assert not (tmp_path / 'run').exists()
+
+
+@pytest.mark.parametrize(
+  ('number', 'code'),
+  [
+    (signal.SIGTERM, errors.EXIT_PREEMPTED),
+    (signal.SIGINT, errors.EXIT_INTERRUPTED),
+  ],
+)
+def test_a_signal_saves_and_asks_to_be_run_again(tmp_path, number, code):
+  """A real signal to a real process."""
   command = [
     *(sys.executable, '-m', 'biobert_jax', 'train'),
     *('--config=configs/quickstart.py:tiny', f'--workdir={tmp_path}'),
@@ -175,8 +229,8 @@ def test_sigterm_saves_and_asks_to_be_run_again(tmp_path):
       assert process.poll() is None, (tmp_path.parent / 'log').read_text()
       assert time.monotonic() < deadline
       time.sleep(0.05)
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(60) == errors.EXIT_PREEMPTED
+    process.send_signal(number)
+    assert process.wait(60) == code
   said = (tmp_path.parent / 'log').read_text()
   assert 'run the same command again' in said
   assert any((tmp_path / 'checkpoints').iterdir())

@@ -1,9 +1,10 @@
-"""A training process that a test harms: `python -m tests.faults.child JSON`.
+"""A training process that a test harms.
 
-The JSON names the work folder, config keys, this host's place in its job, and
-what befalls it: `{"fault": "SIGTERM", "at": 5, "host": 1}`. A fault is real: a
-signal that the process sends to itself where the timing must be exact. A file
-`landed_HOST` proves that it came to pass.
+`python -m tests.fault_injection.child JSON`: the JSON names the work folder,
+config keys, this host's place in its job, and what befalls it: `{"fault":
+"SIGTERM", "at": 5, "host": 1}`. A fault is real: a signal that the process
+sends to itself where the timing must be exact. A file `landed_HOST` proves that
+it came to pass.
 """
 
 import json

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 ROOT = pathlib.Path(__file__).parents[2]
-TRAIN = 'tests.faults.child'
+TRAIN = 'tests.fault_injection.child'
 # The longest that a preempted machine may take to save and leave.
 GRACE_SECONDS = 15
 # Of a small run: its last step, and where devel is scored in the middle.

@@ -29,7 +29,7 @@ class Saver:
 
   def __init__(self, folder: pathlib.Path, cache: pathlib.Path):
     self.process = subprocess.Popen(
-      [sys.executable, '-m', 'tests.faults.saver', str(folder)],
+      [sys.executable, '-m', 'tests.fault_injection.saver', str(folder)],
       cwd=children.ROOT,
       env=children.environment(1, cache),
       stdin=subprocess.PIPE,

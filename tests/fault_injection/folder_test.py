@@ -148,7 +148,7 @@ def opened(tmp_path_factory):
   """An experiment and a folder that holds it."""
   folder = epath.Path(tmp_path_factory.mktemp('opened'))
   found = experiment.from_config(small_run.config())
-  workdir.save(found, folder)
+  workdir.save_experiment(found, folder)
   return found, folder
 
 
@@ -162,7 +162,7 @@ def test_no_fixed_key_may_drift(opened, key):
   config.update_from_flattened_dict({key: new})
   changed = dataclasses.replace(found, config=config)
   with pytest.raises(errors.InputError) as raised:
-    workdir.save(changed, folder)
+    workdir.save_experiment(changed, folder)
   assert raised.value.exit_code == errors.EXIT_BAD_INPUT
   assert f'{key}: {old!r} there, {new!r} now' in str(raised.value)
   assert before == {p: p.read_bytes() for p in folder.iterdir() if p.is_file()}
@@ -185,14 +185,14 @@ def test_nor_what_was_read(opened, change):
   found, folder = opened
   changed = dataclasses.replace(found, **change(found))
   with pytest.raises(errors.InputError, match='there, .* now'):
-    workdir.save(changed, folder)
+    workdir.save_experiment(changed, folder)
 
 
 def test_nor_the_corpus(opened, tmp_path):
   found, folder = opened
   corpus = tmp_path / 'corpus'
   shutil.copytree(found.config.data.dir, corpus)
-  workdir.save(
+  workdir.save_experiment(
     experiment.from_config(small_run.config(data__dir=str(corpus))), folder
   )
   path = corpus / 'devel.tsv'
@@ -201,7 +201,7 @@ def test_nor_the_corpus(opened, tmp_path):
   path.write_text(text.replace('\tB-Disease', '\tB-Chemical', 1), 'utf-8')
   drifted = experiment.from_config(small_run.config(data__dir=str(corpus)))
   with pytest.raises(errors.InputError, match='data_sha256: .* there, .* now'):
-    workdir.save(drifted, folder)
+    workdir.save_experiment(drifted, folder)
 
 
 def test_a_run_that_was_refused_takes_nothing(whole, tmp_path):

@@ -1,4 +1,4 @@
-"""Saves for ever, to be killed: `python -m tests.faults.saver FOLDER`.
+"""Saves for ever, to be killed: `python -m tests.fault_injection.saver FOLDER`.
 
 Reads one number a line: for each it forks a process, which saves a state in
 that folder again and again, and prints `begin STEP` and `end STEP` around each

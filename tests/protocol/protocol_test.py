@@ -32,7 +32,9 @@ class Trainings:
 
   def _report(self, experiment, folder):
     config = experiment.config
-    training_workdir.save(experiment, training_workdir.folder_of(folder))
+    training_workdir.save_experiment(
+      experiment, training_workdir.folder_of(folder)
+    )
     rate = config.optim.learning_rate
     if rate == self.diverges_at:
       return {'workdir': folder, 'diverged': 7}

@@ -118,7 +118,7 @@ def test_workdir_that_cannot_be_written(tmp_path):
   blocked.write_text('')
   made = experiment.from_config(small_run.config())
   with pytest.raises(InputError, match='--workdir'):
-    workdir.save(made, epath.Path(blocked / 'run'))
+    workdir.save_experiment(made, epath.Path(blocked / 'run'))
 
 
 def test_a_url_is_refused_as_a_workdir():
@@ -137,12 +137,12 @@ def test_a_folder_of_another_program(tmp_path, content):
 def test_other_weights_or_architecture_are_not_resumed(tmp_path):
   model = checkpoint_folder(tmp_path)
   made = experiment.from_config(small_run.config(init_from=str(model)))
-  workdir.save(made, epath.Path(tmp_path / 'run'))
-  workdir.save(made, epath.Path(tmp_path / 'run'))
+  workdir.save_experiment(made, epath.Path(tmp_path / 'run'))
+  workdir.save_experiment(made, epath.Path(tmp_path / 'run'))
   file = model / 'model.safetensors'
   file.write_bytes(file.read_bytes()[:-1] + b'x')
   with pytest.raises(InputError, match='weights_sha256'):
-    workdir.save(made, epath.Path(tmp_path / 'run'))
+    workdir.save_experiment(made, epath.Path(tmp_path / 'run'))
 
 
 def test_an_edited_devel_split_is_not_resumed(tmp_path):
@@ -150,10 +150,12 @@ def test_an_edited_devel_split_is_not_resumed(tmp_path):
     (tmp_path / f'{split}.tsv').write_text('Fever\tB-Disease\nfell\tO\n')
   config = small_run.config(data__dir=str(tmp_path), vocab__size=60)
   made = experiment.from_config(config)
-  workdir.save(made, epath.Path(tmp_path / 'run'))
+  workdir.save_experiment(made, epath.Path(tmp_path / 'run'))
   (tmp_path / 'devel.tsv').write_text('Fever\tB-Disease\nrose\tO\n')
   with pytest.raises(InputError, match='data_sha256'):
-    workdir.save(experiment.from_config(config), epath.Path(tmp_path / 'run'))
+    workdir.save_experiment(
+      experiment.from_config(config), epath.Path(tmp_path / 'run')
+    )
 
 
 def test_a_folder_without_a_run(tmp_path):
@@ -163,7 +165,7 @@ def test_a_folder_without_a_run(tmp_path):
 
 def test_every_fixed_field_is_guarded(tmp_path):
   made = experiment.from_config(small_run.config())
-  workdir.save(made, epath.Path(tmp_path))
+  workdir.save_experiment(made, epath.Path(tmp_path))
   record = json.loads((tmp_path / 'config.json').read_text())
   flat = experiment.flatten(record['config'])
   free = [k for k in flat if k.startswith(workdir.RESUMABLE_OVERRIDES)]

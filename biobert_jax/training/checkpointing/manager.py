@@ -1,8 +1,9 @@
 """Checkpoints by Orbax: the latest states to resume from, and the best.
 
 Under a work folder, `checkpoints/STEP/` hold whole states and `best/STEP/`
-the parameters that scored highest on devel, with their score. Orbax writes
-each aside and renames it when complete; fingerprints beside it show damage.
+the parameters that scored highest on the dev set, with their score. Orbax
+writes each aside and renames it when complete; fingerprints beside it show
+damage.
 """
 
 import contextlib
@@ -18,10 +19,8 @@ from biobert_jax.checkpoints import integrity
 from biobert_jax.checkpoints.formats.array_checksums import fingerprints
 from biobert_jax.checkpoints.formats.orbax_params import compare
 from biobert_jax.errors import InputError, StorageError, UserError
-from biobert_jax.training.checkpointing.save_watcher import (
-  SaveWatcher,
-  quieten_orbax,
-)
+from biobert_jax.training.checkpointing.orbax_logging import quieten_orbax
+from biobert_jax.training.checkpointing.save_watcher import SaveWatcher
 from biobert_jax.training.train_step import TrainState
 
 
@@ -59,7 +58,7 @@ def _step_of(manager: Any) -> int | None:
 
 @contextlib.contextmanager
 def _storage_errors(folder: epath.Path) -> Iterator[None]:
-  """What the disk refuses, also in the background, in one line."""
+  """Turns errors of the disk, also in the background, into one line."""
   try:
     yield
   except UserError:
@@ -94,7 +93,7 @@ class Checkpoints:
     self._best = _manager(workdir / 'best', 1)
     self._best_score: float | None = None
     self._before_write = before_write
-    self._commit: SaveWatcher | None = None
+    self._watcher: SaveWatcher | None = None
 
   @property
   def latest_step(self) -> int | None:
@@ -107,7 +106,7 @@ class Checkpoints:
       integrity.drop_unfinished(manager.directory)
 
   def prepare(self, state: TrainState) -> None:
-    """Compiles what `save` computes: a preempted host has no time for it."""
+    """Compiles the checksums of `save`: a preempted host has no time for it."""
     fingerprints(state)
 
   def save(self, state: TrainState) -> None:
@@ -121,11 +120,11 @@ class Checkpoints:
     if step in self._latest.all_steps():
       return
     self._before_write()
-    commit = SaveWatcher(self._latest, step)
+    watcher = SaveWatcher(self._latest, step)
     record = integrity.record_of(step, state)
     with _storage_errors(self._latest.directory):
       # Nothing later may be on disk before the best that was found earlier:
-      # a killed run would go on without it.
+      # a killed run would resume without it.
       self._best.wait_until_finished()
       saved = self._latest.save(
         step,
@@ -142,8 +141,8 @@ class Checkpoints:
         f'({self._latest.latest_step()}) lies in the work folder; '
         'use another --workdir'
       )
-    self._commit = commit
-    commit.start()
+    self._watcher = watcher
+    watcher.start()
 
   def check(self) -> None:
     """Waits for nothing; raises what kept the last save from the disk.
@@ -151,9 +150,9 @@ class Checkpoints:
     Raises:
       StorageError: names the folder and the reason.
     """
-    if self._commit is not None and self._commit.failure is not None:
+    if self._watcher is not None and self._watcher.failure is not None:
       with _storage_errors(self._latest.directory):
-        raise self._commit.failure
+        raise self._watcher.failure
 
   def restore(self, abstract: TrainState, shardings: TrainState) -> TrainState:
     """The latest whole state, laid out as `shardings` say, on any mesh.
@@ -260,5 +259,5 @@ class Checkpoints:
       with _storage_errors(manager.directory):
         manager.wait_until_finished()
         manager.close()
-    if self._commit is not None:
-      self._commit.join()
+    if self._watcher is not None:
+      self._watcher.join()

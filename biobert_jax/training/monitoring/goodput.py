@@ -17,6 +17,7 @@ from typing import Any
 from etils import epath
 
 from biobert_jax.errors import TakenOverError
+from biobert_jax.io.json_files import read_json_lines
 
 TIMELINE_FILE = 'timeline.jsonl'
 # Events that are spans: their `time` is their end.
@@ -61,10 +62,10 @@ class Timeline:
         file.write('\n')
     self._write('start', self._since if began is None else began)
 
-  def _write(self, event: str, at: float, **figures: Any) -> None:
+  def _write(self, event: str, at: float, **fields: Any) -> None:
     if self._writes:
       self._before_write()
-      record = {'time': at, 'event': event, **figures}
+      record = {'time': at, 'event': event, **fields}
       try:
         with self._path.open('a') as file:
           file.write(json.dumps(record) + '\n')
@@ -143,15 +144,8 @@ def _ends_in_mid_line(path: epath.Path) -> bool:
 
 def read(workdir: epath.Path) -> list[dict[str, Any]]:
   """The events of a work folder; a line cut by a crash is left out."""
-  path, events = workdir / TIMELINE_FILE, []
-  for line in path.read_text().splitlines() if path.exists() else ():
-    try:
-      event = json.loads(line)
-      if event['event'] in Timeline.EVENTS:
-        events.append(event)
-    except (ValueError, KeyError, TypeError):
-      _log.warning('%s: dropped a cut line', path)
-  return events
+  records = read_json_lines(workdir / TIMELINE_FILE)
+  return [r for r in records if r.get('event') in Timeline.EVENTS]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -222,7 +216,7 @@ def account(events: Sequence[dict[str, Any]]) -> Account:
   resumed = float('inf')
   for index in reversed(range(len(starts))):
     part = starts[index]
-    spans = _of_one_start(part, resumed)
+    spans = _seconds_of_start(part, resumed)
     lasted = max(0.0, part[-1]['time'] - part[0]['time'])
     spans['other'] = max(0.0, lasted - sum(spans.values()))
     if index + 1 < len(starts):
@@ -235,7 +229,7 @@ def account(events: Sequence[dict[str, Any]]) -> Account:
   return Account(**sums, starts=len(starts))
 
 
-def _of_one_start(
+def _seconds_of_start(
   events: Sequence[dict[str, Any]], resumed: float
 ) -> dict[str, float]:
   """Seconds by kind, when a later start resumed after step `resumed`."""

@@ -261,7 +261,7 @@ def test_how_long_a_save_took_is_said(opened, draw, caplog):
   checkpoints = opened()
   checkpoints.save(draw(1, 2))
   checkpoints.close()
-  assert 'checkpoint 2 committed after ' in caplog.text
+  assert 'saved checkpoint 2 (' in caplog.text
 
 
 def test_what_was_not_finished_is_deleted(opened, draw, folder):

@@ -1,4 +1,4 @@
-"""The figures of a run, also of one that was cut off and continued."""
+"""The metrics of a run, also of one that was cut off and resumed."""
 
 import json
 import logging
@@ -8,14 +8,7 @@ from etils import epath
 
 from biobert_jax.errors import StorageError
 from biobert_jax.training.monitoring import metric_writer
-from biobert_jax.training.monitoring.metric_writer import MetricWriter, Progress
-
-PANELS = (
-  ('loss', ('train/loss',)),
-  ('devel', ('devel/precision', 'devel/f1')),
-  ('rate', ('train/learning_rate',)),
-)
-PNG = b'\x89PNG\r\n\x1a\n'
+from biobert_jax.training.monitoring.metric_writer import MetricWriter
 
 
 @pytest.fixture
@@ -109,35 +102,3 @@ def test_a_full_disk_is_told_once(folder, caplog, monkeypatch):
     writer.close()
   assert 'TensorBoard' in caplog.text
   board.close()
-
-
-@pytest.mark.parametrize('steps', [(), (1, 2, 3, 4), range(1, 60)])
-def test_curves_are_a_picture(folder, steps):
-  write(folder, 0, *steps)
-  metric_writer.draw_curves(folder, PANELS)
-  picture = (folder / 'curves.png').read_bytes()
-  assert picture.startswith(PNG)
-  # IHDR: 12 x 3.4 inches at 110 dots.
-  assert int.from_bytes(picture[16:20]) == 1320
-  assert int.from_bytes(picture[20:24]) == 374
-
-
-def test_a_longer_run_draws_another_picture(folder):
-  pictures = []
-  for steps in ((1, 2), (1, 2, 3, 4)):
-    write(folder, 0, *steps)
-    metric_writer.draw_curves(folder, PANELS)
-    pictures.append((folder / 'curves.png').read_bytes())
-  assert pictures[0] != pictures[1]
-
-
-def test_progress_says_the_end_and_little_before(caplog):
-  with caplog.at_level(logging.INFO, 'biobert_jax'):
-    progress = Progress('train', 5, 2, 'steps')
-    for _ in range(3):
-      progress.advance(1, 'loss 0.5')
-    progress.close()
-  (record,) = caplog.records
-  said = record.getMessage()
-  assert said.startswith('train 5/5 steps, ')
-  assert said.endswith('0 s left loss 0.5')

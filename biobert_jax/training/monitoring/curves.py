@@ -1,0 +1,78 @@
+"""`curves.png`: the metrics of a run over its steps."""
+
+from typing import Any
+
+from etils import epath
+
+from biobert_jax.training.monitoring.metric_writer import read_metrics
+
+# Title, and the names of the metrics that it shows. A title that ends with
+# (%) is of scores.
+Panels = tuple[tuple[str, tuple[str, ...]], ...]
+_PERCENT = '(%)'
+# Metric -> what guessing scores, in percent: pairs are half and half.
+_CHANCE = {'next_sentence_accuracy': 50.0}
+_KEPT = {'color': 'tab:gray', 'linestyle': ':', 'linewidth': 1.2}
+
+
+def draw_curves(
+  workdir: epath.Path, panels: Panels, kept_step: int, factor: float = 1.0
+) -> None:
+  """Draws the panels for which the run has metrics.
+
+  Args:
+    workdir: the work folder.
+    panels: title and metrics of each panel.
+    kept_step: the step of the parameters that the run keeps, which is marked.
+    factor: what makes the task's scores percent.
+  """
+  # A second to import, and only the end of a run needs it.
+  import matplotlib as mpl
+
+  mpl.use('Agg')
+  from matplotlib import pyplot
+
+  records = read_metrics(workdir)
+  found = {name for record in records for name in record}
+  drawn = [(t, [n for n in names if n in found]) for t, names in panels]
+  drawn = [(title, names) for title, names in drawn if names]
+  if not drawn:
+    return
+  figure, axes = pyplot.subplots(
+    1, len(drawn), figsize=(4 * len(drawn), 3.6), sharex=True, squeeze=False
+  )
+  figure.suptitle(workdir.name)
+  for axis, (title, names) in zip(axes[0], drawn, strict=True):
+    scale = factor if title.endswith(_PERCENT) else 1.0
+    for name in names:
+      _draw(axis, records, name, scale)
+    axis.set_title(title, fontsize='medium')
+    axis.set_xlabel('step')
+    axis.grid(alpha=0.3)
+    axis.axvline(kept_step, label=f'kept checkpoint ({kept_step})', **_KEPT)
+    axis.legend(fontsize='small')
+  axes[0][0].set_xlim(left=0)
+  figure.tight_layout()
+  with (workdir / 'curves.png').open('wb') as file:
+    figure.savefig(file, format='png', dpi=110)
+  pyplot.close(figure)
+
+
+def _draw(
+  axis: Any, records: list[dict[str, Any]], name: str, scale: float
+) -> None:
+  """One curve, and the chance level where the metric has one."""
+  points = [(r['step'], scale * r[name]) for r in records if name in r]
+  label = name.partition('/')[2].replace('_', ' ')
+  marker = 'o' if len(points) < 40 else None
+  (line,) = axis.plot(
+    *zip(*points, strict=True), marker=marker, ms=3, label=label
+  )
+  if chance := _CHANCE.get(name.partition('/')[2]):
+    axis.axhline(
+      chance,
+      color=line.get_color(),
+      linestyle='--',
+      linewidth=1,
+      label=f'chance ({chance:g} %)',
+    )
