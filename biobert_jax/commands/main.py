@@ -14,13 +14,24 @@ from collections.abc import Sequence
 
 from biobert_jax import __version__, errors
 from biobert_jax.commands import (
+  build_vocabulary,
   config_files,
+  corpus_report,
   embed,
   evaluate,
+  export,
+  extend,
+  import_weights,
   parser,
   predict,
   preflight,
+  prepare_bioasq,
+  prepare_corpus,
+  prepare_corpus_beam,
+  prepare_relation,
+  prepare_submission,
   protocol,
+  score,
   table,
   train,
 )
@@ -37,6 +48,17 @@ COMMANDS: dict[str, Command] = {
     protocol.COMMAND,
     table.COMMAND,
     preflight.COMMAND,
+    *score.COMMANDS,
+    export.COMMAND,
+    import_weights.COMMAND,
+    extend.COMMAND,
+    build_vocabulary.COMMAND,
+    prepare_corpus.COMMAND,
+    prepare_corpus_beam.COMMAND,
+    corpus_report.COMMAND,
+    prepare_relation.COMMAND,
+    prepare_bioasq.COMMAND,
+    prepare_submission.COMMAND,
   )
 }
 

@@ -110,10 +110,13 @@ def _epilog(command: Command) -> str:
 def _add(group: Any, flag: Flag) -> None:
   if flag.required:
     note = 'required'
-  elif flag.default in (None, False, ''):
-    note = f'default: {flag.unset}' if flag.unset else ''
   else:
-    note = f'default: {flag.default}'
+    shown = flag.unset
+    if flag.default not in (None, '', ()):
+      value = flag.default
+      shown = ' '.join(value) if flag.many else str(value)
+      shown = shown.lower() if flag.type is bool else shown
+    note = f'default: {shown}' if shown else ''
   text = f'{flag.help} ({note})' if note else flag.help
   options: dict[str, Any] = {
     'type': lambda given: _value(flag, given),

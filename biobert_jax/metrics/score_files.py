@@ -1,64 +1,29 @@
 """Gold file and predictions -> a table for people and figures for programs.
 
 One function for each official measure of relation extraction and question
-answering; `scripts/score.py` gives them their flags. They read any system's
-output, and import neither JAX nor TensorFlow.
+answering; entities are in `score_tags.py`. They read any system's output, and
+import neither JAX nor TensorFlow.
 """
 
 import os
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, NamedTuple
 
 from biobert_jax.errors import InputError
 from biobert_jax.metrics import (
   bioasq,
   label_files,
-  ner,
   pubmedqa,
   qa_files,
   relation,
   squad,
 )
-
-
-class Outcome(NamedTuple):
-  """What a scoring says.
-
-  Attributes:
-    table: lines for people.
-    figures: an object for JSON, described by the measure's `as_dict`.
-    line: what the original would print, if it is another form; or ''.
-  """
-
-  table: str
-  figures: dict[str, Any]
-  line: str = ''
-
-
-def layout(rows: Sequence[Sequence[str]]) -> str:
-  """Rows of cells as a table: the first column to the left, others right."""
-  widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-  lines = []
-  for first, *others in rows:
-    cells = [first.ljust(widths[0])]
-    cells += [o.rjust(w) for o, w in zip(others, widths[1:], strict=True)]
-    lines.append('  '.join(cells).rstrip())
-  return '\n'.join(lines)
-
-
-def counted(score: ner.Score | relation.Score) -> list[str]:
-  """The cells of a score that counts: percentages, then numbers."""
-  figures = score.precision, score.recall, score.f1
-  return [*(f'{figure:.2f}' for figure in figures), *map(str, score)]
-
-
-def interval_line(name: str, pair: Sequence[float] | None) -> list[str]:
-  """A line on a bootstrap interval, percent; none if there is no interval."""
-  if not pair:
-    return []
-  low, high = pair
-  return [f'95 % interval of {name}: {low:.2f} to {high:.2f} (bootstrap)']
+from biobert_jax.metrics.score_tables import (
+  Outcome,
+  counted,
+  interval_line,
+  layout,
+)
 
 
 def score_relation(
@@ -122,7 +87,7 @@ def _folds(gold: str, predictions: str) -> list[tuple[str, str, str]]:
     for file in (gold_path, path):
       if not os.path.isfile(file):
         what = f'{file}: fold {name} of {count} is missing'
-        raise InputError(f'{what}; bring it, or name two files of one fold')
+        raise InputError(f'{what}; add it, or name two files of one fold')
     found.append((name, gold_path, path))
   return found
 
@@ -130,7 +95,7 @@ def _folds(gold: str, predictions: str) -> list[tuple[str, str, str]]:
 def _over_folds(
   rows: list[list[str]], reports: list[relation.Report]
 ) -> Outcome:
-  """Mean and deviation below the rows of the folds."""
+  """Mean and standard deviation below the rows of the folds."""
   summary = relation.over_folds(reports)
   for index, name in enumerate(('mean', 'deviation')):
     cells = [f'{summary[figure][index]:.2f}' for figure in relation.FIGURES]

@@ -1,42 +1,24 @@
-"""Builds a vocabulary of word pieces from a corpus, for training from scratch.
+"""Builds a WordPiece vocabulary from a corpus, to train from scratch.
 
-    python scripts/build_vocabulary.py --input 'pubmed/*.xml.gz' --output DIR
-        --size 30000 --do_lower_case false [--compare vocab.txt]
-        [--compare_lower_case true] [--sample_characters N]
-        [--character_coverage 0.99999]
+The tokens are the merges of SentencePiece's BPE, written as WordPiece. The same
+input gives the same bytes, whatever the order of the files.
 
-Reads what `scripts/prepare_corpus.py` reads. Pieces are the merges of
-SentencePiece's BPE, written as WordPiece: `vocab.txt`, and a
-`tokenizer_config.json` that states the casing. The same input gives the same
-bytes, whatever the order of the patterns.
-
-All files are read, and of their articles a sample is kept, by the hash of their
-ids: of half of them, a quarter and so on, until it has no more than
-`--sample_characters` (default 100 million, about 65,000 abstracts), which
-bounds memory. Of it a fiftieth is held out, to count pieces a word on, also
-with the vocabulary that `--compare` names. Characters so rare that all of them
-make up less than 1 - `--character_coverage` of the sample have no piece: each
-takes two, and full texts hold thousands.
-
-A table goes to standard error; the last line on standard output is one JSON
-object. Exit codes: 0 done, 3 bad input.
+All files are read, and a sample of their articles is kept, by the hash of their
+ids: of half of them, a quarter and so on, until it holds no more characters
+than it may, which bounds memory. A fiftieth of the sample is held out, to count
+tokens per word on. Characters so rare that all of them together make up less
+than a given share of the sample get no token: each takes two entries, and full
+texts hold thousands.
 """
 
-import argparse
 import collections
 import hashlib
-import io
-import json
-import os
 import pathlib
-import sys
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import tqdm
-
-sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from biobert_jax import errors
 from biobert_jax.preprocessing.token_shards import prepare
@@ -175,13 +157,13 @@ def rare_characters(texts: Iterable[Text], coverage: float) -> tuple[str, int]:
 
 
 def measure(texts: Iterable[Text], tokenizer: WordPieceTokenizer) -> Any:
-  """Pieces a white-space word of texts, and the share of unknown pieces."""
-  bulk = CachedWordPiece(tokenizer)
+  """Tokens per white-space word of texts, and the share of unknown tokens."""
+  cached = CachedWordPiece(tokenizer)
   dtype = piece_dtype(tokenizer.vocab_size)
   words = pieces = unknown = 0
   for batch in _batches(texts):
     words += sum(len(paragraph.split()) for paragraph in batch)
-    ids = np.frombuffer(b''.join(bulk.encode(batch)), dtype)
+    ids = np.frombuffer(b''.join(cached.encode(batch)), dtype)
     pieces += len(ids)
     unknown += int(np.count_nonzero(ids == tokenizer.unk_id))
   return {
@@ -218,58 +200,58 @@ def output_folder(output: str) -> pathlib.Path:
   for name in _FILES:
     if (folder / name).exists():
       raise errors.InputError(
-        f'{folder / name}: is there already, and a model may need it; name'
+        f'{folder / name}: already exists, and a model may need it; name'
         ' another --output, or remove it'
       )
   return folder
 
 
-def boolean(text: str) -> bool:
-  """true or false, as the command line has it."""
-  if text.lower() not in ('true', 'false'):
-    raise argparse.ArgumentTypeError(f'{text!r} is not true or false')
-  return text.lower() == 'true'
+class Wanted(NamedTuple):
+  """The vocabulary to build.
+
+  Attributes:
+    size: number of tokens.
+    do_lower_case: whether text is lower-cased and stripped of accents.
+    sample_characters: of text to hold at most.
+    character_coverage: fraction 0-1 of all characters that must have a token.
+  """
+
+  size: int
+  do_lower_case: bool
+  sample_characters: int
+  character_coverage: float
 
 
-def parse(arguments: list[str]) -> argparse.Namespace:
-  """Reads the command line."""
-  parser = argparse.ArgumentParser(
-    prog='build_vocabulary.py',
-    description='Builds a vocabulary of word pieces from a corpus.',
-  )
-  add = parser.add_argument
-  add('--input', nargs='+', required=True, action='extend', metavar='GLOB')
-  add('--output', required=True, metavar='DIR', help='or DIR/vocab.txt')
-  add('--size', type=int, required=True, help='pieces, such as 30000')
-  add('--do_lower_case', type=boolean, required=True, help='true or false')
-  add('--compare', metavar='vocab.txt', help='another vocabulary')
-  add('--compare_lower_case', type=boolean, help='default: --do_lower_case')
-  add('--sample_characters', type=int, default=100_000_000, metavar='N')
-  add('--character_coverage', type=float, default=0.99999, metavar='0-1')
-  return parser.parse_args(arguments)
+def build(
+  patterns: Sequence[str],
+  output: str,
+  wanted: Wanted,
+  compared: WordPieceTokenizer | None = None,
+) -> dict[str, Any]:
+  """Builds, writes and measures a vocabulary.
 
+  Args:
+    patterns: of the input files.
+    output: the folder to write, or the name of a vocab.txt in it.
+    wanted: what to build.
+    compared: another vocabulary to measure on the same held-out text.
 
-def run(flags: argparse.Namespace) -> None:
-  """Builds, writes and measures the vocabulary that the flags ask for."""
-  if flags.sample_characters < 1 or not 0 < flags.character_coverage <= 1:
-    raise errors.InputError(
-      '--sample_characters must be at least 1, --character_coverage above 0 and'
-      ' at most 1'
-    )
-  folder = output_folder(flags.output)
-  compared = None
-  if flags.compare:
-    other = flags.compare_lower_case
-    casing = flags.do_lower_case if other is None else other
-    compared = WordPieceTokenizer.from_vocab_file(flags.compare, casing)
-  sample = read_sample(flags.input, flags.sample_characters)
+  Returns:
+    The summary that `describe` puts into words.
+
+  Raises:
+    InputError: no text, a vocabulary that exists, or a folder that cannot be
+      written.
+  """
+  folder = output_folder(output)
+  sample = read_sample(patterns, wanted.sample_characters)
   texts, held_out = sample.split()
-  rare, gone = rare_characters(texts, flags.character_coverage)
+  rare, gone = rare_characters(texts, wanted.character_coverage)
   # BERT would drop a replacement character, and so join its neighbours.
   table = str.maketrans(dict.fromkeys(rare, ' '))
   plain = (p.translate(table) if rare else p for text in texts for p in text)
-  pieces = build_vocabulary(plain, flags.size, flags.do_lower_case)
-  tokenizer = WordPieceTokenizer(pieces, flags.do_lower_case)
+  pieces = build_vocabulary(plain, wanted.size, wanted.do_lower_case)
+  tokenizer = WordPieceTokenizer(pieces, wanted.do_lower_case)
   try:
     tokenizer.save(folder)
   except OSError as error:
@@ -277,7 +259,7 @@ def run(flags: argparse.Namespace) -> None:
       f'{folder}: cannot be written ({error.strerror}); name another --output'
     ) from None
   characters = sum(len(p) for text in texts for p in text)
-  summary = {
+  return {
     'vocabulary': str(folder / 'vocab.txt'),
     'sha256': tokenizer.sha256,
     'size': tokenizer.vocab_size,
@@ -293,14 +275,12 @@ def run(flags: argparse.Namespace) -> None:
       measure(held_out, compared) if compared and held_out else None
     ),
   }
-  print(describe(summary, flags.size), file=sys.stderr)
-  print(json.dumps(summary, ensure_ascii=False))
 
 
 def describe(summary: dict[str, Any], wanted: int) -> str:
   """The summary as a person reads it."""
   lines = [
-    f'{summary["vocabulary"]}: {summary["size"]:,} pieces,'
+    f'{summary["vocabulary"]}: {summary["size"]:,} tokens,'
     f' {summary["characters"]:,} of them characters'
     f' ({100 * summary["covered"]:.4f} % of the text;'
     f' {summary["characters_left_out"]:,} rare ones left out)',
@@ -309,25 +289,15 @@ def describe(summary: dict[str, Any], wanted: int) -> str:
     f' {summary["sampled_characters"]:,} characters',
   ]
   if summary['size'] < wanted:
-    lines.append(f'fewer than the {wanted:,} asked for: the text has no more')
+    lines.append(
+      f'only {summary["size"]:,} tokens could be learned from this text'
+    )
   for name in ('held_out', 'compared'):
     if found := summary[name]:
       which = 'this vocabulary' if name == 'held_out' else '--compare'
       lines.append(
-        f'held-out text, {which:16}{found["size"]:>8,} pieces'
-        f'{found["pieces_per_word"]:>9.4f} a word'
+        f'held-out text, {which:16}{found["size"]:>8,} tokens'
+        f'{found["pieces_per_word"]:>9.4f} per word'
         f'{100 * found["unknown_rate"]:>10.4f} % unknown'
       )
   return '\n'.join(lines)
-
-
-def main(arguments: list[str]) -> int:
-  """Runs the command; returns the exit code."""
-  return errors.exit_code_of(lambda: run(parse(arguments)))
-
-
-if __name__ == '__main__':
-  for stream in (sys.stdout, sys.stderr):
-    if isinstance(stream, io.TextIOWrapper):
-      stream.reconfigure(encoding='utf-8')
-  sys.exit(main(sys.argv[1:]))
