@@ -43,6 +43,7 @@ class Flag:
     many: whether it takes one or more values; the value is a list.
     positional: whether it is an argument without `--name`.
     path: INPUT or OUTPUT where values name files or folders; else ''.
+    stream: whether the path may be `-`, standard input or output.
     metavar: what the help calls the value.
     aliases: other names of the same flag.
     unset: what the help shows as default in place of None.
@@ -57,6 +58,7 @@ class Flag:
   many: bool = False
   positional: bool = False
   path: str = ''
+  stream: bool = False
   metavar: str = ''
   aliases: tuple[str, ...] = ()
   unset: str = ''
@@ -69,8 +71,6 @@ class Flag:
   @property
   def value_name(self) -> str:
     """What the help calls the value."""
-    if self.choices:
-      return '|'.join(self.choices)
     names = {int: 'N', float: 'X', bool: '[true|false]'}
     return self.metavar or names.get(self.type, self.name.upper())
 

@@ -33,13 +33,15 @@ COMMAND = Command(
       'text, one per line; PubTator; JSONL of predict; - is stdin',
       required=True,
       path=INPUT,
+      stream=True,
       metavar='FILE',
     ),
     Flag(
       'output',
-      'OUT.npz or OUT.jsonl',
+      'OUT.npz or OUT.jsonl; - is JSONL on stdout',
       required=True,
       path=OUTPUT,
+      stream=True,
       metavar='FILE',
     ),
     Flag(

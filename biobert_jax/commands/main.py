@@ -9,6 +9,7 @@ import argparse
 import io
 import json
 import logging
+import os
 import sys
 from collections.abc import Sequence
 
@@ -104,7 +105,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if isinstance(stream, io.TextIOWrapper):
       stream.reconfigure(encoding='utf-8')
   given = list(sys.argv[1:] if arguments is None else arguments)
-  return errors.exit_code_of(lambda: _main(given))
+  try:
+    return errors.exit_code_of(lambda: _main(given))
+  except BrokenPipeError:
+    # The reader of standard output has left, as `head` does.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return errors.EXIT_FAILED
 
 
 def _main(arguments: list[str]) -> None:

@@ -19,7 +19,7 @@ from biobert_jax.errors import InputError
 _BOOLEANS = {'true': True, 'false': False}
 _NUMBERS = {int: 'a whole number', float: 'a number'}
 # Wide enough that each flag has its one line.
-_WIDTH, _HELP_COLUMN = 120, 34
+_WIDTH, _HELP_COLUMN = 120, 36
 
 
 class _ArgumentParser(argparse.ArgumentParser):
@@ -117,7 +117,11 @@ def _add(group: Any, flag: Flag) -> None:
       shown = ' '.join(value) if flag.many else str(value)
       shown = shown.lower() if flag.type is bool else shown
     note = f'default: {shown}' if shown else ''
-  text = f'{flag.help} ({note})' if note else flag.help
+  text = flag.help
+  if flag.choices:
+    text += f': {", ".join(flag.choices)}'
+  if note:
+    text += f' ({note})'
   options: dict[str, Any] = {
     'type': lambda given: _value(flag, given),
     'metavar': flag.value_name,
@@ -170,8 +174,14 @@ def _path(flag: Flag, value: Any) -> Any:
   """
   if isinstance(value, list):
     return [_path(flag, one) for one in value]
+  if value == '-':
+    if flag.stream:
+      return value
+    raise InputError(
+      f'{flag.shown} is -, but only files are possible here; give a path'
+    )
   value = os.path.expanduser(value)
-  if flag.path == INPUT and value != '-' and (close := nearest_path(value)):
+  if flag.path == INPUT and (close := nearest_path(value)):
     raise InputError(
       f'{flag.shown} {value}: no such file or folder; did you mean {close}?'
     )

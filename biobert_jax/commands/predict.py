@@ -29,6 +29,8 @@ def run(flags: argparse.Namespace) -> dict[str, Any]:
   """Applies a model, or a pipeline of them, to a file."""
   if (flags.model is None) == (flags.pipeline is None):
     raise InputError('predict needs one of --model and --pipeline')
+  if (flags.output, flags.format) == ('-', 'brat'):
+    raise InputError('--format=brat writes a folder; name it by --output')
   from biobert_jax.inference import predict
 
   return predict.predict(
@@ -63,6 +65,7 @@ tsv; of answers: jsonl, squad, nbest; of yes/no answers: jsonl, json""",
       'text, one document per line; PubTator; JSONL; questions; - is stdin',
       required=True,
       path=INPUT,
+      stream=True,
       metavar='FILE',
     ),
     Flag(
@@ -70,6 +73,7 @@ tsv; of answers: jsonl, squad, nbest; of yes/no answers: jsonl, json""",
       'file to write, for brat a folder; - is stdout',
       required=True,
       path=OUTPUT,
+      stream=True,
       metavar='FILE',
     ),
     Flag(

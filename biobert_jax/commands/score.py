@@ -17,6 +17,7 @@ _GOLD = Flag(
   required=True,
   positional=True,
   path=INPUT,
+  stream=True,
   metavar='GOLD',
 )
 _PREDICTIONS = Flag(
@@ -25,6 +26,7 @@ _PREDICTIONS = Flag(
   required=True,
   positional=True,
   path=INPUT,
+  stream=True,
   metavar='PREDICTIONS',
 )
 _RESAMPLING = (
@@ -136,6 +138,7 @@ a token like any other, as it is to conlleval.pl.""",
         required=True,
         positional=True,
         path=INPUT,
+        stream=True,
         metavar='FILE',
       ),
       Flag(

@@ -250,7 +250,8 @@ def embed(
     model: whatever `weights.open_model` reads, but no compiled export.
     given: text, one a line; PubTator; or JSONL of `predict`; '-' is standard
       input.
-    output: OUT.npz or OUT.jsonl; `embedding_files.py` says what they hold.
+    output: OUT.npz or OUT.jsonl, or '-' for JSONL on standard output;
+      `embedding_files.py` says what they hold.
     layers: as '-1,-2,-3,-4': -1 the last, -N the first, -(N + 1) the
       embeddings.
     pooling: 'mean', 'cls', 'tokens' or 'entity'.
@@ -265,7 +266,7 @@ def embed(
     InputError: a wrong option, no model there, or unreadable text; with
       pooling `entity`, text without any.
   """
-  suffix = pathlib.Path(output).suffix
+  suffix = '.jsonl' if output == '-' else pathlib.Path(output).suffix
   if suffix not in embedding_files.WRITERS:
     names = ' or '.join(f'OUT{ending}' for ending in embedding_files.WRITERS)
     raise InputError(f'--output is {output!r}; name it {names}')

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import pathlib
+import sys
 from collections.abc import Iterator
 from typing import IO, Any
 
@@ -45,12 +46,17 @@ def atomic_write(
   """Opens a file to write, which is renamed into place if nothing fails.
 
   Args:
-    path: the file; its folder is made where it is missing.
+    path: the file; its folder is made where it is missing. '-' is standard
+      output.
     binary: bytes; else UTF-8 text with newlines as they are given.
 
   Raises:
     InputError: it cannot be written.
   """
+  if os.fspath(path) == '-':
+    yield sys.stdout.buffer if binary else sys.stdout
+    sys.stdout.flush()
+    return
   target = pathlib.Path(path)
   how: dict[str, Any] = {'mode': 'wb'}
   if not binary:

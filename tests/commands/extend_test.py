@@ -1,4 +1,4 @@
-"""The program that extends a model: its folder, its words, its refusals."""
+"""The command that extends a model: its folder, its words, its refusals."""
 
 import json
 import os
@@ -16,13 +16,13 @@ from biobert_jax.checkpoints import (
   pretrained,
 )
 from biobert_jax.checkpoints.formats import safetensors_file
+from biobert_jax.commands.main import main
 from biobert_jax.io.json_files import write_json
 from biobert_jax.models.config import BertConfig
 from biobert_jax.text.vocabulary import SPECIALS
 from biobert_jax.text.wordpiece import WordPieceTokenizer
-from scripts import extend_model
 
-SCRIPT = pathlib.Path(__file__).parents[2] / 'scripts' / 'extend_model.py'
+ROOT = pathlib.Path(__file__).parents[2]
 PIECES = (*SPECIALS, '[unused1]', 'gen', '##e', '##s')
 CONFIG = BertConfig(
   vocab_size=len(PIECES),
@@ -55,7 +55,7 @@ def model(tmp_path_factory):
 
 
 @pytest.fixture
-def extend(model, tmp_path, monkeypatch, capsys):
+def extend(model, tmp_path, capsys):
   """Runs it in this process: exit code, standard output, standard error."""
 
   def run(*options, pieces=''):
@@ -64,8 +64,7 @@ def extend(model, tmp_path, monkeypatch, capsys):
     options = [option.replace('PIECES', str(path)) for option in options]
     output = tmp_path / 'out'
     given = [f'--model={model}', f'--output={output}', *options]
-    monkeypatch.setattr(sys, 'argv', ['extend_model.py', *given])
-    code = extend_model.main()
+    code = main(['extend', *given])
     said = capsys.readouterr()
     assert output.exists() == (code == 0)
     return code, said.out, said.err
@@ -77,13 +76,14 @@ def test_the_program_runs_from_any_folder(model, tmp_path):
   (tmp_path / 'pieces.txt').write_text('genes\ngen\n##es\nβ\n', 'utf-8')
   done = subprocess.run(
     [
-      *(sys.executable, str(SCRIPT), f'--model={model}', '--output=out'),
+      *(sys.executable, '-m', 'biobert_jax', 'extend'),
+      *(f'--model={model}', '--output=out'),
       *('--pieces=pieces.txt', '--max_position_embeddings=24'),
     ],
     cwd=tmp_path,
     capture_output=True,
     text=True,
-    env=os.environ | {'PYTHONUTF8': '1'},
+    env=os.environ | {'PYTHONUTF8': '1', 'PYTHONPATH': str(ROOT)},
   )
   assert done.returncode == 0, done.stderr
   (line,) = done.stdout.splitlines()
@@ -99,7 +99,7 @@ def test_the_program_runs_from_any_folder(model, tmp_path):
   }
   assert report['max_position_embeddings'] == [16, 24]
   for said in (
-    '3 new pieces appended at the end (1 were there already)',
+    '3 new tokens appended at the end (1 already existed)',
     '1 were [UNK] before',
     'positions 16 -> 24',
   ):
@@ -136,7 +136,7 @@ def test_an_extended_model_is_extended_and_exported(model, extend, tmp_path):
   ('options', 'pieces', 'message'),
   [
     ([], '', 'nothing to extend; give --pieces'),
-    (['--over_unused'], '', '--over_unused: of what?'),
+    (['--over_unused'], '', '--over_unused needs --pieces'),
     (['--max_position_embeddings=8'], '', '=8: the model has 16'),
     (['--pieces=PIECES'], 'genes\nIL-2\n', "pieces.txt:2: 'IL-2' is cut into"),
     (['--pieces=PIECES'], 'genes\nGenes\n', "pieces.txt:2: 'Genes' is never"),

@@ -1,4 +1,4 @@
-"""The program that makes a corpus: what it prints, and what it refuses."""
+"""The command that makes a corpus: what it prints, and what it refuses."""
 
 import json
 import pathlib
@@ -7,12 +7,13 @@ import sys
 
 import pytest
 
+from biobert_jax.commands import corpus
+from biobert_jax.commands.main import main
 from biobert_jax.data.pretraining.shards import Shards
 from biobert_jax.errors import InputError
 from biobert_jax.text.vocabulary import SPECIALS
-from scripts import prepare_corpus
 
-SCRIPT = pathlib.Path(__file__).parents[2] / 'scripts' / 'prepare_corpus.py'
+ROOT = pathlib.Path(__file__).parents[2]
 LETTERS = 'abcdefghijklmnopqrstuvwxyz'
 
 
@@ -24,7 +25,13 @@ def arguments(tmp_path: pathlib.Path) -> list[str]:
     text = ''.join(f'The gene {name}.\nIt is {i}.\n\n' for i in ids)
     (tmp_path / f'{name}.txt').write_text(text)
   return [
-    *('--input', f'{tmp_path}/a.txt', '--input', f'{tmp_path}/b*.txt'),
+    *(
+      'prepare-corpus',
+      '--input',
+      f'{tmp_path}/a.txt',
+      '--input',
+      f'{tmp_path}/b*.txt',
+    ),
     *('--output', f'{tmp_path}/out', '--vocab', f'{tmp_path}/vocab.txt'),
     *('--do_lower_case', 'true', '--workers', '1', '--shards', '2'),
   ]
@@ -36,7 +43,10 @@ def test_a_corpus_from_the_command_line(
   (tmp_path / 'ids').write_text('# a test set\na.txt:1\n\nb.txt:2  # why\n')
   arguments += ['--exclude', str(tmp_path / 'ids')]
   child = subprocess.run(
-    [sys.executable, str(SCRIPT), *arguments], capture_output=True, text=True
+    [sys.executable, '-m', 'biobert_jax', *arguments],
+    cwd=ROOT,
+    capture_output=True,
+    text=True,
   )
   assert child.returncode == 0, child.stderr
   (line,) = child.stdout.splitlines()
@@ -58,8 +68,8 @@ def test_a_corpus_from_the_command_line(
 def test_bad_input_is_one_line(
   arguments: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-  arguments[1] = 'nowhere/*.gz'
-  assert prepare_corpus.main(arguments) == 3
+  arguments[2] = 'nowhere/*.gz'
+  assert main(arguments) == 3
   out, err = capsys.readouterr()
   assert out == ''
   assert err.startswith("error: --input: 'nowhere/*.gz'")
@@ -70,16 +80,15 @@ def test_casing_is_never_assumed(
   arguments: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
   at = arguments.index('--do_lower_case')
-  for wrong in (arguments[:at], [*arguments, '--do_lower_case', 'yes']):
-    with pytest.raises(SystemExit):
-      prepare_corpus.parse(wrong)
-  assert 'is not true or false' in capsys.readouterr().err
-  assert prepare_corpus.parse(arguments).do_lower_case is True
+  assert main(arguments[:at]) == 3
+  assert 'prepare-corpus needs --do_lower_case' in capsys.readouterr().err
+  assert main([*arguments, '--do_lower_case=yes']) == 3
+  assert "is 'yes'; give true or false" in capsys.readouterr().err
 
 
 def test_a_list_of_ids_that_cannot_be_read(tmp_path: pathlib.Path) -> None:
   (tmp_path / 'ids').write_bytes(b'1\n\xff\n')
   with pytest.raises(InputError, match='not UTF-8'):
-    prepare_corpus.read_ids(str(tmp_path / 'ids'))
+    corpus.read_ids(str(tmp_path / 'ids'))
   with pytest.raises(InputError, match='gone: cannot be read'):
-    prepare_corpus.read_ids(str(tmp_path / 'gone'))
+    corpus.read_ids(str(tmp_path / 'gone'))

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from biobert_jax.commands.main import main
+from biobert_jax.preprocessing.vocabulary import TextSample, rare_characters
 from biobert_jax.text.readers.article import Article, Section
 from biobert_jax.text.wordpiece import WordPieceTokenizer
-from scripts import build_vocabulary
-from scripts.build_vocabulary import TextSample
 
 WORDS = ['gene', 'protein', 'kinase', 'Receptor', 'binding', 'β-catenin']
 
@@ -51,11 +51,15 @@ def build(
   patterns: tuple[str, ...] = ('a/*', 'b/*'),
 ) -> dict[str, Any]:
   arguments = [
-    *('--input', *(str(folder / pattern) for pattern in patterns)),
+    *(
+      'build-vocabulary',
+      '--input',
+      *(str(folder / pattern) for pattern in patterns),
+    ),
     *('--output', str(folder / output), '--size', '120'),
     *('--do_lower_case', 'false', *more),
   ]
-  assert build_vocabulary.main(arguments) == 0, capsys.readouterr().err
+  assert main(arguments) == 0, capsys.readouterr().err
   found: dict[str, Any] = json.loads(capsys.readouterr().out.splitlines()[-1])
   return found
 
@@ -111,9 +115,9 @@ def test_rare_characters_have_no_piece(
 
 def test_rare_characters_within_the_coverage() -> None:
   texts = [('a' * 90 + 'b' * 6,), ('c' * 3 + 'd',)]
-  assert build_vocabulary.rare_characters(texts, 0.95) == ('dc', 4)
-  assert build_vocabulary.rare_characters(texts, 0.985) == ('d', 1)
-  assert build_vocabulary.rare_characters(texts, 1) == ('', 0)
+  assert rare_characters(texts, 0.95) == ('dc', 4)
+  assert rare_characters(texts, 0.985) == ('d', 1)
+  assert rare_characters(texts, 1) == ('', 0)
 
 
 def test_a_sample_is_bounded_and_of_no_order() -> None:
@@ -157,7 +161,7 @@ def test_versions_and_withdrawals() -> None:
     (('--sample_characters', '3'), 'not one article fits; raise it'),
     (('--sample_characters', '0'), 'at least 1'),
     (('--output', 'words.txt'), 'has to be named vocab.txt'),
-    (('--output', 'there'), 'is there already'),
+    (('--output', 'there'), 'already exists'),
     (('--compare', 'gone.txt'), 'gone.txt: cannot read'),
   ],
 )
@@ -179,7 +183,7 @@ def test_bad_input_is_one_line(
     **dict([changed]),
   }
   arguments = [part for flag in flags.items() for part in flag]
-  assert build_vocabulary.main(arguments) == 3
+  assert main(['build-vocabulary', *arguments]) == 3
   out, err = capsys.readouterr()
   assert out == ''
   assert message in err

@@ -8,13 +8,13 @@ import sys
 
 import pytest
 
+from biobert_jax.commands.main import main
 from biobert_jax.data.relation import corpus as relation_corpus
 from biobert_jax.data.relation.markers import Markers
 from biobert_jax.data.relation.placeholders import Placeholders
-from scripts import prepare_relation
 from tests.fixtures import small_relations
 
-SCRIPT = pathlib.Path(__file__).parents[2] / 'scripts' / 'prepare_relation.py'
+ROOT = pathlib.Path(__file__).parents[2]
 
 
 def rows_of(folder, split, summary):
@@ -27,7 +27,7 @@ def rows_of(folder, split, summary):
 
 
 def run(capsys, *arguments):
-  code = prepare_relation.main(list(arguments))
+  code = main(['prepare-relation', *arguments])
   out, err = capsys.readouterr()
   return code, out and json.loads(out), err
 
@@ -45,7 +45,11 @@ def test_chemprot(tmp_path):
   raw, out = tmp_path / 'raw', tmp_path / 'out'
   small_relations.write_chemprot(raw, ('training', 'development', 'test'))
   child = subprocess.run(
-    [sys.executable, str(SCRIPT), '--input', str(raw), '--output', str(out)],
+    [
+      *(sys.executable, '-m', 'biobert_jax', 'prepare-relation'),
+      *('--input', str(raw), '--output', str(out)),
+    ],
+    cwd=ROOT,
     capture_output=True,
     text=True,
   )

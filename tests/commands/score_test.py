@@ -1,6 +1,5 @@
 """The scoring tool: what it reads, prints, lists and refuses."""
 
-import importlib.util
 import json
 import os
 import pathlib
@@ -10,10 +9,12 @@ import sys
 
 import pytest
 
+from biobert_jax.commands.main import main
+from biobert_jax.io import atomic
 from tests.fixtures import conlleval_cases
 from tests.fixtures.scored_files import write_files
 
-SCRIPT = pathlib.Path(__file__).parents[2] / 'scripts' / 'score.py'
+ROOT = pathlib.Path(__file__).parents[2]
 SAMPLE = """\
 Familial B-D B-D
 cancer I-D I-D
@@ -34,17 +35,6 @@ SCORES = {
 }
 
 
-def load():
-  """The script as a module: `scripts` is no package."""
-  spec = importlib.util.spec_from_file_location('score_script', SCRIPT)
-  module = importlib.util.module_from_spec(spec)
-  spec.loader.exec_module(module)
-  return module
-
-
-score = load()
-
-
 @pytest.fixture
 def ner(tmp_path, capsys):
   """Scores a text; returns exit code, lines of stdout, and stderr."""
@@ -54,7 +44,7 @@ def ner(tmp_path, capsys):
     if isinstance(content, str):
       content = content.encode()
     path.write_bytes(content)
-    code = score.main(['ner', str(path), *flags])
+    code = main(['score', 'ner', str(path), *flags])
     captured = capsys.readouterr()
     # One name for the file, wherever the test runs.
     log = captured.err.replace(str(path), 'FILE')
@@ -195,7 +185,7 @@ def test_bad_input_is_one_line_that_names_the_place(ner, content, message):
 
 def test_unreadable_and_unwritable_files_are_named(ner, tmp_path, capsys):
   for path in (tmp_path / 'none.txt', tmp_path):
-    assert score.main(['ner', str(path)]) == 3
+    assert main(['score', 'ner', str(path)]) == 3
     assert capsys.readouterr().err.startswith(f'error: {path}: cannot be read')
   code, lines, log = ner(SAMPLE, '--errors', str(tmp_path / 'no' / 'e.tsv'))
   assert (code, lines) == (3, [])
@@ -209,7 +199,7 @@ def test_failed_write_leaves_the_old_list(ner, tmp_path, monkeypatch):
   def full(*_):
     raise OSError(28, 'No space left on device')
 
-  monkeypatch.setattr(score.os, 'replace', full)
+  monkeypatch.setattr(atomic.os, 'replace', full)
   code, _, log = ner(SAMPLE, '--errors', str(path))
   assert code == 3
   assert 'cannot be written (No space left on device)' in log
@@ -239,7 +229,7 @@ def command(tmp_path, capsys, monkeypatch):
 
   def run(task, *arguments):
     files = {'GOLD': f'{task}.gold', 'SAID': f'{task}.said'}
-    code = score.main([task, *(files.get(a, a) for a in arguments)])
+    code = main(['score', task, *(files.get(a, a) for a in arguments)])
     captured = capsys.readouterr()
     return code, captured.out.splitlines(), captured.err
 
@@ -301,12 +291,15 @@ def test_bad_files_are_one_line(command, arguments, message):
 
 
 def test_program_runs_from_any_folder_without_jax(tmp_path):
-  """`scoring` comes with every command, so one stands for all."""
+  """`score ner` stands for all tasks: they share their imports."""
   text = SAMPLE.replace('-C', '-χ')
   environment = {**os.environ, 'PYTHONIOENCODING': 'ascii'}
-  environment.pop('PYTHONPATH', None)
+  environment['PYTHONPATH'] = str(ROOT)
   result = subprocess.run(
-    [sys.executable, '-X', 'importtime', SCRIPT, 'ner', '-', '--conlleval'],
+    [
+      *(sys.executable, '-X', 'importtime', '-m', 'biobert_jax'),
+      *('score', 'ner', '-', '--conlleval'),
+    ],
     input=text.encode(),
     capture_output=True,
     cwd=tmp_path,
@@ -325,7 +318,8 @@ def test_program_runs_from_any_folder_without_jax(tmp_path):
 
 def test_program_exits_with_3(tmp_path):
   result = subprocess.run(
-    [sys.executable, SCRIPT, 'ner', 'absent.txt'],
+    [sys.executable, '-m', 'biobert_jax', 'score', 'ner', 'absent.txt'],
+    env={**os.environ, 'PYTHONPATH': str(ROOT)},
     capture_output=True,
     cwd=tmp_path,
     text=True,

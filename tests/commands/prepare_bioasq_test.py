@@ -9,12 +9,12 @@ from collections import Counter
 
 import pytest
 
+from biobert_jax.commands.main import main
 from biobert_jax.data.qa import squad
 from biobert_jax.data.yes_no import corpus as yes_no_corpus
-from scripts import prepare_bioasq, prepare_submission
 from tests.fixtures import small_bioasq
 
-SCRIPTS = pathlib.Path(__file__).parents[2] / 'scripts'
+ROOT = pathlib.Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -26,8 +26,8 @@ def raw(tmp_path):
 
 def prepare(capsys, raw, *arguments):
   out = raw.parent / 'out'
-  code = prepare_bioasq.main(
-    ['--input', str(raw), '--output', str(out), *arguments]
+  code = main(
+    ['prepare-bioasq', '--input', str(raw), '--output', str(out), *arguments]
   )
   printed, err = capsys.readouterr()
   return code, json.loads(printed) if printed else None, err, out
@@ -124,7 +124,7 @@ def test_questions_that_make_no_row_are_an_error(capsys, raw):
 
 
 def test_a_submission_of_right_answers_scores_one(raw, tmp_path):
-  """Both scripts and the scorer, as programs."""
+  """Both commands and the scorer, as programs."""
   questions = small_bioasq.raw_bioasq()['questions']
   said = {}
   for question in questions:
@@ -139,14 +139,15 @@ def test_a_submission_of_right_answers_scores_one(raw, tmp_path):
   output = tmp_path / 'submission.json'
   for name, *arguments in (
     (
-      'prepare_submission',
+      'prepare-submission',
       *('--questions', raw, '--predictions', tmp_path / 'said.json'),
       *('--output', output),
     ),
     ('score', 'bioasq', raw, output, '--line'),
   ):
     done = subprocess.run(
-      [sys.executable, SCRIPTS / f'{name}.py', *map(str, arguments)],
+      [sys.executable, '-m', 'biobert_jax', name, *map(str, arguments)],
+      cwd=ROOT,
       capture_output=True,
       text=True,
       check=True,
@@ -167,8 +168,9 @@ def test_wrong_predictions_are_named(capsys, raw, tmp_path):
     ({}, ('--threshold', 'nan'), '--threshold is nan'),
   ):
     path.write_text(json.dumps(said))
-    code = prepare_submission.main(
+    code = main(
       [
+        'prepare-submission',
         *('--questions', str(raw), '--predictions', str(path)),
         *('--output', str(tmp_path / 'out.json'), *more),
       ]

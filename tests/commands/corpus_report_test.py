@@ -1,4 +1,4 @@
-"""The program that reports on shards."""
+"""The command that reports on shards."""
 
 import json
 import pathlib
@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from scripts import corpus_report
+from biobert_jax.commands.main import main
 from tests.fixtures import small_corpus
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -25,12 +25,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
 def test_a_report_without_jax_and_tensorflow(folder: pathlib.Path) -> None:
   code = (
     'import sys; sys.modules.update(jax=None, tensorflow=None)\n'
-    'from scripts import corpus_report\n'
-    'sys.exit(corpus_report.main(sys.argv[1:]))\n'
+    'from biobert_jax.commands.main import main\n'
+    'sys.exit(main())\n'
   )
   child = subprocess.run(
     [
-      *(sys.executable, '-X', 'utf8', '-c', code, str(folder / 'out')),
+      *(sys.executable, '-X', 'utf8', '-c', code),
+      *('corpus-report', str(folder / 'out')),
       *('--vocab', str(folder / 'vocab.txt')),
       *('--input', str(folder / 'in/*.jsonl')),
     ],
@@ -57,14 +58,14 @@ def test_the_vocabulary_beside_the_shards(
   kept = vocab.read_bytes()
   vocab.unlink()
   try:
-    assert corpus_report.main([str(folder / 'out'), '--texts', '1']) == 0
+    assert main(['corpus-report', str(folder / 'out'), '--texts', '1']) == 0
     assert 'name it with --vocab' in capsys.readouterr().out
-    refused = corpus_report.main([str(folder / 'out'), '--input', 'x'])
+    refused = main(['corpus-report', str(folder / 'out'), '--input', 'x'])
     assert refused == 3
     assert '--input: needs the vocabulary' in capsys.readouterr().err
   finally:
     vocab.write_bytes(kept)
-  assert corpus_report.main([str(folder / 'out'), '--texts', '1']) == 0
+  assert main(['corpus-report', str(folder / 'out'), '--texts', '1']) == 0
   out, _ = capsys.readouterr()
   assert 'name it with --vocab' not in out
   assert out.partition('## Documents')[2].count('### ') == 1
@@ -89,7 +90,7 @@ def test_bad_input_is_one_line(
   monkeypatch.chdir(folder)
   other = '\n'.join((*small_corpus.PIECES, 'more')) + '\n'
   pathlib.Path('other.txt').write_text(other)
-  assert corpus_report.main(arguments) == 3
+  assert main(['corpus-report', *arguments]) == 3
   out, err = capsys.readouterr()
   assert out == ''
   assert message in err
