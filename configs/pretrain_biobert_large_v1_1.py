@@ -9,9 +9,9 @@ Published: PubMed; 1,000,000 steps; a vocabulary of 58,996 pieces, the cased one
 of BERT and 30,000 of PubMed's own. Assumed: everything else, as for v1.1, and
 how the new pieces start: not published. Here:
 
-    python scripts/build_vocabulary.py --input PUBMED --output VOCABULARY \\
+    python -m biobert_jax build-vocabulary --input PUBMED --output VOCABULARY \\
       --size 30000 --do_lower_case false
-    python scripts/extend_model.py --model=BERT_LARGE \\
+    python -m biobert_jax extend --model=BERT_LARGE \\
       --pieces=VOCABULARY/vocab.txt --output=BERT
 
 starts them at the mean of their old pieces; CORPUS is then prepared with the

@@ -8,9 +8,9 @@
     python -m biobert_jax predict --workdir=runs/bioasq_5b \\
       --input=DATA/bioasq_5b/factoid/test.json --format=nbest \\
       --output=nbest.json
-    python scripts/prepare_submission.py --questions TEST.json \\
+    python -m biobert_jax prepare-submission --questions TEST.json \\
       --predictions nbest.json --output submission.json
-    python scripts/score.py bioasq GOLD.json submission.json
+    python -m biobert_jax score bioasq GOLD.json submission.json
 
 Test, the five batches pooled (Lee et al. 2019, Table 8), percent: strict and
 lenient accuracy, mean reciprocal rank:
@@ -20,7 +20,7 @@ lenient accuracy, mean reciprocal rank:
     BioBERT v1.0       44.00  56.67  49.38   (PubMed + PMC)
     BioBERT v1.1       46.00  60.00  51.64   (PubMed)
 
-`data.dir` is what `scripts/prepare_bioasq.py` makes of the challenge's own
+`data.dir` is what `biobert-jax prepare-bioasq` makes of the challenge's own
 files. The paper has 486 questions in train, of this year's file alone, and 150
 in test, passages being whole abstracts (`--passages=abstracts`).
 """

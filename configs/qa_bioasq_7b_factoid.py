@@ -8,9 +8,9 @@
     python -m biobert_jax predict --workdir=runs/bioasq_7b \\
       --input=DATA/bioasq_7b/factoid/test.json --format=nbest \\
       --output=nbest.json
-    python scripts/prepare_submission.py --questions TEST.json \\
+    python -m biobert_jax prepare-submission --questions TEST.json \\
       --predictions nbest.json --output submission.json
-    python scripts/score.py bioasq GOLD.json submission.json
+    python -m biobert_jax score bioasq GOLD.json submission.json
 
 Test, percent, by the authors' later PyTorch code (README of
 dmis-lab/biobert-pytorch, question-answering), without SQuAD and with it:
@@ -19,7 +19,7 @@ dmis-lab/biobert-pytorch, question-answering), without SQuAD and with it:
     BioBERT v1.1       31.48  45.68  37.13
     and SQuAD          40.12  59.26  48.34
 
-`data.dir` is what `scripts/prepare_bioasq.py` makes of the challenge's own
+`data.dir` is what `biobert-jax prepare-bioasq` makes of the challenge's own
 files. Passages are whole abstracts (`--passages=abstracts`).
 """
 

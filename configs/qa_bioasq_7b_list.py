@@ -8,15 +8,15 @@
     python -m biobert_jax predict --workdir=runs/bioasq_7b_list \\
       --input=DATA/bioasq_7b/list/test.json --format=nbest \\
       --output=nbest.json
-    python scripts/prepare_submission.py --questions TEST.json \\
+    python -m biobert_jax prepare-submission --questions TEST.json \\
       --predictions nbest.json --output submission.json
-    python scripts/score.py bioasq GOLD.json submission.json
+    python -m biobert_jax score bioasq GOLD.json submission.json
 
 The recipe is that of BioBERT at BioASQ 7b (Yoon et al. 2019; bioasq-biobert,
 examplecode.sh): 7 epochs of batches of 10. Its repository gives no figure for
 list questions.
 
-`data.dir` is what `scripts/prepare_bioasq.py` makes of the challenge's own
+`data.dir` is what `biobert-jax prepare-bioasq` makes of the challenge's own
 files. Passages are whole abstracts (`--passages=abstracts`); in train, each
 answer that stands in one is a row of its own.
 """

@@ -7,9 +7,9 @@
       --config.data.dir=DATA/bioasq_7b/yesno
     python -m biobert_jax predict --workdir=runs/bioasq_7b_yes_no \\
       --input=DATA/bioasq_7b/yesno/test.json --output=yesno.json --format=json
-    python scripts/prepare_submission.py --questions TEST.json \\
+    python -m biobert_jax prepare-submission --questions TEST.json \\
       --predictions yesno.json --output submission.json
-    python scripts/score.py bioasq GOLD.json submission.json
+    python -m biobert_jax score bioasq GOLD.json submission.json
 
 The recipe is that of BioBERT at BioASQ 7b (Yoon et al. 2019; bioasq-biobert,
 examplecode.sh): snippets as they are, at most 500 of each answer, 2 epochs of
@@ -18,7 +18,7 @@ of 74.11, 78.46, 80.89, 71.57 and 81.25 percent (its README). The later PyTorch
 code has an accuracy of 69.29 on 7b (README of biobert-pytorch), 3 epochs of
 batches of 12 at a rate of 8e-6, without SQuAD.
 
-`data.dir` is what `scripts/prepare_bioasq.py` makes of the challenge's own
+`data.dir` is what `biobert-jax prepare-bioasq` makes of the challenge's own
 files. The script that scores also takes all types of questions at once:
 give `prepare_submission.py` the predictions of every type.
 """

@@ -1,9 +1,9 @@
 """Masked pieces and next sentences of the embedded sample; half a minute.
 
-    python scripts/build_vocabulary.py \\
+    python -m biobert_jax build-vocabulary \\
       --input 'biobert_jax/sample/pubmed/*.xml' \\
       --output runs/sample/vocabulary --size 4000 --do_lower_case true
-    python scripts/prepare_corpus.py \\
+    python -m biobert_jax prepare-corpus \\
       --input 'biobert_jax/sample/pubmed/*.xml' \\
       --output runs/sample/corpus --vocab runs/sample/vocabulary/vocab.txt \\
       --do_lower_case true --held_out 0.1

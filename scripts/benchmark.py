@@ -1,6 +1,6 @@
 """Times the parts of the system, each against a peer in the same run.
 
-    python scripts/benchmark.py [PART ...]
+    python scripts/benchmark/benchmark.py [PART ...]
 
 The parts are tokenizer, packing, input, step (of a tagger), rows and
 pretraining; all of them by default. Prints a table, and as its last line one

@@ -59,14 +59,14 @@ mkdir -p -- "$workdir"
 echo 'scripts/quickstart.sh made this folder and may remove it.' \
   >"$workdir/$MARK"
 step 2 'Build a vocabulary of word pieces' \
-  python scripts/build_vocabulary.py --input "$SAMPLE/pubmed/*.xml" \
+  python -m biobert_jax build-vocabulary --input "$SAMPLE/pubmed/*.xml" \
   --output "$workdir/vocabulary" --size 4000 --do_lower_case true
 step 3 'Make token shards of the PubMed records' \
-  python scripts/prepare_corpus.py --input "$SAMPLE/pubmed/*.xml" \
+  python -m biobert_jax prepare-corpus --input "$SAMPLE/pubmed/*.xml" \
   --output "$workdir/corpus" --vocab "$workdir/vocabulary/vocab.txt" \
   --do_lower_case true --held_out 0.1
 step 4 'Report on the shards' \
-  python scripts/corpus_report.py "$workdir/corpus"
+  python -m biobert_jax corpus-report "$workdir/corpus"
 step 5 'Pre-train a tiny BERT on the shards' \
   python -m biobert_jax train --config=configs/quickstart_pretrain.py:tiny \
   --workdir="$workdir/pretrained" --config.data.dir="$workdir/corpus"
@@ -77,7 +77,7 @@ step 7 'Score the tagger on the test split' \
   python -m biobert_jax evaluate --workdir="$workdir" --split=test
 scores=$result
 step 8 'Export it for Hugging Face' \
-  python scripts/export_weights.py --workdir="$workdir" --format=huggingface \
+  python -m biobert_jax export --workdir="$workdir" --format=huggingface \
   --output="$workdir/huggingface"
 for format in jsonl html; do
   step "$([[ $format == jsonl ]] && echo 9 || echo 10)" \

@@ -8,7 +8,7 @@
 #   peers  .venv/peers with tests/comparison/requirements.txt: PyTorch and other
 #          systems to compare with, kept apart so that neither meets the other
 #   beam   .venv/beam with scripts/requirements-beam.txt, for corpora on many
-#          machines (scripts/prepare_corpus_beam.py)
+#          machines (biobert-jax prepare-corpus-beam)
 #   tpu    .venv/tpu with tests/tpu/requirements.txt: the TPU's compiler alone,
 #          beside .venv, for tests of what it makes of a step
 #

@@ -103,7 +103,7 @@ def write(model: Pretrained, form: str, checked: Mapping[str, Any]) -> str:
     if model.head != 'encoder'
     else f'# BERT encoder, for {form}',
     '',
-    'Written by BioBERT in JAX (`scripts/export_weights.py`).',
+    'Written by BioBERT in JAX (`biobert-jax export`).',
     '',
     *_facts(model),
     *_training(model.about),
@@ -179,7 +179,7 @@ def _training(about: Mapping[str, Any]) -> list[str]:
 
 
 def _extended(about: Mapping[str, Any]) -> list[str]:
-  """What `scripts/extend_model.py` changed after training, step by step."""
+  """What `biobert-jax extend` changed after training, step by step."""
   lines = []
   for step in about.get('extended', ()):
     if 'new_pieces' in step:

@@ -49,6 +49,9 @@ def nearest_path(path: str) -> str:
       return ''
     if any(name.startswith(part) for name in names):
       return ''
-    found = nearest(part, names)
+    # A file is not mistyped as a folder.
+    has_suffix = bool(pathlib.Path(part).suffix)
+    like = [n for n in names if bool(pathlib.Path(n).suffix) == has_suffix]
+    found = nearest(part, like)
     return str(parent / found) if found else ''
   return ''

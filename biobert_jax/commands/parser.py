@@ -19,7 +19,7 @@ from biobert_jax.errors import InputError
 _BOOLEANS = {'true': True, 'false': False}
 _NUMBERS = {int: 'a whole number', float: 'a number'}
 # Wide enough that each flag has its one line.
-_WIDTH, _HELP_COLUMN = 120, 36
+_WIDTH, _HELP_COLUMN = 120, 38
 
 
 class _ArgumentParser(argparse.ArgumentParser):
@@ -57,8 +57,10 @@ def parse(
   for flag in command.flags:
     if values[flag.name] is None:
       values[flag.name] = flag.default
-    elif flag.path:
-      values[flag.name] = _path(flag, values[flag.name])
+    elif flag.many:
+      values[flag.name] = [_value(flag, text) for text in values[flag.name]]
+    else:
+      values[flag.name] = _value(flag, values[flag.name])
   missing = [
     flag.shown
     for flag in command.flags
@@ -123,7 +125,6 @@ def _add(group: Any, flag: Flag) -> None:
   if note:
     text += f' ({note})'
   options: dict[str, Any] = {
-    'type': lambda given: _value(flag, given),
     'metavar': flag.value_name,
     'help': text.replace('%', '%%'),
   }
@@ -154,6 +155,8 @@ def _value(flag: Flag, text: str) -> Any:
       f'{flag.shown} is {text!r}; choose from {", ".join(flag.choices)}'
       f'{did_you_mean(text, flag.choices)}'
     )
+  if flag.path:
+    return _path(flag, text)
   if flag.type is bool:
     if text.lower() not in _BOOLEANS:
       raise InputError(f'{flag.shown} is {text!r}; give true or false')
@@ -166,14 +169,12 @@ def _value(flag: Flag, text: str) -> Any:
     ) from None
 
 
-def _path(flag: Flag, value: Any) -> Any:
+def _path(flag: Flag, value: str) -> str:
   """The value of a path flag with `~` expanded.
 
   Raises:
     InputError: an input that does not exist, beside one of nearly its name.
   """
-  if isinstance(value, list):
-    return [_path(flag, one) for one in value]
   if value == '-':
     if flag.stream:
       return value

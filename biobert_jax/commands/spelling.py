@@ -101,7 +101,7 @@ class Respelled:
         f'--{name} is another name of --{self._spelled[flag.name]}; give only '
         'one of them'
       )
-    if flag.type is bool:
+    if flag.type is bool and not flag.required:
       follows = self._rest and self._rest[0].lower() in ('true', 'false')
       if value is None:
         value = self._rest.pop(0) if follows else 'true'

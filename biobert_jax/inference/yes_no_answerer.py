@@ -111,7 +111,7 @@ def _lines(
 
 FORMATS: dict[str, Callable[..., str]] = {
   'jsonl': _lines,
-  # What PubMedQA's evaluation.py and scripts/prepare_submission.py read.
+  # What PubMedQA's evaluation.py and biobert-jax prepare-submission read.
   'json': lambda decided, labels, pairs: answer_aggregation.answers_json(
     decided
   ),

@@ -33,7 +33,7 @@ from biobert_jax.metrics import bootstrap as bootstrap_
 
 # Labels by corpus, in the order of the columns of test_results.tsv: that of
 # run_re.py's `get_labels`; of `ddi`, BLUE's (run_bluebert.py); of the others,
-# what scripts/prepare_relation.py prints as "labels". `ddi2013` is `ddi` in the
+# what biobert-jax prepare-relation prints as "labels". `ddi2013` is `ddi` in the
 # challenge's own spelling.
 LABELS = {
   'gad': ('0', '1'),

@@ -224,7 +224,7 @@ def _folder(config: ConfigDict) -> pathlib.Path:
   if not config.data.dir:
     raise InputError(
       'data.dir is not set; give --config.data.dir=DIR, a folder that '
-      'scripts/prepare_corpus.py wrote'
+      'biobert-jax prepare-corpus wrote'
     )
   return pathlib.Path(config.data.dir).expanduser()
 

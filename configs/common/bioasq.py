@@ -25,7 +25,7 @@ def get_config(size: str, folder: str) -> ml_collections.ConfigDict:
   config.train.epochs = 5.0
   config.train.evaluations = 5
   # The authors' files (BioASQ-train-factoid-4b.json, BioASQ-test-factoid-4b-1
-  # to -5.json), or those of scripts/prepare_bioasq.py.
+  # to -5.json), or those of biobert-jax prepare-bioasq.
   config.data.train_files = '*train*.json'
   config.data.devel_files = '*dev*.json'
   config.data.test_files = '*test*.json'

@@ -40,7 +40,7 @@ def get_config(size: str, steps: int) -> ml_collections.ConfigDict:
   config.train.checkpoint_every_steps = 1000
 
   config.data = ml_collections.ConfigDict()
-  # What scripts/prepare_corpus.py wrote; or a pattern of TFRecord files that
+  # What biobert-jax prepare-corpus wrote; or a pattern of TFRecord files that
   # google-research/bert create_pretraining_data.py wrote, masks and all.
   config.data.dir = base.data_folder('corpus')
   config.data.train_split = 'train'

@@ -37,7 +37,7 @@ def get_config(size: str, folder: str) -> ml_collections.ConfigDict:
   config.data.negative = 'false'
   # How the pair is told: 'anonymised', its names hidden behind placeholders,
   # as in the paper; or 'markers' around its names, for files of
-  # scripts/prepare_relation.py --entities markers.
+  # biobert-jax prepare-relation --entities markers.
   config.data.entities = 'anonymised'
   # What is classified: 'cls', the pooler's vector, as in the paper; or
   # 'entity_start', the two vectors where the entities start, side by side

@@ -180,7 +180,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
   add(
     '--text',
     default=str(peer.DATA / 'pmc-oa-ccby' / 'abstracts.jsonl'),
-    help='what scripts/prepare_corpus.py reads',
+    help='what biobert-jax prepare-corpus reads',
   )
   add('--data', type=pathlib.Path, default=peer.DATA / 'ncbi-disease')
   add('--steps', type=int, default=600, help='of pre-training')

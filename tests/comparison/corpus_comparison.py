@@ -9,7 +9,7 @@ into sentences, a sentence a line and a blank line between documents: the form
 that create_pretraining_data.py of google-research/bert reads. Size 4 is four
 copies of it, each an article of its own. The ways are
 
-  ours       scripts/prepare_corpus.py: pieces with sentence boundaries, sorted
+  ours       biobert-jax prepare-corpus: pieces with sentence boundaries, sorted
              by article, in sharded files with checksums
   ours, raw  the same from JSON lines, so sentences are found as well
   datasets   Hugging Face `datasets` with the fast tokenizer, a process a core

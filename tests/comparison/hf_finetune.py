@@ -6,7 +6,7 @@ DIR of data holds train.tsv and test.tsv, `token<TAB>tag` lines with blank
 lines between sentences. Sentences are padded to the longest of their batch
 and cut at --max_length pieces; the first piece of a word carries its label.
 OUT.tsv takes the test split as `token<TAB>gold<TAB>predicted` lines, which
-scripts/score.py scores; words that were cut off are predicted O. The last
+biobert-jax score scores; words that were cut off are predicted O. The last
 line on standard output is one JSON object; `seconds` are those of the whole
 process, imports included. Runs in the peers' interpreter and imports nothing
 of biobert_jax.

@@ -6,7 +6,7 @@ DIR of data holds train.tsv (`sentence<TAB>label`, no header) and test.tsv
 (`index<TAB>sentence<TAB>label` below a header). Sentences are padded to the
 longest of their batch and cut at --max_length pieces. OUT.tsv takes a line of
 probabilities for each test sentence, in the order of the sorted labels, which
-scripts/score.py scores. Optimizer and loop are those of hf_finetune.py. The
+biobert-jax score scores. Optimizer and loop are those of hf_finetune.py. The
 last line on standard output is one JSON object. Runs in the peers' interpreter
 and imports nothing of biobert_jax.
 """

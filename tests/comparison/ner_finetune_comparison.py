@@ -9,7 +9,7 @@ Fine-tunes the peers' 6-layer checkpoint on NCBI-disease, with biobert_jax and
 then with transformers on PyTorch (hf_finetune.py): batches of 32 sentences
 (here packed, 9 rows of 128 pieces; there padded to the longest), peak rate
 1e-4, warmup over a tenth of the steps, decay to 0, clip 1.0, dropout 0.1. Both
-test predictions are scored by scripts/score.py. Rates are training sentences
+test predictions are scored by biobert-jax score. Rates are training sentences
 times epochs over the seconds of the whole process: start, compilation,
 training, scores and files (ours scores devel twice besides). Wanted: F1
 within one point, at 1.5 times the rate. The whole run takes about 25 minutes

@@ -339,7 +339,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     '--data',
     type=pathlib.Path,
     default=peer.DATA / 'pmc-oa-ccby' / 'abstracts.jsonl',
-    help='what scripts/prepare_corpus.py reads',
+    help='what biobert-jax prepare-corpus reads',
   )
   add('--png', type=pathlib.Path, help='default: runs/pretraining_peers.png')
   add('--vocabulary', type=int, default=4000, help='pieces')

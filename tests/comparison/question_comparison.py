@@ -10,7 +10,7 @@ fine-tunes the peers' 6-layer checkpoint on the first half with biobert_jax and
 then with transformers on PyTorch (hf_question.py): windows of 384 pieces, 12 a
 batch (here 6 packed rows), peak rate 1e-4, warmup over a tenth of the steps,
 decay to 0, clip 1.0, dropout 0.1. Both answers to the other half are scored by
-scripts/score.py. Rates are training questions times epochs over the seconds of
+biobert-jax score. Rates are training questions times epochs over the seconds of
 the whole process. Wanted: exact match and F1 within two points; with few
 questions, of the means over several --seeds, or --paired: both start from one
 head, train without dropout and take the same windows at each step, so that what

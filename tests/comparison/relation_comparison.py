@@ -9,7 +9,7 @@ Fine-tunes the peers' 6-layer checkpoint on folds of GAD, with biobert_jax and
 then with transformers on PyTorch (hf_relation.py): batches of 32 sentences
 (here packed, 11 rows of 128 pieces; there padded to the longest), peak rate
 5e-5, warmup over a tenth of the steps, decay to 0, clip 1.0, dropout 0.1. Both
-are scored on the test fold by scripts/score.py. Rates are training sentences
+are scored on the test fold by biobert-jax score. Rates are training sentences
 times epochs over the seconds of the whole process: start, compilation,
 training, scores and files. Seconds count only on an otherwise idle machine;
 the seconds of CPU that stand beside them are nearly the same on a busy one.

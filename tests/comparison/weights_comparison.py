@@ -7,7 +7,7 @@
 A BERT of random numbers with both pre-training heads is drawn and saved by
 transformers (hf_weights.py); then every row runs in a process of its own, on
 files that were just written and so lie in memory. Seconds are without imports.
-Ours of an export hold all that `scripts/export_weights.py` does after opening
+Ours of an export hold all that `biobert-jax export` does after opening
 the model: writing, checksums, reading it again and comparing; theirs write
 only. Peak memory is that of the process, imports included, over the size of
 the float32 weights; wanted are at most 3. --size is tiny (to see that all

@@ -85,7 +85,7 @@ def test_each_corpus_has_one_negative_label():
     'ddi2013': 4,
     'drugprot': 13,
   }
-  # As `label_set` and scripts/prepare_relation.py sort them.
+  # As `label_set` and biobert-jax prepare-relation sort them.
   for name in ('ddi', 'ddi2013', 'drugprot'):
     types = relation.LABELS[name][:-1]
     assert list(types) == sorted(types)

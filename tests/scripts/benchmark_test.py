@@ -52,7 +52,7 @@ def test_a_part_runs_without_a_corpus_and_without_tensorflow(tmp_path):
     'import runpy, sys\n'
     "sys.modules['tensorflow'] = None\n"  # Its import would fail.
     "sys.argv = ['benchmark.py', 'rows']\n"
-    "runpy.run_path('scripts/benchmark.py', run_name='__main__')\n"
+    "runpy.run_path('scripts/benchmark/benchmark.py', run_name='__main__')\n"
   )
   done = subprocess.run(
     [sys.executable, '-c', program],

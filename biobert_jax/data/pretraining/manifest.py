@@ -135,7 +135,7 @@ def read_manifest(directory: str | os.PathLike[str]) -> Manifest:
   except OSError as error:
     raise InputError(
       f'{path}: cannot be read ({error.strerror}); finish the corpus with'
-      ' scripts/prepare_corpus.py, or name its folder'
+      ' biobert-jax prepare-corpus, or name its folder'
     ) from None
   except ValueError as error:
     raise InputError(f'{path}: is damaged ({error}); copy it again') from None

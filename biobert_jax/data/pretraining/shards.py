@@ -239,7 +239,7 @@ class Shards(Sequence[TokenisedDocument]):
     """Opens a split and checks it.
 
     Args:
-      directory: as `scripts/prepare_corpus.py` wrote it.
+      directory: as `biobert-jax prepare-corpus` wrote it.
       split: `TRAIN` or `HELD_OUT`.
       verify: see `check_shards`.
       tokenizer: what the pieces must have been made with, if it is known.
