@@ -58,7 +58,7 @@ PATH="$PWD/.venv/bin:$PATH"
 mkdir -p -- "$workdir"
 echo 'scripts/quickstart.sh made this folder and may remove it.' \
   >"$workdir/$MARK"
-step 2 'Build a vocabulary of word pieces' \
+step 2 'Build a WordPiece vocabulary' \
   python -m biobert_jax build-vocabulary --input "$SAMPLE/pubmed/*.xml" \
   --output "$workdir/vocabulary" --size 4000 --do_lower_case true
 step 3 'Make token shards of the PubMed records' \

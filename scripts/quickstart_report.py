@@ -24,7 +24,7 @@ def entities_by_type(predictions: Path) -> dict[str, list[str]]:
 
 
 def masked_lm_losses(pretrained: Path) -> tuple[float, float, int]:
-  """How well masked pieces are told, before and after pre-training.
+  """How well masked tokens are predicted, before and after pre-training.
 
   Before the first update no text has been seen, so that the first training
   batch is as good as held-out text.
@@ -33,7 +33,7 @@ def masked_lm_losses(pretrained: Path) -> tuple[float, float, int]:
     pretrained: a work folder of `train`.
 
   Returns:
-    Loss (nats a piece) before, on held-out text after, and the steps between.
+    Loss (nats per token) before, on held-out text after, and the steps between.
   """
   metrics = (pretrained / 'metrics.jsonl').read_text(encoding='utf-8')
   first = json.loads(metrics.splitlines()[0])
@@ -54,13 +54,13 @@ def report(workdir: Path, scores: dict[str, float], seconds: int) -> str:
     Lines to print.
   """
   outputs = {
-    'vocabulary of word pieces': 'vocabulary/vocab.txt',
+    'WordPiece vocabulary': 'vocabulary/vocab.txt',
     'token shards of the PubMed records': 'corpus',
     'report on them': 'corpus/report/report.html',
     'pre-trained model': 'pretrained',
     'its curves': 'pretrained/curves.png',
     'tagger, fine-tuned from it, and its config': '',
-    'scores of devel and test': 'results.json',
+    'scores of the dev and test sets': 'results.json',
     'tagged test split (token, gold, predicted)': 'predictions_test.tsv',
     'the model for transformers, with its card': 'huggingface',
     'entities of two raw documents': 'paragraph.jsonl',
@@ -71,7 +71,7 @@ def report(workdir: Path, scores: dict[str, float], seconds: int) -> str:
   before, after, steps = masked_lm_losses(workdir / 'pretrained')
   lines += [
     '',
-    f'  masked pieces: loss {before:.2f} before pre-training, {after:.2f} on '
+    f'  masked tokens: loss {before:.2f} before pre-training, {after:.2f} on '
     f'held-out text after {steps} steps',
     f'  test F1 {scores["f1"]:.1f} (precision {scores["precision"]:.1f}, '
     f'recall {scores["recall"]:.1f}) on the invented sample:',

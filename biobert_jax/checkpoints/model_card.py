@@ -76,7 +76,7 @@ _ENTITY_PAIR = (
   'Neither transformers nor the 2019 code has a class with this head; they '
   'read the encoder. `entity_classifier` is one linear layer on the last '
   'vectors at the first pieces (markers, if any) of the two entities, one '
-  'after the other: `python -m biobert_jax predict --model=.` knows it.',
+  'after the other: `biobert-jax predict --model=.` knows it.',
 )
 
 

@@ -34,11 +34,11 @@ def run(flags: argparse.Namespace) -> dict[str, Any]:
     flags.format,
     flags.output,
     flags.overwrite,
-    _int8_scorer(model) if flags.format == detect.ONNX else None,
+    int8_scorer(model) if flags.format == detect.ONNX else None,
   )
 
 
-def _int8_scorer(
+def int8_scorer(
   model: 'Pretrained',
 ) -> Callable[[pathlib.Path], dict[str, float]] | None:
   """What scores an int8 export on the data of the model's run.

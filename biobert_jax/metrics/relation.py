@@ -33,8 +33,8 @@ from biobert_jax.metrics import bootstrap as bootstrap_
 
 # Labels by corpus, in the order of the columns of test_results.tsv: that of
 # run_re.py's `get_labels`; of `ddi`, BLUE's (run_bluebert.py); of the others,
-# what biobert-jax prepare-relation prints as "labels". `ddi2013` is `ddi` in the
-# challenge's own spelling.
+# what `biobert-jax prepare-relation` prints as "labels". `ddi2013` is `ddi` in
+# the challenge's own spelling.
 LABELS = {
   'gad': ('0', '1'),
   'euadr': ('0', '1'),

@@ -138,7 +138,7 @@ def read(folder: epath.Path) -> tuple[dict[str, Any], list[Line]]:
     texts = path.read_text(encoding='utf-8').split('\n')
   except (OSError, UnicodeDecodeError) as error:
     raise InputError(
-      f'{path}: cannot be read; give a folder of `python -m biobert_jax '
+      f'{path}: cannot be read; give a folder of `biobert-jax '
       f'protocol` ({error})'
     ) from error
   records: list[Line] = []

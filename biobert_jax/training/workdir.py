@@ -139,7 +139,7 @@ def read_record(workdir: epath.Path) -> dict[str, Any]:
     InputError: no such file, damaged, or another program's.
   """
   path = workdir / CONFIG_FILE
-  advice = '--workdir must be a folder of `python -m biobert_jax train`'
+  advice = '--workdir must be a folder of `biobert-jax train`'
   try:
     record = json.loads(path.read_text(encoding='utf-8'))
   except FileNotFoundError as error:
@@ -169,7 +169,8 @@ def _record(experiment: Experiment) -> dict[str, Any]:
 
 def _command() -> str:
   """How this process was started; '' where it is not our command line."""
-  if pathlib.Path(sys.argv[0]).parent.name != 'biobert_jax':
+  program = pathlib.Path(sys.argv[0])
+  if program.parent.name != 'biobert_jax' and program.name != 'biobert-jax':
     return ''
   return shlex.join(['python', '-m', 'biobert_jax', *sys.argv[1:]])
 

@@ -11,6 +11,7 @@ import os
 import pathlib
 import subprocess
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -25,7 +26,7 @@ from tests.fixtures.corpus_files import jats, pubmed, record
 VARIABLE = 'BIOBERT_BEAM_PYTHON'
 PYTHON = os.environ.get(VARIABLE, '')
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-SCRIPT = ROOT / 'scripts' / 'prepare_corpus_beam.py'
+COMMAND = ('-m', 'biobert_jax', 'prepare-corpus-beam')
 LETTERS = 'abcdefghijklmnopqrstuvwxyz0123456789'
 PIECES = (*SPECIALS, *LETTERS, *(f'##{c}' for c in LETTERS), '.')
 TWO_PROCESSES = (
@@ -75,14 +76,17 @@ def folder(tmp_path: pathlib.Path) -> pathlib.Path:
 
 
 def run(
-  *arguments: object, program: object = SCRIPT, python: str = PYTHON
+  *arguments: object,
+  program: Sequence[object] = COMMAND,
+  python: str = PYTHON,
 ) -> subprocess.CompletedProcess[str]:
   return subprocess.run(
-    [python, *map(str, (program, *arguments))],
+    [python, *map(str, (*program, *arguments))],
     capture_output=True,
     text=True,
     encoding='utf-8',
-    cwd=ROOT.anchor,  # It finds itself from anywhere.
+    cwd=ROOT.anchor,  # Installed, or on the path, it runs from anywhere.
+    env=os.environ | {'PYTHONPATH': str(ROOT)},
   )
 
 
@@ -164,7 +168,7 @@ def test_remote_files_repeated_work_and_empty_shards(
     *(folder, '--input', 'fake://in/*', '--output', 'fake://beam'),
     *(*options(folder), '--shards', 200, '--held_out', 1e-9),
     '--direct_runner_bundle_repeat=1',
-    program=pathlib.Path(__file__).with_name('remote_run.py'),
+    program=(pathlib.Path(__file__).with_name('remote_run.py'),),
   )
   assert child.returncode == 0, child.stderr
   assert contents(folder / 'beam') == contents(expected)

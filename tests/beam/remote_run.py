@@ -2,7 +2,7 @@
 
     python remote_run.py FOLDER ARGUMENTS...
 
-`fake://` is FOLDER. The arguments are those of prepare_corpus_beam.py. It is
+`fake://` is FOLDER. The arguments are those of prepare-corpus-beam. It is
 run by the other interpreter, and answers with files.
 """
 
@@ -16,7 +16,7 @@ sys.path.insert(0, str(ROOT))
 
 from apache_beam.io import filesystem, localfilesystem  # noqa: E402
 
-from scripts import prepare_corpus_beam  # noqa: E402
+from biobert_jax.commands.main import main  # noqa: E402
 
 _SCHEME = 'fake://'
 _FOLDER = sys.argv[1]
@@ -63,4 +63,4 @@ def _real(path: str) -> str:
 
 
 if __name__ == '__main__':
-  sys.exit(prepare_corpus_beam.main(sys.argv[2:]))
+  sys.exit(main(['prepare-corpus-beam', *sys.argv[2:]]))

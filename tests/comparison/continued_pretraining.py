@@ -67,7 +67,7 @@ def prepare_corpus(
   with tempfile.TemporaryDirectory() as name:
     model.tokenizer.save(pathlib.Path(name))
     peer.run(
-      *(peer.REPOSITORY / 'scripts' / 'prepare_corpus.py', '--input', text),
+      *('-m', 'biobert_jax', 'prepare-corpus', '--input', text),
       *('--output', folder, '--held_out', _HELD_OUT),
       *('--vocab', pathlib.Path(name) / 'vocab.txt', '--do_lower_case'),
       str(model.tokenizer.do_lower_case).lower(),

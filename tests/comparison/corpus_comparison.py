@@ -199,7 +199,7 @@ def ours(
   """Our command on files."""
   figures, printed = watched(
     sys.executable,
-    *('scripts/prepare_corpus.py', '--output', output),
+    *('-m', 'biobert_jax', 'prepare-corpus', '--output', output),
     *('--vocab', flags.vocab, '--do_lower_case', 'false'),
     *('--workers', flags.threads, '--input', *files),
   )

@@ -130,9 +130,9 @@ def figures(
   Returns:
     `precision`, `recall`, `f1`, `sentences_per_second` and `seconds`.
   """
-  script = peer.REPOSITORY / 'scripts' / 'score.py'
   printed = peer.run(
-    *(script, 'ner', predictions, '--bootstrap=0'), python=sys.executable
+    *('-m', 'biobert_jax', 'score', 'ner', predictions, '--bootstrap=0'),
+    python=sys.executable,
   )
   scores = json.loads(printed.splitlines()[-1])
   return {

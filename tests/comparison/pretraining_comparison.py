@@ -56,15 +56,15 @@ Figures = dict[str, float]
 
 def prepare_corpus(flags: argparse.Namespace, folder: pathlib.Path) -> None:
   """Makes `vocabulary/`, and shards of it in `corpus/`."""
-  scripts = peer.REPOSITORY / 'scripts'
   casing = ('--do_lower_case', 'false')
   peer.run(
-    *(scripts / 'build_vocabulary.py', '--input', flags.data, *casing),
+    *('-m', 'biobert_jax', 'build-vocabulary'),
+    *('--input', flags.data, *casing),
     *('--output', folder / 'vocabulary', '--size', flags.vocabulary),
     python=sys.executable,
   )
   peer.run(
-    *(scripts / 'prepare_corpus.py', '--input', flags.data, *casing),
+    *('-m', 'biobert_jax', 'prepare-corpus', '--input', flags.data, *casing),
     *('--output', folder / 'corpus', '--held_out', _HELD_OUT),
     *('--vocab', folder / 'vocabulary' / 'vocab.txt'),
     python=sys.executable,

@@ -169,9 +169,9 @@ def figures(
   run_one = run_ours if name == 'ours' else run_peer
   predictions = run_one(flags, corpus, seed, corpus / f'{name}_{seed}')
   seconds = time.perf_counter() - began
-  script = peer.REPOSITORY / 'scripts' / 'score.py'
   printed = peer.run(
-    *(script, 'squad', corpus / 'test.json', predictions, '--bootstrap=0'),
+    *('-m', 'biobert_jax', 'score', 'squad'),
+    *(corpus / 'test.json', predictions, '--bootstrap=0'),
     python=sys.executable,
   )
   scores = json.loads(printed.splitlines()[-1])

@@ -150,7 +150,7 @@ def measure(
   predictions = run(flags, corpus, folder)
   seconds, spent = time.perf_counter() - began, cpu_seconds() - spent
   scores = peer.run(
-    *(peer.REPOSITORY / 'scripts' / 'score.py', 'relation'),
+    *('-m', 'biobert_jax', 'score', 'relation'),
     *(corpus / 'test.tsv', predictions, '--task=gad', '--bootstrap=0'),
     python=sys.executable,
   )

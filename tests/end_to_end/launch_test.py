@@ -98,7 +98,8 @@ def test_four_processes_are_killed_and_two_go_on(tmp_path):
   exported = tmp_path / 'exported'
   subprocess.run(
     [
-      *(sys.executable, 'scripts/export_weights.py', '--format=huggingface'),
+      *(sys.executable, '-m', 'biobert_jax', 'export'),
+      '--format=huggingface',
       *(f'--workdir={tmp_path / "run"}', f'--output={exported}'),
     ],
     cwd=ROOT,

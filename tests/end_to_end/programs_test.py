@@ -41,7 +41,7 @@ def test_score_tool_agrees_with_evaluate(trained):
   folder, report = trained
   done = subprocess.run(
     [
-      *(sys.executable, 'scripts/score.py', 'ner'),
+      *(sys.executable, '-m', 'biobert_jax', 'score', 'ner'),
       str(folder / 'predictions_test.tsv'),
     ],
     cwd=ROOT,

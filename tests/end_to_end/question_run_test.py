@@ -11,11 +11,11 @@ import pytest
 
 from biobert_jax import errors
 from biobert_jax.checkpoints import export, pretrained
+from biobert_jax.commands import export as export_command
 from biobert_jax.data.qa import span_decoding
 from biobert_jax.inference import predict, question_answerer
 from biobert_jax.inference import question_files as questions
 from biobert_jax.training import evaluate, train
-from scripts import export_weights
 from tests.fixtures import model_folders, small_questions, small_run
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -58,8 +58,8 @@ def trained_2(tmp_path_factory):
 def score(gold, predictions, *more):
   done = subprocess.run(
     [
-      *(sys.executable, 'scripts/score.py', 'squad', str(gold)),
-      *(str(predictions), *more),
+      *(sys.executable, '-m', 'biobert_jax', 'score', 'squad'),
+      *(str(gold), str(predictions), *more),
     ],
     cwd=ROOT,
     capture_output=True,
@@ -189,7 +189,7 @@ def test_every_export_answers_the_same(form, trained_2, tmp_path):
   folder, report, corpus = trained_2
   model = tmp_path / form
   read = pretrained.load_pretrained(folder)
-  score_int8 = export_weights.int8_scorer(read)
+  score_int8 = export_command.int8_scorer(read)
   done = export.export(read, form, str(model), score_int8=score_int8)
   assert done['head'] == 'span'
   again = pretrained.load_pretrained(model)

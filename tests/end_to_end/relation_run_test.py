@@ -10,9 +10,9 @@ import pytest
 
 from biobert_jax import errors
 from biobert_jax.checkpoints import export, pretrained
+from biobert_jax.commands import export as export_command
 from biobert_jax.inference import model_runner
 from biobert_jax.training import evaluate, preemption, train
-from scripts import export_weights
 from tests.fixtures import small_relations, small_run
 from tests.fixtures.saved_state import leaves_of
 
@@ -74,7 +74,7 @@ def test_the_score_tool_agrees(whole, fold):
   folder, report = whole
   done = subprocess.run(
     [
-      *(sys.executable, 'scripts/score.py', 'relation'),
+      *(sys.executable, '-m', 'biobert_jax', 'score', 'relation'),
       *(str(fold / 'test.tsv'), str(folder / 'test_results.tsv')),
     ],
     cwd=ROOT,
@@ -129,7 +129,7 @@ def test_the_work_folder_is_a_sequence_classifier(whole):
 def test_every_export_is_one_too(form, whole, fold, tmp_path):
   folder, report = whole
   model = pretrained.load_pretrained(folder)
-  score_int8 = export_weights.int8_scorer(model)
+  score_int8 = export_command.int8_scorer(model)
   done = export.export(model, form, str(tmp_path / form), score_int8=score_int8)
   assert done['head'] == 'sequence'
   again = pretrained.load_pretrained(tmp_path / form)

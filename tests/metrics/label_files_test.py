@@ -1,6 +1,6 @@
 """Relation labels, gold and predicted, in the layouts that people have.
 
-What `read_tags` does is tested through tests/scripts/score_test.py.
+What `read_tags` does is tested through tests/commands/score_test.py.
 """
 
 import pytest

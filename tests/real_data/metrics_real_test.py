@@ -72,7 +72,8 @@ def test_score_script_on_ncbi_disease(ncbi, tmp_path):
   path = tmp_path / 'predictions_test.tsv'
   path.write_text(text, 'utf-8')
   result = subprocess.run(
-    [sys.executable, ROOT / 'scripts' / 'score.py', 'ner', path],
+    [sys.executable, '-m', 'biobert_jax', 'score', 'ner', path],
+    cwd=ROOT,
     capture_output=True,
     check=True,
   )

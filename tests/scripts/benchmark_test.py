@@ -10,7 +10,7 @@ import sys
 import numpy as np
 import pytest
 
-from scripts import benchmark_pretraining
+from scripts.benchmark import pretraining
 from tests.fixtures.sentence_corpora import abstracts, reference_pairs
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -27,12 +27,12 @@ def test_its_port_makes_the_pairs_of_the_reference():
     first = int(starts[-1])
   sizes = [sum(document) for document in lengths]
   document_of = np.repeat(np.arange(len(sizes)), sizes)
-  longest = benchmark_pretraining.LENGTH - 3
+  longest = pretraining.LENGTH - 3
   draw, theirs_draw = random.Random(0), np.random.default_rng(0)
   ours, theirs = [], []
   # A few documents of tiny pairs weigh much: many turns make them average.
   for number in [*range(len(texts))] * 12:
-    for a, b in benchmark_pretraining.reference_pairs(texts, number, draw):
+    for a, b in pretraining.reference_pairs(texts, number, draw):
       assert 0 < len(a) + len(b) <= longest
       for segment in (a, b):
         assert segment == list(range(segment[0], segment[-1] + 1))

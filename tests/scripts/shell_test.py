@@ -108,7 +108,7 @@ def test_quickstart_hands_each_step_what_the_last_one_made(
   assert '--output mine/vocabulary ' in vocabulary
   assert '--vocab mine/vocabulary/vocab.txt ' in corpus
   assert '--output mine/corpus ' in corpus
-  assert report.endswith('corpus_report.py mine/corpus')
+  assert report.endswith('biobert_jax corpus-report mine/corpus')
   assert '--config.data.dir=mine/corpus' in pretraining
   assert '--workdir=mine/pretrained ' in pretraining
   assert tuning.endswith('--workdir=mine --config.init_from=mine/pretrained')

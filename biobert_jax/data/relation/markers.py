@@ -84,8 +84,8 @@ class Markers:
     """What a sentence without them lacks, and the remedy."""
     return (
       'no [E1] … [/E1] with [E2] … [/E2], each once: make the files of the raw '
-      'corpus by biobert-jax prepare-relation --entities markers, or, where the '
-      'pair is hidden already, set --config.data.entities=anonymised'
+      'corpus by biobert-jax prepare-relation --entities=markers, or, where '
+      'the pair is hidden already, set --config.data.entities=anonymised'
     )
 
 

@@ -6,7 +6,7 @@ The parts are tokenizer, packing, input, step (of a tagger), rows and
 pretraining; all of them by default. Prints a table, and as its last line one
 JSON object. A ratio above 1 says that ours is faster. Text is
 `$BIOBERT_DATA/ncbi-disease` where it is, else the embedded sample; for rows and
-pretraining see benchmark_pretraining.py. Only `input` imports TensorFlow, so
+pretraining see pretraining.py. Only `input` imports TensorFlow, so
 the others run on a box without it. Comparisons of whole trainings with
 Hugging Face stand in tests/comparison: ner_finetune_comparison.py and
 pretraining_comparison.py.
@@ -20,7 +20,7 @@ import sys
 from collections import Counter
 from typing import Any
 
-ROOT = pathlib.Path(__file__).resolve().parents[1]
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 import jax
@@ -33,8 +33,8 @@ from biobert_jax.models.config import BertConfig
 from biobert_jax.tasks import ner
 from biobert_jax.text.vocabulary import build_vocabulary
 from biobert_jax.text.wordpiece import WordPieceTokenizer
-from scripts import benchmark_pretraining
-from scripts.benchmark_timing import seconds, step_of
+from scripts.benchmark import pretraining
+from scripts.benchmark.timing import seconds, step_of
 
 LENGTH, ROWS = 128, 8
 
@@ -162,8 +162,8 @@ PARTS = {
   'packing': time_packing,
   'input': time_input,
   'step': time_step,
-  'rows': benchmark_pretraining.time_rows,
-  'pretraining': benchmark_pretraining.time_pretraining,
+  'rows': pretraining.time_rows,
+  'pretraining': pretraining.time_pretraining,
 }
 
 

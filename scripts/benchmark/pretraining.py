@@ -26,7 +26,7 @@ from biobert_jax.tasks import pretraining
 from biobert_jax.tasks.masking import Masking
 from biobert_jax.tasks.task import Task
 from biobert_jax.text.wordpiece import WordPieceTokenizer
-from scripts.benchmark_timing import seconds_of_each, step_of
+from scripts.benchmark.timing import seconds_of_each, step_of
 
 LENGTH, ROWS = 512, 8
 PREDICTIONS = 80  # Of a row, as published.
@@ -39,7 +39,7 @@ Documents = list[list[list[int]]]
 
 def data_folder() -> pathlib.Path:
   """Where real text would be."""
-  default = pathlib.Path(__file__).resolve().parents[2] / 'shared' / 'data'
+  default = pathlib.Path(__file__).resolve().parents[3] / 'shared' / 'data'
   return pathlib.Path(os.environ.get('BIOBERT_DATA', default))
 
 
