@@ -75,6 +75,15 @@ class Flag:
     return self.metavar or names.get(self.type, self.name.upper())
 
 
+# Of the commands that run a model; `main` acts on it.
+COMPILE_CACHE = Flag(
+  'compile_cache',
+  'keep compiled programs in ~/.cache; else --no-compile-cache',
+  type=bool,
+  default=True,
+)
+
+
 @dataclasses.dataclass(frozen=True)
 class Command:
   """A command: what it is called with, what it says of itself, what it runs.

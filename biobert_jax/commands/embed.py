@@ -4,7 +4,13 @@ import argparse
 import dataclasses
 from typing import Any
 
-from biobert_jax.commands.command import INPUT, OUTPUT, Command, Flag
+from biobert_jax.commands.command import (
+  COMPILE_CACHE,
+  INPUT,
+  OUTPUT,
+  Command,
+  Flag,
+)
 from biobert_jax.commands.predict import DO_LOWER_CASE, MODEL, true_or_false
 
 
@@ -64,6 +70,7 @@ COMMAND = Command(
       unset="512, or the model's positions where they are fewer",
     ),
     DO_LOWER_CASE,
+    COMPILE_CACHE,
   ),
   examples=(
     'embed --model=MODEL --input=texts.txt --output=vectors.npz',

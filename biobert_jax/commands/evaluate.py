@@ -3,7 +3,7 @@
 import argparse
 from typing import Any
 
-from biobert_jax.commands.command import INPUT, Command, Flag
+from biobert_jax.commands.command import COMPILE_CACHE, INPUT, Command, Flag
 
 _DATA = 'config.data.dir'
 
@@ -39,6 +39,7 @@ COMMAND = Command(
       path=INPUT,
       metavar='DIR',
     ),
+    COMPILE_CACHE,
   ),
   examples=(
     'evaluate --workdir=runs/ncbi',

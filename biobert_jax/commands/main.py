@@ -36,7 +36,12 @@ from biobert_jax.commands import (
   table,
   train,
 )
-from biobert_jax.commands.command import EXIT_CODES, PROGRAM, Command
+from biobert_jax.commands.command import (
+  COMPILE_CACHE,
+  EXIT_CODES,
+  PROGRAM,
+  Command,
+)
 from biobert_jax.commands.nearest import did_you_mean
 
 COMMANDS: dict[str, Command] = {
@@ -173,6 +178,12 @@ def _run(
   logging.getLogger('biobert_jax').setLevel(logging.INFO)
   if command.has_config:
     flags.config = config_files.load_config(flags.config, overrides)
+  if COMPILE_CACHE in command.flags:
+    # Only now: JAX takes a second to import.
+    from biobert_jax.training import compile_cache
+
+    keep = vars(flags)[COMPILE_CACHE.name]
+    (compile_cache.enable if keep else compile_cache.disable)()
   report = command.run(flags)
   if report is not None:
     aside = getattr(flags, 'output', None) == '-'

@@ -4,7 +4,13 @@ import argparse
 import dataclasses
 from typing import Any
 
-from biobert_jax.commands.command import INPUT, OUTPUT, Command, Flag
+from biobert_jax.commands.command import (
+  COMPILE_CACHE,
+  INPUT,
+  OUTPUT,
+  Command,
+  Flag,
+)
 from biobert_jax.errors import InputError
 
 DO_LOWER_CASE = Flag(
@@ -87,6 +93,7 @@ tsv; of answers: jsonl, squad, nbest; of yes/no answers: jsonl, json""",
       'keep the entities of the input beside those that are found',
       type=bool,
     ),
+    COMPILE_CACHE,
   ),
   examples=(
     'predict --model=runs/ncbi --input=notes.txt --output=entities.jsonl',

@@ -3,7 +3,7 @@
 import argparse
 from typing import Any
 
-from biobert_jax.commands.command import OUTPUT, Command, Flag
+from biobert_jax.commands.command import COMPILE_CACHE, OUTPUT, Command, Flag
 from biobert_jax.commands.train import ABOUT_CONFIG, CONFIG, TRAINING_EXITS
 
 
@@ -61,6 +61,7 @@ The same command resumes what was interrupted; finished runs are kept.
       default='',
       unset='the name of its folder',
     ),
+    COMPILE_CACHE,
   ),
   examples=(
     'protocol --config=ner_ncbi_disease:base --workdir=runs/protocol '

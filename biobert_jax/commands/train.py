@@ -4,7 +4,13 @@ import argparse
 from typing import Any
 
 from biobert_jax import errors
-from biobert_jax.commands.command import OUTPUT, USUAL_EXITS, Command, Flag
+from biobert_jax.commands.command import (
+  COMPILE_CACHE,
+  OUTPUT,
+  USUAL_EXITS,
+  Command,
+  Flag,
+)
 
 CONFIG = Flag(
   'config',
@@ -77,6 +83,7 @@ checkpoint. SIGTERM and Ctrl-C save the state first.
       type=int,
       default=0,
     ),
+    COMPILE_CACHE,
   ),
   examples=(
     'train --config=quickstart:tiny --workdir=runs/sample',
