@@ -1,4 +1,4 @@
-"""Commands that run a model keep their compiled programs, unless told not to."""
+"""Commands that run a model keep compiled programs, unless told not to."""
 
 import pytest
 
