@@ -6,7 +6,7 @@ from collections import Counter
 _log = logging.getLogger(__name__)
 
 
-def say_counts(counts: Counter[str]) -> None:
+def log_counts(counts: Counter[str]) -> None:
   """Logs what reading the corpus noticed."""
   for what, count in sorted((+counts).items()):
     _log.info('corpus: %d %s', count, what.replace('_', ' '))

@@ -299,7 +299,7 @@ def embed(
         f'--input {given}: no entity in {totals["texts"]} texts; give PubTator '
         'with entities or the JSONL that predict writes'
       )
-  data_counts.say_counts(counts)
+  data_counts.log_counts(counts)
   return {
     'output': output,
     **totals,

@@ -120,7 +120,7 @@ def _tag(
       yield document
 
   FORMATS[form](counted(), output)
-  data_counts.say_counts(counts)
+  data_counts.log_counts(counts)
   return {
     'output': output,
     'documents': total,

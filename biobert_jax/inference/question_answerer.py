@@ -162,6 +162,6 @@ def predict(
       yield one
 
   FORMATS[form](counted(), output)
-  data_counts.say_counts(counts)
+  data_counts.log_counts(counts)
   names = ('questions', 'passages', 'with_answer')
   return {'output': output, **{name: totals[name] for name in names}}

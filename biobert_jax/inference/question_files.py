@@ -19,9 +19,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from biobert_jax.data.qa.passage_aggregation import pool, question_of
+from biobert_jax.data.qa.passage_aggregation import pool_candidates, question_id
 from biobert_jax.data.qa.span_decoding import Answered
-from biobert_jax.data.qa.squad import Question, rows_of, unicode_of
+from biobert_jax.data.qa.squad import Question, question_rows, unicode_text
 from biobert_jax.data.yes_no import pubmedqa
 from biobert_jax.errors import InputError
 from biobert_jax.io import lines as io_lines
@@ -107,10 +107,10 @@ def _lines(
       what = f'the id {id_} stands in line {known[id_]} too; give each its own'
       raise InputError.at(name, number, what)
     known[id_] = number
-    text = unicode_of(name, place, row, 'question')
+    text = unicode_text(name, place, row, 'question')
     contexts = row.get('passages')
     if contexts is None:
-      contexts = [unicode_of(name, place, row, 'context')]
+      contexts = [unicode_text(name, place, row, 'context')]
     if (
       not isinstance(contexts, list)
       or not contexts
@@ -133,16 +133,16 @@ def _lines(
 def _squad(name: str, content: dict[str, Any]) -> Iterator[QuestionRequest]:
   found: dict[str, list[Question]] = {}
   known: set[str] = set()
-  for place, row, context in rows_of(name, content):
-    id_ = unicode_of(name, place, row, 'id')
+  for place, row, context in question_rows(name, content):
+    id_ = unicode_text(name, place, row, 'id')
     if id_ in known:
       raise InputError(
         f'{name}: {place}: the id {id_} stands twice; give each its own'
       )
     known.add(id_)
-    text = unicode_of(name, place, row, 'question')
+    text = unicode_text(name, place, row, 'question')
     question = Question(id_, text, context, (), name, place)
-    found.setdefault(question_of(id_), []).append(question)
+    found.setdefault(question_id(id_), []).append(question)
   if not found:
     raise InputError(f'{name}: holds no question; name a file that does')
   for id_, passages in found.items():
@@ -152,7 +152,7 @@ def _squad(name: str, content: dict[str, Any]) -> Iterator[QuestionRequest]:
 def _records(
   name: str, content: dict[str, Any], reasoning: str, counts: Counter[str]
 ) -> Iterator[QuestionRequest]:
-  for pair in pubmedqa.pairs_of(name, content, reasoning, counts):
+  for pair in pubmedqa.question_pairs(name, content, reasoning, counts):
     question = Question(pair.id, pair.question, pair.passage, (), name, pair.id)
     yield QuestionRequest(pair.id, (question,))
 
@@ -194,7 +194,7 @@ def write_jsonl(
         'id': one.asked.id,
         'question': one.asked.passages[0].text,
         'has_answer': one.has_answer,
-        'answers': [answer._asdict() for answer in pool(nbest)],
+        'answers': [answer._asdict() for answer in pool_candidates(nbest)],
       }
       file.write(json.dumps(row, ensure_ascii=False) + '\n')
 

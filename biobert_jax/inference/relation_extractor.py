@@ -14,7 +14,7 @@ from biobert_jax.data import counts as data_counts
 from biobert_jax.data.packed_sequences import PackedSequences
 from biobert_jax.data.relation import features as relation_features
 from biobert_jax.data.relation.annotated import Mention
-from biobert_jax.data.relation.candidates import Pair, pairs_of
+from biobert_jax.data.relation.candidates import Pair, candidate_pairs
 from biobert_jax.data.relation.features import PairForm
 from biobert_jax.data.relation.markers import Markers
 from biobert_jax.data.relation.placeholders import Placeholders
@@ -78,13 +78,13 @@ class RelationExtractor:
     self._length = min(settings.get('max_seq_length', positions), positions)
     self._most = settings.get('max_sequences', 1)
     self._run = SequenceRunner(opened, self._length, self._most)
-    self._words = Placeholders.of(
+    self._words = Placeholders.from_config(
       settings['placeholders'], settings['joint_placeholders']
     )
     self._pair: PairForm = self._words
     # Models of before there were markers do not say.
     if settings.get('entities', 'anonymised') == 'markers':
-      self._pair = Markers.of(settings['markers'])
+      self._pair = Markers.from_config(settings['markers'])
       self._pair.ids(opened.tokenizer)
     self._labels, self._negative = opened.labels, settings['negative']
     self._tokenizer = opened.tokenizer
@@ -123,7 +123,9 @@ class RelationExtractor:
       for number, entity in enumerate(document.entities)
     ]
     marked = isinstance(self._pair, Markers)
-    return pairs_of(document, mentions, self._words, self._counts, marked)
+    return candidate_pairs(
+      document, mentions, self._words, self._counts, marked
+    )
 
   def _judge(self, texts: list[str]) -> np.ndarray:
     """Probabilities [texts, C]."""
@@ -214,7 +216,7 @@ def predict(
       )
 
   FORMATS[form](counted(), output)
-  data_counts.say_counts(counts)
+  data_counts.log_counts(counts)
   return {
     'output': output,
     'documents': counts['documents'],

@@ -13,7 +13,7 @@ from biobert_jax.data import counts as data_counts
 from biobert_jax.data.packed_sequences import PackedSequences
 from biobert_jax.data.yes_no import answer_aggregation
 from biobert_jax.data.yes_no import features as yes_no_features
-from biobert_jax.data.yes_no.answer_aggregation import Decision
+from biobert_jax.data.yes_no.answer_aggregation import YesNoAnswer
 from biobert_jax.data.yes_no.features import QuestionPair
 from biobert_jax.errors import InputError
 from biobert_jax.inference import question_files
@@ -60,7 +60,7 @@ class YesNoAnswerer:
     self._tokenizer = opened.tokenizer
     self._counts = Counter() if counts is None else counts
 
-  def __call__(self, pairs: Sequence[QuestionPair]) -> dict[str, Decision]:
+  def __call__(self, pairs: Sequence[QuestionPair]) -> dict[str, YesNoAnswer]:
     """Answers by question, in the order of their first passages."""
     windows = yes_no_features.encode(
       pairs,
@@ -89,7 +89,7 @@ def decides(model: str) -> bool:
 
 
 def _lines(
-  decided: dict[str, Decision],
+  decided: dict[str, YesNoAnswer],
   labels: Sequence[str],
   pairs: Sequence[QuestionPair],
 ) -> str:
@@ -150,7 +150,7 @@ def predict(
     ]
     decided = decider(pairs)
     file.write(FORMATS[form](decided, decider.labels, pairs))
-  data_counts.say_counts(counts)
+  data_counts.log_counts(counts)
   answers = Counter(decision.label for decision in decided.values())
   return {
     'output': output,

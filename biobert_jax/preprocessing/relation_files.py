@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from biobert_jax import errors
 from biobert_jax.data.relation.annotated import Annotated
-from biobert_jax.data.relation.candidates import Row, rows_of
+from biobert_jax.data.relation.candidates import Row, labelled_rows
 from biobert_jax.data.relation.placeholders import Placeholders, is_of_type
 from biobert_jax.io.atomic import atomic_write
 from biobert_jax.preprocessing import relation_corpora
@@ -119,13 +119,13 @@ def prepare(source: str, output: str, choices: Choices) -> dict[str, Any]:
       splits[split], counts[split], choices.max_broken
     )
   types = choices.types or types_of([a for each in read.values() for a in each])
-  words = Placeholders.of_types(*(name.upper() for name in types))
+  words = Placeholders.from_types(*(name.upper() for name in types))
   made: dict[str, list[Row]] = {}
   for split, documents in read.items():
     made[split] = [
       row
       for annotated in documents
-      for row in rows_of(
+      for row in labelled_rows(
         annotated,
         words,
         counts[split],

@@ -173,7 +173,7 @@ def read(
       )
     paths += corpus.find_files(data.dir, data[f'{part}_files'])
   training = split == data.train_split
-  form = corpus.Form(data.squad_version, training, data.max_broken)
+  form = corpus.SquadRules(data.squad_version, training, data.max_broken)
   return corpus.read_files(paths, counts, form)
 
 

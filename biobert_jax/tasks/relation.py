@@ -114,13 +114,13 @@ def validate(config: ConfigDict) -> None:
 def placeholders_of(config: ConfigDict) -> Placeholders:
   """The words that stand for the pair in an experiment's sentences."""
   data = config.data
-  return Placeholders.of(data.placeholders, data.joint_placeholders)
+  return Placeholders.from_config(data.placeholders, data.joint_placeholders)
 
 
 def pair_of(config: ConfigDict) -> PairForm:
   """What tells the pair in an experiment's sentences."""
   if config.data.entities == 'markers':
-    return Markers.of(config.data.markers)
+    return Markers.from_config(config.data.markers)
   return placeholders_of(config)
 
 
@@ -202,7 +202,7 @@ class RelationDataset:
     """
     data = config.data
     if data.entities == 'markers':
-      Markers.of(data.markers).ids(tokenizer)
+      Markers.from_config(data.markers).ids(tokenizer)
     splits = splits or splits_of(config)
     self.counts: Counter[str] = Counter()
     self._config, self._tokenizer = config, tokenizer
@@ -280,7 +280,9 @@ def _read(
   data = config.data
   if not data.dir:
     raise InputError('data.dir is not set; give --config.data.dir=DIR')
-  form = corpus.Form(pair_of(config), tuple(data.labels), data.max_broken)
+  form = corpus.RelationRules(
+    pair_of(config), tuple(data.labels), data.max_broken
+  )
   folder = pathlib.Path(data.dir).expanduser()
   return corpus.read_split(folder, split, counts, form)
 

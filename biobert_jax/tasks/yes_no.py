@@ -263,7 +263,7 @@ class YesNoDataset:
 
 
 def _as_pubmedqa(
-  gold: Mapping[str, str], decided: Mapping[str, answer_aggregation.Decision]
+  gold: Mapping[str, str], decided: Mapping[str, answer_aggregation.YesNoAnswer]
 ) -> dict[str, Any]:
   report = pubmedqa_metrics.evaluate(
     list(gold.values()),
@@ -274,7 +274,7 @@ def _as_pubmedqa(
 
 
 def _as_bioasq(
-  gold: Mapping[str, str], decided: Mapping[str, answer_aggregation.Decision]
+  gold: Mapping[str, str], decided: Mapping[str, answer_aggregation.YesNoAnswer]
 ) -> dict[str, Any]:
   """BioASQ's figures of yes/no questions, by the names of PubMedQA's."""
   report = bioasq.evaluate(
@@ -303,7 +303,7 @@ def _read(
   data = config.data
   if not data.dir:
     raise InputError('data.dir is not set; give --config.data.dir=DIR')
-  form = corpus.Form(
+  form = corpus.YesNoRules(
     tuple(data.labels), data.reasoning, data.fold, data.max_broken
   )
   folder = pathlib.Path(data.dir).expanduser()

@@ -81,7 +81,7 @@ def train(config: ConfigDict, workdir: str) -> dict[str, Any]:
   weights = init_weights.load_weights(experiment, abstract.params)
   key = step_setup.step_key(config)
   save_experiment(experiment, folder)
-  counts.say_counts(dataset.counts)
+  counts.log_counts(dataset.counts)
   start_log.log_start(experiment, abstract.params)
 
   with contextlib.ExitStack() as stack:

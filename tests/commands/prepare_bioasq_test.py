@@ -34,7 +34,7 @@ def prepare(capsys, raw, *arguments):
 
 
 def read(path):
-  form = squad.Form('1.1', True, 0.0)
+  form = squad.SquadRules('1.1', True, 0.0)
   return squad.read_files([str(path)], Counter(), form)
 
 
@@ -57,7 +57,7 @@ def test_files_are_those_that_training_reads(capsys, raw):
   pairs = yes_no_corpus.read_files(
     [str(out / 'yesno' / 'train.json')],
     Counter(),
-    yes_no_corpus.Form(yes_no_labels()),
+    yes_no_corpus.YesNoRules(yes_no_labels()),
   )
   assert {pair.label for pair in pairs} == {'no', 'yes'}
   counts = json.loads((out / 'counts_train.json').read_text())

@@ -18,10 +18,10 @@ ROOT = pathlib.Path(__file__).parents[2]
 
 
 def rows_of(folder, split, summary):
-  words = Placeholders.of(
+  words = Placeholders.from_config(
     summary['placeholders'], summary['joint_placeholders']
   )
-  form = relation_corpus.Form(words, tuple(summary['labels']), 0.0)
+  form = relation_corpus.RelationRules(words, tuple(summary['labels']), 0.0)
   found = relation_corpus.read_split(folder, split, collections.Counter(), form)
   return [(example.text, example.label) for example in found]
 
@@ -96,7 +96,9 @@ def test_markers(tmp_path, capsys):
   assert code == 0
   assert summary['entities'] == 'markers'
   pieces = tuple(f'[unused{i}]' for i in range(1, 5))
-  form = relation_corpus.Form(Markers(pieces), tuple(summary['labels']), 0.0)
+  form = relation_corpus.RelationRules(
+    Markers(pieces), tuple(summary['labels']), 0.0
+  )
   for split in ('train', 'test'):
     found = relation_corpus.read_split(out, split, collections.Counter(), form)
     # The labels are those of the anonymised rows, in the same order.

@@ -143,7 +143,7 @@ def test_the_peer_learns(tmp_path: pathlib.Path) -> None:
     *('--epochs=30', '--batch_size=9', '--learning_rate=0.001'),
   )
   said = json.loads((tmp_path / 'out.json').read_text())
-  form = squad.Form('1.1', True, 0.0)
+  form = squad.SquadRules('1.1', True, 0.0)
   questions = squad.read_files([str(corpus / 'train.json')], Counter(), form)
   assert said.keys() == {q.id for q in questions}
   right = np.mean([said[q.id] == q.answers[0].text for q in questions])

@@ -44,7 +44,7 @@ _LEARNING_RATE = 5e-5
 _SENTENCES = 32  # Of a peer's batch.
 _ROWS = 11  # Packed, 4,796 sentences of GAD take 1,639 rows of 128.
 _SCORES = ('precision', 'recall', 'f1')
-_GAD = Placeholders.of_types('GENE', 'DISEASE')
+_GAD = Placeholders.from_types('GENE', 'DISEASE')
 
 Run = Callable[[argparse.Namespace, pathlib.Path, pathlib.Path], pathlib.Path]
 
@@ -63,7 +63,7 @@ def copy_fold(
     Training sentences.
   """
   target.mkdir(parents=True, exist_ok=True)
-  form = relation_corpus.Form(_GAD, ('0', '1'))
+  form = relation_corpus.RelationRules(_GAD, ('0', '1'))
   kept = {
     split: relation_corpus.read_split(source, split, Counter(), form)[:limit]
     for split in ('train', 'test')

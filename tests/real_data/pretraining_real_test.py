@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from biobert_jax.data.pretraining.rows import PretrainingRows
-from biobert_jax.data.pretraining.sentence_pairs import article_of
+from biobert_jax.data.pretraining.sentence_pairs import article_id
 from biobert_jax.data.pretraining.shards import Shards
 from biobert_jax.preprocessing.token_shards import prepare
 from biobert_jax.text.wordpiece import WordPieceTokenizer
@@ -121,7 +121,7 @@ def test_segments_are_text_of_the_corpus(corpus, tokenizer):
   _, shards = corpus
   documents = shards.read(0, len(shards))
   ids = np.concatenate([d.input_ids for d in documents])
-  names = np.repeat([article_of(d.id) for d in documents], shards.lengths)
+  names = np.repeat([article_id(d.id) for d in documents], shards.lengths)
   text = ids.astype('<u2').tobytes()
 
   def articles(pieces):

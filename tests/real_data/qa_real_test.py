@@ -29,7 +29,7 @@ pytestmark = pytest.mark.skipif(
 def corpus():
   """Questions, windows of 384 pieces, what was noticed."""
   counts = Counter()
-  form = squad.Form('1.1', training=True, max_broken=0.0)
+  form = squad.SquadRules('1.1', training=True, max_broken=0.0)
   questions = squad.read_files([str(XQUAD)], counts, form)
   windows = qa_features.encode(
     questions,

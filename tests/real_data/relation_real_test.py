@@ -25,7 +25,7 @@ DATA = pathlib.Path(
 )
 GAD = DATA / 'gad'
 VOCAB = DATA / 'vocab-bert-base-cased' / 'vocab.txt'
-FORM = relation_corpus.Form(
+FORM = relation_corpus.RelationRules(
   Placeholders('@GENE$', '@DISEASE$'), ('0', '1'), 0.0
 )
 

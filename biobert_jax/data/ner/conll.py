@@ -211,7 +211,7 @@ def _check_tags(sentences: Sequence[Sentence], scheme: str) -> None:
       what += '; if the tags are IOBES, pass --config.data.scheme=iobes'
     elif all(known.fullmatch(tag.upper()) for tag in unknown):
       what += '; write its letter as a capital'
-    raise listing(sentences, unknown, what)
+    raise error_listing(sentences, unknown, what)
   typed = {tag for tag in every if '-' in tag}
   untyped = every - typed - {'O'}
   if typed and untyped:
@@ -220,10 +220,10 @@ def _check_tags(sentences: Sequence[Sentence], scheme: str) -> None:
       key=lambda tags: sum(t in tags for s in sentences for t in s.tags),
     )
     what = 'some tags have a type and some have none; give all of them one'
-    raise listing(sentences, fewer, what)
+    raise error_listing(sentences, fewer, what)
 
 
-def listing(
+def error_listing(
   sentences: Iterable[Sentence], tags: set[str], what: str
 ) -> InputError:
   """An error that names the first places where these tags stand."""

@@ -9,7 +9,7 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from biobert_jax.data.ner.conll import Sentence, listing, read_columns
+from biobert_jax.data.ner.conll import Sentence, error_listing, read_columns
 from biobert_jax.data.splits import (
   EXTENSIONS,
   find_split,
@@ -126,7 +126,7 @@ def label_set(sentences: Sequence[Sentence]) -> tuple[str, ...]:
     raise InputError.at(*where, what)
   if '' in suffixes and len(suffixes) > 1:
     what = 'some tags have a type and some have none; give all of them one'
-    raise listing(sentences, {'B', 'I'}, what)
+    raise error_listing(sentences, {'B', 'I'}, what)
   return (
     'O',
     *(letter + suffix for suffix in sorted(suffixes) for letter in 'BI'),
@@ -151,7 +151,7 @@ def check_labels(
   if new:
     what = f'{split} has tags that the training labels ({", ".join(labels)})'
     what += ' have not; correct them or train on a split that has them'
-    raise listing(sentences, new, what)
+    raise error_listing(sentences, new, what)
 
 
 def count_overlap(train: Iterable[Sentence], other: Iterable[Sentence]) -> int:

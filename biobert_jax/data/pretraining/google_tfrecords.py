@@ -123,7 +123,7 @@ class TfExampleRows:
     first = host * each
     places = step * batch_size + first + np.arange(each)
     keys = mix(self.seed, places // self.num_rows)
-    numbers = shuffled(places % self.num_rows, self.num_rows, keys)
+    numbers = shuffled_numbers(places % self.num_rows, self.num_rows, keys)
     rows = [self._row(number) for number in numbers.tolist()]
     return self._stack(rows, each, first)
 
@@ -229,7 +229,9 @@ def _decode(file: TfRecordFile, number: int) -> dict[str, np.ndarray]:
     ) from None
 
 
-def shuffled(places: np.ndarray, count: int, keys: np.ndarray) -> np.ndarray:
+def shuffled_numbers(
+  places: np.ndarray, count: int, keys: np.ndarray
+) -> np.ndarray:
   """What stands at places of a shuffled range, without shuffling it.
 
   A Feistel network permutes the next larger power of four; what falls outside

@@ -32,7 +32,7 @@ class Pair(NamedTuple):
 
 
 @dataclasses.dataclass
-class Account:
+class BlockUsage:
   """What became of the documents of a block.
 
   Attributes:
@@ -67,7 +67,7 @@ class Rows:
   labels: np.ndarray
   is_short: np.ndarray
   is_shortened: np.ndarray
-  account: Account
+  account: BlockUsage
 
 
 def lay_out(
@@ -75,7 +75,7 @@ def lay_out(
   source: np.ndarray,
   shape: tuple[int, int],
   specials: tuple[int, int],
-  account: Account,
+  account: BlockUsage,
 ) -> Rows:
   """Copies the pairs of rows into arrays.
 
@@ -200,7 +200,7 @@ def describe(blocks: list[Rows]) -> dict[str, float]:
   }
 
 
-def _describe_corpus(accounts: list[Account]) -> dict[str, float]:
+def _describe_corpus(accounts: list[BlockUsage]) -> dict[str, float]:
   documents = sum(a.documents for a in accounts)
   left_out = sum(max(0, a.documents - a.begun) for a in accounts)
   repeated = sum(max(0, a.begun - a.documents) for a in accounts)

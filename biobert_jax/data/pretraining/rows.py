@@ -41,10 +41,10 @@ from biobert_jax.data.pretraining.sentence_pairs import (
   Rules,
   SingleSentence,
   Texts,
-  article_of,
+  article_id,
   make_rows,
 )
-from biobert_jax.data.pretraining.shards import Shards, TokenisedDocument
+from biobert_jax.data.pretraining.shards import Shards, TokenizedDocument
 from biobert_jax.data.random_streams import RandomStream, mix
 from biobert_jax.errors import InputError
 from biobert_jax.text.wordpiece import WordPieceTokenizer
@@ -292,18 +292,18 @@ class PretrainingRows:
       luck: chooses documents of other articles, where here are few.
     """
     own = self._documents(begin, end)
-    articles = {article_of(document.id) for document in own}
-    others: list[TokenisedDocument] = []
+    articles = {article_id(document.id) for document in own}
+    others: list[TokenizedDocument] = []
     few = len(articles) < _FEW_ARTICLES and self._rules.next_sentence
     for _ in range(_TRIES if few else 0):
       document = self._shards[luck.below(len(self._shards))]
-      if len(document.input_ids) and article_of(document.id) not in articles:
+      if len(document.input_ids) and article_id(document.id) not in articles:
         others.append(document)
       if len(others) == _OTHERS:
         break
-    return Texts.of(own, others)
+    return Texts.join(own, others)
 
-  def _documents(self, begin: int, end: int) -> list[TokenisedDocument]:
+  def _documents(self, begin: int, end: int) -> list[TokenizedDocument]:
     """The documents that begin in a range; of long ones only the sentences.
 
     Otherwise one range had far more than its share and the next one less.
@@ -341,7 +341,7 @@ class PretrainingRows:
     found = int(np.searchsorted(self._begins, place))
     return turn * len(self._shards) + found
 
-  def _read(self, first: int, last: int) -> list[TokenisedDocument]:
+  def _read(self, first: int, last: int) -> list[TokenizedDocument]:
     """Documents of such a range; behind the last comes the first again."""
     count = len(self._shards)
     turn, start = divmod(first, count)
@@ -414,13 +414,13 @@ def _rules(
 
 
 def _between(
-  document: TokenisedDocument, start: int, stop: int
-) -> TokenisedDocument:
+  document: TokenizedDocument, start: int, stop: int
+) -> TokenizedDocument:
   """The sentences of a document that begin in a range of its pieces."""
   lengths = document.sentence_lengths
   begins = np.cumsum(lengths, dtype=np.int64) - lengths
   first, last = np.searchsorted(begins, (start, stop)).tolist()
   at = np.append(begins, len(document.input_ids))[[first, last]]
-  return TokenisedDocument(
+  return TokenizedDocument(
     document.id, document.input_ids[slice(*at)], lengths[first:last]
   )

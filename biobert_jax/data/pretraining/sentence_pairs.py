@@ -21,12 +21,12 @@ from biobert_jax.data.pretraining.pair_arrays import (
   IS_RANDOM,
   PAIR_SPECIALS,
   UNLABELLED,
-  Account,
+  BlockUsage,
   Pair,
   Rows,
   lay_out,
 )
-from biobert_jax.data.pretraining.shards import TokenisedDocument
+from biobert_jax.data.pretraining.shards import TokenizedDocument
 from biobert_jax.data.random_streams import RandomStream
 
 SingleSentence = Literal['unlabelled', 'random']
@@ -83,10 +83,10 @@ class Texts:
   num_own: int
 
   @classmethod
-  def of(
+  def join(
     cls,
-    own: Sequence[TokenisedDocument],
-    others: Sequence[TokenisedDocument] = (),
+    own: Sequence[TokenizedDocument],
+    others: Sequence[TokenizedDocument] = (),
   ) -> 'Texts':
     """Joins documents.
 
@@ -94,10 +94,10 @@ class Texts:
       own: what rows are made of; an article's documents are put together.
       others: of other articles, to draw random next sentences from.
     """
-    articles = list(dict.fromkeys(article_of(d.id) for d in own))
+    articles = list(dict.fromkeys(article_id(d.id) for d in own))
     rank = {name: number for number, name in enumerate(articles)}
     own = [d for d in own if len(d.input_ids)]
-    own.sort(key=lambda document: rank[article_of(document.id)])
+    own.sort(key=lambda document: rank[article_id(document.id)])
     documents = [*own, *(d for d in others if len(d.input_ids))]
     lengths = [d.sentence_lengths[d.sentence_lengths > 0] for d in documents]
     counts = [len(part) for part in lengths]
@@ -106,12 +106,12 @@ class Texts:
       np.concatenate([d.input_ids for d in documents] + none),
       [0, *np.cumsum(np.concatenate(lengths + none), dtype=np.int64).tolist()],
       [0, *np.cumsum(counts, dtype=np.int64).tolist()],
-      list(_runs([article_of(d.id) for d in documents])),
+      list(_runs([article_id(d.id) for d in documents])),
       len(own),
     )
 
 
-def article_of(id: str) -> str:
+def article_id(id: str) -> str:
   """The article of a document: 'pmcid:PMC1' of 'pmcid:PMC1#3'."""
   return id.partition('#')[0]
 
@@ -162,7 +162,7 @@ class _PairMaker:
   """Pairs, one after the other, for as much room as there is."""
 
   def __init__(self, texts: Texts, rules: Rules, luck: RandomStream):
-    self.account = Account(texts.num_own)
+    self.account = BlockUsage(texts.num_own)
     self._texts, self._rules, self._luck = texts, rules, luck
     self._order: list[int] = []
     # Sentences of the document at hand: the next one, and the end.

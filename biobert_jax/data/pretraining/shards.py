@@ -56,7 +56,7 @@ _SAMPLE = 16  # One shard of so many is hashed, and at least one.
 
 
 @dataclasses.dataclass(frozen=True)
-class TokenisedDocument:
+class TokenizedDocument:
   """A document as word pieces.
 
   Attributes:
@@ -223,7 +223,7 @@ def _fault(path: object, what: str) -> InputError:
   return InputError(f'{path}: {what}; copy it again, or prepare it again')
 
 
-class Shards(Sequence[TokenisedDocument]):
+class Shards(Sequence[TokenizedDocument]):
   """The documents of a split, by number.
 
   Reading is safe in several threads, and takes about 40 us a document.
@@ -308,13 +308,13 @@ class Shards(Sequence[TokenisedDocument]):
       what = str(error).split(';')[0].split(' (computed')[0]
       raise _fault(path, f'record {record} is damaged ({what})') from None
 
-  def read(self, start: int, stop: int) -> list[TokenisedDocument]:
+  def read(self, start: int, stop: int) -> list[TokenizedDocument]:
     """The documents from `start` to before `stop`, at a third of the cost.
 
     Raises:
       InputError: As of a single document.
     """
-    found: list[TokenisedDocument] = []
+    found: list[TokenizedDocument] = []
     while start < stop:
       shard = bisect.bisect_right(self.offsets, start) - 1
       first = self.offsets[shard]
@@ -328,7 +328,7 @@ class Shards(Sequence[TokenisedDocument]):
       start = end
     return found
 
-  def _decode(self, number: int, record: bytes) -> TokenisedDocument:
+  def _decode(self, number: int, record: bytes) -> TokenizedDocument:
     features = tf_example.decode(record)
     input_ids = np.frombuffer(features['input_ids'], self._dtype)
     lengths = np.frombuffer(features['sentence_lengths'], LENGTH_DTYPE)
@@ -338,7 +338,7 @@ class Shards(Sequence[TokenisedDocument]):
       raise ValueError('its lengths are not as stated')
     if input_ids.max(initial=0) >= self._vocab_size:
       raise ValueError(f'piece {input_ids.max()} is not in the vocabulary')
-    return TokenisedDocument(
+    return TokenizedDocument(
       features['id'].decode(),
       input_ids.astype(np.int32),
       lengths.astype(np.int32),

@@ -17,7 +17,7 @@ _NUMBERED = re.compile('([0-9a-f]{24})_([0-9]{3})')
 Found = Mapping[str, Any]
 
 
-class Pooled(NamedTuple):
+class PooledAnswer(NamedTuple):
   """An answer of a question.
 
   Attributes:
@@ -36,9 +36,9 @@ class Pooled(NamedTuple):
   end: int
 
 
-def pool(
-  passages: Sequence[Sequence[Found]], max_characters: float = math.inf
-) -> list[Pooled]:
+def pool_candidates(
+  passages: Sequence[Sequence[Candidate]], max_characters: float = math.inf
+) -> list[PooledAnswer]:
   """Answers by falling probability.
 
   Args:
@@ -54,7 +54,7 @@ def pool(
     if one['text'] and len(one['text']) <= max_characters
   ]
   found.sort(key=lambda pair: -pair[0]['probability'])
-  pooled: dict[str, Pooled] = {}
+  pooled: dict[str, PooledAnswer] = {}
   for one, passage in found:
     text, probability = one['text'], one['probability']
     key = text.lower()
@@ -63,17 +63,17 @@ def pool(
       pooled[key] = pooled[key]._replace(probability=total)
     else:
       place = one.get('start', -1), one.get('end', -1)
-      pooled[key] = Pooled(text, probability, passage, *place)
+      pooled[key] = PooledAnswer(text, probability, passage, *place)
   return sorted(pooled.values(), key=lambda one: -one.probability)
 
 
-def question_of(id_: str) -> str:
+def question_id(id_: str) -> str:
   """The question that an id belongs to: `24hex_001` is a passage of `24hex`."""
   match = _NUMBERED.fullmatch(id_)
   return match[1] if match else id_
 
 
-def numbered(question: str, passage: int) -> str:
+def passage_id(question: str, passage: int) -> str:
   """The id of a question beside its passage of a number from 1 to 999.
 
   Raises:

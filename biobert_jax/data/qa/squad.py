@@ -71,7 +71,7 @@ class Question:
 
 
 @dataclasses.dataclass(frozen=True)
-class Form:
+class SquadRules:
   """What the questions of a file must be like.
 
   Attributes:
@@ -110,7 +110,7 @@ def find_files(folder: str | os.PathLike[str], pattern: str) -> list[str]:
 
 
 def read_files(
-  paths: Sequence[str], counts: Counter[str], form: Form
+  paths: Sequence[str], counts: Counter[str], form: SquadRules
 ) -> list[Question]:
   """Reads files whose questions belong together.
 
@@ -138,18 +138,18 @@ def read_files(
   return questions
 
 
-def rows_of(path: str, content: Any) -> Iterator[tuple[str, Any, str]]:
+def question_rows(path: str, content: Any) -> Iterator[tuple[str, Any, str]]:
   """Each question of a file's object: its place, itself, its context."""
   for i, article in enumerate(list_of(path, '', content, 'data')):
     where = f'data[{i}]'
     for j, paragraph in enumerate(list_of(path, where, article, 'paragraphs')):
       there = f'{where}.paragraphs[{j}]'
-      context = unicode_of(path, there, paragraph, 'context')
+      context = unicode_text(path, there, paragraph, 'context')
       for k, row in enumerate(list_of(path, there, paragraph, 'qas')):
         yield f'{there}.qas[{k}]', row, context
 
 
-def unicode_of(path: str, place: str, row: Any, key: str) -> str:
+def unicode_text(path: str, place: str, row: Any, key: str) -> str:
   """The text under a key; an InputError if there is none that can be written.
 
   JSON can spell halves of characters (`\\ud83d`), which no file can hold.
@@ -169,7 +169,7 @@ class _Reader:
   """One file: its questions, and what is broken."""
 
   def __init__(
-    self, path: str, counts: Counter[str], form: Form, known: set[str]
+    self, path: str, counts: Counter[str], form: SquadRules, known: set[str]
   ):
     self._path, self._counts, self._form = path, counts, form
     self._known = known
@@ -178,7 +178,9 @@ class _Reader:
   def questions(self) -> list[Question]:
     """Those of the file that can be used."""
     total, kept = 0, []
-    for place, row, context in rows_of(self._path, read_object(self._path)):
+    for place, row, context in question_rows(
+      self._path, read_object(self._path)
+    ):
       total += 1
       question = self._question(place, row, context)
       if question is not None:
@@ -188,11 +190,11 @@ class _Reader:
 
   def _question(self, place: str, row: Any, context: str) -> Question | None:
     path, training = self._path, self._form.training
-    id_ = unicode_of(path, place, row, 'id')
+    id_ = unicode_text(path, place, row, 'id')
     if not id_.strip():
       raise InputError(f'{path}: {place}: the id is empty; give it one')
     place = f'{place} (id {id_})'
-    text = unicode_of(path, place, row, 'question')
+    text = unicode_text(path, place, row, 'question')
     faults = []
     if id_ in self._known:
       what = f'the id {id_} stands twice; give each question one of its own'
@@ -248,7 +250,7 @@ class _Reader:
       list_of(self._path, place, {'answers': found}, 'answers')
     ):
       where = f'{place}.answers[{n}]'
-      text = unicode_of(self._path, where, one, 'text')
+      text = unicode_text(self._path, where, one, 'text')
       start, kind = self._place(where, one, text, context)
       if kind in _MENDED:
         self._counts[kind] += 1

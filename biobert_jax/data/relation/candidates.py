@@ -63,7 +63,7 @@ class Pair:
   overlap: str
 
 
-def pairs_of(
+def candidate_pairs(
   document: Document,
   mentions: Sequence[Mention],
   words: Placeholders,
@@ -221,7 +221,7 @@ class Row:
   label: str
 
 
-def rows_of(
+def labelled_rows(
   annotated: Annotated,
   words: Placeholders,
   counts: Counter[str],
@@ -252,7 +252,9 @@ def rows_of(
   rows: list[Row] = []
   met: set[Relation] = set()
   dropped: set[Relation] = set()
-  for pair in pairs_of(annotated.document, mentions, words, counts, marked):
+  for pair in candidate_pairs(
+    annotated.document, mentions, words, counts, marked
+  ):
     of_pair = [r for r in relations if _is_between(r, pair.first, pair.second)]
     if pair.overlap and not keep_overlapping:
       counts['pairs_overlapping_dropped'] += 1

@@ -60,7 +60,7 @@ class Example:
 
 
 @dataclasses.dataclass(frozen=True)
-class Form:
+class RelationRules:
   """What the rows of a corpus must look like.
 
   Attributes:
@@ -75,7 +75,7 @@ class Form:
 
 
 def read_rows(
-  path: str | os.PathLike[str], counts: Counter[str], form: Form
+  path: str | os.PathLike[str], counts: Counter[str], form: RelationRules
 ) -> list[Example]:
   """Reads one file.
 
@@ -141,7 +141,7 @@ def _header(cells: Sequence[str]) -> dict[str, int]:
 
 
 def _layout(
-  cells: Sequence[str], form: Form, name: str, line: int
+  cells: Sequence[str], form: RelationRules, name: str, line: int
 ) -> dict[str, int]:
   """Column -> its place, by the first row of a file.
 
@@ -207,7 +207,7 @@ def _known(
   return None
 
 
-def _unknown(cells: Sequence[str], label: str, form: Form) -> str:
+def _unknown(cells: Sequence[str], label: str, form: RelationRules) -> str:
   if not label:
     return 'the label is empty: write it or delete the line'
   what = f'label {label[:60]!r} is none of {", ".join(form.labels)}'
@@ -216,7 +216,7 @@ def _unknown(cells: Sequence[str], label: str, form: Form) -> str:
   return f'{what}: mend it, or set --config.data.labels'
 
 
-def _told_by(form: Form) -> str:
+def _told_by(form: RelationRules) -> str:
   return 'markers' if isinstance(form.pair, Markers) else 'placeholders'
 
 
@@ -234,7 +234,7 @@ def read_split(
   directory: str | os.PathLike[str],
   split: str,
   counts: Counter[str],
-  form: Form,
+  form: RelationRules,
 ) -> list[Example]:
   """Reads one split of a corpus, whatever layout its file has.
 

@@ -25,7 +25,7 @@ class Markers:
   pieces: tuple[str, ...]
 
   @classmethod
-  def of(cls, pieces: Sequence[str]) -> 'Markers':
+  def from_config(cls, pieces: Sequence[str]) -> 'Markers':
     """From the value of a config.
 
     Raises:

@@ -42,7 +42,9 @@ class Placeholders:
   joint: tuple[str, ...] = ()
 
   @classmethod
-  def of(cls, words: tuple[str, ...], joint: tuple[str, ...]) -> 'Placeholders':
+  def from_config(
+    cls, words: tuple[str, ...], joint: tuple[str, ...]
+  ) -> 'Placeholders':
     """From the values of a config.
 
     Raises:
@@ -61,7 +63,7 @@ class Placeholders:
     return cls(*words, joint)
 
   @classmethod
-  def of_types(cls, first: str, second: str) -> 'Placeholders':
+  def from_types(cls, first: str, second: str) -> 'Placeholders':
     """The words that are written for two entity types: CHEMICAL, GENE."""
     names = f'{_SHORT.get(first, first)}-{_SHORT.get(second, second)}'
     return cls(f'@{first}$', f'@{second}$', (f'@{names}$',))

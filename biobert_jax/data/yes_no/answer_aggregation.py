@@ -9,7 +9,7 @@ import numpy as np
 from biobert_jax.data.yes_no.features import QuestionPair
 
 
-class Decision(NamedTuple):
+class YesNoAnswer(NamedTuple):
   """What is answered to a question.
 
   Attributes:
@@ -25,7 +25,7 @@ class Decision(NamedTuple):
 
 def aggregate(
   pairs: Sequence[QuestionPair], logits: np.ndarray, labels: Sequence[str]
-) -> dict[str, Decision]:
+) -> dict[str, YesNoAnswer]:
   """One answer to each question, whose passages have their logits averaged.
 
   With the labels 'no' and 'yes' it is yes where the mean is above 0, as in
@@ -48,18 +48,18 @@ def aggregate(
     shares = np.exp(mean - mean.max())
     shares /= shares.sum()
     label = labels[int(mean.argmax())]
-    decided[question] = Decision(label, tuple(shares.tolist()), len(rows))
+    decided[question] = YesNoAnswer(label, tuple(shares.tolist()), len(rows))
   return decided
 
 
-def answers_json(decided: Mapping[str, Decision]) -> str:
+def answers_json(decided: Mapping[str, YesNoAnswer]) -> str:
   """Answers by question, as PubMedQA's evaluation.py reads them."""
   answers = {id_: decision.label for id_, decision in decided.items()}
   return json.dumps(answers, indent=1, ensure_ascii=False) + '\n'
 
 
 def predictions(
-  decided: Mapping[str, Decision],
+  decided: Mapping[str, YesNoAnswer],
   gold: Mapping[str, str],
   labels: Sequence[str],
 ) -> str:
@@ -83,7 +83,7 @@ def predictions(
 
 
 def mistakes(
-  decided: Mapping[str, Decision],
+  decided: Mapping[str, YesNoAnswer],
   gold: Mapping[str, str],
   pairs: Sequence[QuestionPair],
 ) -> str:

@@ -26,7 +26,7 @@ import numpy as np
 from biobert_jax.data import splits
 from biobert_jax.data.broken_rows import BrokenRows
 from biobert_jax.data.qa import squad
-from biobert_jax.data.qa.passage_aggregation import question_of
+from biobert_jax.data.qa.passage_aggregation import question_id
 from biobert_jax.data.random_streams import mix
 from biobert_jax.data.yes_no import pubmedqa
 from biobert_jax.data.yes_no.features import QuestionPair
@@ -35,7 +35,7 @@ from biobert_jax.io.strict_json import id_of, read_object, text_of
 
 
 @dataclasses.dataclass(frozen=True)
-class Form:
+class YesNoRules:
   """What the rows of a corpus must look like.
 
   Attributes:
@@ -56,7 +56,7 @@ def read_split(
   split: str,
   files: Mapping[str, str],
   counts: Counter[str],
-  form: Form,
+  form: YesNoRules,
 ) -> list[QuestionPair]:
   """Reads one split of a corpus.
 
@@ -95,7 +95,7 @@ def read_split(
 
 
 def read_files(
-  paths: Sequence[str], counts: Counter[str], form: Form
+  paths: Sequence[str], counts: Counter[str], form: YesNoRules
 ) -> list[QuestionPair]:
   """Reads files whose questions belong together, each in either form.
 
@@ -119,7 +119,7 @@ def read_files(
     if 'data' in content:
       pairs = list(_squad(path, content, counts, broken, known))
     else:
-      pairs = pubmedqa.pairs_of(path, content, form.reasoning, counts)
+      pairs = pubmedqa.question_pairs(path, content, form.reasoning, counts)
     kept += _unbroken(pairs, path, form, broken)
   return kept
 
@@ -131,7 +131,7 @@ def _squad(
   broken: BrokenRows,
   known: set[str],
 ) -> Iterator[QuestionPair]:
-  for place, row, passage in squad.rows_of(path, content):
+  for place, row, passage in squad.question_rows(path, content):
     id_ = id_of(path, place, row, known)
     known.add(id_)
     question = text_of(path, id_, row, 'question')
@@ -141,7 +141,7 @@ def _squad(
       fault = 'the answer is yes, but is_impossible is true; fix one of them'
       broken.add(id_, 'pairs_that_contradict_is_impossible', fault)
       continue
-    yield QuestionPair(id_, question_of(id_), question, passage, label, path)
+    yield QuestionPair(id_, question_id(id_), question, passage, label, path)
 
 
 def _answer(row: dict[str, Any]) -> str:
@@ -159,7 +159,7 @@ def _answer(row: dict[str, Any]) -> str:
 def _unbroken(
   pairs: Sequence[QuestionPair],
   path: str,
-  form: Form,
+  form: YesNoRules,
   broken: BrokenRows,
 ) -> list[QuestionPair]:
   """Those that are not broken; too many broken ones are an error."""

@@ -81,10 +81,10 @@ def read_split(
     'train_dev': others + folds[fold],
   }[split]
   wanted = {id_: records[id_] for id_ in chosen}
-  return pairs_of(path, wanted, reasoning, counts)
+  return question_pairs(path, wanted, reasoning, counts)
 
 
-def pairs_of(
+def question_pairs(
   path: str,
   records: Mapping[str, Any],
   reasoning: str,

@@ -86,7 +86,7 @@ def _abstract(article: Article) -> Abstract:
   return Abstract(' '.join(paragraphs), title)
 
 
-def passages_of(
+def question_passages(
   question: RawQuestion,
   kind: str,
   abstracts: Mapping[str, Abstract],

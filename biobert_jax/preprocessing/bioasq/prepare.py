@@ -17,7 +17,10 @@ from biobert_jax import errors
 from biobert_jax.io.atomic import atomic_write
 from biobert_jax.preprocessing.bioasq import passages, squad_files
 from biobert_jax.preprocessing.bioasq import questions as bioasq_questions
-from biobert_jax.preprocessing.bioasq.passages import Abstract, passages_of
+from biobert_jax.preprocessing.bioasq.passages import (
+  Abstract,
+  question_passages,
+)
 from biobert_jax.preprocessing.bioasq.questions import RawQuestion
 
 FILES = {'train': 'train.json', 'devel': 'dev.json', 'test': 'test.json'}
@@ -82,14 +85,14 @@ def prepare(
       name = f'{type_} {split}'
       counts[name] = Counter()
       texts = functools.partial(
-        passages_of,
+        question_passages,
         kind=choices.passages,
         abstracts=abstracts,
         counts=counts[name],
         sentences=choices.sentences,
       )
       training = split != 'test'
-      content = squad_files.squad_form(part, texts, training, counts[name])
+      content = squad_files.squad_file(part, texts, training, counts[name])
       with atomic_write(folder / type_ / FILES[split]) as file:
         file.write(json.dumps(content, indent=1, ensure_ascii=False) + '\n')
   if not any(found['rows'] for found in counts.values()):
@@ -109,7 +112,7 @@ def _parts(
   """The questions of each file; no dev set where it would be empty."""
   if choices.split == 'test':
     return {'test': list(questions)} if questions else {}
-  devel = squad_files.devel_ids(questions, choices.devel, choices.seed)
+  devel = squad_files.draw_dev_ids(questions, choices.devel, choices.seed)
   split = {
     'train': [q for q in questions if q.id not in devel],
     'devel': [q for q in questions if q.id in devel],

@@ -23,7 +23,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from biobert_jax.data.qa.passage_aggregation import numbered
+from biobert_jax.data.qa.passage_aggregation import passage_id
 from biobert_jax.data.random_streams import mix
 from biobert_jax.preprocessing.bioasq.questions import RawQuestion
 
@@ -70,7 +70,7 @@ def _whole(passage: str, matches: Any) -> list[Located]:
   return [s for s in spans if not inside(s[0]) and not inside(s[1])]
 
 
-def rows_of(
+def squad_rows(
   question: RawQuestion,
   passages: Sequence[str],
   training: bool,
@@ -99,7 +99,7 @@ def rows_of(
       if len(found) == _MOST_ROWS:
         counts['rows_over_999'] += 1
         continue
-      row = {'id': numbered(question.id, len(found) + 1)}
+      row = {'id': passage_id(question.id, len(found) + 1)}
       found.append((passage, row | {'question': question.body} | more))
   counts['questions_unanswerable'] += bool(passages) and not any(
     row.get('answers') for _, row in found
@@ -133,7 +133,7 @@ def _located(passage: str, spans: Sequence[Located]) -> list[dict[str, Any]]:
   return [{'text': passage[a:b], 'answer_start': a} for a, b in spans]
 
 
-def devel_ids(
+def draw_dev_ids(
   questions: Sequence[RawQuestion], fraction: float, seed: int
 ) -> set[str]:
   """The questions that are kept for devel, with all their passages.
@@ -156,7 +156,7 @@ def devel_ids(
   return {q.id for q in drawn[: round(fraction * len(questions))]}
 
 
-def squad_form(
+def squad_file(
   questions: Sequence[RawQuestion],
   passages: Passages,
   training: bool,
@@ -172,7 +172,7 @@ def squad_form(
   """
   paragraphs = []
   for question in questions:
-    rows = rows_of(question, passages(question), training, counts)
+    rows = squad_rows(question, passages(question), training, counts)
     counts['questions_written'] += bool(rows)
     counts['rows'] += len(rows)
     paragraphs += [{'context': text, 'qas': [row]} for text, row in rows]

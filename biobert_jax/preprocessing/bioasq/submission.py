@@ -24,7 +24,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from biobert_jax.data.qa.passage_aggregation import Pooled, pool
+from biobert_jax.data.qa.passage_aggregation import (
+  PooledAnswer,
+  pool_candidates,
+)
 from biobert_jax.errors import InputError
 from biobert_jax.io.strict_json import read_object, text_of
 from biobert_jax.preprocessing.bioasq.questions import RawQuestion
@@ -233,7 +236,7 @@ def _stripped(text: str) -> str:
 
 def _merged(
   guesses: Sequence[tuple[str, float]], counts: Counter[str]
-) -> list[Pooled]:
+) -> list[PooledAnswer]:
   """Answers of all passages with summed probabilities, best first."""
   kept = []
   for text, share in guesses:
@@ -245,7 +248,7 @@ def _merged(
       counts['guesses_with_half_a_bracket'] += 1
     else:
       kept.append({'text': text, 'probability': share})
-  return pool([kept])
+  return pool_candidates([kept])
 
 
 def submission(

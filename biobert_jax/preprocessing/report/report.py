@@ -27,12 +27,12 @@ from biobert_jax.preprocessing.report import record_counts
 from biobert_jax.preprocessing.report.shard_statistics import (
   PERCENTILES,
   ROWS,
-  Spread,
+  Distribution,
   Statistics,
   Word,
   Words,
 )
-from biobert_jax.preprocessing.report.unknown_words import Unknown
+from biobert_jax.preprocessing.report.unknown_words import UnknownWords
 
 CHART = 'lengths.png'
 _SENTENCES = 12  # Shown of a document.
@@ -49,7 +49,7 @@ def write_report(
   directory: str | os.PathLike[str],
   output: str | os.PathLike[str],
   statistics: Statistics,
-  unknown: Unknown | None = None,
+  unknown: UnknownWords | None = None,
 ) -> str:
   """Writes the report, each file aside and then renamed.
 
@@ -267,7 +267,7 @@ def _lengths(statistics: Statistics, png: bytes) -> list[Block]:
   ]
 
 
-def _words(statistics: Statistics, unknown: Unknown | None) -> list[Block]:
+def _words(statistics: Statistics, unknown: UnknownWords | None) -> list[Block]:
   totals = _totals(statistics)
   words = statistics.words
   found: list[Block] = [
@@ -321,7 +321,7 @@ def _word_table(words: Sequence[Word]) -> Table:
   return Table(['word', 'times', 'pieces', 'as'], rows)
 
 
-def _unknown(words: Words, unknown: Unknown | None) -> list[Block]:
+def _unknown(words: Words, unknown: UnknownWords | None) -> list[Block]:
   found: list[Block] = []
   if unknown is not None:
     found += [
@@ -409,7 +409,7 @@ def draw_lengths(statistics: Statistics) -> bytes:
   return content.getvalue()
 
 
-def _draw_panel(axis: Any, one: Spread) -> None:
+def _draw_panel(axis: Any, one: Distribution) -> None:
   from matplotlib import ticker
 
   axis.stairs(one.counts, one.edges, fill=True, color='#4878a8')

@@ -23,7 +23,7 @@ import numpy as np
 from biobert_jax.data import packing
 from biobert_jax.data.pretraining import manifest as pretraining_manifest
 from biobert_jax.data.pretraining.manifest import Manifest
-from biobert_jax.data.pretraining.shards import Shards, TokenisedDocument
+from biobert_jax.data.pretraining.shards import Shards, TokenizedDocument
 from biobert_jax.preprocessing.report.unknown_words import (
   HELD_WORDS,
   BoundedCounter,
@@ -39,7 +39,7 @@ _PACKED = 20_000  # Documents that are packed to estimate the fill.
 
 
 @dataclasses.dataclass(frozen=True)
-class Spread:
+class Distribution:
   """How a length is spread.
 
   Attributes:
@@ -122,9 +122,9 @@ class Statistics:
   documents: int
   sampled: int
   kinds: dict[str, collections.Counter[str]]
-  pieces_per_document: Spread
-  sentences_per_document: Spread
-  pieces_per_sentence: Spread
+  pieces_per_document: Distribution
+  sentences_per_document: Distribution
+  pieces_per_sentence: Distribution
   one_sentence: int
   too_long: dict[int, int]
   fill: dict[int, Fill]
@@ -183,9 +183,9 @@ def measure(
     documents=len(lengths),
     sampled=len(chosen),
     kinds=counting.kinds,
-    pieces_per_document=spread(np.bincount(lengths)),
-    sentences_per_document=spread(np.bincount(sentences)),
-    pieces_per_sentence=spread(counting.sentence_lengths),
+    pieces_per_document=distribution(np.bincount(lengths)),
+    sentences_per_document=distribution(np.bincount(sentences)),
+    pieces_per_sentence=distribution(counting.sentence_lengths),
     one_sentence=int(np.count_nonzero(sentences == 1)),
     too_long={
       row: int(np.count_nonzero(lengths > row - SPECIALS_OF_A_ROW))
@@ -197,7 +197,7 @@ def measure(
   )
 
 
-def spread(counts: np.ndarray) -> Spread:
+def distribution(counts: np.ndarray) -> Distribution:
   """How values are spread.
 
   Args:
@@ -210,7 +210,7 @@ def spread(counts: np.ndarray) -> Spread:
   longest = max(2, len(counts) - 1)
   edges = np.unique(np.ceil(np.geomspace(1, longest + 1, _BINS + 1)))
   binned, _ = np.histogram(values[1:], edges, weights=counts[1:])
-  return Spread(
+  return Distribution(
     float(values @ counts) / max(1, total),
     tuple(int(np.searchsorted(below, rank)) for rank in ranks),
     edges,
@@ -238,7 +238,7 @@ def fill(lengths: np.ndarray, row: int) -> Fill:
   return Fill(pieces / (rows * row), pieces / (len(parts) * row))
 
 
-def kind_of(id: str) -> str:
+def source_kind(id: str) -> str:
   """Where a document is from, by its id."""
   start = id.partition(':')[0]
   source = {'pmid': 'PubMed', 'pmcid': 'PMC'}.get(start, 'other')
@@ -273,9 +273,9 @@ class _Counting:
         [piece.startswith('##') for piece in tokenizer.pieces]
       )
 
-  def add(self, split: str, number: int, document: TokenisedDocument) -> None:
+  def add(self, split: str, number: int, document: TokenizedDocument) -> None:
     """Counts a document of a number."""
-    self.kinds[split][kind_of(document.id)] += 1
+    self.kinds[split][source_kind(document.id)] += 1
     counts = np.bincount(document.sentence_lengths)
     if len(counts) > len(self.sentence_lengths):
       self.sentence_lengths.resize(len(counts), refcheck=False)
@@ -307,7 +307,7 @@ class _Counting:
     padded = [b'', *words, b'']
     self._beside.add([(padded[i], padded[i + 2]) for i in found])
 
-  def _sentences(self, document: TokenisedDocument) -> tuple[str, ...]:
+  def _sentences(self, document: TokenizedDocument) -> tuple[str, ...]:
     ends = np.cumsum(document.sentence_lengths)[:-1]
     rows = np.split(document.input_ids, ends)
     return tuple(

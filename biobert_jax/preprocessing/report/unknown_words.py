@@ -51,7 +51,7 @@ class BoundedCounter(Generic[_Key]):
 
 
 @dataclasses.dataclass(frozen=True)
-class Unknown:
+class UnknownWords:
   """Words of raw text that the vocabulary cannot spell.
 
   Attributes:
@@ -73,7 +73,7 @@ def unknown_words(
   sample: int = 20_000,
   seed: int = 0,
   top: int = 20,
-) -> Unknown:
+) -> UnknownWords:
   """Reads some of the input again for what the shards cannot say.
 
   Args:
@@ -107,7 +107,7 @@ def unknown_words(
       occurrences += len(words)
       found.add(words)
   ranked = sorted(found.counts.items(), key=lambda entry: (-entry[1], entry[0]))
-  return Unknown(read['articles'], occurrences, tuple(ranked[:top]))
+  return UnknownWords(read['articles'], occurrences, tuple(ranked[:top]))
 
 
 def _texts(

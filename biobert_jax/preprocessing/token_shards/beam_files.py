@@ -83,7 +83,7 @@ def local_copy(path: str) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def written(folder: str, aside: str) -> Iterator[str]:
+def atomic_folder_write(folder: str, aside: str) -> Iterator[str]:
   """A new local folder, whose files appear in another when the context ends.
 
   They come one by one, whole, a manifest last; none comes after an error.

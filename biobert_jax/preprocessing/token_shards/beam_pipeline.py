@@ -110,7 +110,9 @@ def prepare_with_beam(
   sizes = sizes or prepare.Sizes()
   files = beam_files.find_inputs(inputs)
   excluded = prepare.excluded_keys(exclude_ids)
-  asked = prepare.ask(files, tokenizer, excluded, reading, held_out, num_shards)
+  asked = prepare.corpus_spec(
+    files, tokenizer, excluded, reading, held_out, num_shards
+  )
   job = Job(reading, excluded, sizes.run, sizes.group)
   # Without the library's own object, which no message can carry.
   tokenizer = dataclasses.replace(tokenizer)
@@ -121,26 +123,26 @@ def prepare_with_beam(
     try:
       state = pipeline.run().wait_until_finish()
     except (InputError, RuntimeError) as error:
-      if (line := reason(error)) is None:
+      if (line := input_error_message(error)) is None:
         raise
       raise InputError(line) from None
     if state != PipelineState.DONE:
       raise RuntimeError(f'the pipeline ended as {state}')
-    with beam_files.written(folder, 'parts') as here:
+    with beam_files.atomic_folder_write(folder, 'parts') as here:
       tokenizer.save(here)
 
   if beam_files.is_remote(output):
     return _made_remotely(output, asked, run)
   folder = pathlib.Path(output).resolve()
-  if (done := prepare.finished(folder, asked)) is not None:
+  if (done := prepare.finished_manifest(folder, asked)) is not None:
     return done
-  with prepare.begun(folder, asked) as parts:
+  with prepare.open_output(folder, asked) as parts:
     run(str(folder))
   shutil.rmtree(parts)
   return pretraining_manifest.read_manifest(folder)
 
 
-def reason(error: Exception) -> str | None:
+def input_error_message(error: Exception) -> str | None:
   """What a worker's InputError said, from what a runner makes of it.
 
   Args:
@@ -174,7 +176,7 @@ def _made_remotely(output: str, asked: dict[str, Any], run: Any) -> Manifest:
     run(output)
   with beam_files.local_copy(path) as copy:
     manifest = pretraining_manifest.read_manifest(os.path.dirname(copy))
-  prepare.check_same(path, manifest, asked)
+  prepare.check_same_spec(path, manifest, asked)
   return manifest
 
 
@@ -251,7 +253,7 @@ def _planned(
   )
   first = (
     kept
-    | 'Places' >> beam.Map(external_sort.key_in).with_output_types(bytes)
+    | 'Places' >> beam.Map(external_sort.encoded_key).with_output_types(bytes)
     | 'First' >> beam.CombineGlobally(min).without_defaults()
   )
   plan = (
@@ -347,7 +349,7 @@ class Latest(beam.DoFn):
     key, values = group
     said = {entry.order: (entry, data) for entry, data in _decoded(values)}
     tally = Tally()
-    kept = stages.latest([said[at][0] for at in sorted(said)], tally)
+    kept = stages.keep_latest([said[at][0] for at in sorted(said)], tally)
     if kept is not None:
       yield said[kept.order][1]
     yield from _outputs(tally, functools.partial(_OF_KEY.pack, _ARTICLES, key))
@@ -366,8 +368,8 @@ class WriteShard(beam.DoFn):
     """Takes one shard; a JSON list: number, entry in the manifest, counts."""
     number, values = group
     tally = Tally()
-    ordered = sorted(filter(None, values), key=external_sort.key_in)
-    with beam_files.written(self._folder, 'parts') as here:
+    ordered = sorted(filter(None, values), key=external_sort.encoded_key)
+    with beam_files.atomic_folder_write(self._folder, 'parts') as here:
       entry = stages.write_articles(
         here, map(external_sort.decode, ordered), _ranges(plan)[number], tally
       )
@@ -415,7 +417,7 @@ class WriteManifest(beam.DoFn):
       folder = pathlib.Path(self._folder)
       prepare.write_manifest(folder, ranges, results, tally, self._asked)
       return
-    with beam_files.written(self._folder, '') as here:
+    with beam_files.atomic_folder_write(self._folder, '') as here:
       prepare.write_manifest(
         pathlib.Path(here), ranges, results, tally, self._asked
       )
@@ -435,7 +437,7 @@ def _ignored(characters: int, input_bytes: int) -> None:
 
 
 def _keyed(data: bytes) -> tuple[bytes, bytes]:
-  return external_sort.key_in(data), data
+  return external_sort.encoded_key(data), data
 
 
 def _same(value: Any) -> Any:
@@ -466,7 +468,7 @@ def _plan(
   num_shards: int | None,
   sizes: prepare.Sizes,
 ) -> str:
-  place = external_sort.place_of(first) if first else None
+  place = external_sort.hash_position(first) if first else None
   count = num_shards or prepare.count_shards(size, sizes)
   return json.dumps([held_out, count, place])
 
@@ -483,7 +485,7 @@ def _lows(plan: str) -> list[int]:
 
 def _assigned(data: bytes, plan: str) -> tuple[int, bytes]:
   """An article with the number of its shard."""
-  place = external_sort.place_of(external_sort.key_in(data))
+  place = external_sort.hash_position(external_sort.encoded_key(data))
   return bisect.bisect_right(_lows(plan), place) - 1, data
 
 

@@ -88,13 +88,13 @@ class SortRecord:
       at += size
 
 
-def key_of(id: str) -> bytes:
+def article_key(id: str) -> bytes:
   """The key of an article: 16 bytes, the same everywhere and always."""
   data = id.encode('utf-8', 'surrogatepass')
   return hashlib.blake2b(data, digest_size=16).digest()
 
 
-def place_of(key: bytes) -> int:
+def hash_position(key: bytes) -> int:
   """Where a key stands between 0 and 2**64: ranges are stated in this."""
   return int.from_bytes(key[:8])
 
@@ -127,7 +127,7 @@ def encode(
     )
     body += document.record
   head = _HEAD.pack(
-    key_of(id),
+    article_key(id),
     len(body),
     min(max(version, 0), _LATEST),
     ordinal,
@@ -145,7 +145,7 @@ def decode(data: bytes) -> SortRecord:
   return _entry((head[0], (head[4], head[3]), head, data[_HEAD.size :]))
 
 
-def key_in(data: bytes) -> bytes:
+def encoded_key(data: bytes) -> bytes:
   """The key of the article that encoded data is of."""
   return data[:_KEY_BYTES]
 
@@ -186,7 +186,7 @@ class PartWriter:
     """
     data = encode(id, version, documents, self._ordinal, file)
     self._ordinal += 1
-    self._run.append((key_in(data), data))
+    self._run.append((encoded_key(data), data))
     self._held += len(data)
     if self._held >= self._run_bytes:
       self._flush()
@@ -197,7 +197,7 @@ class PartWriter:
     start = self._file.tell()
     sizes = np.zeros(PARTITIONS + 1, np.int64)
     for key, data in self._run:
-      sizes[(place_of(key) >> _SHIFT) + 1] += len(data)
+      sizes[(hash_position(key) >> _SHIFT) + 1] += len(data)
       self._file.write(data)
     self._starts.append(start + np.cumsum(sizes))
     self._run, self._held = [], 0
@@ -285,7 +285,7 @@ class Part:
           at += head[1]
 
 
-def groups(
+def partition_groups(
   sizes: np.ndarray, low: int, high: int, group_bytes: int
 ) -> Iterator[tuple[int, int]]:
   """Cuts a range of places into partitions [first, last) to read together.
@@ -309,7 +309,7 @@ def groups(
     yield first, last
 
 
-def articles(
+def records_by_article(
   parts: Sequence[Part], first: int, last: int, low: int, high: int
 ) -> Iterator[tuple[bytes, list[SortRecord]]]:
   """(key, all that was said) of each article, in the order of keys.
@@ -326,7 +326,7 @@ def articles(
     rows += part.read(first, last, number)
   rows.sort(key=lambda row: row[:2])
   for key, group in itertools.groupby(rows, key=lambda row: row[0]):
-    if low <= place_of(key) < high:
+    if low <= hash_position(key) < high:
       yield key, [_entry(row) for row in group]
 
 
@@ -340,7 +340,7 @@ def _entry(row: tuple[Any, ...]) -> SortRecord:
   )
 
 
-def latest(entries: Iterable[SortRecord]) -> SortRecord | None:
+def latest_record(entries: Iterable[SortRecord]) -> SortRecord | None:
   """What stands of an article: None when it was deleted.
 
   A deletion withdraws what came before it; of the rest the highest version

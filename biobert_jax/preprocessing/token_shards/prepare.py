@@ -115,12 +115,12 @@ def prepare(
   reading = reading or Options()
   files = find_inputs(inputs)
   excluded = excluded_keys(exclude_ids)
-  asked = ask(files, tokenizer, excluded, reading, held_out, num_shards)
+  asked = corpus_spec(files, tokenizer, excluded, reading, held_out, num_shards)
   folder = pathlib.Path(output)
-  if (done := finished(folder, asked)) is not None:
+  if (done := finished_manifest(folder, asked)) is not None:
     return done
   job = Job(reading, excluded, sizes.run, sizes.group)
-  with begun(folder, asked) as parts:
+  with open_output(folder, asked) as parts:
     tokenizer.save(folder)  # Without it the shards are but numbers.
     units = plan_units(files, parts, asked, sizes)
     with Workers(workers, tokenizer, job) as pool:
@@ -131,7 +131,7 @@ def prepare(
   return manifest
 
 
-def ask(
+def corpus_spec(
   files: Sequence[InputFile],
   tokenizer: WordPieceTokenizer,
   excluded: frozenset[bytes],
@@ -219,7 +219,7 @@ def short_names(paths: Sequence[str]) -> list[str]:
 
 def excluded_keys(ids: Iterable[str]) -> frozenset[bytes]:
   """The keys of articles to leave out, see `prepare`."""
-  return frozenset(external_sort.key_of(full_id(id)) for id in ids)
+  return frozenset(external_sort.article_key(full_id(id)) for id in ids)
 
 
 def full_id(id: str) -> str:
@@ -276,18 +276,20 @@ def plan_units(
   ]
 
 
-def finished(folder: pathlib.Path, asked: dict[str, Any]) -> Manifest | None:
+def finished_manifest(
+  folder: pathlib.Path, asked: dict[str, Any]
+) -> Manifest | None:
   """The manifest of a folder that is complete and what was asked for."""
   if not (folder / pretraining_manifest.MANIFEST).exists():
     return None
   manifest = pretraining_manifest.read_manifest(folder)
-  check_same(folder / pretraining_manifest.MANIFEST, manifest, asked)
+  check_same_spec(folder / pretraining_manifest.MANIFEST, manifest, asked)
   for split in manifest['splits']:
     shards.check_shards(folder, manifest, split)
   return manifest
 
 
-def check_same(
+def check_same_spec(
   path: object, stored: dict[str, Any], asked: dict[str, Any]
 ) -> None:
   for name, value in asked.items():
@@ -300,7 +302,7 @@ def check_same(
 
 
 @contextlib.contextmanager
-def begun(
+def open_output(
   folder: pathlib.Path, asked: dict[str, Any]
 ) -> Iterator[pathlib.Path]:
   """The folder of parts, for this run alone."""
@@ -327,7 +329,7 @@ def begun(
     fixed = {'vocabulary': asked['vocabulary'], 'options': asked['options']}
     if (parts / 'asked.json').exists():
       path = parts / 'asked.json'
-      check_same(path, json.loads(path.read_text()), fixed)
+      check_same_spec(path, json.loads(path.read_text()), fixed)
     else:
       json_files.write_json(parts / 'asked.json', fixed, sort_keys=True)
     for place in (folder, parts):

@@ -208,7 +208,7 @@ def _wanted(
       tally.counts['articles read'] += 1
       names = (item.id, *item.other_ids)
       if job.excluded and any(
-        external_sort.key_of(name) in job.excluded for name in names
+        external_sort.article_key(name) in job.excluded for name in names
       ):
         tally.counts['excluded'] += 1
         note('excluded', item.id)
@@ -243,7 +243,8 @@ def write_range(
   parts = [external_sort.Part(path) for path in paths]
 
   kept = (
-    latest(said, tally) for said in _in_range(parts, sizes, wanted, group_bytes)
+    keep_latest(said, tally)
+    for said in _in_range(parts, sizes, wanted, group_bytes)
   )
   return write_articles(directory, kept, wanted, tally), tally
 
@@ -284,14 +285,14 @@ def write_articles(
   )
 
 
-def first_place(
+def first_position(
   paths: Sequence[str], sizes: np.ndarray, wanted: Range, group_bytes: int
 ) -> int | None:
   """The place of the first article that stands in a range; None: none does."""
   parts = [external_sort.Part(path) for path in paths]
   for said in _in_range(parts, sizes, wanted, group_bytes):
-    if kept := external_sort.latest(said):
-      return external_sort.place_of(external_sort.key_of(kept.id))
+    if kept := external_sort.latest_record(said):
+      return external_sort.hash_position(external_sort.article_key(kept.id))
   return None
 
 
@@ -302,12 +303,16 @@ def _in_range(
   group_bytes: int,
 ) -> Iterator[list[external_sort.SortRecord]]:
   low, high = wanted.low, wanted.high
-  for first, last in external_sort.groups(sizes, low, high, group_bytes):
-    for _, said in external_sort.articles(parts, first, last, low, high):
+  for first, last in external_sort.partition_groups(
+    sizes, low, high, group_bytes
+  ):
+    for _, said in external_sort.records_by_article(
+      parts, first, last, low, high
+    ):
       yield said
 
 
-def latest(
+def keep_latest(
   said: Sequence[external_sort.SortRecord], tally: Tally
 ) -> external_sort.SortRecord | None:
   """What stands of an article; the tally takes why the rest does not.
@@ -316,7 +321,7 @@ def latest(
     said: of one article, in the order of the input.
     tally: its notes name the number of the part and of a file in it.
   """
-  kept = external_sort.latest(said)
+  kept = external_sort.latest_record(said)
   deleted = [i for i, entry in enumerate(said) if entry.is_deletion]
   for i, entry in enumerate(said):
     if entry is kept:

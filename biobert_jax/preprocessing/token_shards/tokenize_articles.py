@@ -24,7 +24,7 @@ _Split = tuple[Article | Deletion, list[tuple[str, list[str]]]]
 
 
 @dataclasses.dataclass(frozen=True)
-class TokenisedArticle:
+class TokenizedArticle:
   """What is kept of an article; no documents where nothing is."""
 
   article: Article
@@ -47,7 +47,7 @@ class ArticleTokenizer:
 
   def items(
     self, items: Iterable[Article | Deletion]
-  ) -> Iterator[TokenisedArticle | Deletion]:
+  ) -> Iterator[TokenizedArticle | Deletion]:
     """Tokenises articles, a quarter of a million characters at a time.
 
     Args:
@@ -71,7 +71,7 @@ class ArticleTokenizer:
 
   def _tokenise(
     self, batch: Sequence[_Split]
-  ) -> Iterator[TokenisedArticle | Deletion]:
+  ) -> Iterator[TokenizedArticle | Deletion]:
     texts = [s for _, documents in batch for _, ss in documents for s in ss]
     encoded = collections.deque(self._bulk.encode(texts))
     for item, documents in batch:
@@ -85,7 +85,7 @@ class ArticleTokenizer:
         if document.pieces:
           made.append(document)
       characters = sum(len(s) for _, ss in documents for s in ss)
-      yield TokenisedArticle(item, tuple(made), characters)
+      yield TokenizedArticle(item, tuple(made), characters)
 
   def _document(
     self, id: str, texts: Sequence[str], encoded: Sequence[bytes]

@@ -112,7 +112,7 @@ def _write(parts: _Parts, wanted: Range) -> _ShardResult:
 
 def _first_place(parts: _Parts, wanted: Range) -> int | None:
   group_bytes = _worker['settings'].job.group_bytes
-  return stages.first_place(parts.paths, parts.sizes, wanted, group_bytes)
+  return stages.first_position(parts.paths, parts.sizes, wanted, group_bytes)
 
 
 class Workers:

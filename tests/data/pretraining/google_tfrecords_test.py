@@ -9,7 +9,7 @@ import pytest
 
 from biobert_jax.data.pretraining.google_tfrecords import (
   TfExampleRows,
-  shuffled,
+  shuffled_numbers,
 )
 from biobert_jax.errors import InputError
 from biobert_jax.io import tf_example
@@ -142,7 +142,8 @@ def test_hosts_share_a_batch(folder):
 def test_shuffled_is_a_permutation(count):
   places = np.arange(count)
   found = [
-    shuffled(places, count, np.full(count, key, np.uint64)) for key in range(9)
+    shuffled_numbers(places, count, np.full(count, key, np.uint64))
+    for key in range(9)
   ]
   for order in found:
     assert sorted(order.tolist()) == list(range(count))
@@ -156,7 +157,7 @@ def test_shuffled_is_a_permutation(count):
 
 def test_the_order_is_frozen():
   keys = np.full(10, 7, np.uint64)
-  assert shuffled(np.arange(10), 10, keys).tolist() == [
+  assert shuffled_numbers(np.arange(10), 10, keys).tolist() == [
     0,
     7,
     4,

@@ -75,7 +75,7 @@ def train(folder: pathlib.Path, index: int) -> pathlib.Path:
   return folder / f'corpus-train.array_record-{index:05d}-of-00003'
 
 
-def same(found: shards.TokenisedDocument, number: int) -> bool:
+def same(found: shards.TokenizedDocument, number: int) -> bool:
   id, ids, lengths = document(number)
   return (
     found.id == id

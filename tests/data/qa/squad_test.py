@@ -10,8 +10,8 @@ from biobert_jax.data.qa import squad
 from biobert_jax.errors import InputError
 from tests.fixtures import small_questions
 
-TRAINING = squad.Form('1.1', True, 0.0)
-TEST = squad.Form('1.1', False, 0.0)
+TRAINING = squad.SquadRules('1.1', True, 0.0)
+TEST = squad.SquadRules('1.1', False, 0.0)
 CONTEXT = 'In rats 🐀 ATM causes gout, and ATM is large.'
 AT = CONTEXT.index('gout')
 
@@ -89,7 +89,7 @@ def test_broken_questions_are_left_out_of_training_and_counted(tmp_path):
     row('good', [answer()]),
     row('late', [{'text': 'gout'}]),
   )
-  form = squad.Form('1.1', True, 0.6)
+  form = squad.SquadRules('1.1', True, 0.6)
   questions, counts = read(path, form)
   assert [q.id for q in questions] == ['good', 'mended', 'second']
   assert [q.located.start for q in questions] == [AT] * 3
@@ -105,7 +105,7 @@ def test_broken_questions_are_left_out_of_training_and_counted(tmp_path):
   with pytest.raises(
     InputError, match=r'qas\[3\] \(id broken\): answer .*4 of'
   ):
-    read(path, squad.Form('1.1', True, 0.5))
+    read(path, squad.SquadRules('1.1', True, 0.5))
 
 
 def test_no_question_of_a_test_is_lost(tmp_path):
@@ -130,7 +130,7 @@ def test_version_2_has_questions_without_answers(tmp_path):
     row('b', [answer()], is_impossible=True),
     row('c', [answer()], is_impossible=False),
   )
-  questions, counts = read(path, squad.Form('2.0', True, 0.0))
+  questions, counts = read(path, squad.SquadRules('2.0', True, 0.0))
   assert [len(q.answers) for q in questions] == [0, 0, 1]
   assert not counts
   with pytest.raises(InputError, match=r'set data\.squad_version=2\.0'):
@@ -207,7 +207,7 @@ def test_files_are_pooled_by_a_pattern(tmp_path):
 def test_the_small_corpus_is_whole(tmp_path):
   for version, asked in (('1.1', 54), ('2.0', 72)):
     folder = small_questions.write(tmp_path / version, version)
-    form = squad.Form(version, True, 0.0)
+    form = squad.SquadRules(version, True, 0.0)
     questions, counts = read(str(folder / 'train.json'), form)
     assert (len(questions), counts) == (asked, {})
     assert json.loads((folder / 'dev.json').read_text())['version'] == version

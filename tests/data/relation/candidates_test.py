@@ -7,11 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from biobert_jax.data.relation.annotated import Annotated, Mention, Relation
-from biobert_jax.data.relation.candidates import pairs_of, rows_of
+from biobert_jax.data.relation.candidates import candidate_pairs, labelled_rows
 from biobert_jax.data.relation.placeholders import Placeholders
 from biobert_jax.text.documents import Document, Entity
 
-WORDS = Placeholders.of_types('CHEMICAL', 'GENE')
+WORDS = Placeholders.from_types('CHEMICAL', 'GENE')
 
 
 def mention(text, number, kind, name, occurrence=0):
@@ -33,7 +33,7 @@ def annotated(text, mentions, relations=(), title_length=None):
 
 def rows(given, **options):
   counts = collections.Counter()
-  found = rows_of(given, WORDS, counts, **options)
+  found = labelled_rows(given, WORDS, counts, **options)
   return [(row.pair.text, row.label) for row in found], dict(+counts)
 
 
@@ -201,9 +201,11 @@ def test_mentions_of_other_types_and_of_blanks_make_no_pairs():
 
 
 def test_pairs_of_one_type():
-  words = Placeholders.of_types('GENE', 'GENE')
+  words = Placeholders.from_types('GENE', 'GENE')
   given = annotated('G, H and I.', [(GENE, c) for c in 'GHI'])
-  found = pairs_of(given.document, given.mentions, words, collections.Counter())
+  found = candidate_pairs(
+    given.document, given.mentions, words, collections.Counter()
+  )
   assert [pair.text for pair in found] == [
     '@GENE$, @GENE$ and I.',
     '@GENE$, H and @GENE$.',
@@ -217,7 +219,7 @@ def test_without_a_joint_word_overlapping_pairs_are_dropped():
     'insulin receptor', [(CHEMICAL, 'insulin'), (GENE, 'insulin receptor')]
   )
   counts = collections.Counter()
-  assert pairs_of(given.document, given.mentions, words, counts) == []
+  assert candidate_pairs(given.document, given.mentions, words, counts) == []
   assert counts['pairs_overlapping_dropped'] == 1
 
 
@@ -241,7 +243,7 @@ def test_the_sentence_is_got_back_from_its_pair(text, places):
       mentions.append(Mention(str(number), entity))
   counts = collections.Counter()
   document = Document('1', text)
-  for pair in pairs_of(document, mentions, WORDS, counts):
+  for pair in candidate_pairs(document, mentions, WORDS, counts):
     a, b = pair.first.entity, pair.second.entity
     assert WORDS.locate(pair.text) is not None
     if pair.overlap:

@@ -11,7 +11,7 @@ from biobert_jax.errors import InputError
 
 MARKERS = Markers(tuple(f'[unused{i}]' for i in range(1, 5)))
 WORDS = Placeholders('@GENE$', '@DISEASE$', ('@GENE-DISEASE$',))
-FORM = relation_corpus.Form(WORDS, ('0', '1'))
+FORM = relation_corpus.RelationRules(WORDS, ('0', '1'))
 YES, NO = 'The @GENE$ of @DISEASE$.', 'No @GENE$ in @DISEASE$.'
 
 
@@ -67,7 +67,7 @@ def test_other_line_ends_are_text(tmp_path):
 
 
 def test_labels_in_another_case(tmp_path):
-  form = relation_corpus.Form(WORDS, ('cpr:3', 'false'))
+  form = relation_corpus.RelationRules(WORDS, ('cpr:3', 'false'))
   text = f'{YES}\tCPR:3\n{NO}\tFalse\n{NO}\tfalse \n'
   examples, counts = read(tmp_path / 'x.tsv', text, form)
   assert [e.label for e in examples] == ['cpr:3', 'false', 'false']
@@ -123,7 +123,7 @@ def test_more_are_refused_with_file_line_and_remedy(
   assert message in found
   assert '2 of 102 rows are broken, also lines 52; more than 1 %' in found
   assert '\n' not in found
-  bearing = relation_corpus.Form(WORDS, ('0', '1'), max_broken=0.02)
+  bearing = relation_corpus.RelationRules(WORDS, ('0', '1'), max_broken=0.02)
   assert read(tmp_path / 'x.tsv', text, bearing)[1] == {kind: 2}
 
 
@@ -132,7 +132,7 @@ def test_more_are_refused_with_file_line_and_remedy(
 )
 def test_rows_that_lack_markers(tmp_path, row):
   marked = '[E1] BRCA1 [/E1] in [E2] asthma [/E2]'
-  form = relation_corpus.Form(MARKERS, ('0', '1'))
+  form = relation_corpus.RelationRules(MARKERS, ('0', '1'))
   text = f'{marked}\t1\n' * 99 + f'{row}\t1\n'
   examples, counts = read(tmp_path / 'x.tsv', text, form)
   assert (len(examples), counts) == (100, {'rows_without_markers': 1})
@@ -141,7 +141,7 @@ def test_rows_that_lack_markers(tmp_path, row):
 
 
 def test_no_broken_row_may_be_borne_at_all(tmp_path):
-  strict = relation_corpus.Form(WORDS, ('0', '1'), max_broken=0.0)
+  strict = relation_corpus.RelationRules(WORDS, ('0', '1'), max_broken=0.0)
   text = f'{YES}\t1\n' * 500
   assert len(read(tmp_path / 'x.tsv', text, strict)[0]) == 500
   with pytest.raises(InputError, match=r'x\.tsv:501.*1 of 501 rows'):
@@ -163,7 +163,9 @@ def test_no_broken_row_may_be_borne_at_all(tmp_path):
 def test_files_that_cannot_be_read(tmp_path, text, message):
   for labels in (('0', '1'), ()):
     with pytest.raises(InputError, match=message):
-      read(tmp_path / 'x.tsv', text, relation_corpus.Form(WORDS, labels))
+      read(
+        tmp_path / 'x.tsv', text, relation_corpus.RelationRules(WORDS, labels)
+      )
 
 
 # Splits.

@@ -113,4 +113,4 @@ def test_spare_pieces_of_the_vocabulary():
 )
 def test_four_different_ones(pieces):
   with pytest.raises(InputError, match=r'data\.markers is'):
-    Markers.of(pieces)
+    Markers.from_config(pieces)

@@ -83,14 +83,16 @@ def test_the_closest_of_several(words):
 )
 def test_words_that_no_sentence_can_hold(words, joint):
   with pytest.raises(InputError, match=r'data\.placeholders is'):
-    Placeholders.of(words, joint)
+    Placeholders.from_config(words, joint)
 
 
 def test_words_of_types():
-  words = Placeholders.of_types('CHEMICAL', 'GENE')
+  words = Placeholders.from_types('CHEMICAL', 'GENE')
   assert words == Placeholders('@CHEMICAL$', '@GENE$', ('@CHEM-GENE$',))
   assert words.types == ('CHEMICAL', 'GENE')
-  assert words == Placeholders.of(['@CHEMICAL$', '@GENE$'], ['@CHEM-GENE$'])
+  assert words == Placeholders.from_config(
+    ['@CHEMICAL$', '@GENE$'], ['@CHEM-GENE$']
+  )
 
 
 @pytest.mark.parametrize(

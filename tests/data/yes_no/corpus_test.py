@@ -17,7 +17,7 @@ PAIRS = [
   (f'{ONE}_002', 'Is it?', 'It may be.', 'yes'),
   (f'{TWO}_001', 'Is he?', 'No.', 'no'),
 ]
-FORM = yes_no_corpus.Form(('no', 'yes'))
+FORM = yes_no_corpus.YesNoRules(('no', 'yes'))
 
 
 def write(path, pairs, change=None):
@@ -87,10 +87,10 @@ def test_splits_and_their_files(tmp_path):
 
 def test_pubmedqa_is_told_by_its_file(tmp_path):
   write_pubmedqa(tmp_path)
-  form = yes_no_corpus.Form(('yes', 'no', 'maybe'), fold=3)
+  form = yes_no_corpus.YesNoRules(('yes', 'no', 'maybe'), fold=3)
   pairs = yes_no_corpus.read_split(tmp_path, 'devel', FILES, Counter(), form)
   assert len(pairs) == 5
-  narrow = yes_no_corpus.Form(('yes', 'no'), fold=3)
+  narrow = yes_no_corpus.YesNoRules(('yes', 'no'), fold=3)
   with pytest.raises(InputError, match="answer 'maybe' is not one of yes, no"):
     yes_no_corpus.read_split(tmp_path, 'devel', FILES, Counter(), narrow)
 
@@ -123,7 +123,7 @@ def test_broken_rows_up_to_a_share(tmp_path, change, count, message):
     caught.value
   )
   counts = Counter()
-  loose = yes_no_corpus.Form(('no', 'yes'), max_broken=0.5)
+  loose = yes_no_corpus.YesNoRules(('no', 'yes'), max_broken=0.5)
   assert [p.id for p in read(path, counts, loose)] == [PAIRS[0][0], PAIRS[2][0]]
   assert +counts == {count: 1}
 

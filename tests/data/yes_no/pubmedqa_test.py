@@ -67,12 +67,12 @@ def test_the_passage_is_the_abstract_or_its_conclusion():
     ('free', 'Perhaps yes.'),
   ):
     counts = Counter()
-    (pair,) = pubmedqa.pairs_of('f', {'7': record}, reasoning, counts)
+    (pair,) = pubmedqa.question_pairs('f', {'7': record}, reasoning, counts)
     assert pair.passage == passage
     assert (pair.id, pair.question_id, pair.label) == ('7', '7', 'yes')
     assert not +counts
   record = {'QUESTION': 'Is it?', 'CONTEXTS': []}
-  (pair,) = pubmedqa.pairs_of('f', {'7': record}, 'required', counts)
+  (pair,) = pubmedqa.question_pairs('f', {'7': record}, 'required', counts)
   assert (pair.passage, pair.label) == ('', '')
   assert +counts == {'questions_without_passage': 1}
 

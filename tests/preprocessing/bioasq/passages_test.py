@@ -7,7 +7,10 @@ import pytest
 
 from biobert_jax.errors import InputError
 from biobert_jax.preprocessing.bioasq import passages
-from biobert_jax.preprocessing.bioasq.passages import Abstract, passages_of
+from biobert_jax.preprocessing.bioasq.passages import (
+  Abstract,
+  question_passages,
+)
 from biobert_jax.preprocessing.bioasq.questions import RawQuestion, Snippet
 
 TITLE, FIRST, SECOND, THIRD = (
@@ -31,14 +34,14 @@ def question(*snippets, pmids=()):
 def test_snippets_are_taken_as_they_are_once():
   counts = Counter()
   asked = question(*(Snippet(t, '7') for t in ('a  b', 'c', 'a  b')))
-  assert passages_of(asked, 'snippets', {}, counts) == ['a  b', 'c']
+  assert question_passages(asked, 'snippets', {}, counts) == ['a  b', 'c']
   assert +counts == {'repeated_passages': 1}
 
 
 def test_abstracts_are_those_of_the_documents():
   counts = Counter()
   asked = question(Snippet('x', '7'), pmids=('8', '9', '7'))
-  found = passages_of(asked, 'abstracts', ABSTRACTS, counts)
+  found = question_passages(asked, 'abstracts', ABSTRACTS, counts)
   assert found == ['Alone.', ABSTRACTS['7'].text]
   assert +counts == {'documents_not_in_corpus': 1}
 
@@ -57,7 +60,7 @@ def test_abstracts_are_those_of_the_documents():
 def test_sentences_are_appended(text, sentences, passage):
   counts = Counter()
   asked = question(Snippet(text, '7'))
-  found = passages_of(asked, 'appended', ABSTRACTS, counts, sentences)
+  found = question_passages(asked, 'appended', ABSTRACTS, counts, sentences)
   assert found == [passage]
   assert not +counts
 
@@ -65,7 +68,7 @@ def test_sentences_are_appended(text, sentences, passage):
 def test_a_snippet_that_cannot_be_placed_stays():
   counts = Counter()
   asked = question(*(Snippet(f'mice {p}', p) for p in ('7', '9', '')))
-  found = passages_of(asked, 'appended', ABSTRACTS, counts)
+  found = question_passages(asked, 'appended', ABSTRACTS, counts)
   assert found == ['mice 7', 'mice 9', 'mice ']
   assert +counts == {'snippets_not_in_article': 1, 'snippets_not_in_corpus': 2}
 

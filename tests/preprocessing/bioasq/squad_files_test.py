@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from biobert_jax.preprocessing.bioasq import squad_files
 from biobert_jax.preprocessing.bioasq.questions import RawQuestion
-from biobert_jax.preprocessing.bioasq.squad_files import locate, rows_of
+from biobert_jax.preprocessing.bioasq.squad_files import locate, squad_rows
 
 
 def question(type_='factoid', answers=(('p53', 'TP53'),), number=1):
@@ -57,7 +57,9 @@ def test_how_an_answer_was_found_is_counted():
 
 def test_all_synonyms_are_located_and_the_first_comes_first():
   counts = Counter()
-  ((passage, row),) = rows_of(question(), ['So TP53 (p53) is.'], True, counts)
+  ((passage, row),) = squad_rows(
+    question(), ['So TP53 (p53) is.'], True, counts
+  )
   assert row['id'] == f'{1:024x}_001'
   assert row['answers'] == [
     {'text': 'TP53', 'answer_start': 3},
@@ -74,24 +76,24 @@ PASSAGES = ['p53 and BRCA1', 'nothing', 'BRCA1 alone']
 
 def test_training_leaves_out_what_has_no_answer():
   counts = Counter()
-  found = rows_of(question(), PASSAGES, True, counts)
+  found = squad_rows(question(), PASSAGES, True, counts)
   assert [row['id'][-3:] for _, row in found] == ['001']
   assert +counts == {'passages_without_answer': 2}
   counts = Counter()
-  assert rows_of(question(answers=(('zyx',),)), PASSAGES, True, counts) == []
+  assert squad_rows(question(answers=(('zyx',),)), PASSAGES, True, counts) == []
   assert +counts == {'passages_without_answer': 3, 'questions_unanswerable': 1}
   counts = Counter()
-  assert rows_of(question(answers=()), PASSAGES, True, counts) == []
+  assert squad_rows(question(answers=()), PASSAGES, True, counts) == []
   assert +counts == {'questions_without_exact_answer': 1}
 
 
 def test_a_test_keeps_them():
   counts = Counter()
-  found = rows_of(question(answers=(('zyx',),)), PASSAGES, False, counts)
+  found = squad_rows(question(answers=(('zyx',),)), PASSAGES, False, counts)
   assert [row['id'][-3:] for _, row in found] == ['001', '002', '003']
   assert [row['answers'] for _, row in found] == [[], [], []]
   assert counts['questions_unanswerable'] == 1
-  bare = rows_of(question(answers=()), PASSAGES, False, counts)
+  bare = squad_rows(question(answers=()), PASSAGES, False, counts)
   assert len(bare) == 3
   assert all('answers' not in row for _, row in bare)
 
@@ -99,44 +101,46 @@ def test_a_test_keeps_them():
 def test_an_answer_to_a_list_question_is_a_row_in_training():
   counts = Counter()
   asked = question('list', (('p53',), ('BRCA1', 'zyx')))
-  found = rows_of(asked, PASSAGES, True, counts)
+  found = squad_rows(asked, PASSAGES, True, counts)
   assert [(p, r['answers'][0]['text'], r['id'][-3:]) for p, r in found] == [
     ('p53 and BRCA1', 'p53', '001'),
     ('p53 and BRCA1', 'BRCA1', '002'),
     ('BRCA1 alone', 'BRCA1', '003'),
   ]
   assert +counts == {'passages_without_answer': 1}
-  found = rows_of(asked, PASSAGES, False, counts)
+  found = squad_rows(asked, PASSAGES, False, counts)
   assert [len(row['answers']) for _, row in found] == [2, 0, 1]
 
 
 def test_a_yes_no_question_needs_no_place():
   counts = Counter()
   asked = question('yesno', (('no',),))
-  found = rows_of(asked, PASSAGES, True, counts)
+  found = squad_rows(asked, PASSAGES, True, counts)
   assert {row['answers'] for _, row in found} == {'no'}
   assert {row['is_impossible'] for _, row in found} == {True}
   # Without a passage it can still be answered.
-  ((passage, _),) = rows_of(asked, [], False, counts)
+  ((passage, _),) = squad_rows(asked, [], False, counts)
   assert passage == ''
-  assert rows_of(question(), [], False, counts) == []
+  assert squad_rows(question(), [], False, counts) == []
   assert +counts == {'questions_without_passage': 2}
 
 
 def test_a_question_has_999_rows_at_most():
   counts = Counter()
-  found = rows_of(question(), [f'p53 {i}' for i in range(1002)], True, counts)
+  found = squad_rows(
+    question(), [f'p53 {i}' for i in range(1002)], True, counts
+  )
   assert found[-1][1]['id'].endswith('_999')
   assert +counts == {'rows_over_999': 3}
 
 
 def test_devel_is_drawn_by_question():
   questions = [question(number=n) for n in range(1, 51)]
-  devel = squad_files.devel_ids(questions, 0.1, 0)
+  devel = squad_files.draw_dev_ids(questions, 0.1, 0)
   assert len(devel) == 5
-  assert devel == squad_files.devel_ids(questions[::-1], 0.1, 0)
-  assert devel != squad_files.devel_ids(questions, 0.1, 1)
-  assert squad_files.devel_ids(questions, 0.0, 0) == set()
+  assert devel == squad_files.draw_dev_ids(questions[::-1], 0.1, 0)
+  assert devel != squad_files.draw_dev_ids(questions, 0.1, 1)
+  assert squad_files.draw_dev_ids(questions, 0.0, 0) == set()
 
 
 _word = st.sampled_from(['p53', 'P53', 'TP53', 'β', '𝛼', 'p530', '(', '\n'])
@@ -148,7 +152,7 @@ _text = st.lists(_word, max_size=8).map(' '.join)
 def test_every_passage_is_a_row_or_counted(passages, type_):
   counts = Counter()
   asked = question(type_, (('p53', 'TP53'), ('β',))[: 1 + (type_ == 'list')])
-  found = rows_of(asked, passages, True, counts)
+  found = squad_rows(asked, passages, True, counts)
   used = [passage for passage, _ in found]
   distinct = len(used) if type_ == 'factoid' else None
   if distinct is not None:
@@ -157,4 +161,4 @@ def test_every_passage_is_a_row_or_counted(passages, type_):
     for answer in row['answers']:
       start = answer['answer_start']
       assert passage[start : start + len(answer['text'])] == answer['text']
-  assert len(rows_of(asked, passages, False, counts)) == len(passages)
+  assert len(squad_rows(asked, passages, False, counts)) == len(passages)

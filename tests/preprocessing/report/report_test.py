@@ -13,7 +13,7 @@ from biobert_jax.io.report import markdown
 from biobert_jax.preprocessing.report import record_counts
 from biobert_jax.preprocessing.report import report as corpus_report
 from biobert_jax.preprocessing.report import shard_statistics as statistics
-from biobert_jax.preprocessing.report.unknown_words import Unknown
+from biobert_jax.preprocessing.report.unknown_words import UnknownWords
 from biobert_jax.preprocessing.token_shards import prepare
 from tests.fixtures import small_corpus
 from tests.fixtures.small_corpus import TOKENIZER
@@ -71,7 +71,7 @@ def test_accounts_that_do_not_add_up_are_said(
 def test_the_report_in_files(
   folder: pathlib.Path, found: statistics.Statistics, tmp_path: pathlib.Path
 ) -> None:
-  unknown = Unknown(64, 130, (('∑9', 65), ('☃', 65)))
+  unknown = UnknownWords(64, 130, (('∑9', 65), ('☃', 65)))
   text = corpus_report.write_report(folder, tmp_path / 'a', found, unknown)
   files = {path.name: path for path in (tmp_path / 'a').iterdir()}
   assert files.keys() == {'report.md', 'report.html', 'lengths.png'}

@@ -28,7 +28,7 @@ def found(folder: pathlib.Path) -> statistics.Statistics:
   return statistics.measure(folder, TOKENIZER)
 
 
-def documents(folder: pathlib.Path) -> list[shards.TokenisedDocument]:
+def documents(folder: pathlib.Path) -> list[shards.TokenizedDocument]:
   return [
     document
     for split in ('train', 'validation')
@@ -163,10 +163,10 @@ def test_what_is_too_long_counts_the_specials(
 
 
 def test_kinds_of_ids() -> None:
-  assert statistics.kind_of('pmid:1') == 'PubMed, titles with abstracts'
-  assert statistics.kind_of('pmcid:PMC1#12') == 'PMC, sections'
-  assert statistics.kind_of('pmid:1#2') == 'PubMed, sections'
-  assert statistics.kind_of('b.txt:3') == 'other'
+  assert statistics.source_kind('pmid:1') == 'PubMed, titles with abstracts'
+  assert statistics.source_kind('pmcid:PMC1#12') == 'PMC, sections'
+  assert statistics.source_kind('pmid:1#2') == 'PubMed, sections'
+  assert statistics.source_kind('b.txt:3') == 'other'
 
 
 def test_a_bounded_counter_keeps_what_is_frequent() -> None:

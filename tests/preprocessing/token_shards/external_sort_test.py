@@ -35,8 +35,12 @@ def read(
   )
   return [
     said
-    for first, last in external_sort.groups(sizes, low, high, group_bytes)
-    for _, said in external_sort.articles(parts, first, last, low, high)
+    for first, last in external_sort.partition_groups(
+      sizes, low, high, group_bytes
+    )
+    for _, said in external_sort.records_by_article(
+      parts, first, last, low, high
+    )
   ]
 
 
@@ -51,7 +55,7 @@ def test_ranges_together_give_all_in_the_order_of_keys(
     part(tmp_path / 'c', [], run_bytes),
   ]
   places = sorted(
-    external_sort.place_of(external_sort.key_of(id)) for id in IDS
+    external_sort.hash_position(external_sort.article_key(id)) for id in IDS
   )
   edges = [0, 1, places[99], places[99] + 1, places[200], END]
   found = [
@@ -59,7 +63,9 @@ def test_ranges_together_give_all_in_the_order_of_keys(
     for low, high in itertools.pairwise(edges)
     for said in read(parts, low, high, group_bytes)
   ]
-  assert [said[0].id for said in found] == sorted(IDS, key=external_sort.key_of)
+  assert [said[0].id for said in found] == sorted(
+    IDS, key=external_sort.article_key
+  )
   twice = {said[0].id for said in found if len(said) == 2}
   assert twice == set(IDS[150:200])
   for said in found:
@@ -71,13 +77,13 @@ def test_ranges_together_give_all_in_the_order_of_keys(
 
 def test_a_group_holds_no_more_than_it_may() -> None:
   sizes = np.full(external_sort.PARTITIONS, 10)
-  found = list(external_sort.groups(sizes, 0, END, 100))
+  found = list(external_sort.partition_groups(sizes, 0, END, 100))
   assert {last - first for first, last in found} == {
     10,
     external_sort.PARTITIONS % 10,
   }
   assert [first for first, _ in found[1:]] == [last for _, last in found[:-1]]
-  assert list(external_sort.groups(sizes, 0, 0, 100)) == []
+  assert list(external_sort.partition_groups(sizes, 0, 0, 100)) == []
 
 
 def said(*what: int | None) -> list[external_sort.SortRecord]:
@@ -106,7 +112,7 @@ def test_the_latest_version_stands(
   what: tuple[int | None, ...], stands: int | None
 ) -> None:
   entries = said(*what)
-  kept = external_sort.latest(entries)
+  kept = external_sort.latest_record(entries)
   assert kept is (None if stands is None else entries[stands])
 
 
@@ -121,7 +127,7 @@ def test_order_holds_within_a_part_and_across(tmp_path: pathlib.Path) -> None:
   orders = ((a, b), b'b0'), ((b, a), b'a1')
   for parts, last in orders:
     found = read(list(parts), 0, END, 1 << 20)
-    kept = {said[0].id: external_sort.latest(said) for said in found}
+    kept = {said[0].id: external_sort.latest_record(said) for said in found}
     entry = kept['pmid:1']
     assert entry is not None
     assert [d.record for d in entry.read()] == [last]

@@ -27,8 +27,8 @@ def decoded(record: bytes) -> tuple[str, list[int], list[int]]:
   )
 
 
-def one(item: object) -> tokenize_articles.TokenisedArticle:
-  assert isinstance(item, tokenize_articles.TokenisedArticle)
+def one(item: object) -> tokenize_articles.TokenizedArticle:
+  assert isinstance(item, tokenize_articles.TokenizedArticle)
   return item
 
 
