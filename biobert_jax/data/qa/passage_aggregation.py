@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 _NUMBERED = re.compile('([0-9a-f]{24})_([0-9]{3})')
 
 # A candidate as nbest_predictions.json has it.
-Found = Mapping[str, Any]
+Candidate = Mapping[str, Any]
 
 
 class PooledAnswer(NamedTuple):
