@@ -22,7 +22,7 @@ from typing import Any
 
 from biobert_jax.errors import InputError
 from biobert_jax.io import lines as io_lines
-from biobert_jax.io import streams
+from biobert_jax.io import streams, tar_archives
 from biobert_jax.io.lines import Source, read_lines, source_name
 from biobert_jax.io.streams import Stream
 from biobert_jax.text.documents import Document, Entity
@@ -195,7 +195,7 @@ def _content(stream: Stream, path: str, text: bool) -> str:
     raise InputError(f'{path}: the file is empty; download it again')
   if head.startswith(streams.GZIP):
     raise InputError(f'{path}: packed by gzip twice: unpack it once')
-  if streams.is_tar(stream):
+  if tar_archives.is_tar(stream):
     return 'tar'
   if re.match(rb'(?i)<(?:!doctype\s+)?html\b', start):
     what = 'a web page, not a corpus: the download failed'
@@ -251,7 +251,7 @@ def _archive(
   name: str,
 ) -> Iterator[Article | Deletion]:
   """Articles of the XML files in a tar archive."""
-  for member, content in streams.members(stream):
+  for member, _, content in tar_archives.members(stream):
     if not member.lower().endswith(_ARTICLE_NAMES):
       counts['archive_members_skipped'] += 1
       continue

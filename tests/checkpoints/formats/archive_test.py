@@ -124,7 +124,7 @@ def test_a_member_outside_is_named(tmp_path, name):
     archive.extracted(path),
   ):
     pass
-  assert f'x.tar: member {name} ' in str(caught.value)
+  assert f'x.tar: member {name!r} ' in str(caught.value)
   assert not list(tmp_path.rglob('escape*'))
 
 
@@ -183,7 +183,7 @@ def claim(path: pathlib.Path, size: int) -> pathlib.Path:
 def test_a_bomb_is_stopped_by_what_it_claims(tmp_path, size):
   path = claim(tmp_path / 'x.tgz', size)
   with (
-    pytest.raises(InputError, match=f'huge brings the size to {size}'),
+    pytest.raises(InputError, match=f"'huge' brings the size to {size}"),
     archive.extracted(path),
   ):
     pass
