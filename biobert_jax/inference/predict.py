@@ -27,7 +27,7 @@ FORMATS: dict[str, Callable[..., Any]] = {
   'brat': document_writers.write_brat,
   'pubtator': document_writers.write_pubtator,
   'conll': document_writers.write_conll,
-  'html': document_writers.write_html,
+  'html': entity_page.write_html,
 }
 
 

@@ -2,24 +2,13 @@
 
 import base64
 import dataclasses
-import html
 import re
 from collections.abc import Sequence
 
-_NUMBER = re.compile(r'[-+]?[0-9][0-9,]*(?:\.[0-9]+)?(?: ?%)?|–')
-_STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; color: #222; margin: 2em auto;
-       max-width: 60em; padding: 0 1em; overflow-wrap: anywhere }
-h1, h2, h3 { line-height: 1.2; margin: 1.6em 0 .5em }
-table { border-collapse: collapse; margin: 1em 0 }
-th, td { padding: .2em .8em; border-bottom: 1px solid #ddd; text-align: left;
-         vertical-align: top; overflow-wrap: normal }
-th { border-bottom: 2px solid #888 }
-.n { text-align: right; font-variant-numeric: tabular-nums;
-     white-space: nowrap }
-pre { background: #f6f6f4; padding: 1em; white-space: pre-wrap }
-img { max-width: 100% }
-"""
+from biobert_jax.io import html_page
+from biobert_jax.io.html_page import escape, printable
+
+_NUMBER = re.compile(r'[-+]?[0-9][0-9,]*(?:\.[0-9]+)?(?: ?%| ± [0-9.–]+)?|–')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,10 +35,17 @@ class Bullets:
 
 @dataclasses.dataclass(frozen=True)
 class Table:
-  """A table; columns of numbers are set flush right."""
+  """A table; columns of numbers are set flush right.
+
+  Attributes:
+    header: names of the columns.
+    rows: cells, as many in each row as the header has.
+    strong: indices of the rows that are set bold.
+  """
 
   header: Sequence[str]
   rows: Sequence[Sequence[str]]
+  strong: frozenset[int] = frozenset()
 
   def is_number(self, column: int) -> bool:
     """Whether a column holds nothing but numbers."""
@@ -74,17 +70,28 @@ class Image:
   png: bytes = dataclasses.field(repr=False)
 
 
-Block = Heading | Paragraph | Bullets | Table | Verbatim | Image
+@dataclasses.dataclass(frozen=True)
+class DotPlot:
+  """Values on a line per row, each beside a reference; HTML only.
+
+  Attributes:
+    about: one sentence that says what is drawn, for those who cannot see it.
+    rows: (name, values, reference value or None), all on one scale.
+    reference: name of the reference values.
+  """
+
+  about: str
+  rows: Sequence[tuple[str, Sequence[float], float | None]]
+  reference: str
 
 
-def printable(text: str) -> str:
-  """The text with U+FFFD for what would move a cursor or cannot be shown."""
-  return ''.join(c if c.isprintable() else '\ufffd' for c in text)
+Block = Heading | Paragraph | Bullets | Table | Verbatim | Image | DotPlot
 
 
 def markdown(blocks: Sequence[Block]) -> str:
-  """Blocks as Markdown, GitHub's kind, tables in columns."""
-  return '\n\n'.join(_markdown_block(block) for block in blocks) + '\n'
+  """Blocks as Markdown, GitHub's kind, tables in columns; without plots."""
+  shown = (block for block in blocks if not isinstance(block, DotPlot))
+  return '\n\n'.join(_markdown_block(block) for block in shown) + '\n'
 
 
 def _markdown_block(block: Block) -> str:
@@ -102,12 +109,15 @@ def _markdown_block(block: Block) -> str:
       return f'![{_marked(about)}]({file})'
     case Table():
       return _markdown_table(block)
+    case DotPlot():
+      raise TypeError('a plot has no Markdown')
 
 
 def _markdown_table(table: Table) -> str:
-  cells = [
-    [_marked(cell) for cell in row] for row in (table.header, *table.rows)
-  ]
+  cells = [[_marked(cell) for cell in table.header]]
+  for number, row in enumerate(table.rows):
+    star = '**' * (number in table.strong)
+    cells.append([f'{star}{_marked(cell)}{star}' for cell in row])
   widths = [max(3, *map(len, column)) for column in zip(*cells, strict=True)]
   right = [table.is_number(i) for i in range(len(widths))]
   lines = [
@@ -136,50 +146,32 @@ def page(blocks: Sequence[Block]) -> str:
     blocks: of which the first is the title.
   """
   title = next(b.text for b in blocks if isinstance(b, Heading))
-  return '\n'.join(
-    (
-      '<!DOCTYPE html>',
-      '<html lang="en">',
-      '<meta charset="utf-8">',
-      '<meta name="viewport" content="width=device-width">',
-      f'<title>{_text(title)}</title>',
-      f'<style>{_STYLE}</style>',
-      *(_html_block(block) for block in blocks),
-      '</html>\n',
-    )
-  )
+  body = '\n'.join(_html_block(block) for block in blocks)
+  return f'{html_page.head(title)}<main>\n{body}\n</main>\n{html_page.END}'
 
 
 def _html_block(block: Block) -> str:
   match block:
     case Heading(text, level):
-      return f'<h{level}>{_text(text)}</h{level}>'
+      return f'<h{level}>{escape(text)}</h{level}>'
     case Paragraph(text):
-      return f'<p>{_text(text)}</p>'
+      return f'<p>{escape(text)}</p>'
     case Bullets(items):
-      lines = ''.join(f'<li>{_text(item)}</li>' for item in items)
+      lines = ''.join(f'<li>{escape(item)}</li>' for item in items)
       return f'<ul>{lines}</ul>'
     case Verbatim(text):
-      lines = '\n'.join(_text(line) for line in text.split('\n'))
+      lines = '\n'.join(escape(line) for line in text.split('\n'))
       return f'<pre>{lines}</pre>'
     case Image(_, about, png):
       data = base64.b64encode(png).decode()
-      return f'<img alt="{_text(about)}" src="data:image/png;base64,{data}">'
+      return f'<img alt="{escape(about)}" src="data:image/png;base64,{data}"/>'
+    case DotPlot(about, rows, reference):
+      return html_page.dot_plot(about, rows, reference)
     case Table():
       return _html_table(block)
 
 
 def _html_table(table: Table) -> str:
-  marks = [
-    ' class="n"' if table.is_number(i) else '' for i in range(len(table.header))
-  ]
-  rows = []
-  for tag, row in (('th', table.header), *(('td', r) for r in table.rows)):
-    cells = zip(row, marks, strict=True)
-    inner = ''.join(f'<{tag}{mark}>{_text(c)}</{tag}>' for c, mark in cells)
-    rows.append(f'<tr>{inner}</tr>')
-  return '<table>\n' + '\n'.join(rows) + '\n</table>'
-
-
-def _text(text: str) -> str:
-  return html.escape(printable(text))
+  numeric = [table.is_number(i) for i in range(len(table.header))]
+  strong = [number in table.strong for number in range(len(table.rows))]
+  return html_page.table(table.header, table.rows, numeric, strong)

@@ -16,6 +16,11 @@ SYSTEMS = (
   'BioBERT v1.0 (+ PubMed + PMC)',
   'BioBERT v1.1 (+ PubMed)',
 )
+# The same as columns that fit on a page.
+SHORT_NAMES = (
+  *('SOTA', 'BERT', 'v1.0 PubMed', 'v1.0 PMC', 'v1.0 PubMed + PMC'),
+  'BioBERT v1.1',
+)
 # Table -> what it is about, and its three measures.
 TABLES = {
   6: ('Named entity recognition', ('P', 'R', 'F1')),

@@ -11,7 +11,15 @@ from etils import epath
 
 from biobert_jax.errors import InputError
 from biobert_jax.io import atomic
-from biobert_jax.io.report import Block, Bullets, Heading, Table, markdown, page
+from biobert_jax.io.report import (
+  Block,
+  Bullets,
+  DotPlot,
+  Heading,
+  Table,
+  markdown,
+  page,
+)
 from biobert_jax.protocol import published_results
 from biobert_jax.protocol.ledger import Line
 from biobert_jax.training import workdir as training_workdir
@@ -158,19 +166,41 @@ def _blocks(summaries: Sequence[Summary]) -> list[Block]:
       published_results.TABLES[number][0] if number else 'Not in the paper'
     )
     title = f'{about} (Lee et al. 2019, Table {number})' if number else about
-    rows = []
-    for one in by_table[number]:
-      _, theirs = _published(one)
-      for name, measure in one['measures'].items():
-        ours = _shown(measure['mean']), _shown(measure['deviation'])
-        rows.append((one['corpus'], name, *theirs[name], *ours))
-    header = ('Corpus', 'Measure', *published_results.SYSTEMS, 'Ours', '±')
-    blocks += [Heading(title), Table(header, rows)]
+    blocks += [Heading(title), *_comparison(number, by_table[number])]
   for one in summaries:
     blocks += [Heading(one['corpus']), Bullets(notes(one)), _each(one)]
     if one['devel']:
       blocks.append(_devel(one))
   return blocks
+
+
+def _comparison(number: int, summaries: Sequence[Summary]) -> list[Block]:
+  """Ours beside the published scores of a table of the paper, and a plot."""
+  rows, strong, dots = [], set(), []
+  for one in summaries:
+    _, theirs = _published(one)
+    for name, measure in one['measures'].items():
+      mean, last = measure['mean'], theirs[name][-1]
+      known = last != '–'
+      gap = f'{mean - float(last):+.2f}' if known else '–'
+      ours = f'{mean:.2f} ± {_shown(measure["deviation"])}'
+      if name == list(one['measures'])[-1]:
+        strong.add(len(rows))
+        values = measure['folds'] or measure['seeds']
+        dots.append((one['corpus'], values, float(last) if known else None))
+      paper = (last, gap, *theirs[name][:-1]) if number else ()
+      rows.append((one['corpus'], name, ours, *paper))
+  *before, newest = published_results.SHORT_NAMES
+  published = (newest, 'Difference', *before) if number else ()
+  header = ('Corpus', 'Measure', 'Ours ± sd', *published)
+  of = {one['over'] for one in summaries}
+  about = (
+    f'The last measure of each corpus, one dot for each of its {"/".join(of)}.'
+  )
+  return [
+    Table(header, rows, frozenset(strong)),
+    DotPlot(about, dots, newest),
+  ]
 
 
 def notes(one: Summary) -> list[str]:

@@ -8,6 +8,7 @@ from etils import epath
 
 from biobert_jax.errors import InputError
 from biobert_jax.protocol import results_table
+from tests.fixtures import browser
 
 
 def line(seed=0, fold='', f1=80.0, **figures):
@@ -112,13 +113,17 @@ def test_the_tables_have_the_paper_s_columns_and_order(tmp_path):
     '## Relation extraction (Lee et al. 2019, Table 7)',
     '## Not in the paper',
   ]
-  (row,) = [x for x in text.splitlines() if x.startswith('| GAD    | F1')]
-  cells = [cell.strip() for cell in row.strip('|').split('|')]
-  assert cells[2:4] == ['83.93', '79.29']
-  assert cells[-3:] == ['79.83', '76.50', '6.36']
+  (row,) = [x for x in text.splitlines() if x.startswith('| **GAD**')]
+  cells = [cell.strip(' *') for cell in row.strip('|').split('|')]
+  assert cells[1:5] == ['F1', '76.50 ± 6.36', '79.83', '-3.33']
+  assert cells[5:7] == ['83.93', '79.29']
   assert 'Devel chose batch_size = 8 of 2 points: 70.25.' in text
   assert 'diverged' in text
-  assert '<td class="n">76.50</td>' in (tmp_path / 'table.html').read_text()
+  page = (tmp_path / 'table.html').read_text()
+  assert '<td class="n">76.50 ± 6.36</td>' in page
+  assert page.count('<svg') == 3  # One plot for each table.
+  if browser.CHROMIUM:
+    browser.check(page, tmp_path)
   written = (tmp_path / 'table.csv').read_text().splitlines()
   rows = [*csv.DictReader(written)]
   gad = next(r for r in rows if (r['corpus'], r['measure']) == ('GAD', 'F1'))

@@ -5,7 +5,6 @@ import json
 import os
 import pathlib
 import re
-import xml.etree.ElementTree
 
 import hypothesis
 import pytest
@@ -13,55 +12,20 @@ from hypothesis import strategies as st
 
 from biobert_jax.data.ner import conll
 from biobert_jax.errors import InputError
-from biobert_jax.text import document_writers
+from biobert_jax.text import document_writers, entity_page
 from biobert_jax.text.document_writers import Document, Entity
-
-TEXT = 'Ataxia & <b>α-synuclein</b>\nin 😀 mice,\u2028twice'
-DOCUMENT = Document(
-  'd 1',
+from tests.fixtures.tagged_documents import (
+  DOCUMENT,
   TEXT,
-  (
-    Entity(0, 6, 'Disease', 'Ataxia', 0.98765432),
-    Entity(12, 23, 'Gene', 'α-synuclein', 0.5),
-    Entity(31, 37, 'Species', '😀 mice'),
-  ),
-  title_length=27,
+  any_document,
+  round_trip,
 )
+
 WRITERS = (
   document_writers.write_jsonl,
   document_writers.write_pubtator,
   document_writers.write_conll,
-  document_writers.write_html,
-)
-
-
-# What breaks lines, columns and pages stands among any other characters.
-CHARACTERS = st.sampled_from('\n\r\t \x00\x85\u2028|<&"aβ-\U0001f600') | (
-  st.characters(exclude_categories=['Cs'])
-)
-
-
-@st.composite
-def any_document(draw):
-  """Any text, and entities over whole words of it that do not overlap."""
-  text = draw(st.text(CHARACTERS, max_size=60))
-  words = document_writers.split_words(text)
-  entities = []
-  while words and draw(st.booleans()):
-    first = draw(st.integers(0, len(words) - 1))
-    last = draw(st.integers(first, min(first + 3, len(words) - 1)))
-    start, end = words[first][0], words[last][1]
-    kind = draw(st.sampled_from(['Disease', 'Gene or "protein"', '<x>']))
-    score = draw(st.floats(0, 1))
-    entities.append(Entity(start, end, kind, text[start:end], score))
-    words = words[last + 1 :]
-  title = draw(st.none() | st.integers(0, len(text)))
-  number = draw(st.integers(1, 10**9))
-  return Document(str(number), text, tuple(entities), title)
-
-
-round_trip = hypothesis.settings(
-  max_examples=100, deadline=None, derandomize=True
+  entity_page.write_html,
 )
 
 
@@ -292,62 +256,6 @@ def test_brat_leaves_a_filled_folder_alone(tmp_path):
   with pytest.raises(InputError, match='exists; name a new or an empty folder'):
     document_writers.write_brat(iter([DOCUMENT]), tmp_path)
   assert [p.name for p in tmp_path.iterdir()] == ['gold.ann']
-
-
-def body_texts(path):
-  root = xml.etree.ElementTree.parse(path).getroot()
-  return root, [''.join(p.itertext()) for p in root.iter('p')][1:]
-
-
-def test_html_is_well_formed_and_shows_the_text(tmp_path):
-  path = tmp_path / 'out.html'
-
-  @round_trip
-  @hypothesis.given(any_document())
-  @hypothesis.example(Document('1', '\x00\x0b\r\x1f\x7f\x85\ufffe\uffff'))
-  def check(document):
-    document_writers.write_html([document], path)
-    root, (text,) = body_texts(path)
-    shown = re.sub(
-      '[\x00-\x08\x0b-\x1f\x7f\ufffe\uffff]', '\ufffd', document.text
-    )
-    assert text == shown
-    marks = [m.text for m in root.iter('mark') if 'title' in m.attrib]
-    assert len(marks) == len(document.entities)
-
-  check()
-
-
-def test_html_page(tmp_path):
-  document_writers.write_html([DOCUMENT, DOCUMENT], tmp_path / 'out.html')
-  page = (tmp_path / 'out.html').read_text(encoding='utf-8')
-  assert page.startswith('<!DOCTYPE html>\n<html lang="en">')
-  assert '<title>6 entities in 2 documents</title>' in page
-  assert 'title="Disease, score 0.988">Ataxia</mark> &amp; &lt;b&gt;' in page
-  assert page.count('>Gene</mark> 2</span>') == 1
-  assert not re.search(r'<script|<link|<img|https?:|url\(|@import', page)
-  hues = dict(re.findall(r'--hue:(\d+)" data-type="(\w+)"', page))
-  assert sorted(hues.values()) == ['Disease', 'Gene', 'Species']
-
-
-def test_html_escapes_types_and_ids(tmp_path):
-  document = Document('<i>"', 'x', (Entity(0, 1, '"><script>', 'x'),))
-  document_writers.write_html([document], tmp_path / 'out.html')
-  page = (tmp_path / 'out.html').read_text()
-  assert '<script' not in page
-  root, texts = body_texts(tmp_path / 'out.html')
-  assert texts == ['x']
-  assert root.find('.//h2').text == '<i>"'
-
-
-def test_html_shows_the_longest_of_overlapping_entities(tmp_path):
-  entities = (Entity(0, 1, 'A', 'a'), Entity(0, 3, 'B', 'a b'))
-  document_writers.write_html(
-    [Document('1', 'a b', entities)], tmp_path / 'out'
-  )
-  page = (tmp_path / 'out').read_text()
-  assert '1 entity in 1 document<' in page
-  assert '>a b</mark>' in page
 
 
 @pytest.mark.parametrize('write', WRITERS)

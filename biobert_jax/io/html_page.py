@@ -1,0 +1,258 @@
+"""The one look of all HTML pages: light and dark, on a phone and on paper.
+
+A page needs no other file. It is well-formed XML too, so that any parser reads
+it. Colours are variables, each pair of text and ground with a contrast of at
+least 4.5:1 in both schemes (tests/io/html_page_test.py measures them in a
+browser).
+"""
+
+import html
+import re
+from collections.abc import Iterator, Sequence
+
+# With several types each mark names its own, for people who do not tell
+# colours apart.
+STYLE = """
+:root { color-scheme: light dark; --ink: #1d2129; --soft: #596170;
+  --line: #d5dae2; --ground: #fff; --panel: #f3f5f8; --accent: #0a58a8;
+  --vivid: 85%; --light: 85%; }
+@media (prefers-color-scheme: dark) {
+  :root { --ink: #dfe3eb; --soft: #a3abba; --line: #383e4a; --ground: #14161b;
+    --panel: #1e2128; --accent: #7db4f6;
+    --vivid: 45%; --light: 27%; }
+}
+* { box-sizing: border-box; }
+body { margin: 0; background: var(--ground); color: var(--ink);
+  font: 16px/1.6 system-ui, sans-serif; overflow-wrap: anywhere; }
+main { max-width: 72rem; margin: 0 auto; padding: 1rem 1rem 3rem; }
+h1 { font-size: 1.6rem; } h2 { font-size: 1.2rem; } h3 { font-size: 1rem; }
+h1, h2, h3 { line-height: 1.25; margin: 1.6em 0 .5em; }
+h1:first-child { margin-top: .6em; }
+.scroll { overflow-x: auto; margin: 1em 0; }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums;
+  font-size: .95rem; }
+th, td { padding: .3em .7em; border-bottom: 1px solid var(--line);
+  text-align: left; vertical-align: top; overflow-wrap: normal; }
+th { border-bottom: 2px solid var(--soft); vertical-align: bottom; }
+td.n, th.n { text-align: right; } td.n { white-space: nowrap; }
+tr.strong td { font-weight: 650; }
+pre { background: var(--panel); padding: 1em; white-space: pre-wrap; }
+img, svg { max-width: 100%; height: auto; }
+img { background: #fff; }
+svg text { fill: var(--ink); font: 15px system-ui, sans-serif; }
+svg .soft { fill: var(--soft); }
+svg .dot { fill: var(--accent); fill-opacity: .75; }
+svg .axis { stroke: var(--line); } svg .mark { stroke: var(--ink); }
+.panel { position: sticky; top: 0; z-index: 1; background: var(--panel);
+  border-bottom: 1px solid var(--line); padding: .5em 1rem; }
+.panel form { max-width: 70rem; margin: 0 auto; display: flex; flex-wrap: wrap;
+  gap: .3em 1.2em; align-items: center; }
+.panel label { white-space: nowrap; } .panel input { vertical-align: middle; }
+.soft { color: var(--soft); }
+article { max-width: 50rem; border-top: 1px solid var(--line); padding: .8em 0; }
+article h2 { font-size: .85rem; color: var(--soft); margin: 0; }
+article p { margin: .3em 0; white-space: pre-wrap; }
+details { margin: 1em 0; } summary { cursor: pointer; }
+details ol { columns: 14rem; padding-left: 2.2em; } a { color: var(--accent); }
+mark { background: hsl(var(--hue) var(--vivid) var(--light)); color: inherit;
+  border-radius: .25em; padding: .05em .15em; print-color-adjust: exact; }
+.typed mark[data-type]::after { content: attr(data-type); font-size: .7em;
+  margin-left: .4em; }
+main mark.off { background: none; padding: 0; }
+main mark.off::after { content: none !important; }
+tr.off { display: none; }
+@media print { .panel { position: static; } }
+"""
+# No `<` and no `&`, which XML would want escaped.
+SCRIPT = """
+const form = document.forms[0], items = [
+  ...document.querySelectorAll('main [data-score]')];
+form.oninput = () => {
+  const least = Number(form.least.value);
+  const off = new Set([...form.querySelectorAll('[name=type]')]
+    .filter(box => !box.checked).map(box => box.value));
+  let shown = 0;
+  for (const item of items) {
+    const hidden = off.has(item.dataset.type) ||
+      least > Number(item.dataset.score);
+    item.classList.toggle('off', hidden);
+    shown += hidden ? 0 : 1;
+  }
+  form.least.nextElementSibling.textContent = least.toFixed(2);
+  document.getElementById('shown').textContent = shown;
+};
+form.oninput();
+"""
+END = '</body>\n</html>\n'
+
+
+def printable(text: str) -> str:
+  """The text with U+FFFD for what would move a cursor or cannot be shown."""
+  return ''.join(c if c.isprintable() else '\ufffd' for c in text)
+
+
+def escape(text: str) -> str:
+  """One line of text for HTML."""
+  return html.escape(printable(text))
+
+
+def escape_lines(text: str) -> str:
+  """Text of several lines for HTML; other controls are shown as U+FFFD."""
+  forbidden = '[\x00-\x08\x0b-\x1f\x7f\ufffe\uffff]'
+  return html.escape(re.sub(forbidden, '\ufffd', text))
+
+
+def head(title: str) -> str:
+  """The beginning of a page, up to its body.
+
+  Args:
+    title: of the window; the page's own heading is the caller's.
+  """
+  return (
+    '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8"/>\n'
+    '<meta name="viewport" content="width=device-width"/>\n'
+    f'<title>{escape(title)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n'
+  )
+
+
+def table(
+  header: Sequence[str],
+  rows: Sequence[Sequence[str]],
+  numeric: Sequence[bool],
+  strong: Sequence[bool],
+) -> str:
+  """A table that scrolls by itself where it is wider than the window.
+
+  Args:
+    header: names of the columns.
+    rows: their cells.
+    numeric: whether each column is set flush right.
+    strong: whether each row is set bold.
+  """
+  marks = [' class="n"' if number else '' for number in numeric]
+
+  def cells(tag: str, row: Sequence[str]) -> str:
+    return ''.join(
+      f'<{tag}{mark}>{escape(cell)}</{tag}>'
+      for cell, mark in zip(row, marks, strict=True)
+    )
+
+  lines = [f'<tr>{cells("th", header)}</tr>']
+  for row, bold in zip(rows, strong, strict=True):
+    strength = ' class="strong"' if bold else ''
+    lines.append(f'<tr{strength}>{cells("td", row)}</tr>')
+  inner = '\n'.join(lines)
+  return f'<div class="scroll"><table>\n{inner}\n</table></div>'
+
+
+def mark(kind: str, kinds: dict[str, int], shown: str, more: str = '') -> str:
+  """Text on the colour of a type.
+
+  Args:
+    kind: the type.
+    kinds: all types up to now, whose order gives the colour.
+    shown: the text.
+    more: further attributes, such as ` title="…"`.
+  """
+  # The golden angle keeps the hues of any number of types apart.
+  hue = round(200 + 137.508 * list(kinds).index(kind)) % 360
+  return f'<mark style="--hue:{hue}"{more}>{escape_lines(shown)}</mark>'
+
+
+def scored(kind: str, score: float) -> str:
+  """Attributes by which the filter finds a mark or a row."""
+  tip = f'{kind}, score {score:.3f}'
+  named = f' data-type="{escape(kind)}" title="{escape(tip)}"'
+  return f'{named} data-score="{score:.4f}"'
+
+
+def filters(kinds: dict[str, int], what: str) -> str:
+  """The panel that chooses types and the least score.
+
+  Args:
+    kinds: number of items by type, in order of colour.
+    what: name of the items, such as 'entities'.
+  """
+  total = sum(kinds.values())
+  boxes = ''.join(
+    f'<label><input type="checkbox" name="type" value="{escape(kind)}"'
+    f' checked="checked"/> {mark(kind, kinds, kind)} {count:,}</label>\n'
+    for kind, count in kinds.items()
+  )
+  return (
+    f'<div class="panel"><form>\n{boxes}'
+    '<label>score at least <input type="range" name="least" min="0" max="1"'
+    ' step="0.01" value="0"/> <output>0.00</output></label>\n'
+    f'<span class="soft"><span id="shown">{total:,}</span> of {total:,} '
+    f'{what} shown</span>\n</form></div>\n'
+  )
+
+
+def index(names: Sequence[str]) -> str:
+  """Links to the articles `d1`, `d2`, … of a page, folded in."""
+  items = ''.join(
+    f'<li><a href="#d{number}">{escape(name)}</a></li>\n'
+    for number, name in enumerate(names, 1)
+  )
+  return (
+    f'<details><summary>Index of {len(names):,} documents</summary>\n'
+    f'<ol>\n{items}</ol></details>\n'
+  )
+
+
+_LEFT, _WIDTH, _ROW = 150, 560, 34  # Pixels of a plot.
+
+
+def dot_plot(
+  about: str,
+  rows: Sequence[tuple[str, Sequence[float], float | None]],
+  reference: str,
+) -> str:
+  """Values as dots, one line per row, with a reference value as a stroke.
+
+  Args:
+    about: one sentence that says what is drawn.
+    rows: (name, values, reference value or None).
+    reference: name of the reference values.
+  """
+  known = [v for _, values, other in rows for v in (*values, other)]
+  numbers = [v for v in known if v is not None]
+  low, high = min(numbers), max(numbers)
+  margin = max(0.5, 0.08 * (high - low))
+  low, high = low - margin, high + margin
+
+  def x(value: float) -> float:
+    return _LEFT + (value - low) / (high - low) * (_WIDTH - _LEFT - 20)
+
+  def parts() -> Iterator[str]:
+    for number, (name, values, other) in enumerate(rows):
+      y = _ROW * number + 24
+      yield f'<text x="0" y="{y + 5}">{escape(name[:18])}</text>'
+      yield (
+        f'<line class="axis" x1="{_LEFT}" x2="{_WIDTH}" y1="{y}" y2="{y}"/>'
+      )
+      for value in values:
+        yield (
+          f'<circle class="dot" cx="{x(value):.1f}" cy="{y}" r="6">'
+          f'<title>{value:.2f}</title></circle>'
+        )
+      if other is not None:
+        yield (
+          f'<line class="mark" stroke-width="3" x1="{x(other):.1f}" '
+          f'x2="{x(other):.1f}" y1="{y - 11}" y2="{y + 11}">'
+          f'<title>{escape(reference)}: {other:.2f}</title></line>'
+        )
+    y = _ROW * len(rows) + 30
+    for value in (low + margin, high - margin):
+      yield (
+        f'<text class="soft" text-anchor="middle" x="{x(value):.1f}" '
+        f'y="{y}">{value:.1f}</text>'
+      )
+
+  height = _ROW * len(rows) + 40
+  return (
+    f'<svg role="img" aria-label="{escape(about)}" width="{_WIDTH}" '
+    f'viewBox="0 0 {_WIDTH} {height}">\n' + '\n'.join(parts()) + '\n</svg>\n'
+    f'<p class="soft">{escape(about)} Dots: ours; stroke: {escape(reference)}.'
+    '</p>'
+  )
