@@ -49,7 +49,8 @@ svg .axis { stroke: var(--line); } svg .mark { stroke: var(--ink); }
   gap: .3em 1.2em; align-items: center; }
 .panel label { white-space: nowrap; } .panel input { vertical-align: middle; }
 .soft { color: var(--soft); }
-article { max-width: 50rem; border-top: 1px solid var(--line); padding: .8em 0; }
+article { border-top: 1px solid var(--line); padding: .8em 0; }
+article { max-width: 50rem; }
 article h2 { font-size: .85rem; color: var(--soft); margin: 0; }
 article p { margin: .3em 0; white-space: pre-wrap; }
 details { margin: 1em 0; } summary { cursor: pointer; }
@@ -162,8 +163,8 @@ def mark(kind: str, kinds: dict[str, int], shown: str, more: str = '') -> str:
 def scored(kind: str, score: float) -> str:
   """Attributes by which the filter finds a mark or a row."""
   tip = f'{kind}, score {score:.3f}'
-  named = f' data-type="{escape(kind)}" title="{escape(tip)}"'
-  return f'{named} data-score="{score:.4f}"'
+  data = f' data-type="{escape(kind)}" data-score="{score:.4f}"'
+  return f'{data} title="{escape(tip)}"'
 
 
 def filters(kinds: dict[str, int], what: str) -> str:

@@ -193,10 +193,8 @@ def _comparison(number: int, summaries: Sequence[Summary]) -> list[Block]:
   *before, newest = published_results.SHORT_NAMES
   published = (newest, 'Difference', *before) if number else ()
   header = ('Corpus', 'Measure', 'Ours ± sd', *published)
-  of = {one['over'] for one in summaries}
-  about = (
-    f'The last measure of each corpus, one dot for each of its {"/".join(of)}.'
-  )
+  over = ' or '.join(sorted({one['over'] for one in summaries}))
+  about = f'The last measure of each corpus, one dot for each of its {over}.'
   return [
     Table(header, rows, frozenset(strong)),
     DotPlot(about, dots, newest),
