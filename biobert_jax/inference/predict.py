@@ -17,7 +17,7 @@ from biobert_jax.inference import (
   yes_no_answerer,
 )
 from biobert_jax.inference.tagger import Tagger
-from biobert_jax.text import document_writers, documents
+from biobert_jax.text import document_writers, documents, entity_page
 from biobert_jax.text.readers import any_format
 
 _log = logging.getLogger(__name__)

@@ -176,7 +176,9 @@ def _blocks(summaries: Sequence[Summary]) -> list[Block]:
 
 def _comparison(number: int, summaries: Sequence[Summary]) -> list[Block]:
   """Ours beside the published scores of a table of the paper, and a plot."""
-  rows, strong, dots = [], set(), []
+  rows: list[tuple[str, ...]] = []
+  dots: list[tuple[str, list[float], float | None]] = []
+  strong: set[int] = set()
   for one in summaries:
     _, theirs = _published(one)
     for name, measure in one['measures'].items():
