@@ -1,3 +1,3 @@
 """BioBERT in JAX/Flax, for TPU slices."""
 
-__version__ = '0.1.0'
+__version__ = '0.2.0'

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes the virtual environments that the other scripts run in.
 #
-#   bash scripts/setup_env.sh [run|dev|peers|beam|tpu]
+#   bash scripts/setup_env.sh [ENVIRONMENT]
 #
 #   run    .venv with requirements.txt (the default)
 #   dev    the same, with tests/requirements.txt
@@ -12,52 +12,74 @@
 #   tpu    .venv/tpu with tests/tpu/requirements.txt: the TPU's compiler alone,
 #          beside .venv, for tests of what it makes of a step
 #
-# Installs again only when a file of requirements has changed. PYTHON names the
-# interpreter to build on (default: python3.11).
+#   3.11, 3.12, 3.13
+#          .venv/3.11 ... as `dev`, on that Python: for tests beside .venv's
+#   pythons  makes nothing; prints which of the three this machine has
+#
+# Installs again only when a file of requirements has changed. .venv is built on
+# the newest of Python 3.13, 3.12 and 3.11 that is found, or on the one that
+# PYTHON names, and stays on it; what lies beside .venv is built on the same.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 readonly CONSTRAINTS=tpu_setup/constraints.txt
+readonly PYTHONS=(3.13 3.12 3.11)  # Newest first.
+readonly ONE_OF='Python 3.11, 3.12 or 3.13'
 
 fail() {  # fail MESSAGE...: say what and the remedy; exit 3.
   printf 'setup_env.sh: %s\n' "$@" >&2
   exit 3
 }
 
-is_python_311() {
-  [[ "$("$1" -c 'import sys; print(*sys.version_info[:2])' 2>/dev/null)" \
-    == '3 11' ]]
+version_of() {  # Prints 3.12; nothing of a shim that does not run.
+  "$1" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null || true
 }
 
-find_python() {  # Prints a Python 3.11; a shim that does not run is passed by.
+is_supported() {
+  [[ " ${PYTHONS[*]} " == *" $(version_of "$1") "* ]]
+}
+
+find_python() {  # find_python VERSION: prints a command that can make a venv.
   local candidate
-  for candidate in ${PYTHON:+"$PYTHON"} python3.11 python3 python \
-      /usr/bin/python3.11; do
-    if is_python_311 "$candidate"; then
+  for candidate in "python$1" python3 python "/usr/bin/python$1" \
+      "${PYENV_ROOT:-${HOME:-}/.pyenv}/versions/$1".*/bin/python; do
+    if [[ "$(version_of "$candidate")" == "$1" ]] &&
+        "$candidate" -c 'import ensurepip, venv' 2>/dev/null; then
       echo "$candidate"
       return
     fi
-    [[ "$candidate" == "${PYTHON:-}" ]] &&
-      fail "PYTHON=$PYTHON is not a Python 3.11."
   done
-  fail 'Python 3.11 was not found. Install it (Debian, Ubuntu: sudo apt-get' \
-    'install python3.11 python3.11-venv; elsewhere: pyenv install 3.11),' \
-    'or name one: PYTHON=/path/to/python3.11 bash scripts/...'
+  return 1
 }
 
-make_venv() {  # make_venv FOLDER
-  local venv=$1 python
+newest_python() {
+  local version
+  if [[ -n "${PYTHON:-}" ]]; then
+    is_supported "$PYTHON" || fail "PYTHON=$PYTHON is not a $ONE_OF."
+    echo "$PYTHON"
+    return
+  fi
+  for version in "${PYTHONS[@]}"; do
+    find_python "$version" && return
+  done
+  fail "$ONE_OF was not found. Install one (Debian, Ubuntu: sudo apt-get" \
+    'install python3 python3-venv; elsewhere: pyenv install 3.13),' \
+    'or name one: PYTHON=/path/to/python3.13 bash scripts/...'
+}
+
+make_venv() {  # make_venv FOLDER [PYTHON]
+  local venv=$1 python=${2:-}
   if [[ -x "$venv/bin/python" ]]; then
-    is_python_311 "$venv/bin/python" ||
-      fail "$venv does not run Python 3.11. Remove it: rm -r $venv"
+    is_supported "$venv/bin/python" ||
+      fail "$venv does not run $ONE_OF. Remove it: rm -r $venv"
     # An interrupted creation leaves a Python without pip.
     "$venv/bin/python" -c 'import pip' 2>/dev/null && return
   fi
-  python=$(find_python)
+  [[ -n "$python" ]] || python=$(newest_python)
   echo "Creating $venv with $("$python" --version)." >&2
   "$python" -m venv "$venv" >&2 ||
     fail "$python could not create $venv." \
-      'On Debian or Ubuntu: sudo apt-get install python3.11-venv'
+      "On Debian or Ubuntu: sudo apt-get install python3-venv"
 }
 
 install() {  # install FOLDER REQUIREMENTS...: those that changed since.
@@ -80,29 +102,36 @@ install() {  # install FOLDER REQUIREMENTS...: those that changed since.
   echo "Installed in $((SECONDS - start)) s." >&2
 }
 
+beside() {  # beside NAME REQUIREMENTS...: .venv/NAME, on the Python of .venv.
+  local name=$1
+  shift
+  make_venv .venv
+  make_venv ".venv/$name" .venv/bin/python
+  install ".venv/$name" "$@"
+}
+
 case "${1:-run}" in
-  run)
+  run | dev)
     make_venv .venv
-    install .venv requirements.txt
+    requirements=(requirements.txt)
+    [[ "${1:-run}" == run ]] || requirements+=(tests/requirements.txt)
+    install .venv "${requirements[@]}"
     ;;
-  dev)
-    make_venv .venv
-    install .venv requirements.txt tests/requirements.txt
+  peers) beside peers tests/comparison/requirements.txt ;;
+  beam) beside beam scripts/requirements-beam.txt ;;
+  tpu) beside tpu tests/tpu/requirements.txt ;;
+  3.11 | 3.12 | 3.13)
+    python=$(find_python "$1") || fail "Python $1 was not found."
+    make_venv ".venv/$1" "$python"
+    install ".venv/$1" requirements.txt tests/requirements.txt
     ;;
-  peers)
-    make_venv .venv
-    make_venv .venv/peers
-    install .venv/peers tests/comparison/requirements.txt
+  pythons)
+    for version in "${PYTHONS[@]}"; do
+      if find_python "$version" >/dev/null; then echo "$version"; fi
+    done
     ;;
-  beam)
-    make_venv .venv
-    make_venv .venv/beam
-    install .venv/beam scripts/requirements-beam.txt
+  *)
+    fail "unknown environment '$1': run, dev, peers, beam, tpu, 3.11, 3.12" \
+      '3.13 or pythons.'
     ;;
-  tpu)
-    make_venv .venv
-    make_venv .venv/tpu
-    install .venv/tpu tests/tpu/requirements.txt
-    ;;
-  *) fail "unknown environment '$1': run, dev, peers, beam or tpu." ;;
 esac

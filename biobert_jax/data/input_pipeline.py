@@ -8,10 +8,15 @@ from typing import Protocol
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
 os.environ.setdefault('TF_ENABLE_ONEDNN_OPTS', '0')
 
-import tensorflow as tf
-
 from biobert_jax.data.packing import Batch
 from biobert_jax.errors import InputError
+
+try:
+  import tensorflow as tf
+except ModuleNotFoundError as error:
+  raise InputError(
+    "training reads its batches by tf.data: pip install 'biobert-jax[train]'"
+  ) from error
 
 
 class TrainRows(Protocol):

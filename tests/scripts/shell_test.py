@@ -21,7 +21,7 @@ PYTHON = f"""#!/usr/bin/env bash
 echo "$*" >>"$STUB_LOG"
 case "$*" in
   *"$STUB_FAILS_AT"*) echo 'no such corpus' >&2; exit 3 ;;
-  *version_info*) echo '3 11' ;;
+  *version_info*) echo 3.11 ;;
   *quickstart_pretrain*)
     mkdir "$STUB_WORKDIR/pretrained"
     echo '{{"step": 1, "train/masked_lm_loss": 8.294}}' \\
@@ -165,19 +165,72 @@ def test_a_failed_install_is_tried_again(clone: Path) -> None:
   assert (clone / 'log').read_text().count('pip install') == 2
 
 
-def test_missing_python_names_the_remedy(
-  clone: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def stand_in(version: str) -> str:
+  """A Python that says its version, and makes what a venv begins with."""
+  return f"""#!/usr/bin/env bash
+case "$*" in
+  *version_info*) echo {version} ;;
+  --version) echo Python {version}.9 ;;
+  '-m venv'*) mkdir -p "$3/bin" && cp "$0" "$3/bin/python" ;;
+esac
+"""
+
+
+@pytest.fixture
+def pythons(clone: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+  """An empty folder that comes first on the PATH; no .venv, no pyenv."""
   shutil.rmtree(clone / '.venv')
-  executable(clone / 'other' / 'python3.12', '#!/bin/sh\necho 3 12\n')
-  monkeypatch.setenv('PYTHON', str(clone / 'other' / 'python3.12'))
+  folder = clone / 'pythons'
+  folder.mkdir()
+  for name in ('python3', 'python', *(f'python3.{n}' for n in range(11, 14))):
+    executable(folder / name, '#!/bin/sh\nexit 1\n')  # As a shim that is unset.
+  monkeypatch.setenv('PATH', f'{folder}:{os.environ["PATH"]}')
+  monkeypatch.setenv('PYENV_ROOT', str(clone / 'pyenv'))
+  monkeypatch.delenv('PYTHON', raising=False)
+  return folder
+
+
+def test_the_newest_python_is_taken_and_named(
+  clone: Path, pythons: Path
+) -> None:
+  executable(pythons / 'python3', stand_in('3.11'))
+  executable(pythons / 'python3.12', stand_in('3.12'))
+  executable(pythons / 'python3.14', stand_in('3.14'))
+  done = bash(clone, str(clone / 'scripts' / 'setup_env.sh'))
+  assert done.returncode == 0, done.stderr
+  assert 'Creating .venv with Python 3.12.9.' in done.stderr
+
+
+def test_pythons_of_pyenv_are_found(clone: Path, pythons: Path) -> None:
+  folder = clone / 'pyenv' / 'versions' / '3.13.0' / 'bin'
+  executable(folder / 'python', stand_in('3.13'))
+  executable(pythons / 'python', stand_in('3.11'))
+  done = bash(clone, str(clone / 'scripts' / 'setup_env.sh'), 'pythons')
+  found = done.stdout.split()
+  # Those of this machine's /usr/bin may stand between.
+  assert (found[0], found[-1]) == ('3.13', '3.11')
+
+
+def test_an_environment_stays_on_its_python(clone: Path, pythons: Path) -> None:
+  executable(pythons / 'python3.13', stand_in('3.13'))
+  executable(clone / '.venv' / 'bin' / 'python', stand_in('3.11'))
+  done = bash(clone, str(clone / 'scripts' / 'setup_env.sh'))
+  assert done.returncode == 0, done.stderr
+  assert 'Creating' not in done.stderr
+
+
+def test_a_python_that_is_not_supported_names_the_remedy(
+  clone: Path, pythons: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+  executable(pythons / 'python3.14', stand_in('3.14'))
+  monkeypatch.setenv('PYTHON', str(pythons / 'python3.14'))
   done = bash(clone, str(clone / 'scripts' / 'setup_env.sh'))
   assert done.returncode == 3
-  assert 'is not a Python 3.11' in done.stderr
+  assert 'is not a Python 3.11, 3.12 or 3.13' in done.stderr
 
 
 def test_venv_of_another_python_is_left_alone(clone: Path) -> None:
-  executable(clone / '.venv' / 'bin' / 'python', '#!/bin/sh\necho 3 12\n')
+  executable(clone / '.venv' / 'bin' / 'python', stand_in('3.10'))
   done = bash(clone, str(clone / 'scripts' / 'setup_env.sh'))
   assert done.returncode == 3
   assert 'rm -r .venv' in done.stderr

@@ -28,7 +28,6 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
 import numpy as np
-from array_record.python import array_record_module
 
 from biobert_jax.data.pretraining.manifest import (
   LENGTH_DTYPE,
@@ -89,6 +88,17 @@ def encode_document(
   )
 
 
+def _array_record() -> Any:
+  """The library of shards: only pre-training and its corpora need it."""
+  try:
+    from array_record.python import array_record_module
+  except ModuleNotFoundError as error:
+    raise InputError(
+      "token shards need array_record: pip install 'biobert-jax[train]'"
+    ) from error
+  return array_record_module
+
+
 def shard_name(split: str, index: int, count: int) -> str:
   """The file name that tfds expects, as corpus-train.array_record-0...-of-...
 
@@ -134,7 +144,7 @@ def write_shard(
   marker = str(os.getpid())
   try:
     with staged(beside, marker) as aside_lengths, staged(path, marker) as aside:
-      writer = array_record_module.ArrayRecordWriter(str(aside), _WRITER)
+      writer = _array_record().ArrayRecordWriter(str(aside), _WRITER)
       for record, pieces, sentences in examples:
         writer.write(record)
         lengths.append((pieces, sentences))
@@ -207,7 +217,7 @@ def _open_shard(
   directory: str | os.PathLike[str], entry: dict[str, Any]
 ) -> Any:
   path = os.path.join(directory, entry['file'])
-  reader = array_record_module.ArrayRecordReader(
+  reader = _array_record().ArrayRecordReader(
     path, _READER, file_reader_buffer_size=_READER_BUFFER
   )
   if not reader.ok():
