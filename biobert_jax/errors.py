@@ -1,11 +1,13 @@
-"""The errors a user can mend, and the exit codes that stand for them.
+"""The errors a user can fix, their exit codes, and the ranges of config keys.
 
 Every other exception is a fault of ours and keeps its traceback.
 """
 
 import errno
+import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, NamedTuple
 
 EXIT_DONE = 0
 EXIT_FAILED = 1  # The machine's fault, or ours: relaunch a few times.
@@ -64,6 +66,52 @@ class TakenOverError(UserError, RuntimeError):
 
   kind = 'taken over'
   exit_code = EXIT_BAD_INPUT
+
+
+class Range(NamedTuple):
+  """The values that a config key may have.
+
+  Attributes:
+    contains: whether a value is one of them.
+    remedy: the end of the message "KEY is VALUE; …".
+  """
+
+  contains: Callable[[Any], bool]
+  remedy: str
+
+
+# None of them contains NaN.
+POSITIVE = Range(lambda x: 0 < x < math.inf, 'it must be positive')
+COUNT = Range(lambda x: x >= 1, 'it must be at least 1')
+FRACTION = Range(lambda x: 0 <= x < 1, 'it must lie in [0, 1)')
+
+
+def one_of(choices: Collection[Any]) -> Range:
+  """The range of a key with named choices."""
+  names = ', '.join(map(str, choices))
+  return Range(lambda x: x in choices, f'choose from {names}')
+
+
+def or_unset(values: Range) -> Range:
+  """The same range, with None for a key that may stay unset."""
+  return Range(lambda x: x is None or values.contains(x), values.remedy)
+
+
+def check_ranges(
+  values: Mapping[str, Any], ranges: Mapping[str, Range]
+) -> None:
+  """Checks values against a table of ranges.
+
+  Args:
+    values: key -> value; others than those of the table are not read.
+    ranges: key -> range.
+
+  Raises:
+    InputError: names the first key outside its range, its value, the remedy.
+  """
+  for key, range_ in ranges.items():
+    if not range_.contains(values[key]):
+      raise InputError(f'{key} is {values[key]!r}; {range_.remedy}')
 
 
 def exit_code_of(program: Callable[[], object]) -> int:

@@ -34,8 +34,8 @@ def score_int8(
     outputs = list(BY_PROGRAM[head](program, rows, True))
     seconds[name] = time.perf_counter() - began
     scored = dataset.score(split, iter(outputs))
-    measure = 'f1' if 'f1' in scored.figures else 'macro_f1'
-    figures[f'{split}_{measure}_{name}'] = scored.figures[measure]
+    measure = 'f1' if 'f1' in scored.metrics else 'macro_f1'
+    figures[f'{split}_{measure}_{name}'] = scored.metrics[measure]
   figures['sentences_per_second'] = rows.num_rows / seconds['int8']
   figures['speed_ratio'] = seconds['float32'] / seconds['int8']
   return figures

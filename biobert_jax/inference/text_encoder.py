@@ -11,7 +11,7 @@ import numpy as np
 from biobert_jax.checkpoints.pretrained import Pretrained
 from biobert_jax.data.packing import Batch, PackedRows
 from biobert_jax.inference.embedding_files import Header
-from biobert_jax.models.encoder import BertEncoder
+from biobert_jax.models.encoder import BertEncoder, Inputs
 from biobert_jax.models.param_tree import to_tree
 from biobert_jax.parallel import sharding
 from biobert_jax.tasks import forward
@@ -106,10 +106,12 @@ class PooledEncoder:
 
   def _vectors(self, params: Any, batch: forward.Batch, room: int) -> jax.Array:
     """Of pieces; with `room` for sequences in a row, of these."""
-    *given, words = (batch[name] for name in _FEATURES)
+    words = batch['words']
     layers = self._header.layers
     output = self._module.apply(
-      {'params': params['bert']}, *given, all_layers=layers != (-1,)
+      {'params': params['bert']},
+      Inputs.from_batch(batch),
+      all_layers=layers != (-1,),
     )
     each = (output.last,) if layers == (-1,) else output.layers
     chosen = jnp.stack([each[i] for i in layers]).astype(jnp.float32)

@@ -1,6 +1,6 @@
 """BERT and its heads as Flax modules: pure functions of parameters and arrays.
 
-No data, mesh or config file is known here.
+They know no data, no mesh and no config file.
 
 May import no other room.
 """

@@ -1,9 +1,9 @@
 """The architecture of a BERT, as data.
 
 Shape letters used throughout the package:
-  B batch (rows), L length (pieces), S key length, D hidden, H heads, K head
-  dim, F intermediate, V vocabulary, T token types, X positions, N layers,
-  P packed sequences of a row, C classes.
+  B batch (packed sequences), L length (tokens), S key length, D hidden, H
+  heads, K head dim, F intermediate, V vocabulary, T token types, X positions,
+  N layers, P sequences in one packed sequence, M masked tokens, C classes.
 """
 
 import dataclasses
@@ -11,11 +11,18 @@ import json
 import pathlib
 from typing import Any
 
-from biobert_jax.errors import InputError
+from biobert_jax.errors import (
+  FRACTION,
+  POSITIVE,
+  InputError,
+  Range,
+  check_ranges,
+  one_of,
+)
 
-# Hugging Face and Google spellings -> ours. Google's HEAD computes 'gelu' by
-# the tanh approximation, BioBERT (modeling.py:277) and Hugging Face by erf;
-# published checkpoints were fine-tuned with erf, so 'gelu' means erf here.
+# Hugging Face's and Google's names -> ours. Google's HEAD computes 'gelu' with
+# the tanh approximation, BioBERT (modeling.py:277) and Hugging Face with erf.
+# Published checkpoints were fine-tuned with erf, so 'gelu' means erf here.
 _ACTIVATIONS = {
   'gelu': 'gelu',
   'gelu_new': 'gelu_tanh',
@@ -41,22 +48,22 @@ class BertConfig:
     hidden_act: 'gelu' (erf), 'gelu_tanh' or 'relu'.
     hidden_dropout_prob: fraction 0-1 dropped after embeddings and sublayers.
     attention_probs_dropout_prob: fraction 0-1 of attention weights dropped.
-    max_position_embeddings: the longest sequence, in pieces.
+    max_position_embeddings: the longest sequence, in tokens.
     type_vocab_size: rows of the token type table.
     initializer_range: standard deviation of the truncated normal.
     layer_norm_eps: epsilon of every layer norm.
-    dtype: of activations and matrix products.
-    param_dtype: of parameters.
+    dtype: dtype of activations and matrix products.
+    param_dtype: dtype of parameters.
     attention: 'einsum'; or, without dropout of attention weights,
       'dot_product_attention' (`jax.nn`'s) or 'splash_attention' (a kernel
-      for long rows on TPUs).
+      for long sequences on TPUs).
     scan_layers: one compiled layer scanned N times (stacked parameters), or
       N layers unrolled.
-    scores_dtype: of attention scores while they wait for the softmax, which
-      is in float32 whatever they are ('einsum' only).
-    remat: what the backward pass keeps: 'none' keeps all, 'names' the matrix
-      products by name, 'dots' products without batch dimensions, 'full'
-      nothing but layer inputs.
+    scores_dtype: dtype in which attention scores are stored; the softmax is
+      always computed in float32 ('einsum' only).
+    remat: what is kept for the backward pass: 'none' keeps everything, 'names'
+      the matrix products by name, 'dots' products without batch dimensions,
+      'full' the inputs of layers alone.
   """
 
   vocab_size: int = 28996
@@ -79,25 +86,13 @@ class BertConfig:
   scores_dtype: str = 'float32'
 
   def __post_init__(self) -> None:
-    _check_sizes(self)
-    _check_choice(
-      'model.hidden_act', self.hidden_act, ('gelu', 'gelu_tanh', 'relu')
-    )
-    _check_choice('compute.attention', self.attention, ATTENTIONS)
-    _check_choice('compute.remat', self.remat, REMAT_POLICIES)
-    _check_choice('compute.dtype', self.dtype, DTYPES)
-    _check_choice('compute.param_dtype', self.param_dtype, DTYPES)
-    _check_choice('compute.scores_dtype', self.scores_dtype, DTYPES)
-    for name in ('initializer_range', 'layer_norm_eps'):
-      if not getattr(self, name) > 0:
-        raise InputError(
-          f'model.{name} is {getattr(self, name)}; it must be positive'
-        )
-    for name in ('hidden_dropout_prob', 'attention_probs_dropout_prob'):
-      if not 0 <= getattr(self, name) < 1:
-        raise InputError(
-          f'model.{name} is {getattr(self, name)}; it must lie in [0, 1)'
-        )
+    values = {key: getattr(self, key.split('.')[1]) for key in _RANGES}
+    check_ranges(values, _RANGES)
+    if self.hidden_size % self.num_attention_heads:
+      raise InputError(
+        f'model.hidden_size {self.hidden_size} is not a multiple of '
+        f'num_attention_heads {self.num_attention_heads}'
+      )
 
   @property
   def head_dim(self) -> int:
@@ -124,27 +119,27 @@ class BertConfig:
     """
     path = pathlib.Path(path)
     try:
-      stored = json.loads(path.read_text(encoding='utf-8'))
+      loaded = json.loads(path.read_text(encoding='utf-8'))
     except FileNotFoundError as error:
       raise InputError(f'{path}: no such file; give a model folder') from error
     except (ValueError, RecursionError) as error:
       raise InputError(f'{path}: not JSON ({error})') from error
-    return cls._from_dict(stored, path)
+    return cls._from_dict(loaded, path)
 
   @classmethod
-  def _from_dict(cls, stored: Any, path: pathlib.Path) -> 'BertConfig':
-    if not isinstance(stored, dict):
+  def _from_dict(cls, loaded: Any, path: pathlib.Path) -> 'BertConfig':
+    if not isinstance(loaded, dict):
       raise InputError(f'{path}: expected a JSON object')
-    if stored.get('model_type', 'bert') != 'bert':
+    if loaded.get('model_type', 'bert') != 'bert':
       raise InputError(
-        f'{path}: model_type is {stored["model_type"]!r}; only "bert" is read'
+        f'{path}: model_type is {loaded["model_type"]!r}; only "bert" is read'
       )
-    if stored.get('position_embedding_type', 'absolute') != 'absolute':
+    if loaded.get('position_embedding_type', 'absolute') != 'absolute':
       raise InputError(f'{path}: only absolute position embeddings are read')
     fields: dict[str, Any] = {}
     for field in dataclasses.fields(cls)[:_ARCHITECTURE_FIELDS]:
-      if field.name in stored:
-        fields[field.name] = stored[field.name]
+      if field.name in loaded:
+        fields[field.name] = loaded[field.name]
       elif field.name in _REQUIRED:
         raise InputError(f'{path}: "{field.name}" is missing')
     act = fields.get('hidden_act', 'gelu')
@@ -196,20 +191,19 @@ _REQUIRED = (
   'max_position_embeddings',
 )
 _SIZES = (*_REQUIRED, 'type_vocab_size')
-
-
-def _check_sizes(config: BertConfig) -> None:
-  for name in _SIZES:
-    value = getattr(config, name)
-    if not isinstance(value, int) or value < 1:
-      raise InputError(f'model.{name} is {value!r}; it must be a whole number')
-  if config.hidden_size % config.num_attention_heads:
-    raise InputError(
-      f'model.hidden_size {config.hidden_size} is not a multiple of '
-      f'num_attention_heads {config.num_attention_heads}'
-    )
-
-
-def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
-  if value not in choices:
-    raise InputError(f'{name} is {value!r}; choose from {choices}')
+_SIZE = Range(
+  lambda x: isinstance(x, int) and x >= 1, 'it must be a whole number'
+)
+_RANGES = {
+  **dict.fromkeys([f'model.{name}' for name in _SIZES], _SIZE),
+  'model.hidden_act': one_of(('gelu', 'gelu_tanh', 'relu')),
+  'compute.attention': one_of(ATTENTIONS),
+  'compute.remat': one_of(REMAT_POLICIES),
+  'compute.dtype': one_of(DTYPES),
+  'compute.param_dtype': one_of(DTYPES),
+  'compute.scores_dtype': one_of(DTYPES),
+  'model.initializer_range': POSITIVE,
+  'model.layer_norm_eps': POSITIVE,
+  'model.hidden_dropout_prob': FRACTION,
+  'model.attention_probs_dropout_prob': FRACTION,
+}

@@ -1,8 +1,9 @@
-"""Dropout whose bits belong to a row, wherever the row stands.
+"""Dropout whose bits belong to a packed sequence, wherever it is computed.
 
-A key for each row, split from layer to layer; no keys, no dropout. All keys of
-a stack of layers are split at once: splits inside each layer took the compiler
-of BERT-large's step 74 s instead of 42 (libtpu 0.0.42.1, v5e-16).
+There is one key per packed sequence, split from layer to layer. Without keys
+there is no dropout. The keys of all layers are split at once: splitting inside
+each layer took the compiler of BERT-large's step 74 s instead of 42 (libtpu
+0.0.42.1, v5e-16).
 """
 
 from typing import NamedTuple
@@ -14,98 +15,102 @@ from jaxtyping import Array, Bool, Float, Int, Key
 DropoutKeys = Key[Array, 'B'] | None
 
 
-class Draw(NamedTuple):
-  """What one dropout draws with, for each row.
+class DropoutRngs(NamedTuple):
+  """Random state of one dropout, per packed sequence.
 
   Attributes:
-    keys: [B], of its bits.
-    uniforms: float32 [B], 0-1: which of two bounds its bits are held to.
+    keys: [B], keys of the random bits.
+    uniforms: float32 [B], 0-1; chooses between the two bounds that the bits
+      are compared with.
   """
 
   keys: Key[Array, 'B']
   uniforms: Float[Array, 'B']
 
 
-class LayerDraws(NamedTuple):
-  """The draws of a layer, or of N layers with one more axis in front.
+class LayerDropoutRngs(NamedTuple):
+  """Random state of a layer's dropouts; for N layers, N is the first axis.
 
   Attributes:
-    weights: of attention weights.
-    attention: of the attention sublayer's output.
-    output: of the feed-forward sublayer's output.
+    weights: for the attention weights.
+    attention: for the output of the attention sublayer.
+    output: for the output of the feed-forward sublayer.
   """
 
-  weights: Draw
-  attention: Draw
-  output: Draw
+  weights: DropoutRngs
+  attention: DropoutRngs
+  output: DropoutRngs
 
 
 def split_keys(keys: DropoutKeys, count: int) -> list[DropoutKeys]:
-  """`count` independent sets of row keys (or of None)."""
+  """`count` independent sets of keys, or of None."""
   if keys is None:
     return [None] * count
   split = jax.vmap(lambda key: jax.random.split(key, count))(keys)
   return [split[:, i] for i in range(count)]
 
 
-def draw(keys: DropoutKeys) -> Draw | None:
-  """What a dropout of these rows draws with; None without keys."""
-  return None if keys is None else jax.vmap(_draw_of_row)(keys)
+def dropout_rngs(keys: DropoutKeys) -> DropoutRngs | None:
+  """Random state of one dropout; None without keys."""
+  return None if keys is None else jax.vmap(_rngs_from_key)(keys)
 
 
-def layer_draws(keys: DropoutKeys, count: int) -> LayerDraws | None:
-  """The draws of `count` layers, [N, B] each; None without keys."""
+def layer_dropout_rngs(
+  keys: DropoutKeys, count: int
+) -> LayerDropoutRngs | None:
+  """Random state of `count` layers, [N, B] each; None without keys."""
   if keys is None:
     return None
 
-  def of_layer(key: Key[Array, '']) -> LayerDraws:
+  def layer_rngs(key: Key[Array, '']) -> LayerDropoutRngs:
     attention, output = jax.random.split(key)
     three = jnp.stack([*jax.random.split(attention), output])
-    return LayerDraws(*map(Draw, *jax.vmap(_draw_of_row)(three)))
+    return LayerDropoutRngs(*map(DropoutRngs, *jax.vmap(_rngs_from_key)(three)))
 
-  def of_row(key: Key[Array, '']) -> LayerDraws:
-    return jax.vmap(of_layer)(jax.random.split(key, count))
+  def sequence_rngs(key: Key[Array, '']) -> LayerDropoutRngs:
+    return jax.vmap(layer_rngs)(jax.random.split(key, count))
 
-  return jax.vmap(of_row, out_axes=1)(keys)
+  return jax.vmap(sequence_rngs, out_axes=1)(keys)
 
 
-def _draw_of_row(key: Key[Array, '']) -> Draw:
-  of_bound, of_bits = jax.random.split(key)
-  return Draw(of_bits, jax.random.uniform(of_bound))
+def _rngs_from_key(key: Key[Array, '']) -> DropoutRngs:
+  bound_key, bits_key = jax.random.split(key)
+  return DropoutRngs(bits_key, jax.random.uniform(bound_key))
 
 
 def dropout(
   x: Float[Array, 'B *R'],
   rate: float,
-  drawn: Draw | None,
+  rngs: DropoutRngs | None,
   transposed: bool = False,
 ) -> Float[Array, 'B *R']:
   """Zeroes each element of x with probability `rate`, scales the rest up.
 
-  Eight random bits an element, a quarter of `jax.random.bernoulli`'s. What
-  they may not exceed lies between two of 256 values, and each row draws one of
-  the two, so that the probability is `rate` itself.
+  Each element takes eight random bits, a quarter of what
+  `jax.random.bernoulli` takes. The bound that keeps an element lies between
+  two of the 256 values, and each packed sequence draws one of the two, so that
+  the probability is exactly `rate`.
 
   Args:
-    x: activations; the first axis is the row.
-    rate: 0-1.
-    drawn: what to draw with, or None for no dropout.
+    x: activations; the first axis is the batch.
+    rate: probability 0-1.
+    rngs: random state, or None for no dropout.
     transposed: whether the bits are drawn with the last two axes exchanged.
 
   Returns:
     x with dropout, of the same dtype.
   """
-  if drawn is None or rate == 0:
+  if rngs is None or rate == 0:
     return x
   shape = x.shape[1:]
   if transposed:
     shape = (*shape[:-2], shape[-1], shape[-2])
 
-  def keep_row(row: Draw) -> Bool[Array, '*T']:
-    bound = (1 - rate) * 2**8 + row.uniforms
-    return _random_bytes(row.keys, shape) < bound.astype(jnp.int32)
+  def keep_mask(rngs: DropoutRngs) -> Bool[Array, '*T']:
+    bound = (1 - rate) * 2**8 + rngs.uniforms
+    return _random_bytes(rngs.keys, shape) < bound.astype(jnp.int32)
 
-  keep = jax.vmap(keep_row)(drawn)
+  keep = jax.vmap(keep_mask)(rngs)
   if transposed:
     keep = keep.swapaxes(-1, -2)
   return jnp.where(keep, x / (1 - rate), jnp.zeros_like(x))
@@ -116,9 +121,9 @@ def _random_bytes(
 ) -> Int[Array, '*T']:
   """Numbers 0-255, int32."""
   if 'rbg' in str(jax.random.key_impl(key)):
-    # As the hardware gives them. Pieces of words would be laid out anew.
+    # The generator yields bytes; splitting words would change their layout.
     return jax.random.bits(key, shape, jnp.uint8).astype(jnp.int32)
-  # Threefry computes a word for each number, however few bits are wanted.
+  # Threefry computes a word for each number, however few bits are needed.
   width = shape[-1]
   words = jax.random.bits(key, (*shape[:-1], -(-width // 4)), jnp.uint32)
   parts = [words >> shift & 0xFF for shift in (0, 8, 16, 24)]

@@ -1,26 +1,26 @@
 """BERT: embeddings, the stack of layers, the pooler."""
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
-from jaxtyping import Array, Bool, Float, Int, Key
+from jaxtyping import Array, Bool, Float, Int
 
 from biobert_jax.models.config import BertConfig
 from biobert_jax.models.dropout import (
   DropoutKeys,
-  LayerDraws,
-  draw,
-  layer_draws,
+  LayerDropoutRngs,
+  dropout_rngs,
+  layer_dropout_rngs,
   split_keys,
 )
-from biobert_jax.models.layers import Embeddings, Layer, Visible, dense
+from biobert_jax.models.layers import AttentionMask, Embeddings, Layer, dense
 
 # Activations that the 'names' policy keeps: the results of matrix products,
-# dear to compute; all that lies between them is cheap to compute again.
+# which are expensive; everything between them is cheap to compute again.
 _KEPT_NAMES = (
   'query',
   'key',
@@ -31,11 +31,43 @@ _KEPT_NAMES = (
 )
 
 
-def attention_mask(sequence_ids: Int[Array, 'B L']) -> Bool[Array, 'B 1 L L']:
-  """True where query and key belong to the same sequence of the row.
+class Inputs(NamedTuple):
+  """A batch of packed sequences, as every model takes it.
 
-  Padding (0) sees padding only: no query is left without a key, and no real
-  piece sees a padded one.
+  Attributes:
+    input_ids: int32 [B, L], vocabulary ids.
+    segment_ids: int32 [B, L], token types (BERT's "sentence A/B"), 0 or 1.
+    position_ids: int32 [B, L], positions, from 0 in each sequence.
+    sequence_ids: int32 [B, L], 0 for padding, 1, 2, ... for the sequences that
+      are packed together.
+    cls_positions: int32 [B, P], where each sequence begins.
+    first_positions: int32 [B, P], where the first entity of each begins.
+    second_positions: int32 [B, P], where the second one begins.
+    masked_positions: int32 [B, M], tokens to predict; unused slots hold any
+      position, such as 0.
+    The last four are None where the head does not read them.
+  """
+
+  input_ids: Int[Array, 'B L']
+  segment_ids: Int[Array, 'B L']
+  position_ids: Int[Array, 'B L']
+  sequence_ids: Int[Array, 'B L']
+  cls_positions: Int[Array, 'B P'] | None = None
+  first_positions: Int[Array, 'B P'] | None = None
+  second_positions: Int[Array, 'B P'] | None = None
+  masked_positions: Int[Array, 'B M'] | None = None
+
+  @classmethod
+  def from_batch(cls, batch: Mapping[str, Array]) -> 'Inputs':
+    """Takes the model's inputs out of a batch, by name."""
+    return cls(**{name: batch[name] for name in cls._fields if name in batch})
+
+
+def attention_mask(sequence_ids: Int[Array, 'B L']) -> Bool[Array, 'B 1 L L']:
+  """True where query and key belong to the same sequence.
+
+  Padding (0) attends to padding alone: no query is left without a key, and no
+  real token attends to a padded one.
   """
   same = sequence_ids[:, :, None] == sequence_ids[:, None, :]
   return same[:, None]
@@ -58,13 +90,13 @@ def _remat_layer(config: BertConfig) -> type[nn.Module]:
 
 
 class BertOutput(NamedTuple):
-  """What the encoder makes of a batch, in `config.dtype`.
+  """The encoder's output for a batch, in `config.dtype`.
 
   Attributes:
-    last: [B, L, D], the last layer's vectors.
-    pooled: [B, P, D], the pooler's, where `cls_positions` were given.
-    layers: [N + 1, B, L, D], the embeddings' vectors and each layer's, where
-      `all_layers` was asked for.
+    last: [B, L, D], the vectors of the last layer.
+    pooled: [B, P, D], the vectors of the pooler; None without `pool`.
+    layers: [N + 1, B, L, D], the vectors of the embeddings and of each layer;
+      None without `all_layers`.
   """
 
   last: Float[Array, 'B L D']
@@ -82,11 +114,11 @@ class _ScannedLayer(nn.Module):
   def __call__(
     self,
     hidden: Float[Array, 'B L D'],
-    visible: Visible,
-    draws: LayerDraws | None,
+    mask: AttentionMask,
+    rngs: LayerDropoutRngs | None,
   ) -> tuple[Float[Array, 'B L D'], Float[Array, 'B L D'] | None]:
     layer = _remat_layer(self.config)(self.config, name='layer')
-    hidden = layer(hidden, visible, draws)
+    hidden = layer(hidden, mask, rngs)
     return hidden, hidden if self.all_layers else None
 
 
@@ -99,20 +131,20 @@ class Encoder(nn.Module):
   def __call__(
     self,
     hidden: Float[Array, 'B L D'],
-    visible: Visible,
+    mask: AttentionMask,
     dropout_keys: DropoutKeys,
     all_layers: bool = False,
   ) -> tuple[Float[Array, 'B L D'], Float[Array, 'N B L D'] | None]:
     """The last layer's vectors and, if `all_layers`, those of every layer."""
     config = self.config
     count = config.num_hidden_layers
-    draws = layer_draws(dropout_keys, count)
+    rngs = layer_dropout_rngs(dropout_keys, count)
     if not config.scan_layers:
       layer = _remat_layer(config)
       each = []
       for i in range(count):
-        of_layer = jax.tree.map(operator.itemgetter(i), draws)
-        hidden = layer(config, name=f'layer_{i}')(hidden, visible, of_layer)
+        layer_rngs = jax.tree.map(operator.itemgetter(i), rngs)
+        hidden = layer(config, name=f'layer_{i}')(hidden, mask, layer_rngs)
         each.append(hidden)
       return hidden, jnp.stack(each) if all_layers else None
     scanned = nn.scan(
@@ -122,53 +154,48 @@ class Encoder(nn.Module):
       in_axes=(nn.broadcast, 0),
       length=count,
     )
-    return scanned(config, all_layers, name='layers')(hidden, visible, draws)
+    return scanned(config, all_layers, name='layers')(hidden, mask, rngs)
 
 
 class BertEncoder(nn.Module):
-  """Embeddings and layers: pieces to contextual vectors."""
+  """Embeddings and layers: tokens to contextual vectors."""
 
   config: BertConfig
 
   @nn.compact
   def __call__(
     self,
-    input_ids: Int[Array, 'B L'],
-    segment_ids: Int[Array, 'B L'],
-    position_ids: Int[Array, 'B L'],
-    sequence_ids: Int[Array, 'B L'],
-    dropout_keys: Key[Array, 'B'] | None = None,
-    cls_positions: Int[Array, 'B P'] | None = None,
+    inputs: Inputs,
+    dropout_keys: DropoutKeys = None,
+    pool: bool = False,
     all_layers: bool = False,
   ) -> BertOutput:
-    """Encodes a batch of packed rows.
+    """Encodes a batch of packed sequences.
 
     Args:
-      input_ids: vocabulary ids.
-      segment_ids: token types (BERT's "sentence A/B"), 0 or 1.
-      position_ids: positions, from 0 in each packed sequence.
-      sequence_ids: 0 for padding, 1, 2, ... for the sequences of a row.
-      dropout_keys: a key for each row while training; None: no dropout.
-      cls_positions: where in its row each packed sequence begins; None: no
-        pooler, neither computed nor among the parameters.
+      inputs: the batch.
+      dropout_keys: a key for each packed sequence while training; None for no
+        dropout.
+      pool: whether to pool the vectors at `inputs.cls_positions`; otherwise
+        there is no pooler, neither computed nor among the parameters.
       all_layers: whether to return the vectors of every layer.
 
     Returns:
-      The last layer's vectors, and what else was asked for.
+      The vectors of the last layer, and the optional ones that were requested.
     """
-    of_embeddings, of_layers = split_keys(dropout_keys, 2)
+    embedding_keys, layer_keys = split_keys(dropout_keys, 2)
     embedded = Embeddings(self.config, name='embeddings')(
-      input_ids, segment_ids, position_ids, draw(of_embeddings)
+      *inputs[:3], dropout_rngs(embedding_keys)
     )
-    visible = sequence_ids
+    mask = inputs.sequence_ids
     if self.config.attention != 'splash_attention':
-      visible = attention_mask(sequence_ids)
+      mask = attention_mask(mask)
     last, each = Encoder(self.config, name='encoder')(
-      embedded, visible, of_layers, all_layers
+      embedded, mask, layer_keys, all_layers
     )
     pooled = None
-    if cls_positions is not None:
-      pooled = Pooler(self.config, name='pooler')(last, cls_positions)
+    if pool:
+      pooled = Pooler(self.config, name='pooler')(last, inputs.cls_positions)
     if each is not None:
       each = jnp.concatenate([embedded[None], each])
     return BertOutput(last, pooled, each)
@@ -177,20 +204,26 @@ class BertEncoder(nn.Module):
     """The table of word vectors itself, once the encoder has been called.
 
     BERT's masked language model decodes with it (modeling.py:261): read here,
-    it stays one parameter of two uses.
+    it stays one parameter with two uses.
     """
     return self.variables['params']['embeddings']['word_embeddings']
 
 
 def at_positions(
-  hidden: Float[Array, 'B L D'], positions: Int[Array, 'B P']
+  hidden: Float[Array, 'B L D'], positions: Int[Array, 'B P'] | None
 ) -> Float[Array, 'B P D']:
-  """The vectors that stand at given places of their row."""
+  """The vectors at the given positions.
+
+  Raises:
+    ValueError: there are no positions; a fault of ours.
+  """
+  if positions is None:
+    raise ValueError('the batch lacks the positions that this head reads')
   return jnp.take_along_axis(hidden, positions[..., None], axis=1)
 
 
 class Pooler(nn.Module):
-  """tanh(dense(h[CLS])) for every packed sequence (modeling.py:225)."""
+  """tanh(dense(h[CLS])) of every sequence (modeling.py:225)."""
 
   config: BertConfig
 
@@ -198,8 +231,8 @@ class Pooler(nn.Module):
   def __call__(
     self,
     hidden: Float[Array, 'B L D'],
-    cls_positions: Int[Array, 'B P'],
+    cls_positions: Int[Array, 'B P'] | None,
   ) -> Float[Array, 'B P D']:
-    """Pools the vectors that stand at `cls_positions`."""
+    """Pools the vectors at `cls_positions`."""
     first = at_positions(hidden, cls_positions)
     return jnp.tanh(dense(self.config, self.config.hidden_size, 'dense')(first))

@@ -1,8 +1,8 @@
 """Floating-point operations of a BERT, counted from its sizes.
 
-Matrix products only, an addition and a multiplication each: what utilisation
-of hardware (MFU) is reckoned by. BERT-base takes 300.3 GFLOP a sequence of 512
-with 76 predictions to train, 69.8 one of 128 with 20.
+Only matrix products count, with an addition and a multiplication each, as is
+usual for model FLOPs utilisation (MFU). Training BERT-base takes 300.3 GFLOP
+per sequence of 512 with 76 predictions, and 69.8 per one of 128 with 20.
 """
 
 from biobert_jax.models.config import BertConfig
@@ -14,12 +14,12 @@ _TRAINING = 3
 def forward_flops(
   config: BertConfig, length: int, predictions: int = 0
 ) -> float:
-  """Operations of a forward pass over one row.
+  """Operations of a forward pass over one packed sequence.
 
   Args:
-    config: the encoder's sizes.
-    length: pieces of the row, padding included.
-    predictions: places at which the masked language model decodes.
+    config: sizes of the encoder.
+    length: tokens of the packed sequence, padding included.
+    predictions: positions at which the masked language model decodes.
 
   Returns:
     FLOP.
@@ -34,5 +34,5 @@ def forward_flops(
 def training_flops(
   config: BertConfig, length: int, predictions: int = 0
 ) -> float:
-  """Operations of a row's part of a training step, without recomputation."""
+  """Operations per packed sequence of a step, without recomputation."""
   return _TRAINING * forward_flops(config, length, predictions)

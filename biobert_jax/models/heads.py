@@ -1,22 +1,31 @@
 """BERT with each of its task heads.
 
-Every head has two steps: the encoder, and `score`, which turns what the
-encoder returned into logits (float32); `__call__` is both. The arguments
-`input_ids` ... `sequence_ids` and `dropout_keys` are those of `BertEncoder`;
-`cls_positions` says where in its row each packed sequence begins. Parameters
-are called after the attributes that `setup` sets.
+Every head has two steps: the encoder, and `score`, which turns the encoder's
+output into logits (float32); `__call__` does both. `dropout_keys` holds a key
+for each packed sequence while training. Parameters are named after the
+attributes that `setup` sets.
 """
 
 from typing import NamedTuple
 
 import jax.numpy as jnp
 from flax import linen as nn
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float
 
 from biobert_jax.errors import InputError
 from biobert_jax.models.config import BertConfig
-from biobert_jax.models.dropout import DropoutKeys, draw, dropout, split_keys
-from biobert_jax.models.encoder import BertEncoder, BertOutput, at_positions
+from biobert_jax.models.dropout import (
+  DropoutKeys,
+  dropout,
+  dropout_rngs,
+  split_keys,
+)
+from biobert_jax.models.encoder import (
+  BertEncoder,
+  BertOutput,
+  Inputs,
+  at_positions,
+)
 from biobert_jax.models.layers import LayerNorm, activation, dense
 
 HEADS = (
@@ -29,15 +38,15 @@ HEADS = (
   'yes_no',
   'entity_pair',
 )
-# With classes that have names.
+# Heads whose classes have names.
 CLASSIFIERS = ('token', 'sequence', 'entity_pair')
 
 
 class BertModel(nn.Module):
-  """BERT without a head: all that the encoder gives.
+  """BERT without a head: the encoder's output.
 
   Attributes:
-    config: the encoder's.
+    config: of the encoder.
   """
 
   config: BertConfig
@@ -46,30 +55,19 @@ class BertModel(nn.Module):
     self.bert = BertEncoder(self.config)
 
   def __call__(
-    self,
-    input_ids: Int[Array, 'B L'],
-    segment_ids: Int[Array, 'B L'],
-    position_ids: Int[Array, 'B L'],
-    sequence_ids: Int[Array, 'B L'],
-    cls_positions: Int[Array, 'B P'] | None = None,
-    dropout_keys: DropoutKeys = None,
+    self, inputs: Inputs, dropout_keys: DropoutKeys = None
   ) -> BertOutput:
-    """Vectors of all pieces; pooled ones too where `cls_positions` are."""
+    """Vectors of all tokens; pooled ones where there are `cls_positions`."""
     return self.bert(
-      input_ids,
-      segment_ids,
-      position_ids,
-      sequence_ids,
-      dropout_keys,
-      cls_positions,
+      inputs, dropout_keys, pool=inputs.cls_positions is not None
     )
 
 
 class TokenClassifier(nn.Module):
-  """BERT with one linear layer on every piece, as in BioBERT's NER.
+  """BERT with one linear layer on every token, as in BioBERT's NER.
 
   Attributes:
-    config: the encoder's.
+    config: of the encoder.
     num_labels: C.
   """
 
@@ -81,26 +79,18 @@ class TokenClassifier(nn.Module):
     self.classifier = dense(self.config, self.num_labels)
 
   def __call__(
-    self,
-    input_ids: Int[Array, 'B L'],
-    segment_ids: Int[Array, 'B L'],
-    position_ids: Int[Array, 'B L'],
-    sequence_ids: Int[Array, 'B L'],
-    dropout_keys: DropoutKeys = None,
+    self, inputs: Inputs, dropout_keys: DropoutKeys = None
   ) -> Float[Array, 'B L C']:
-    """Label scores (logits) of every piece."""
-    of_encoder, of_head = split_keys(dropout_keys, 2)
-    bert = self.bert(
-      input_ids, segment_ids, position_ids, sequence_ids, of_encoder
-    )
-    return self.score(bert, of_head)
+    """Logits of the labels of every token."""
+    encoder_keys, head_keys = split_keys(dropout_keys, 2)
+    return self.score(self.bert(inputs, encoder_keys), head_keys)
 
   def score(
     self, bert: BertOutput, dropout_keys: DropoutKeys = None
   ) -> Float[Array, 'B L C']:
-    """Logits from the last layer's vectors."""
+    """Logits from the vectors of the last layer."""
     rate = self.config.hidden_dropout_prob
-    hidden = dropout(bert.last, rate, draw(dropout_keys))
+    hidden = dropout(bert.last, rate, dropout_rngs(dropout_keys))
     return self.classifier(hidden).astype(jnp.float32)
 
 
@@ -108,7 +98,7 @@ class SequenceClassifier(nn.Module):
   """BERT with one linear layer on each pooled sequence (run_classifier.py:574).
 
   Attributes:
-    config: the encoder's.
+    config: of the encoder.
     num_labels: C.
   """
 
@@ -120,33 +110,19 @@ class SequenceClassifier(nn.Module):
     self.classifier = dense(self.config, self.num_labels)
 
   def __call__(
-    self,
-    input_ids: Int[Array, 'B L'],
-    segment_ids: Int[Array, 'B L'],
-    position_ids: Int[Array, 'B L'],
-    sequence_ids: Int[Array, 'B L'],
-    cls_positions: Int[Array, 'B P'],
-    dropout_keys: DropoutKeys = None,
+    self, inputs: Inputs, dropout_keys: DropoutKeys = None
   ) -> Float[Array, 'B P C']:
-    """Class scores (logits) of every packed sequence."""
-    of_encoder, of_head = split_keys(dropout_keys, 2)
-    bert = self.bert(
-      input_ids,
-      segment_ids,
-      position_ids,
-      sequence_ids,
-      of_encoder,
-      cls_positions,
-    )
-    return self.score(bert, of_head)
+    """Logits of the classes of every sequence."""
+    encoder_keys, head_keys = split_keys(dropout_keys, 2)
+    return self.score(self.bert(inputs, encoder_keys, pool=True), head_keys)
 
   def score(
     self, bert: BertOutput, dropout_keys: DropoutKeys = None
   ) -> Float[Array, 'B P C']:
     """Logits from the pooled vectors."""
-    assert bert.pooled is not None  # Whoever scores sequences pools them.
+    assert bert.pooled is not None  # `__call__` and hf_signature.py pool.
     rate = self.config.hidden_dropout_prob
-    pooled = dropout(bert.pooled, rate, draw(dropout_keys))
+    pooled = dropout(bert.pooled, rate, dropout_rngs(dropout_keys))
     return self.classifier(pooled).astype(jnp.float32)
 
 
@@ -154,7 +130,7 @@ class SpanClassifier(nn.Module):
   """BERT that points at where an answer starts and ends (run_squad.py:550).
 
   Attributes:
-    config: the encoder's.
+    config: of the encoder.
   """
 
   config: BertConfig
@@ -164,31 +140,23 @@ class SpanClassifier(nn.Module):
     self.qa_outputs = dense(self.config, 2)
 
   def __call__(
-    self,
-    input_ids: Int[Array, 'B L'],
-    segment_ids: Int[Array, 'B L'],
-    position_ids: Int[Array, 'B L'],
-    sequence_ids: Int[Array, 'B L'],
-    dropout_keys: DropoutKeys = None,
+    self, inputs: Inputs, dropout_keys: DropoutKeys = None
   ) -> Float[Array, 'B L 2']:
-    """Logits of every piece: that an answer starts there, that it ends."""
-    bert = self.bert(
-      input_ids, segment_ids, position_ids, sequence_ids, dropout_keys
-    )
-    return self.score(bert)
+    """Logits that an answer starts, and that it ends, at every token."""
+    return self.score(self.bert(inputs, dropout_keys))
 
   def score(self, bert: BertOutput) -> Float[Array, 'B L 2']:
-    """Logits from the last layer's vectors, without dropout."""
+    """Logits from the vectors of the last layer, without dropout."""
     return self.qa_outputs(bert.last).astype(jnp.float32)
 
 
 class YesNoClassifier(nn.Module):
   """BERT that answers yes or no, as in BioBERT's BioASQ code.
 
-  One logit on the last layer's [CLS], not on the pooler's, for a sigmoid.
+  One logit, for a sigmoid, from the last layer's [CLS] instead of the pooler.
 
   Attributes:
-    config: the encoder's.
+    config: of the encoder.
   """
 
   config: BertConfig
@@ -198,36 +166,25 @@ class YesNoClassifier(nn.Module):
     self.yes_no = dense(self.config, 1)
 
   def __call__(
-    self,
-    input_ids: Int[Array, 'B L'],
-    segment_ids: Int[Array, 'B L'],
-    position_ids: Int[Array, 'B L'],
-    sequence_ids: Int[Array, 'B L'],
-    cls_positions: Int[Array, 'B P'],
-    dropout_keys: DropoutKeys = None,
+    self, inputs: Inputs, dropout_keys: DropoutKeys = None
   ) -> Float[Array, 'B P']:
-    """The logit of every packed sequence; above 0 says yes."""
-    bert = self.bert(
-      input_ids, segment_ids, position_ids, sequence_ids, dropout_keys
-    )
-    return self.score(bert, cls_positions)
+    """The logit of every sequence; above 0 means yes."""
+    return self.score(self.bert(inputs, dropout_keys), inputs)
 
-  def score(
-    self, bert: BertOutput, cls_positions: Int[Array, 'B P']
-  ) -> Float[Array, 'B P']:
-    """Logits from the last layer's vectors, without dropout."""
-    logits = self.yes_no(at_positions(bert.last, cls_positions))
+  def score(self, bert: BertOutput, inputs: Inputs) -> Float[Array, 'B P']:
+    """Logits from the vectors of the last layer, without dropout."""
+    logits = self.yes_no(at_positions(bert.last, inputs.cls_positions))
     return logits[..., 0].astype(jnp.float32)
 
 
 class EntityPairClassifier(nn.Module):
   """BERT with one linear layer on where the two entities of a sequence start.
 
-  The last layer's vectors at the two start markers, one after the other
+  It reads the vectors of the last layer at the two start markers, concatenated
   (Baldini Soares et al. 2019, arXiv:1906.03158, figure 3 (f)); no pooler.
 
   Attributes:
-    config: the encoder's.
+    config: of the encoder.
     num_labels: C.
   """
 
@@ -239,39 +196,22 @@ class EntityPairClassifier(nn.Module):
     self.entity_classifier = dense(self.config, self.num_labels)
 
   def __call__(
-    self,
-    input_ids: Int[Array, 'B L'],
-    segment_ids: Int[Array, 'B L'],
-    position_ids: Int[Array, 'B L'],
-    sequence_ids: Int[Array, 'B L'],
-    first_positions: Int[Array, 'B P'],
-    second_positions: Int[Array, 'B P'],
-    dropout_keys: DropoutKeys = None,
+    self, inputs: Inputs, dropout_keys: DropoutKeys = None
   ) -> Float[Array, 'B P C']:
-    """Class scores (logits) of every packed sequence."""
-    of_encoder, of_head = split_keys(dropout_keys, 2)
-    bert = self.bert(
-      input_ids, segment_ids, position_ids, sequence_ids, of_encoder
-    )
-    return self.score(bert, first_positions, second_positions, of_head)
+    """Logits of the classes of every sequence."""
+    encoder_keys, head_keys = split_keys(dropout_keys, 2)
+    return self.score(self.bert(inputs, encoder_keys), inputs, head_keys)
 
   def score(
-    self,
-    bert: BertOutput,
-    first_positions: Int[Array, 'B P'],
-    second_positions: Int[Array, 'B P'],
-    dropout_keys: DropoutKeys = None,
+    self, bert: BertOutput, inputs: Inputs, dropout_keys: DropoutKeys = None
   ) -> Float[Array, 'B P C']:
-    """Logits from the last layer's vectors where the entities start."""
+    """Logits from the vectors of the last layer where the entities start."""
+    starts = inputs.first_positions, inputs.second_positions
     both = jnp.concatenate(
-      [
-        at_positions(bert.last, positions)
-        for positions in (first_positions, second_positions)
-      ],
-      axis=-1,
+      [at_positions(bert.last, positions) for positions in starts], axis=-1
     )  # [B, P, 2D]
     rate = self.config.hidden_dropout_prob
-    both = dropout(both, rate, draw(dropout_keys))
+    both = dropout(both, rate, dropout_rngs(dropout_keys))
     return self.entity_classifier(both).astype(jnp.float32)
 
 
@@ -279,7 +219,7 @@ class PretrainingLogits(NamedTuple):
   """Logits of pre-training, in float32.
 
   Attributes:
-    masked_lm: [B, M, V], of the piece at each masked position.
+    masked_lm: [B, M, V], of the token at each masked position.
     next_sentence: [B, P, 2], that B follows A (0) or is random (1); None
       without that head.
   """
@@ -291,12 +231,12 @@ class PretrainingLogits(NamedTuple):
 class PreTrainer(nn.Module):
   """BERT's two pre-training heads (run_pretraining.py:240, :285).
 
-  The head that predicts pieces decodes with the word embeddings themselves.
+  The masked language model decodes with the word embeddings themselves.
 
   Attributes:
-    config: the encoder's.
-    next_sentence: whether it also tells if sentence B follows sentence A;
-      without, there is no pooler.
+    config: of the encoder.
+    next_sentence: whether to predict, too, that sentence B follows sentence A;
+      otherwise there is no pooler.
   """
 
   config: BertConfig
@@ -307,44 +247,16 @@ class PreTrainer(nn.Module):
     self.cls = _PretrainingHeads(self.config)
 
   def __call__(
-    self,
-    input_ids: Int[Array, 'B L'],
-    segment_ids: Int[Array, 'B L'],
-    position_ids: Int[Array, 'B L'],
-    sequence_ids: Int[Array, 'B L'],
-    cls_positions: Int[Array, 'B P'],
-    masked_positions: Int[Array, 'B M'],
-    dropout_keys: DropoutKeys = None,
+    self, inputs: Inputs, dropout_keys: DropoutKeys = None
   ) -> PretrainingLogits:
-    """Logits of masked pieces and of sentence pairs.
-
-    Args:
-      input_ids: see the module's docstring, as for all but the next two.
-      segment_ids: token types.
-      position_ids: positions.
-      sequence_ids: packed sequences.
-      cls_positions: not read where `next_sentence` is False.
-      masked_positions: places in the row to predict, the only ones that are
-        decoded; unused slots hold any place of the row, such as 0.
-      dropout_keys: for the encoder; the heads have no dropout.
-
-    Returns:
-      Both logits.
-    """
-    bert = self.bert(
-      input_ids,
-      segment_ids,
-      position_ids,
-      sequence_ids,
-      dropout_keys,
-      cls_positions if self.next_sentence else None,
-    )
-    return self.score(bert, at_positions(bert.last, masked_positions))
+    """Logits at `masked_positions` alone, and of sentence pairs."""
+    bert = self.bert(inputs, dropout_keys, pool=self.next_sentence)
+    return self.score(bert, at_positions(bert.last, inputs.masked_positions))
 
   def score(
     self, bert: BertOutput, masked: Float[Array, 'B M D']
   ) -> PretrainingLogits:
-    """Logits from pooled vectors and those of the pieces to predict."""
+    """Logits from the pooled vectors and those of the tokens to predict."""
     return self.cls(masked, bert.pooled, self.bert.word_embeddings())
 
 
@@ -369,7 +281,7 @@ class _PretrainingHeads(nn.Module):
 
 
 class _Predictions(nn.Module):
-  """The masked language model: a transform, the tied table, a bias."""
+  """The masked language model: a transform, the tied embeddings, a bias."""
 
   config: BertConfig
 
@@ -379,8 +291,8 @@ class _Predictions(nn.Module):
   ) -> Float[Array, 'B M V']:
     config = self.config
     x = _Transform(config, name='transform')(masked)
-    # Products of config.dtype, summed in float32: the softmax over the whole
-    # vocabulary that follows must not see rounded logits.
+    # Products in config.dtype are summed in float32: the softmax over the whole
+    # vocabulary must not be given rounded logits.
     logits = jnp.einsum(
       'bmd,vd->bmv',
       x,
@@ -406,11 +318,11 @@ class _Transform(nn.Module):
 
 
 def module_of(head: str, config: BertConfig, num_labels: int = 0) -> nn.Module:
-  """The module of a head's name.
+  """Builds the module of a head.
 
   Args:
-    head: one of `HEADS`; 'pretraining' is masked pieces and next sentence.
-    config: the encoder's architecture.
+    head: one of `HEADS`; 'pretraining' is masked tokens and next sentence.
+    config: architecture of the encoder.
     num_labels: C of `CLASSIFIERS`; the others do not read it.
 
   Returns:

@@ -1,4 +1,4 @@
-"""BERT and its heads in the signature of transformers: a sequence a row."""
+"""BERT and its heads in the signature of transformers, without packing."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -9,7 +9,7 @@ from jaxtyping import Array, Int
 
 from biobert_jax.errors import InputError
 from biobert_jax.models.config import BertConfig
-from biobert_jax.models.encoder import BertOutput
+from biobert_jax.models.encoder import BertOutput, Inputs
 from biobert_jax.models.heads import module_of
 
 Outputs = dict[str, Array]
@@ -22,16 +22,16 @@ def unpacked(
   """A model without dropout, as a pure function of whole sequences.
 
   Args:
-    head: one of `heads.HEADS`, but for 'entity_pair'.
-    config: the encoder's architecture; says also which form of layers the
-      parameters have.
+    head: one of `heads.HEADS`, except 'entity_pair'.
+    config: architecture of the encoder, and whether the layers of the
+      parameters are stacked.
     num_labels: C of 'token' and 'sequence'.
     pooler: whether 'encoder' returns 'pooler_output'.
 
   Returns:
-    (parameters, input_ids [B, L], attention_mask [B, L], 1 = real piece,
+    (parameters, input_ids [B, L], attention_mask [B, L], 1 = real token,
     token_type_ids [B, L]) -> outputs by the names of transformers. Always
-    'last_hidden_state' [B, L, D]; of the head:
+    'last_hidden_state' [B, L, D]; by head:
       encoder: 'pooler_output' [B, D];
       token: 'logits' [B, L, C]; sequence: 'logits' [B, C];
       span: 'start_logits' and 'end_logits' [B, L];
@@ -39,17 +39,17 @@ def unpacked(
       masked_lm: 'logits' [B, L, V];
       pretraining: 'prediction_logits' [B, L, V] and
         'seq_relationship_logits' [B, 2].
-    At real pieces they are those of transformers. Sequences longer than
+    At real tokens they equal those of transformers. Sequences longer than
     `max_position_embeddings` become NaN.
 
   Raises:
     InputError: an unknown head, no number of labels where one is needed, or
-      'entity_pair', which has to be told where the entities stand.
+      'entity_pair', which needs the positions of the entities.
   """
   if head == 'entity_pair':
     raise InputError(
-      'a classifier of entity starts has to be told where they stand, which '
-      'the signature of transformers does not'
+      'a classifier of entity starts needs the positions of the entities, '
+      'which the signature of transformers does not have'
     )
   module = module_of(head, config, num_labels)
   pools = head in _POOLED or (head == 'encoder' and pooler)
@@ -61,26 +61,23 @@ def unpacked(
     token_type_ids: Int[Array, 'B L'],
   ) -> Outputs:
     bound = module.bind({'params': params})
-    # Made of the inputs, since B and L may be symbols while exporting.
+    # Made from the inputs, since B and L may be symbols while exporting.
     position_ids = lax.broadcasted_iota(jnp.int32, input_ids.shape, 1)
-    firsts = jnp.zeros_like(input_ids[:, :1])
-    bert = bound.bert(
-      input_ids,
-      token_type_ids,
-      position_ids,
-      attention_mask,
-      cls_positions=firsts if pools else None,
+    inputs = Inputs(
+      *(input_ids, token_type_ids, position_ids, attention_mask),
+      cls_positions=jnp.zeros_like(input_ids[:, :1]),
     )
-    of_head = _outputs(head, bound, bert, firsts)
-    return {'last_hidden_state': bert.last, **of_head}
+    bert = bound.bert(inputs, pool=pools)
+    head_outputs = _outputs(head, bound, bert, inputs)
+    return {'last_hidden_state': bert.last, **head_outputs}
 
   return run
 
 
 def _outputs(
-  head: str, bound: Any, bert: BertOutput, firsts: Int[Array, 'B 1']
+  head: str, bound: Any, bert: BertOutput, inputs: Inputs
 ) -> Outputs:
-  """What a bound module makes of the encoder's output, by name."""
+  """A bound module's outputs from the encoder's, by name."""
   if head == 'encoder':
     return {} if bert.pooled is None else {'pooler_output': bert.pooled[:, 0]}
   if head == 'token':
@@ -91,8 +88,8 @@ def _outputs(
     logits = bound.score(bert)
     return {'start_logits': logits[..., 0], 'end_logits': logits[..., 1]}
   if head == 'yes_no':
-    return {'logits': bound.score(bert, firsts)[:, 0]}
-  # Pieces are predicted at every place.
+    return {'logits': bound.score(bert, inputs)[:, 0]}
+  # Tokens are predicted at every position.
   masked_lm, next_sentence = bound.score(bert, bert.last)
   if head == 'masked_lm':
     return {'logits': masked_lm}

@@ -1,10 +1,10 @@
 """The layers of BERT (google-research/bert modeling.py) as Flax modules.
 
-A row may hold several packed sequences. `sequence_ids` [B, L] tells them
-apart: 0 is padding, 1, 2, ... the sequences of the row; attention stays
-inside one. Nothing here is stateful: dropout draws with what it is given for
-each row, so that the bits of a row depend neither on the batch it stands in
-nor on the slice that computes it. No draws, no dropout.
+A packed sequence may hold several sequences. `sequence_ids` [B, L] tells them
+apart: 0 is padding, 1, 2, ... are the sequences; attention stays inside one.
+Nothing here is stateful: dropout draws its bits from the random state that it
+is given for each packed sequence, so that they depend neither on the rest of
+the batch nor on the device. Without random state there is no dropout.
 """
 
 import math
@@ -17,12 +17,12 @@ from jax.ad_checkpoint import checkpoint_name
 from jaxtyping import Array, Bool, Float, Int
 
 from biobert_jax.models.config import BertConfig
-from biobert_jax.models.dropout import Draw, LayerDraws, dropout
+from biobert_jax.models.dropout import DropoutRngs, LayerDropoutRngs, dropout
 from biobert_jax.models.splash_attention import splash_attention
 
-# Which keys a query may see, as the attention that is chosen takes it: True
-# for these, or the sequences of the pieces.
-Visible = Bool[Array, 'B 1 L L'] | Int[Array, 'B L']
+# Which keys a query attends to: True for these, or, as the splash kernel takes
+# it, `sequence_ids`.
+AttentionMask = Bool[Array, 'B 1 L L'] | Int[Array, 'B L']
 _ROOT_HALF = math.sqrt(0.5)
 
 
@@ -43,7 +43,7 @@ def dense(
 
 
 def initializer(config: BertConfig) -> nn.initializers.Initializer:
-  """Normal, cut at two deviations (modeling.py:376)."""
+  """Normal, truncated at two standard deviations (modeling.py:376)."""
   return nn.initializers.truncated_normal(config.initializer_range)
 
 
@@ -69,9 +69,9 @@ class LayerNorm(nn.Module):
 def gelu(x: Float[Array, '*R F']) -> Float[Array, '*R F']:
   """x times the normal distribution function of x (BioBERT modeling.py:277).
 
-  By erf, in float32: with `jax.nn.gelu`, which is by erfc, the compiler reckons
-  57.1 ms instead of 55.6 for a step of BioBERT v1.1 on v5e-16 (`preflight
-  --full`, libtpu 0.0.42.1).
+  Computed by erf, in float32. With `jax.nn.gelu`, which uses erfc, the compiler
+  estimates 57.1 ms instead of 55.6 for a step of BioBERT v1.1 on v5e-16
+  (`preflight --full`, libtpu 0.0.42.1).
   """
   wide = x.astype(jnp.float32)
   return (wide * 0.5 * (1 + lax.erf(wide * _ROOT_HALF))).astype(x.dtype)
@@ -83,8 +83,8 @@ def _gelu_jvp(
 ) -> tuple[Array, Array]:
   (x,), (dx,) = primals, tangents
   wide = x.astype(jnp.float32)
-  # erf of -x: that of x would be the one above to XLA, which would write it out
-  # to keep it (3.4 GB of a v4-32's step) instead of computing it again.
+  # erf of -x: XLA would take erf of x for the one of the forward pass and store
+  # it (3.4 GB of a v4-32's step) instead of computing it again.
   cumulated = 0.5 * (1 - lax.erf(wide * -_ROOT_HALF))
   density = jnp.exp(-0.5 * wide * wide) / math.sqrt(2 * math.pi)
   slope = cumulated + wide * density
@@ -113,7 +113,7 @@ class Embeddings(nn.Module):
     input_ids: Int[Array, 'B L'],
     segment_ids: Int[Array, 'B L'],
     position_ids: Int[Array, 'B L'],
-    drawn: Draw | None,
+    rngs: DropoutRngs | None,
   ) -> Float[Array, 'B L D']:
     config = self.config
 
@@ -129,7 +129,7 @@ class Embeddings(nn.Module):
       'position_embeddings', config.max_position_embeddings, position_ids
     )
     x = LayerNorm(config, name='LayerNorm')(x)
-    return dropout(x, config.hidden_dropout_prob, drawn)
+    return dropout(x, config.hidden_dropout_prob, rngs)
 
 
 def einsum_attention(
@@ -138,7 +138,7 @@ def einsum_attention(
   value: Float[Array, 'B S H K'],
   mask: Bool[Array, 'B 1 L S'],
   rate: float,
-  drawn: Draw | None,
+  rngs: DropoutRngs | None,
   scores_dtype: str = 'float32',
 ) -> Float[Array, 'B L H K']:
   """Scaled dot-product attention; the softmax in float32.
@@ -147,10 +147,10 @@ def einsum_attention(
     query: queries.
     key: keys.
     value: values.
-    mask: True where a query may see a key; every query sees at least itself.
+    mask: True where a query attends to a key; at least to its own.
     rate: fraction 0-1 of attention weights dropped.
-    drawn: what to drop weights with, or None.
-    scores_dtype: in which scores are written out.
+    rngs: random state of the dropout, or None.
+    scores_dtype: dtype in which scores are stored.
 
   Returns:
     The attended values.
@@ -161,9 +161,9 @@ def einsum_attention(
   scores = jnp.where(mask, scores, jnp.finfo(scores.dtype).min)
   scores = scores.astype(jnp.float32)
   weights = jax.nn.softmax(scores, axis=-1).astype(query.dtype)
-  # XLA:TPU lays scores out with queries last: bits drawn so need no copy into
-  # that layout, which took 7 % of a step's traffic (preflight, v5e-16).
-  weights = dropout(weights, rate, drawn, transposed=True)
+  # XLA:TPU lays scores out with queries last. Bits drawn in that order need not
+  # be copied, which took 7 % of a step's traffic (preflight, v5e-16).
+  weights = dropout(weights, rate, rngs, transposed=True)
   return jnp.einsum('bhls,bshk->blhk', weights, value)
 
 
@@ -176,8 +176,8 @@ class SelfAttention(nn.Module):
   def __call__(
     self,
     hidden: Float[Array, 'B L D'],
-    visible: Visible,
-    drawn: Draw | None,
+    attention_mask: AttentionMask,
+    rngs: DropoutRngs | None,
   ) -> Float[Array, 'B L D']:
     config = self.config
     heads = (config.num_attention_heads, config.head_dim)
@@ -187,17 +187,19 @@ class SelfAttention(nn.Module):
       return x.reshape(*x.shape[:-1], *heads)
 
     query, key, value = project('query'), project('key'), project('value')
-    if self.is_initializing():  # Of any length; nothing here has parameters.
+    if self.is_initializing():  # Attention has no parameters of its own.
       return hidden
-    if config.attention == 'splash_attention':  # It names its own results.
-      context = splash_attention(query, key, value, visible)
+    if config.attention == 'splash_attention':  # Names its own results.
+      context = splash_attention(query, key, value, attention_mask)
       return context.reshape(hidden.shape)
     if config.attention == 'dot_product_attention':
-      context = jax.nn.dot_product_attention(query, key, value, mask=visible)
+      context = jax.nn.dot_product_attention(
+        query, key, value, mask=attention_mask
+      )
     else:
       rate = config.attention_probs_dropout_prob
       context = einsum_attention(
-        *(query, key, value, visible, rate, drawn), config.scores_dtype
+        *(query, key, value, attention_mask, rate, rngs), config.scores_dtype
       )
     return checkpoint_name(context.reshape(hidden.shape), 'context')
 
@@ -212,12 +214,12 @@ class Residual(nn.Module):
     self,
     x: Float[Array, 'B L F'],
     residual: Float[Array, 'B L D'],
-    drawn: Draw | None,
+    rngs: DropoutRngs | None,
   ) -> Float[Array, 'B L D']:
     config = self.config
     x = dense(config, config.hidden_size, 'dense')(x)
     x = checkpoint_name(x, 'sublayer')
-    x = dropout(x, config.hidden_dropout_prob, drawn)
+    x = dropout(x, config.hidden_dropout_prob, rngs)
     return LayerNorm(config, name='LayerNorm')(x + residual)
 
 
@@ -230,13 +232,13 @@ class Attention(nn.Module):
   def __call__(
     self,
     hidden: Float[Array, 'B L D'],
-    visible: Visible,
-    draws: LayerDraws | None,
+    attention_mask: AttentionMask,
+    rngs: LayerDropoutRngs | None,
   ) -> Float[Array, 'B L D']:
     attend = SelfAttention(self.config, name='self')
-    context = attend(hidden, visible, draws and draws.weights)
+    context = attend(hidden, attention_mask, rngs and rngs.weights)
     merge = Residual(self.config, name='output')
-    return merge(context, hidden, draws and draws.attention)
+    return merge(context, hidden, rngs and rngs.attention)
 
 
 class Intermediate(nn.Module):
@@ -261,11 +263,11 @@ class Layer(nn.Module):
   def __call__(
     self,
     hidden: Float[Array, 'B L D'],
-    visible: Visible,
-    draws: LayerDraws | None,
+    attention_mask: AttentionMask,
+    rngs: LayerDropoutRngs | None,
   ) -> Float[Array, 'B L D']:
     attend = Attention(self.config, name='attention')
-    hidden = attend(hidden, visible, draws)
+    hidden = attend(hidden, attention_mask, rngs)
     wide = Intermediate(self.config, name='intermediate')(hidden)
     merge = Residual(self.config, name='output')
-    return merge(wide, hidden, draws and draws.output)
+    return merge(wide, hidden, rngs and rngs.output)

@@ -1,8 +1,8 @@
-"""Parameters as a tree, as modules want them, or flat, as files hold them.
+"""Parameters as a tree, which modules take, or flat, as files hold them.
 
-Flat: path -> array, with layers unrolled (`bert/encoder/layer_0/...`)
-whatever the model does. A tree: nested dicts, layers unrolled or, for
-`scan_layers`, stacked along a new first axis under `encoder/layers/layer`.
+Flat parameters map a path to an array; layers are always unrolled
+(`bert/encoder/layer_0/...`). A tree is nested dicts; layers are unrolled or,
+for `scan_layers`, stacked along a new first axis under `encoder/layers/layer`.
 """
 
 import re
@@ -20,14 +20,14 @@ _STACK = re.compile(r'(.*/)?encoder/layers/layer/(.*)')
 def to_tree(
   flat: Mapping[str, jax.Array | np.ndarray], scan_layers: bool
 ) -> dict[str, Any]:
-  """Flat parameters as a module wants them.
+  """Converts flat parameters to a module's tree.
 
   Args:
     flat: path -> array, layers unrolled.
     scan_layers: whether the module scans its layers.
 
   Returns:
-    The tree. What came as NumPy arrays stays on the host.
+    The tree. NumPy arrays stay on the host.
   """
   tree: dict[str, Any] = {}
   for path, array in (_stacked(flat) if scan_layers else flat).items():
@@ -40,7 +40,7 @@ def to_tree(
 
 
 def to_flat(tree: Mapping[str, Any]) -> dict[str, Any]:
-  """The inverse of `to_tree`, of trees with either form of layers.
+  """Inverts `to_tree`, for unrolled and for stacked layers.
 
   Args:
     tree: nested dicts of arrays.
@@ -71,7 +71,7 @@ def _leaves(tree: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
 def _stacked(
   flat: Mapping[str, jax.Array | np.ndarray],
 ) -> dict[str, jax.Array | np.ndarray]:
-  """The same with layers joined under their paths in a scanned module."""
+  """Joins the layers under the paths that they have in a scanned module."""
   joined: dict[str, jax.Array | np.ndarray] = {}
   layers: dict[str, dict[int, jax.Array | np.ndarray]] = {}
   for path, array in flat.items():
@@ -82,8 +82,8 @@ def _stacked(
     above, number, below = layer.groups(default='')
     path = f'{above}encoder/layers/layer/{below}'
     layers.setdefault(path, {})[int(number)] = array
-  for path, of_layers in layers.items():
-    arrays = [of_layers[i] for i in range(len(of_layers))]
+  for path, by_number in layers.items():
+    arrays = [by_number[i] for i in range(len(by_number))]
     on_host = all(isinstance(array, np.ndarray) for array in arrays)
     joined[path] = np.stack(arrays) if on_host else jnp.stack(arrays)
   return joined

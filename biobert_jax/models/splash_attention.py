@@ -1,23 +1,23 @@
-"""Attention of long rows by JAX's Pallas kernel for TPUs, "splash attention".
+"""Attention over long sequences by JAX's Pallas kernel, "splash attention".
 
-The kernel keeps scores in the core's own memory, a block of queries and keys
-at a time, so that nothing it leaves in main memory grows with the square of
-the length. It compares `sequence_ids` itself; no mask is made. Attention
-weights are never together in one place, hence never dropped.
+The kernel keeps scores in the core's own memory, one block of queries and keys
+at a time, so that nothing in main memory grows with the square of the length.
+It compares `sequence_ids` itself; no mask is made. The attention weights are
+never all in one place, so they cannot be dropped.
 
-A chip of v5e-16 in a step of pre-training, 2 layers of BERT-base's widths in
-bfloat16, the same pieces whatever the length, without dropout of attention
-weights, as compiled by libtpu 0.0.42.1 (`preflight`; nothing was run). GB of
-temporaries, GB between main memory and the core:
+One chip of v5e-16 in a step of pre-training, with 2 layers of BERT-base's
+widths in bfloat16, the same number of tokens at every length and no dropout of
+attention weights, as compiled by libtpu 0.0.42.1 (`preflight`; nothing was
+run). GB of temporaries, GB between main memory and the core:
 
-    rows x length   einsum        of bfloat16 scores   the kernel
+    batch x length  einsum        bfloat16 scores      the kernel
     12 x 512        0.69,  4.45   0.62, 3.97           0.43, 2.67
      6 x 1,024      1.22,  7.19   0.77, 5.68           0.43, 2.75
      3 x 2,048      2.14, 11.67   1.24, 8.76           0.44, 2.84
 
 All 12 layers at 3 x 2,048: 9.22, 63.76; 5.30, 45.64; 1.97, 10.10.
-Of operations the kernel does more, up to 9 products of attention for 6: 1 %
-of a step at 512, 13 % at 2,048.
+The kernel does more operations, up to 9 products of attention for 6: 1 % of a
+step at 512, 13 % at 2,048.
 """
 
 import functools
@@ -30,25 +30,25 @@ from jaxtyping import Array, Float, Int
 
 from biobert_jax.errors import InputError
 
-# What the kernel takes of a row at a time, in lanes of the TPU.
+# Lengths are multiples of the lanes of a TPU.
 _LANES = 128
-# Scores of a block are float32 [512, 512], 1 MB: a few such arrays fit in the
-# 16 MB that a kernel has. A larger block is read less often: keys and values
-# come once for each block of queries.
+# The scores of a block are float32 [512, 512], 1 MB; a few such arrays fit in
+# the 16 MB that a kernel has. Large blocks mean fewer reads: keys and values
+# are read once per block of queries.
 _LARGEST_BLOCK = 512
 
 
 def block_of(length: int) -> int:
-  """Pieces of a block: the most that the kernel can cut a row into evenly.
+  """Tokens per block: the most that divide the length evenly.
 
   Raises:
-    InputError: rows of that length it cannot cut.
+    InputError: the kernel cannot take this length.
   """
   if length % _LANES:
     nearest = -(-length // _LANES) * _LANES
     raise InputError(
-      'compute.attention=splash_attention needs rows of a multiple of '
-      f'{_LANES} pieces, not {length}: set --config.data.max_seq_length='
+      'compute.attention=splash_attention needs a multiple of '
+      f'{_LANES} tokens, not {length}: set --config.data.max_seq_length='
       f'{nearest} or use einsum'
     )
   sizes = range(_LANES, _LARGEST_BLOCK + 1, _LANES)
@@ -58,11 +58,11 @@ def block_of(length: int) -> int:
 def _kernel(
   num_heads: int, length: int, interpret: bool
 ) -> Callable[..., Array]:
-  """The kernel for one row [H, L, K], with its backward pass."""
+  """The kernel for one sequence [H, L, K], with its backward pass."""
   block = block_of(length)
   # One kernel for all gradients computes scores once instead of twice, but
-  # leaves a share of the queries' gradient for each block of keys: those
-  # shares are no more than the gradient itself where the block is the row.
+  # stores a part of the queries' gradient per block of keys. With a single
+  # block, that part is the gradient itself.
   fused = block == length
   sizes = splash.BlockSizes(
     block_q=block,
@@ -79,8 +79,8 @@ def _kernel(
     block_sizes=sizes,
     head_shards=1,
     q_seq_shards=1,
-    # Kept by remat 'names', together with the logarithms of the sums of
-    # weights, without which the forward kernel would have to run again.
+    # remat='names' keeps it, together with the log-sum-exp of the weights;
+    # otherwise the forward kernel would have to run again.
     residual_checkpoint_name='context',
     interpret=interpret,
   )
@@ -93,11 +93,11 @@ def _attend(
   sequence_ids: Int[Array, 'B L'],
   interpret: bool,
 ) -> Float[Array, 'B L H K']:
-  """Attention by one device, of the rows and heads that it holds."""
+  """Attention on one device, over its part of the batch and the heads."""
   _, length, num_heads, width = query.shape
   kernel = _kernel(num_heads, length, interpret)
 
-  def row(
+  def one_sequence(
     query: Float[Array, 'H L K'],
     key: Float[Array, 'H L K'],
     value: Float[Array, 'H L K'],
@@ -107,7 +107,7 @@ def _attend(
 
   scaled = query * width**-0.5
   query, key, value = (x.swapaxes(1, 2) for x in (scaled, key, value))
-  return jax.vmap(row)(query, key, value, sequence_ids).swapaxes(1, 2)
+  return jax.vmap(one_sequence)(query, key, value, sequence_ids).swapaxes(1, 2)
 
 
 def splash_attention(
@@ -116,25 +116,25 @@ def splash_attention(
   value: Float[Array, 'B L H K'],
   sequence_ids: Int[Array, 'B L'],
 ) -> Float[Array, 'B L H K']:
-  """Scaled dot-product attention inside each sequence of a row.
+  """Scaled dot-product attention inside each sequence.
 
-  On a CPU the kernel is interpreted, slowly, for tests and laptops; which of
-  the two is decided when the program is lowered, since that may be for
-  another machine. XLA cannot cut a kernel: axes of the mesh that are left to
-  it, over which it cuts heads, are taken in hand here; whoever calls has done
-  so with the rows'.
+  On a CPU the kernel is interpreted, slowly, for tests and laptops. Which of
+  the two runs is decided when the program is lowered, possibly for another
+  machine. XLA cannot partition a kernel. The caller has made the batch axis
+  manual; the mesh axes that are still automatic, over which heads are sharded,
+  become manual here.
 
   Args:
     query: queries.
     key: keys.
     value: values.
-    sequence_ids: 0 for padding, which sees padding alone; 1, 2, ….
+    sequence_ids: 0 for padding, which attends to padding alone; 1, 2, ….
 
   Returns:
     The attended values.
 
   Raises:
-    InputError: L is no multiple of 128.
+    InputError: L is not a multiple of 128.
   """
   block_of(query.shape[1])
 
@@ -145,14 +145,14 @@ def splash_attention(
       cpu=functools.partial(_attend, interpret=True),
     )
 
-  left = jax.sharding.get_abstract_mesh().auto_axes
-  if left:
-    by_heads = P(None, None, left)
+  automatic = jax.sharding.get_abstract_mesh().auto_axes
+  if automatic:
+    head_spec = P(None, None, automatic)
     attend = jax.shard_map(
       attend,
-      in_specs=(by_heads, by_heads, by_heads, P()),
-      out_specs=by_heads,
-      axis_names=set(left),
+      in_specs=(head_spec, head_spec, head_spec, P()),
+      out_specs=head_spec,
+      axis_names=set(automatic),
       check_vma=False,
     )
   return attend(query, key, value, sequence_ids)

@@ -17,13 +17,13 @@ Shapes = Callable[[int], dict[str, tuple[int, ...]]]
 
 @dataclasses.dataclass(frozen=True)
 class EvalStep:
-  """An evaluation step on a mesh, which need not exist here.
+  """An evaluation step for a mesh, whose devices need not exist here.
 
   Attributes:
-    batch_size: rows of a global batch.
+    batch_size: packed sequences of a global batch.
     features: names of the arrays that the step takes.
-    param_shardings: how parameters lie.
-    lowering: what `state.lower_eval_step` takes; its last, the arguments, are
+    param_shardings: of the parameters.
+    lowering: arguments of `forward.lower_eval_step`; the last one is
       (parameters, batch) as shapes.
   """
 
@@ -41,7 +41,7 @@ class EvalStep:
     batch_size: int,
     feature_shapes: Shapes,
   ) -> 'EvalStep':
-    """The step of a task; its arguments are those of `Evaluator`."""
+    """The step of a task; it takes the arguments of `Evaluator`."""
     shards = mesh.shape[sharding.DATA]
     rows = -(-batch_size // shards) * shards
     abstract_params = jax.eval_shape(task.init, jax.random.key(0))
@@ -54,12 +54,12 @@ class EvalStep:
 
     def predict(params: Any, batch: forward.Batch) -> Any:
       params = sharding.gather(params, specs)
-      # Whatever is drawn is drawn alike at every evaluation.
+      # Every evaluation draws the same random numbers.
       keys = forward.prepare_keys(jax.random.key(0), batch['row_ids'])
       batch = task.prepare(batch, keys)
       return task.predict(task.apply(params, batch), batch)
 
-    # Each device its own rows, as in training: XLA cannot cut a kernel.
+    # The batch axis is manual, as in training: XLA cannot partition a kernel.
     by_rows = sharding.by_rows(mesh).spec
     eval_step = jax.shard_map(
       predict,
@@ -75,7 +75,7 @@ class EvalStep:
 
 
 class Evaluator:
-  """A compiled evaluation step, ready to run over rows."""
+  """A compiled evaluation step, ready to run over packed sequences."""
 
   def __init__(
     self,
@@ -88,11 +88,12 @@ class Evaluator:
     """Compiles the step.
 
     Args:
-      task: what to run.
-      mesh: where.
-      strategy: how parameters lie.
-      batch_size: rows of a global batch; rounded up to fill the devices.
-      feature_shapes: rows of a batch -> shape of each of its arrays.
+      task: the task.
+      mesh: the devices.
+      strategy: how parameters are sharded.
+      batch_size: packed sequences of a global batch; rounded up to a multiple
+        of the devices.
+      feature_shapes: batch size -> shape of each array of a batch.
     """
     step = EvalStep.of(task, mesh, strategy, batch_size, feature_shapes)
     self.batch_size = step.batch_size
@@ -108,12 +109,12 @@ class Evaluator:
     rows: Rows,
     advance: Callable[[], None] = lambda: None,
   ) -> Iterator[tuple[Batch, dict[str, np.ndarray]]]:
-    """Yields every batch of `rows` with its predictions, whole.
+    """Yields every batch of `rows` with its predictions, on every host.
 
     Args:
-      params: parameters, laid out as `param_shardings`.
-      rows: what to predict.
-      advance: called after each batch; it may raise to break off.
+      params: parameters, sharded by `param_shardings`.
+      rows: the packed sequences.
+      advance: called after each batch; it may raise to stop.
 
     Yields:
       (batch, predictions) with arrays [batch_size, L].
@@ -134,22 +135,22 @@ def one_ahead(
 ) -> Iterator[tuple[Batch, Any]]:
   """Yields every batch with its outputs, and keeps the device busy.
 
-  The next batch is handed to the device before the last is read back.
+  The next batch is dispatched before the outputs of the last are read.
 
   Args:
     dispatch: a batch -> arrays on the device.
-    batches: what to hand over.
-    advance: called after each batch; it may raise to break off.
+    batches: the batches.
+    advance: called after each batch; it may raise to stop.
 
   Yields:
     (batch, its arrays on the host).
   """
-  waiting: tuple[Batch, Any] | None = None
+  pending: tuple[Batch, Any] | None = None
   for batch in batches:
     outputs = dispatch(batch)
-    if waiting is not None:
-      yield waiting[0], jax.device_get(waiting[1])
-    waiting = batch, outputs
+    if pending is not None:
+      yield pending[0], jax.device_get(pending[1])
+    pending = batch, outputs
     advance()
-  if waiting is not None:
-    yield waiting[0], jax.device_get(waiting[1])
+  if pending is not None:
+    yield pending[0], jax.device_get(pending[1])

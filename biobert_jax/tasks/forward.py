@@ -1,4 +1,4 @@
-"""The forward pass: random keys of its rows, lowering and compiling it."""
+"""The forward pass: its random keys, lowering and compilation."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,28 +9,25 @@ from jax.sharding import Mesh
 from biobert_jax.parallel import sharding
 
 Batch = dict[str, jax.Array]
-
-
 Scalars = dict[str, jax.Array]
 
-
-# Tells the random numbers of `prepare` from those of dropout, which fold in
-# the index of a row alone.
+# Separates the random numbers of `prepare` from those of dropout, whose keys
+# fold in `row_ids` alone.
 _PREPARE_STREAM = 0x70726570
 
 
 def row_keys(key: jax.Array, row_ids: jax.Array) -> jax.Array:
-  """A key for each row, by its index in the global batch."""
+  """A key for each packed sequence, by its index in the global batch."""
   return jax.vmap(jax.random.fold_in, (None, 0))(key, row_ids)
 
 
 def prepare_keys(key: jax.Array, row_ids: jax.Array) -> jax.Array:
-  """Keys of `Objective.prepare`: the same bits for every generator and mesh.
+  """Keys of `Task.prepare`: the same bits for every generator and mesh.
 
   Args:
-    key: of the step; the hardware's generator keeps a threefry key in the
-      first half of its own, which is folded alike.
-    row_ids: [B] index of each row.
+    key: of the step; the first half of a key of the hardware's generator is a
+      threefry key, to which the same is folded in.
+    row_ids: [B] index of each packed sequence in the global batch.
 
   Returns:
     [B] threefry keys.
@@ -46,7 +43,7 @@ def lower_eval_step(
   param_shardings: Any,
   arguments: tuple[Any, ...],
 ) -> jax.stages.Lowered:
-  """Makes (params, batch) -> predictions, whole on every host, ready."""
+  """Lowers (params, batch) -> predictions, replicated on every host."""
   rows, whole = sharding.by_rows(mesh), sharding.replicated(mesh)
   jitted = jax.jit(
     eval_step, in_shardings=(param_shardings, rows), out_shardings=whole
@@ -60,6 +57,6 @@ def compile_eval_step(
   param_shardings: Any,
   arguments: tuple[Any, ...],
 ) -> Any:
-  """Compiles the step ahead of time, for the machine at hand."""
+  """Compiles the step ahead of time, for this machine."""
   lowered = lower_eval_step(eval_step, mesh, param_shardings, arguments)
   return lowered.compile()

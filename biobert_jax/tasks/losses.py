@@ -1,16 +1,18 @@
-"""Losses as sums; their weights are computed apart, from the batch alone.
+"""Losses as sums; their normalizers are computed from the batch alone.
 
-A sum is divided by the weight of the whole global batch, so the loss is the
-same however the batch is cut over devices and microbatches.
+A sum is divided by the normalizer of the whole global batch, so the loss is the
+same however the batch is split over devices and microbatches.
 """
+
+from collections.abc import Mapping
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 
-def label_weight(labels: Int[Array, '*R']) -> Float[Array, '']:
-  """How many positions carry a label (those that are not -1)."""
+def label_count(labels: Int[Array, '*R']) -> Float[Array, '']:
+  """Number of labelled positions (those that are not -1)."""
   return jnp.sum(labels >= 0, dtype=jnp.float32)
 
 
@@ -21,10 +23,10 @@ def cross_entropy_sum(
 
   Args:
     logits: scores in float32.
-    labels: class ids; -1 where there is none.
+    labels: class ids; -1 where there is no label.
 
   Returns:
-    The sum over positions with a label.
+    The sum over labelled positions.
   """
   log_probs = jax.nn.log_softmax(logits, axis=-1)
   safe = jnp.maximum(labels, 0)
@@ -35,9 +37,27 @@ def cross_entropy_sum(
 def correct_sum(
   logits: Float[Array, '*R C'], labels: Int[Array, '*R']
 ) -> Float[Array, '']:
-  """How many labelled positions have their label as the highest score."""
+  """Number of labelled positions whose label has the highest score."""
   hit = jnp.argmax(logits, axis=-1) == labels
   return jnp.sum(hit & (labels >= 0), dtype=jnp.float32)
+
+
+def classification_normalizers(
+  batch: Mapping[str, jax.Array],
+) -> dict[str, jax.Array]:
+  """Divisors of `classification_sums`."""
+  count = label_count(batch['labels'])
+  return {'loss': count, 'accuracy': count}
+
+
+def classification_sums(
+  logits: jax.Array, batch: Mapping[str, jax.Array]
+) -> dict[str, jax.Array]:
+  """Loss and accuracy of a classifier, as sums over labelled positions."""
+  return {
+    'loss': cross_entropy_sum(logits, batch['labels']),
+    'accuracy': correct_sum(logits, batch['labels']),
+  }
 
 
 def _by_sequence(
@@ -45,10 +65,10 @@ def _by_sequence(
   sequence_ids: Int[Array, 'B L'],
   max_sequences: int,
 ) -> tuple[Bool[Array, 'B L P'], Float[Array, 'B L P']]:
-  """Which pieces belong to each packed sequence; their logits, others low."""
+  """Which tokens belong to each sequence; their logits, all others low."""
   numbers = jnp.arange(1, max_sequences + 1)
   inside = sequence_ids[..., None] == numbers
-  # Not -inf: where a row has no such sequence, gradients would be NaN.
+  # Not -inf: gradients of a number that no sequence has would be NaN.
   low = jnp.finfo(logits.dtype).min / 2
   return inside, jnp.where(inside, logits[..., None], low)
 
@@ -59,17 +79,17 @@ def pointer_cross_entropy_sum(
   marked: Bool[Array, 'B L'],
   max_sequences: int,
 ) -> Float[Array, '']:
-  """Sum of the cross-entropies (nats) of pointers into packed sequences.
+  """Sum of the cross-entropies (nats) of pointers into sequences.
 
   Args:
-    logits: of every piece, in float32; the softmax is over the pieces of a
-      sequence, whatever shares its row.
-    sequence_ids: 1, 2, ... by sequence of a row; 0 is padding.
-    marked: the piece to point at, one or none in a sequence.
-    max_sequences: P, of a row at most.
+    logits: of every token, in float32; the softmax is over the tokens of one
+      sequence, whatever is packed with it.
+    sequence_ids: 1, 2, ... by sequence; 0 is padding.
+    marked: the token to point at, one or none per sequence.
+    max_sequences: P, the most sequences that are packed together.
 
   Returns:
-    The sum over sequences with a marked piece.
+    The sum over sequences with a marked token.
   """
   inside, apart = _by_sequence(logits, sequence_ids, max_sequences)
   totals = jax.nn.logsumexp(apart, axis=1)  # [B, P]
@@ -84,7 +104,7 @@ def pointer_correct_sum(
   marked: Bool[Array, 'B L'],
   max_sequences: int,
 ) -> Float[Array, '']:
-  """How many marked pieces have the highest logit of their sequence."""
+  """Number of marked tokens with the highest logit of their sequence."""
   inside, apart = _by_sequence(logits, sequence_ids, max_sequences)
   highest = jnp.max(apart, axis=1, keepdims=True)  # [B, 1, P]
   hit = jnp.any(inside & (apart >= highest), axis=-1)

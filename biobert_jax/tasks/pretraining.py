@@ -1,4 +1,4 @@
-"""Pre-training: masked pieces and next sentences, over token shards."""
+"""Pre-training: masked tokens and next sentences, over token shards."""
 
 import functools
 import glob
@@ -21,17 +21,15 @@ from biobert_jax.data.pretraining import shards
 from biobert_jax.data.pretraining.google_tfrecords import TfExampleRows
 from biobert_jax.data.pretraining.manifest import read_tokenizer
 from biobert_jax.data.pretraining.rows import PretrainingRows, feature_shapes
-from biobert_jax.errors import InputError
+from biobert_jax.errors import COUNT, InputError, Range
 from biobert_jax.models.config import BertConfig
 from biobert_jax.models.heads import PreTrainer, PretrainingLogits
-from biobert_jax.tasks import losses
+from biobert_jax.tasks import datasets, losses
 from biobert_jax.tasks.masking import Masking, mask_rows
-from biobert_jax.tasks.task import PIECES, Arrays, Outputs, Rows, Scored, Task
+from biobert_jax.tasks.task import Arrays, Outputs, Rows, Scored, Shapes, Task
 from biobert_jax.text.wordpiece import WordPieceTokenizer
 
 _log = logging.getLogger(__name__)
-
-# What `curves.png` shows: (title, figures).
 PANELS = (
   ('loss (nats)', ('train/loss', 'train/masked_lm_loss')),
   ('held-out loss (nats)', ('validation/masked_lm_loss',)),
@@ -41,30 +39,38 @@ PANELS = (
   ),
   ('learning rate', ('train/learning_rate',)),
 )
-_INPUTS = (*PIECES, 'cls_positions', 'masked_positions')
-_LOOK_AT = 16  # Blocks whose rows are described when a run begins.
+RANGES = {
+  'masking.rate': Range(
+    lambda x: 0 < x < 1, 'it must lie in (0, 1), BERT has 0.15'
+  ),
+  'masking.max_predictions': COUNT,
+  'data.short_seq_prob': Range(lambda x: 0 <= x <= 1, 'it must lie in [0, 1]'),
+  'data.max_pairs': COUNT,
+  'data.eval_rows': COUNT,
+}
+_SAMPLED_BLOCKS = 16  # Blocks that are described when a run begins.
 _UNUSED = '[unused'
 
 
 def make_task(
   bert: BertConfig, masking: Masking | None, next_sentence: bool
 ) -> Task:
-  """The pure half of the task.
+  """The compiled part of the task.
 
-  The loss is the plain sum of both means (run_pretraining.py:148); each mean
-  is over the whole global batch, not, as on the reference's TPU cores, over
-  each core's own rows.
+  The loss is the plain sum of both means (run_pretraining.py:148). Each mean is
+  over the whole global batch; on the reference's TPU cores it is over the part
+  of each core.
 
   Args:
-    bert: the encoder's architecture.
-    masking: how pieces are masked anew for each step; None: they come masked.
-    next_sentence: whether sentence pairs are judged too.
+    bert: architecture of the encoder.
+    masking: how tokens are masked anew for each step; None where the data are
+      masked already.
+    next_sentence: whether to predict next sentences too.
 
   Returns:
     The record that `train` and `evaluate` run.
   """
-  of_pieces = ('masked_lm_loss', 'masked_lm_accuracy')
-  of_pairs = ('next_sentence_loss', 'next_sentence_accuracy')
+  scored = ('masked_lm', *(['next_sentence'] if next_sentence else []))
 
   def prepare(batch: Arrays, keys: jax.Array) -> Arrays:
     if masking is None:
@@ -74,79 +80,51 @@ def make_task(
     masked = mask_rows(masking, ids, sequences, keys)
     return batch | dict(zip(names, masked, strict=True))
 
-  def labels(batch: Arrays) -> dict[tuple[str, str], jax.Array]:
-    named = {of_pieces: batch['masked_ids']}
-    if next_sentence:
-      named[of_pairs] = batch['next_sentence_labels']
-    return named
+  def labels(batch: Arrays, head: str) -> jax.Array:
+    names = {'masked_lm': 'masked_ids', 'next_sentence': 'next_sentence_labels'}
+    return batch[names[head]]
 
-  def weights(batch: Arrays) -> Arrays:
+  def normalizers(batch: Arrays) -> Arrays:
     size = jnp.asarray(batch['sequence_ids'].size, jnp.float32)
     return {'fill': size} | {
-      name: losses.label_weight(given)
-      for names, given in labels(batch).items()
-      for name in names
+      f'{head}_{kind}': losses.label_count(labels(batch, head))
+      for head in scored
+      for kind in ('loss', 'accuracy')
     }
 
-  def each(logits: PretrainingLogits, batch: Arrays) -> Arrays:
-    """Sums of each row [B]."""
+  def sums_per_row(logits: PretrainingLogits, batch: Arrays) -> Arrays:
+    """Sums [B] over each packed sequence."""
     real = batch['sequence_ids'] > 0
     sums = {'fill': jnp.sum(real, axis=-1, dtype=jnp.float32)}
-    scored: dict[str, Any] = {
-      of_pieces[0]: logits.masked_lm,
-      of_pairs[0]: logits.next_sentence,
-    }
-    for (loss, accuracy), given in labels(batch).items():
-      scores = scored[loss]
-      sums[loss] = jax.vmap(losses.cross_entropy_sum)(scores, given)
-      sums[accuracy] = jax.vmap(losses.correct_sum)(scores, given)
+    for head in scored:
+      given = getattr(logits, head), labels(batch, head)
+      sums[f'{head}_loss'] = jax.vmap(losses.cross_entropy_sum)(*given)
+      sums[f'{head}_accuracy'] = jax.vmap(losses.correct_sum)(*given)
     return sums
 
   def sums(logits: PretrainingLogits, batch: Arrays) -> Arrays:
-    return jax.tree.map(jnp.sum, each(logits, batch))
+    return jax.tree.map(jnp.sum, sums_per_row(logits, batch))
 
   def predict(logits: PretrainingLogits, batch: Arrays) -> Arrays:
-    weight = {
-      f'weight/{names[0]}': jax.vmap(losses.label_weight)(given)
-      for names, given in labels(batch).items()
+    counts = {
+      f'weight/{head}_loss': jax.vmap(losses.label_count)(labels(batch, head))
+      for head in scored
     }
-    return each(logits, batch) | weight
+    return sums_per_row(logits, batch) | counts
 
-  minimised = (of_pieces[0], *(of_pairs[:1] if next_sentence else ()))
   return Task(
     'pretraining',
     PreTrainer(bert, next_sentence),
-    minimised,
-    weights,
+    tuple(f'{head}_loss' for head in scored),
+    normalizers,
     sums,
     predict,
-    _INPUTS,
     prepare,
   )
 
 
 def validate(config: ConfigDict) -> None:
-  """Refuses values of `data` and `masking` outside their range.
-
-  Raises:
-    InputError: names the key, its value and its range.
-  """
-  data, masking = config.data, config.masking
-  if not 0 < masking.rate < 1:
-    raise InputError(
-      f'masking.rate is {masking.rate}; it must lie in (0, 1), BERT has 0.15'
-    )
-  if not 0 <= data.short_seq_prob <= 1:
-    raise InputError(
-      f'data.short_seq_prob is {data.short_seq_prob}; it must lie in [0, 1]'
-    )
-  for name, value in (
-    ('masking.max_predictions', masking.max_predictions),
-    ('data.max_pairs', data.max_pairs),
-    ('data.eval_rows', data.eval_rows),
-  ):
-    if value < 1:
-      raise InputError(f'{name} is {value}; it must be at least 1')
+  """There are no conditions between keys."""
 
 
 def task_of(
@@ -155,7 +133,7 @@ def task_of(
   labels: tuple[str, ...],
   tokenizer: WordPieceTokenizer,
 ) -> Task:
-  """The record of an experiment."""
+  """The task of a config; see `make_task`."""
   del labels
   static = is_tf_examples(config.data.dir)
   masking = None if static else masking_of(config, tokenizer)
@@ -163,7 +141,7 @@ def task_of(
 
 
 def masking_of(config: ConfigDict, tokenizer: WordPieceTokenizer) -> Masking:
-  """How an experiment masks, with what it needs of the vocabulary."""
+  """How tokens are masked, by a config and the vocabulary."""
   masking = config.masking
   specials = {
     *(tokenizer.pad_id, tokenizer.unk_id, tokenizer.cls_id),
@@ -175,7 +153,7 @@ def masking_of(config: ConfigDict, tokenizer: WordPieceTokenizer) -> Masking:
     if i not in specials and not piece.startswith(_UNUSED)
   ]
   if not usable:
-    raise InputError('the vocabulary has no piece besides specials')
+    raise InputError('the vocabulary holds nothing but special tokens')
   return Masking(
     masking.rate,
     masking.max_predictions,
@@ -188,12 +166,12 @@ def masking_of(config: ConfigDict, tokenizer: WordPieceTokenizer) -> Masking:
 
 
 def is_tf_examples(folder: str) -> bool:
-  """Whether a corpus is the reference's files, not a folder of shards."""
+  """Whether a corpus is TFRecord files of the reference, not our shards."""
   return bool(folder) and not pathlib.Path(folder).expanduser().is_dir()
 
 
 def tokenizer_of(config: ConfigDict) -> WordPieceTokenizer:
-  """The vocabulary that lies beside the shards."""
+  """The tokenizer whose vocabulary is stored beside the shards."""
   if is_tf_examples(config.data.dir):
     raise InputError(
       'data.dir names TFRecord files, which hold no vocabulary; give '
@@ -202,61 +180,32 @@ def tokenizer_of(config: ConfigDict) -> WordPieceTokenizer:
   return read_tokenizer(_folder(config))
 
 
-def splits_of(config: ConfigDict) -> tuple[str, ...]:
-  """The splits that a training run reads: train, then those it scores."""
-  data = config.data
-  named = (data.train_split, data.devel_split, data.test_split)
-  return tuple(split for split in named if split)
-
-
-def dataset_of(
-  config: ConfigDict,
-  tokenizer: WordPieceTokenizer,
-  labels: tuple[str, ...] | None = None,
-  splits: tuple[str, ...] = (),
-) -> 'PretrainingDataset':
-  """The corpus of an experiment."""
-  del labels
-  return PretrainingDataset(config, tokenizer, splits or splits_of(config))
-
-
 def _folder(config: ConfigDict) -> pathlib.Path:
-  if not config.data.dir:
-    raise InputError(
-      'data.dir is not set; give --config.data.dir=DIR, a folder that '
-      'biobert-jax prepare-corpus wrote'
-    )
-  return pathlib.Path(config.data.dir).expanduser()
+  what = ', a folder that `biobert-jax prepare-corpus` wrote'
+  return datasets.data_folder(config, what)
 
 
-def shapes_of(
-  config: ConfigDict, batch_size: int
-) -> dict[str, tuple[int, ...]]:
-  """Shapes of a batch, without the corpus that it is drawn from."""
+def shapes_of(config: ConfigDict, batch_size: int) -> Shapes:
+  """Shapes of a batch's device arrays, without reading the corpus."""
   data = config.data
   return feature_shapes(batch_size, data.max_seq_length, data.max_pairs)
 
 
 class PretrainingDataset:
-  """Token shards, or the reference's files, as rows."""
+  """Token shards, or the reference's files, as batches."""
+
+  labels: tuple[str, ...] = ()
 
   def __init__(
     self,
     config: ConfigDict,
     tokenizer: WordPieceTokenizer,
-    splits: tuple[str, ...],
+    labels: tuple[str, ...] | None = None,
+    splits: tuple[str, ...] = (),
   ):
-    """Opens the splits and checks their files.
-
-    Args:
-      config: `data`, `masking` and `seed` of the experiment.
-      tokenizer: what the pieces must have been made with.
-      splits: which to open.
-
-    Raises:
-      InputError: names the file and the remedy.
-    """
-    self.labels: tuple[str, ...] = ()
+    """Opens splits and checks their files; see `TaskModule.dataset_of`."""
+    del labels  # There are none.
+    splits = splits or datasets.named_splits(config)
     self.counts: Counter[str] = Counter()
     self._config, self._tokenizer = config, tokenizer
     folder = _folder(config)
@@ -267,8 +216,8 @@ class PretrainingDataset:
       for split, paths in files.items():
         self._rows_of[split] = self._tf_examples(paths)
     else:
-      # Kept here, never an argument: a type checker at run time looks into a
-      # sequence, so it would read a record, perhaps the one that is damaged.
+      # An attribute, never an argument: a run-time type checker would look into
+      # the sequence and read a record, perhaps a damaged one.
       self._opened = {
         s: shards.Shards(folder, s, config.data.verify, tokenizer)
         for s in splits
@@ -281,7 +230,7 @@ class PretrainingDataset:
     self.rows = functools.cache(self._rows)
 
   def _rows(self, split: str) -> Rows:
-    """The rows of a split; see `Dataset.rows`."""
+    """The packed documents of a split; see `Dataset.rows`."""
     return self._rows_of[split]
 
   def _shards(self, split: str) -> PretrainingRows:
@@ -299,12 +248,15 @@ class PretrainingDataset:
       seed=self._config.seed,
     )
     _log.info(
-      '%s: %d documents, %d pieces, about %d rows of %d an epoch',
+      '%s: %d documents, %d tokens, about %d packed sequences of %d per epoch',
       *(split, len(found), found.lengths.sum(dtype=np.int64)),
       *(rows.num_rows, data.max_seq_length),
     )
     if split == data.train_split:
-      _log.info('of each row, on average: %s', _said(rows.statistics(_LOOK_AT)))
+      _log.info(
+        'per packed sequence, on average: %s',
+        _described(rows.statistics(_SAMPLED_BLOCKS)),
+      )
     return rows
 
   def _files(self, split: str) -> list[str]:
@@ -328,31 +280,34 @@ class PretrainingDataset:
       max_eval_rows=data.eval_rows,
       seed=self._config.seed,
     )
-    _log.info('%s …: %d rows of the reference', paths[0], rows.num_rows)
+    _log.info('%s …: %d sequences of the reference', paths[0], rows.num_rows)
     return rows
 
   def score(self, split: str, outputs: Outputs) -> Scored:
-    """Mean loss and accuracy of masked pieces and of sentence pairs."""
+    """Mean loss and accuracy of masked tokens and of sentence pairs."""
     del split
     totals: defaultdict[str, float] = defaultdict(float)
     for _, arrays in outputs:
       for name, array in arrays.items():
         totals[name] += math.fsum(np.asarray(array, np.float64))
-    figures: dict[str, Any] = {}
-    for what in ('masked_lm', 'next_sentence'):
-      weight = totals[f'weight/{what}_loss']
-      if weight:
-        loss, hits = totals[f'{what}_loss'], totals[f'{what}_accuracy']
-        figures[f'{what}_loss'] = round(loss / weight, 6)
-        figures[f'{what}_accuracy'] = round(100 * hits / weight, 4)
-        figures[f'{what}_count'] = int(weight)
-    if not figures:
-      raise InputError('the held-out rows hold nothing to predict')
-    return Scored(figures, -figures['masked_lm_loss'], {})
+    metrics: dict[str, Any] = {}
+    for head in ('masked_lm', 'next_sentence'):
+      count = totals[f'weight/{head}_loss']
+      if count:
+        loss, correct = totals[f'{head}_loss'], totals[f'{head}_accuracy']
+        metrics[f'{head}_loss'] = round(loss / count, 6)
+        metrics[f'{head}_accuracy'] = round(100 * correct / count, 4)
+        metrics[f'{head}_count'] = int(count)
+    if not metrics:
+      raise InputError('the held-out sequences hold nothing to predict')
+    return Scored(metrics, -metrics['masked_lm_loss'], {})
 
 
-def _said(statistics: Mapping[str, int | float]) -> str:
-  """What rows hold, in a line."""
+dataset_of = PretrainingDataset
+
+
+def _described(statistics: Mapping[str, int | float]) -> str:
+  """What packed sequences hold, in one line."""
   shares = (
     *('fill', 'random_next', 'unlabelled', 'drawn_short', 'shortened_by_room'),
     *('documents_left_out', 'documents_repeated', 'pieces_truncated'),
@@ -369,7 +324,7 @@ def _digest(manifest: pretraining_manifest.Manifest, split: str) -> str:
 
 
 def _digest_of_files(paths: list[str]) -> str:
-  """Of sizes and beginnings: to read all of it would take hours."""
+  """Covers sizes and beginnings; reading everything would take hours."""
   digest = hashlib.sha256()
   for path in paths:
     with open(path, 'rb') as file:

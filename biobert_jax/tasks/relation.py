@@ -1,8 +1,6 @@
 """Relation extraction: a label for every sentence about a pair of entities."""
 
 import functools
-import hashlib
-import logging
 import pathlib
 from collections import Counter
 from collections.abc import Sequence
@@ -12,44 +10,50 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from biobert_jax.data import packed_sequences
-from biobert_jax.data.packed_sequences import STARTS, PackedSequences
+from biobert_jax.data.packed_sequences import PackedSequences
 from biobert_jax.data.relation import corpus
 from biobert_jax.data.relation import features as relation_features
 from biobert_jax.data.relation.features import PairForm
 from biobert_jax.data.relation.markers import Markers
 from biobert_jax.data.relation.placeholders import Placeholders
-from biobert_jax.errors import InputError
+from biobert_jax.errors import COUNT, FRACTION, InputError, one_of
 from biobert_jax.metrics import relation as metrics
 from biobert_jax.models.config import BertConfig
 from biobert_jax.models.heads import module_of
-from biobert_jax.tasks import losses
-from biobert_jax.tasks.task import PIECES, Arrays, Outputs, Scored, Task, merge
-from biobert_jax.text.vocabulary import build_vocabulary
+from biobert_jax.tasks import datasets, losses
+from biobert_jax.tasks.task import (
+  Arrays,
+  Outputs,
+  Scored,
+  Shapes,
+  Task,
+  merge,
+)
 from biobert_jax.text.wordpiece import WordPieceTokenizer
 
-_log = logging.getLogger(__name__)
-_BOOTSTRAP = 1000
 ENTITIES = ('anonymised', 'markers')
-# data.pooling -> the head, and what it reads besides the pieces.
-POOLINGS = {
-  'cls': ('sequence', ('cls_positions',)),
-  'entity_start': ('entity_pair', STARTS),
-}
-# What `curves.png` shows: (title, figures).
+# data.pooling -> head.
+POOLINGS = {'cls': 'sequence', 'entity_start': 'entity_pair'}
 PANELS = (
-  ('loss (nats a sentence)', ('train/loss',)),
-  ('devel, relations (%)', ('devel/precision', 'devel/recall', 'devel/f1')),
+  ('loss (nats per sentence)', ('train/loss',)),
+  ('dev set, relations (%)', ('devel/precision', 'devel/recall', 'devel/f1')),
   ('learning rate', ('train/learning_rate',)),
 )
+RANGES = {
+  'data.entities': one_of(ENTITIES),
+  'data.pooling': one_of(POOLINGS),
+  'data.max_broken': FRACTION,
+  'data.max_sequences': COUNT,
+}
 
 
 def make_task(
   bert: BertConfig, labels: tuple[str, ...], pooling: str = 'cls'
 ) -> Task:
-  """The pure half of the task.
+  """The compiled part of the task.
 
   Args:
-    bert: the encoder's architecture.
+    bert: architecture of the encoder.
     labels: names of the relations by id.
     pooling: a key of `POOLINGS`.
 
@@ -58,56 +62,39 @@ def make_task(
     sentences of the global batch (run_re.py:736), however they are packed.
   """
 
-  def weights(batch: Arrays) -> Arrays:
-    weight = losses.label_weight(batch['labels'])
-    return {'loss': weight, 'accuracy': weight}
-
-  def sums(logits: jax.Array, batch: Arrays) -> Arrays:
-    return {
-      'loss': losses.cross_entropy_sum(logits, batch['labels']),
-      'accuracy': losses.correct_sum(logits, batch['labels']),
-    }
-
   def predict(logits: jax.Array, batch: Arrays) -> Arrays:
     del batch
     return {'probability': jax.nn.softmax(logits, axis=-1)}
 
-  head, places = POOLINGS[pooling]
-  module = module_of(head, bert, len(labels))
-  inputs = (*PIECES, *places)
-  return Task('relation', module, ('loss',), weights, sums, predict, inputs)
+  return Task(
+    'relation',
+    module_of(POOLINGS[pooling], bert, len(labels)),
+    ('loss',),
+    losses.classification_normalizers,
+    losses.classification_sums,
+    predict,
+  )
 
 
 def validate(config: ConfigDict) -> None:
-  """Refuses values of `data` outside their range.
+  """Checks placeholders or markers, and the label of no relation.
 
   Raises:
-    InputError: names the key, its value and its range.
+    InputError: names the key, its value and the remedy.
   """
   data = config.data
   placeholders_of(config)
-  for key, known in (('entities', ENTITIES), ('pooling', tuple(POOLINGS))):
-    if data[key] not in known:
-      raise InputError(f'data.{key} is {data[key]!r}; choose from {known}')
   pair_of(config)
   labels = tuple(data.labels)
   if len(set(labels)) != len(labels) or len(labels) == 1:
     raise InputError(
-      f'data.labels is {labels}; name two or more, each once, or none: those '
-      'of the training split'
+      f'data.labels is {labels}; name two or more, each once, or none to use '
+      'those of the training split'
     )
   if not data.negative or (labels and data.negative not in labels):
     raise InputError(
       f'data.negative is {data.negative!r}, which is none of data.labels '
       f'{labels}; name the label of no relation'
-    )
-  if not 0 <= data.max_broken < 1:
-    raise InputError(
-      f'data.max_broken is {data.max_broken}; it must lie in [0, 1)'
-    )
-  if data.max_sequences < 1:
-    raise InputError(
-      f'data.max_sequences is {data.max_sequences}; it must be at least 1'
     )
 
 
@@ -118,7 +105,7 @@ def placeholders_of(config: ConfigDict) -> Placeholders:
 
 
 def pair_of(config: ConfigDict) -> PairForm:
-  """What tells the pair in an experiment's sentences."""
+  """How the pair is shown in an experiment's sentences."""
   if config.data.entities == 'markers':
     return Markers.from_config(config.data.markers)
   return placeholders_of(config)
@@ -130,56 +117,31 @@ def task_of(
   labels: tuple[str, ...],
   tokenizer: WordPieceTokenizer,
 ) -> Task:
-  """The record of an experiment; see `make_task`."""
+  """The task of a config; see `make_task`."""
   del tokenizer
   return make_task(bert, labels, config.data.pooling)
 
 
 def tokenizer_of(config: ConfigDict) -> WordPieceTokenizer:
-  """A vocabulary of the training split's words, where none is given."""
-  _log.info('no init_from, no vocab.path: building a vocabulary')
-  examples = _read(config, config.data.train_split, Counter())
-  lower = bool(config.vocab.do_lower_case)
-  texts = [example.text for example in examples]
-  pieces = build_vocabulary(texts, config.vocab.size, lower)
-  if config.data.entities == 'markers':
-    spare = [piece for piece in config.data.markers if piece not in pieces]
-    pieces = (*pieces, *spare)
-  return WordPieceTokenizer(pieces, lower)
-
-
-def splits_of(config: ConfigDict) -> tuple[str, ...]:
-  """The splits that a training run reads: train, then those it scores."""
+  """A tokenizer with a vocabulary of the training split's words."""
   data = config.data
-  named = (data.train_split, data.devel_split, data.test_split)
-  return tuple(split for split in named if split)
+  examples = _read(config, data.train_split, Counter())
+  extra = data.markers if data.entities == 'markers' else ()
+  texts = [example.text for example in examples]
+  return datasets.build_tokenizer(config, texts, extra)
 
 
-def dataset_of(
-  config: ConfigDict,
-  tokenizer: WordPieceTokenizer,
-  labels: tuple[str, ...] | None = None,
-  splits: tuple[str, ...] = (),
-) -> 'RelationDataset':
-  """The corpus of an experiment."""
-  return RelationDataset(config, tokenizer, labels, splits)
-
-
-def shapes_of(
-  config: ConfigDict, batch_size: int
-) -> dict[str, tuple[int, ...]]:
-  """Shapes of a batch, without the corpus that it is drawn from."""
+def shapes_of(config: ConfigDict, batch_size: int) -> Shapes:
+  """Shapes of a batch's device arrays, without reading the corpus."""
   data = config.data
   return packed_sequences.feature_shapes(
-    batch_size,
-    data.max_seq_length,
-    data.max_sequences,
-    data.pooling == 'entity_start',
+    *(batch_size, data.max_seq_length, data.max_sequences),
+    starts=data.pooling == 'entity_start',
   )
 
 
 class RelationDataset:
-  """The corpus of a config: rows to train on, outputs to score."""
+  """The corpus of a config: batches to train on, outputs to score."""
 
   def __init__(
     self,
@@ -188,30 +150,21 @@ class RelationDataset:
     labels: tuple[str, ...] | None = None,
     splits: tuple[str, ...] = (),
   ):
-    """Reads and checks every split that the run will need.
-
-    Args:
-      config: `data` and `seed` of the experiment.
-      tokenizer: text to pieces.
-      labels: names of the relations by id; by default those of the config, or
-        else of the training split.
-      splits: which splits to read; by default all that the config names.
-
-    Raises:
-      InputError: with file and line.
-    """
+    """Reads and checks splits; see `TaskModule.dataset_of`."""
     data = config.data
     if data.entities == 'markers':
       Markers.from_config(data.markers).ids(tokenizer)
-    splits = splits or splits_of(config)
     self.counts: Counter[str] = Counter()
     self._config, self._tokenizer = config, tokenizer
-    self._examples = {s: _read(config, s, self.counts) for s in splits}
+    self._examples = {
+      split: _read(config, split, self.counts)
+      for split in splits or datasets.named_splits(config)
+    }
     train = self._examples.get(data.train_split)
     labels = labels or tuple(data.labels)
     if not labels:
       if train is None:
-        raise ValueError('labels are needed where the training split is not')
+        raise ValueError('labels are needed without the training split')
       labels = corpus.label_set(train, data.negative)
     self.labels = labels
     for split, examples in self._examples.items():
@@ -219,7 +172,12 @@ class RelationDataset:
       if train is not None and split == data.test_split:
         shared = corpus.count_overlap(train, examples)
         self.counts[f'{split}_sentences_also_in_train'] = shared
-    self.sha256 = _digest(self._examples)
+    self.sha256 = datasets.digest(
+      {
+        split: [f'{example.text}\t{example.label}' for example in examples]
+        for split, examples in self._examples.items()
+      }
+    )
     self.rows = functools.cache(self._rows)
 
   def _rows(self, split: str) -> PackedSequences:
@@ -232,98 +190,88 @@ class RelationDataset:
       max_seq_length=data.max_seq_length,
       counts=self.counts,
     )
-    ids = {label: i for i, label in enumerate(self.labels)}
     rows = PackedSequences(
       windows,
-      np.asarray([ids[example.label] for example in examples], np.int32),
+      datasets.label_ids((e.label for e in examples), self.labels),
       max_seq_length=data.max_seq_length,
       max_sequences=data.max_sequences,
       pack=data.pack,
       seed=self._config.seed,
       starts=starts if data.pooling == 'entity_start' else None,
     )
-    _log.info(
-      '%s: %d sentences, %d pieces in %d rows of %d, %.2f %% padding',
-      *(split, len(examples), len(windows.input_ids)),
-      *(rows.num_rows, data.max_seq_length, 100 * (1 - rows.fill)),
-    )
+    contents = f'{len(examples)} sentences, {len(windows.input_ids)} tokens'
+    datasets.log_packing(split, contents, rows)
     return rows
 
   def score(self, split: str, outputs: Outputs) -> Scored:
-    """The official figures; what was predicted; the list of mistakes."""
+    """The official metrics; the predictions; the list of errors."""
     examples = self._examples[split]
-    shares = merge(outputs, 'probability', len(examples), len(self.labels))
-    predicted = [self.labels[i] for i in shares.argmax(axis=1)]
+    probabilities = merge(
+      outputs, 'probability', len(examples), len(self.labels)
+    )
+    predicted = [self.labels[i] for i in probabilities.argmax(axis=1)]
     report = metrics.evaluate(
       [example.label for example in examples],
       predicted,
       self.labels,
       negatives=(self._config.data.negative,),
-      bootstrap=_BOOTSTRAP,
+      bootstrap=datasets.BOOTSTRAP,
     )
     files = {
       f'predictions_{split}.tsv': _predictions(
-        examples, self.labels, shares, predicted
+        examples, self.labels, probabilities, predicted
       ),
-      f'errors_{split}.tsv': _mistakes(examples, shares, predicted),
-      # As run_re.py writes them, for the reference's own re_eval.py.
+      f'errors_{split}.tsv': _errors(examples, probabilities, predicted),
+      # In the format of run_re.py, for the reference's own re_eval.py.
       f'{split}_results.tsv': ''.join(
-        '\t'.join(f'{share:.6f}' for share in row) + '\n' for row in shares
+        '\t'.join(f'{p:.6f}' for p in row) + '\n' for row in probabilities
       ),
     }
     return Scored(metrics.as_dict(report), report.overall.f1, files)
 
 
+dataset_of = RelationDataset
+
+
 def _read(
   config: ConfigDict, split: str, counts: Counter[str]
 ) -> list[corpus.Example]:
-  data = config.data
-  if not data.dir:
-    raise InputError('data.dir is not set; give --config.data.dir=DIR')
+  data, folder = config.data, datasets.data_folder(config)
   form = corpus.RelationRules(
     pair_of(config), tuple(data.labels), data.max_broken
   )
-  folder = pathlib.Path(data.dir).expanduser()
   return corpus.read_split(folder, split, counts, form)
-
-
-def _digest(splits: dict[str, list[corpus.Example]]) -> str:
-  digest = hashlib.sha256()
-  for split, examples in splits.items():
-    digest.update(f'{split}\n'.encode())
-    for example in examples:
-      digest.update(f'{example.text}\t{example.label}\n'.encode())
-  return digest.hexdigest()
 
 
 def _predictions(
   examples: Sequence[corpus.Example],
   labels: Sequence[str],
-  shares: np.ndarray,
+  probabilities: np.ndarray,
   predicted: Sequence[str],
 ) -> str:
-  """A line a sentence: index, a probability a label, predicted, gold."""
-  rows = ['\t'.join(('index', *labels, 'predicted', 'gold'))]
-  for example, row, label in zip(examples, shares, predicted, strict=True):
-    each = (f'{share:.6f}' for share in row)
-    rows.append('\t'.join((example.index, *each, label, example.label)))
-  return '\n'.join(rows) + '\n'
+  """One line per sentence: index, probability of each label, both labels."""
+  lines = ['\t'.join(('index', *labels, 'predicted', 'gold'))]
+  for example, row, label in zip(
+    examples, probabilities, predicted, strict=True
+  ):
+    cells = (f'{p:.6f}' for p in row)
+    lines.append('\t'.join((example.index, *cells, label, example.label)))
+  return '\n'.join(lines) + '\n'
 
 
-def _mistakes(
+def _errors(
   examples: Sequence[corpus.Example],
-  shares: np.ndarray,
+  probabilities: np.ndarray,
   predicted: Sequence[str],
 ) -> str:
-  """A line for each wrong sentence, the surest mistakes first."""
-  rows = ['file\tline\tgold\tpredicted\tprobability\tsentence']
-  surest = np.argsort(-shares.max(axis=1), kind='stable')
-  for i in surest:
+  """One line per wrong sentence, most confident errors first."""
+  lines = ['file\tline\tgold\tpredicted\tprobability\tsentence']
+  for i in np.argsort(-probabilities.max(axis=1), kind='stable'):
     example, label = examples[i], predicted[i]
     if label != example.label:
       cells = (
         *(pathlib.Path(example.path).name, str(example.line), example.label),
-        *(label, f'{shares[i].max():.4f}', example.text),
+        *(label, f'{probabilities[i].max():.4f}', example.text),
       )
-      rows.append('\t'.join(cells))
-  return '\n'.join(rows) + '\n'
+      lines.append('\t'.join(cells))
+  return '\n'.join(lines) + '\n'

@@ -53,7 +53,7 @@ def write_report(
   report = {
     'workdir': str(folder),
     'step': step,
-    'results': {split: scored.figures for split, scored in scores.items()},
+    'results': {split: scored.metrics for split, scored in scores.items()},
     'selection': {split: scored.selection for split, scored in scores.items()},
   }
   if is_first_host():
@@ -151,6 +151,6 @@ def evaluate(workdir: str, split: str, data_dir: str = '') -> dict[str, Any]:
   scored = experiment.dataset.score(split, evaluator.run(params, rows))
   if is_first_host():
     _write_files(scored, folder)
-  results = {split: scored.figures}
+  results = {split: scored.metrics}
   _log.info('\n%s', score_table.table(experiment.config.task, results))
-  return {'workdir': str(folder), 'split': split, **scored.figures}
+  return {'workdir': str(folder), 'split': split, **scored.metrics}

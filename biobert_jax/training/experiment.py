@@ -1,27 +1,33 @@
-"""From a config, or a work folder, to what the programs run.
+"""From a config to an experiment.
 
-Everything a user can get wrong is checked here, before any compilation.
+Everything that a user can get wrong is checked here, before any compilation.
 """
 
 import dataclasses
-import logging
-import math
 from typing import Any
 
 from ml_collections import ConfigDict
 
 from biobert_jax.checkpoints.detect import COMPILED, Source, detect
-from biobert_jax.errors import InputError
+from biobert_jax.errors import (
+  COUNT,
+  FRACTION,
+  POSITIVE,
+  InputError,
+  Range,
+  check_ranges,
+  one_of,
+  or_unset,
+)
 from biobert_jax.models import splash_attention
 from biobert_jax.models.config import DTYPES, BertConfig
 from biobert_jax.tasks import ner, pretraining, qa, relation, yes_no
-from biobert_jax.tasks.task import Dataset, Task
+from biobert_jax.tasks.task import Dataset, Task, TaskModule
 from biobert_jax.text.vocabulary import SPECIALS
 from biobert_jax.text.wordpiece import WordPieceTokenizer, check_vocab_size
+from biobert_jax.training.optimizer import OPTIMIZERS
 
-_log = logging.getLogger(__name__)
-
-TASKS: dict[str, Any] = {
+TASKS: dict[str, TaskModule] = {
   'ner': ner,
   'pretraining': pretraining,
   'qa': qa,
@@ -34,6 +40,46 @@ _COMPUTE = (
   'scores_dtype',
 )
 RNGS = ('threefry2x32', 'rbg', 'unsafe_rbg')
+_POSITIVE = (
+  'batch_size',
+  'accumulate',
+  'train.epochs',
+  'train.evaluations',
+  'train.eval_batch_size',
+  'train.log_every_steps',
+  'train.checkpoint_every_steps',
+  'train.keep_checkpoints',
+  'train.max_skipped_steps',
+  'data.max_seq_length',
+)
+# Of the keys that all tasks have; each task has a table of its own.
+_RANGES = {
+  **dict.fromkeys(_POSITIVE, POSITIVE),
+  'train.steps': or_unset(COUNT),
+  'train.profile_step': or_unset(COUNT),
+  'train.keep': one_of(('best', 'last')),
+  'train.watchdog_seconds': Range(
+    lambda x: x >= 0, 'it must be positive, or 0 for none'
+  ),
+  'data.train_split': Range(bool, 'use train or train_dev'),
+  'compute.rng': one_of(RNGS),
+  'compute.param_dtype': Range(
+    lambda x: x == 'float32',
+    'updates are too small for it: train with float32, and '
+    'compute.dtype=bfloat16',
+  ),
+  'compute.reduce_dtype': one_of(DTYPES),
+  'optim.name': one_of(OPTIMIZERS),
+  'optim.learning_rate': Range(
+    lambda x: 0 < x < 1, 'it must lie in (0, 1); fine-tuning uses 1e-5 to 1e-4'
+  ),
+  'optim.eps': Range(lambda x: x > 0, POSITIVE.remedy),
+  'optim.clip_norm': Range(lambda x: x > 0, POSITIVE.remedy),
+  'optim.warmup_fraction': FRACTION,
+  'optim.weight_decay': FRACTION,
+  'optim.b1': FRACTION,
+  'optim.b2': FRACTION,
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,9 +90,10 @@ class Experiment:
     config: every key resolved.
     bert: the architecture.
     tokenizer: the vocabulary and its casing.
-    corpus: the host's half of the task; None when none was asked for.
+    corpus: the part of the task on the host; None for an experiment without
+      data.
     labels: names of the classes.
-    task: the pure half of the task.
+    task: the compiled part of the task.
     init_from: the checkpoint that a training run starts from, if any.
   """
 
@@ -60,14 +107,14 @@ class Experiment:
 
   @property
   def dataset(self) -> Dataset:
-    """The corpus, where one was asked for."""
+    """The corpus of an experiment that has one."""
     if self.corpus is None:
-      raise ValueError('this experiment was opened without a corpus')
+      raise ValueError('this experiment was opened without its corpus')
     return self.corpus
 
 
 def from_config(config: ConfigDict) -> Experiment:
-  """Reads all that a training run needs.
+  """Reads everything that a training run needs.
 
   Args:
     config: an experiment of `configs/`, with overrides, that `validate`
@@ -83,7 +130,7 @@ def from_config(config: ConfigDict) -> Experiment:
   if init_from is not None and init_from.form in COMPILED:
     raise InputError(
       f'init_from is {config.init_from}: compiled for {init_from.form}, which '
-      'cannot be trained; give what it was exported from'
+      'cannot be trained; give the model that it was exported from'
     )
   tokenizer = _tokenizer(config, init_from)
   bert = _architecture(config, tokenizer, init_from)
@@ -97,12 +144,12 @@ def from_config(config: ConfigDict) -> Experiment:
 def without_data(
   config: ConfigDict, vocab_size: int, labels: tuple[str, ...]
 ) -> Experiment:
-  """What a run computes, without its corpus: enough to compile its steps.
+  """A config without its corpus: enough to compile its steps.
 
   Args:
     config: an experiment of `configs/` that `validate` has passed.
-    vocab_size: pieces of the vocabulary, where the config names none.
-    labels: that the corpus would have; their number counts.
+    vocab_size: size of the vocabulary, where the config names none.
+    labels: stand-ins for those of the corpus; only their number matters.
 
   Returns:
     The experiment, without a dataset.
@@ -122,68 +169,15 @@ def without_data(
 
 
 def validate(config: ConfigDict) -> None:
-  """Refuses values outside their range.
+  """Checks every key against its range.
 
   Raises:
-    InputError: names the key, its value and its range.
+    InputError: names the key, its value and the remedy.
   """
-  if config.task not in TASKS:
-    raise InputError(f'task is {config.task!r}; choose from {sorted(TASKS)}')
-  positive = (
-    'batch_size',
-    'accumulate',
-    'train.epochs',
-    'train.evaluations',
-    'train.eval_batch_size',
-    'train.log_every_steps',
-    'train.checkpoint_every_steps',
-    'train.keep_checkpoints',
-    'train.max_skipped_steps',
-    'data.max_seq_length',
-    'optim.learning_rate',
-  )
-  flat = flatten(config)
-  for key in positive:
-    if not 0 < flat[key] < math.inf:  # Also refuses NaN.
-      raise InputError(f'{key} is {flat[key]}; it must be positive')
-  if not flat['optim.learning_rate'] < 1:
-    raise InputError(
-      f'optim.learning_rate is {flat["optim.learning_rate"]}; '
-      'fine-tuning uses 1e-5 to 1e-4'
-    )
-  if config.compute.rng not in RNGS:
-    raise InputError(
-      f'compute.rng is {config.compute.rng!r}; choose from {RNGS}'
-    )
-  if config.compute.param_dtype != 'float32':
-    raise InputError(
-      f'compute.param_dtype is {config.compute.param_dtype!r}; updates are too '
-      'small for it: train with float32, and compute.dtype=bfloat16'
-    )
-  if config.train.keep not in ('best', 'last'):
-    raise InputError(f'train.keep is {config.train.keep!r}; use best or last')
-  if config.train.steps is not None and config.train.steps < 1:
-    raise InputError(f'train.steps is {config.train.steps}; at least 1')
-  if config.train.profile_step is not None and config.train.profile_step < 1:
-    raise InputError(
-      f'train.profile_step is {config.train.profile_step}; at least 1'
-    )
-  if config.compute.reduce_dtype not in DTYPES:
-    raise InputError(
-      f'compute.reduce_dtype is {config.compute.reduce_dtype!r}; choose from '
-      f'{DTYPES}'
-    )
-  if not config.train.watchdog_seconds >= 0:  # Also refuses NaN.
-    raise InputError(
-      f'train.watchdog_seconds is {config.train.watchdog_seconds}; it must be '
-      'positive, or 0 for none'
-    )
-  if not config.data.train_split:
-    raise InputError('data.train_split is empty; use train or train_dev')
-  for key in ('optim.warmup_fraction', 'optim.weight_decay'):
-    if not 0 <= flat[key] < 1:
-      raise InputError(f'{key} is {flat[key]}; it must lie in [0, 1)')
-  TASKS[config.task].validate(config)
+  check_ranges({'task': config.task}, {'task': one_of(sorted(TASKS))})
+  module = TASKS[config.task]
+  check_ranges(flatten(config), {**_RANGES, **module.RANGES})
+  module.validate(config)
 
 
 def _tokenizer(
@@ -197,14 +191,13 @@ def _tokenizer(
   if vocab.path:
     lower = bool(vocab.do_lower_case)
     return WordPieceTokenizer.from_vocab_file(vocab.path, lower)
-  tokenizer: WordPieceTokenizer = TASKS[config.task].tokenizer_of(config)
-  return tokenizer
+  return TASKS[config.task].tokenizer_of(config)
 
 
 def _architecture(
   config: ConfigDict, tokenizer: WordPieceTokenizer, init_from: Source | None
 ) -> BertConfig:
-  """The checkpoint's architecture, or the variant's."""
+  """The architecture of the checkpoint or, without one, of the variant."""
   compute = {name: config.compute[name] for name in _COMPUTE}
   dropouts = ('hidden_dropout_prob', 'attention_probs_dropout_prob')
   if init_from is not None:

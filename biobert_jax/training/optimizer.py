@@ -7,7 +7,6 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from biobert_jax.errors import InputError
 from biobert_jax.parallel.sharding import path_of
 
 _NO_DECAY = re.compile(r'(bias|LayerNorm/scale)$')
@@ -23,29 +22,29 @@ def schedule(
 
   Args:
     learning_rate: the peak.
-    num_steps: steps of the whole run; after them the rate is 0.
+    num_steps: steps of the whole run; the learning rate is 0 after them.
     warmup_steps: steps of the rise.
     reference_jump: decay as in optimization.py:32-54, where the decay runs
-      from step 0 and warmup merely replaces its beginning, so that the rate
-      falls by warmup/num_steps when warmup ends.
+      from step 0 and warmup merely replaces its beginning, so that the learning
+      rate falls by warmup/num_steps when warmup ends.
 
   Returns:
     The learning rate at a step, counted from 0.
   """
   decay_from = 0 if reference_jump else warmup_steps
 
-  def rate(step: jax.Array) -> jax.Array:
+  def learning_rate_at(step: jax.Array) -> jax.Array:
     step = jnp.asarray(step, jnp.float32)
     rise = step / jnp.maximum(1, warmup_steps)
     fall = (num_steps - step) / jnp.maximum(1, num_steps - decay_from)
     scale = jnp.where(step < warmup_steps, rise, jnp.maximum(0.0, fall))
     return learning_rate * scale
 
-  return rate
+  return learning_rate_at
 
 
 def decay_mask(params: Any) -> Any:
-  """True for parameters that decay: all but biases and layer norms."""
+  """True for parameters that decay: all except biases and layer norms."""
   return jax.tree_util.tree_map_with_path(
     lambda path, _: not _NO_DECAY.search(path_of(path)),
     params,
@@ -76,10 +75,10 @@ def scale_by_bert_adam(
 
 
 def scale_by_layer_norms() -> optax.GradientTransformation:
-  """LAMB's trust ratio: an update as long as its tensor, times the rate.
+  """LAMB's trust ratio: scales an update to the norm of its tensor.
 
-  Biases and layer norms are left out, as in the authors' code. Layers that
-  are stacked for a scan have a ratio each, as if they were not.
+  Biases and layer norms are left out, as in the authors' code. Layers that are
+  stacked for a scan have one ratio each, as unrolled layers have.
   """
 
   def scaled(path: Any, update: jax.Array, param: jax.Array) -> jax.Array:
@@ -87,12 +86,12 @@ def scale_by_layer_norms() -> optax.GradientTransformation:
     if _NO_DECAY.search(name):
       return update
     axes = tuple(range('/layers/layer/' in name, param.ndim))
-    lengths = [
+    param_norm, update_norm = (
       jnp.sqrt(jnp.sum(jnp.square(x), axes, keepdims=True))
       for x in (param, update)
-    ]
-    ratio = lengths[0] / jnp.where(lengths[1] > 0, lengths[1], 1.0)
-    known = (lengths[0] > 0) & (lengths[1] > 0)
+    )
+    ratio = param_norm / jnp.where(update_norm > 0, update_norm, 1.0)
+    known = (param_norm > 0) & (update_norm > 0)
     return update * jnp.where(known, ratio, 1.0)
 
   return optax.stateless(
@@ -107,7 +106,7 @@ OPTIMIZERS = ('adamw', 'lamb')
 
 def make(
   name: str,
-  rate: optax.Schedule,
+  learning_rate: optax.Schedule,
   *,
   b1: float,
   b2: float,
@@ -116,40 +115,30 @@ def make(
   clip_norm: float,
   bias_correction: bool,
 ) -> optax.GradientTransformation:
-  """Clip by global norm, Adam, decoupled decay; the rate scales both.
+  """Clips by global norm, then Adam and decoupled weight decay.
 
   Args:
     name: 'adamw', BERT's own; or 'lamb' (You et al. 2020), which scales the
       update of each tensor that decays to that tensor's norm, for batches of
       thousands.
-    rate: learning rate at a step.
+    learning_rate: at a step; it scales Adam's direction and the decay.
     b1: decay of the first moment.
     b2: decay of the second moment.
     eps: added outside the square root.
-    weight_decay: fraction of a parameter taken off each step, times rate.
-    clip_norm: the gradient's largest global norm.
+    weight_decay: fraction of a parameter subtracted each step, times the
+      learning rate.
+    clip_norm: the largest global norm of the gradient.
     bias_correction: False as in the reference, whose first updates are
       larger by (1 - b1) / sqrt(1 - b2), about 3.2 times.
 
   Returns:
     The transformation.
-
-  Raises:
-    InputError: a value outside its range.
   """
-  if name not in OPTIMIZERS:
-    raise InputError(f'optim.name is {name!r}; choose from {OPTIMIZERS}')
-  for key, value in (('b1', b1), ('b2', b2)):
-    if not 0 <= value < 1:
-      raise InputError(f'optim.{key} is {value}; it must lie in [0, 1)')
-  for key, value in (('eps', eps), ('clip_norm', clip_norm)):
-    if not value > 0:
-      raise InputError(f'optim.{key} is {value}; it must be positive')
   trust = scale_by_layer_norms() if name == 'lamb' else optax.identity()
   return optax.chain(
     optax.clip_by_global_norm(clip_norm),
     scale_by_bert_adam(b1, b2, eps, bias_correction),
     optax.add_decayed_weights(weight_decay, decay_mask),
     trust,
-    optax.scale_by_learning_rate(rate),
+    optax.scale_by_learning_rate(learning_rate),
   )

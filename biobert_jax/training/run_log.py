@@ -149,7 +149,7 @@ class Log:
     _log.info('step %d, %s: %s', step, split, shown)
     scalars = {
       f'{split}/{name}': value
-      for name, value in scored.figures.items()
+      for name, value in scored.metrics.items()
       if isinstance(value, float)
     }
     self._write(step, scalars | {'run/goodput': goodput})

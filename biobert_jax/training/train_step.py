@@ -59,8 +59,8 @@ class Objective(Protocol):
   ) -> Any:
     """The model's outputs for a prepared batch."""
 
-  def weights(self, batch: Batch) -> Scalars:
-    """The weight of each loss and metric, from the prepared batch alone."""
+  def normalizers(self, batch: Batch) -> Scalars:
+    """The divisor of each sum, from the prepared batch alone."""
 
   def sums(self, outputs: Any, batch: Batch) -> Scalars:
     """Sums of each loss and metric; those of `losses` make the objective."""
@@ -169,7 +169,7 @@ def make_train_step(
   ) -> tuple[Any, Scalars]:
     params = sharding.gather(params, layout.params)
     batch = objective.prepare(batch, prepare_keys(key, batch['row_ids']))
-    totals = jax.lax.psum(objective.weights(batch), sharding.DATA)
+    totals = jax.lax.psum(objective.normalizers(batch), sharding.DATA)
     # An all-padding batch has no weight: its loss and gradients are 0.
     totals = jax.tree.map(lambda w: jnp.maximum(w, 1.0), totals)
 

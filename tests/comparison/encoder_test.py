@@ -18,7 +18,7 @@ from biobert_jax.data import windows
 from biobert_jax.data.ner import corpus as ner_corpus
 from biobert_jax.data.packing import Batch, PackedRows
 from biobert_jax.models.config import BertConfig
-from biobert_jax.models.encoder import BertEncoder
+from biobert_jax.models.encoder import BertEncoder, Inputs
 from biobert_jax.models.param_tree import to_flat, to_tree
 from biobert_jax.parallel import sharding
 from biobert_jax.tasks.ner import make_task
@@ -35,7 +35,6 @@ pytestmark = [
 
 LABELS = ('O', 'B', 'I')
 MAX_SEQ_LENGTH = 128
-FEATURES = ('input_ids', 'segment_ids', 'position_ids', 'sequence_ids')
 # Written for these tests: accents both ways, Greek, dashes, CJK, Hangul. No
 # capital sigma that ends a word: Google lowers it to a final sigma, as we do,
 # transformers' fast tokenizer does not.
@@ -189,7 +188,7 @@ def test_vectors_are_equal(
   assert (rows.num_rows < 30) if pack else (rows.num_rows == 69)
   (batch,) = rows.eval_batches(rows.num_rows)
   hidden = jax.jit(BertEncoder(config).apply)(
-    {'params': params}, *(batch[name] for name in FEATURES)
+    {'params': params}, Inputs.from_batch(batch)
   )
   np.testing.assert_array_equal(
     in_order(batch, batch['input_ids']), case.theirs['input_ids']

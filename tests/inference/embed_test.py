@@ -12,7 +12,7 @@ from biobert_jax import __main__ as command_line
 from biobert_jax.checkpoints import export, import_weights, pretrained
 from biobert_jax.errors import InputError
 from biobert_jax.inference import embed
-from biobert_jax.models.encoder import BertEncoder
+from biobert_jax.models.encoder import BertEncoder, Inputs
 from biobert_jax.models.param_tree import to_tree
 from biobert_jax.text.documents import Document, Entity
 from tests.fixtures import model_folders
@@ -47,7 +47,7 @@ def alone(model):
   @jax.jit
   def run(*features):
     return BertEncoder(CONFIG).apply(
-      {'params': params}, *features, all_layers=True
+      {'params': params}, Inputs(*features), all_layers=True
     )
 
   def vectors(ids):

@@ -1,5 +1,6 @@
 """BertConfig: both spellings of the file, and every way to get it wrong."""
 
+import functools
 import json
 
 import jax
@@ -8,7 +9,7 @@ import pytest
 
 from biobert_jax.errors import InputError
 from biobert_jax.models.config import BertConfig
-from biobert_jax.models.encoder import BertEncoder
+from biobert_jax.models.encoder import BertEncoder, Inputs
 
 SIZES = {
   'vocab_size': 28996,
@@ -162,7 +163,7 @@ def test_a_wrong_field_is_named(field, value):
 )
 def test_parameter_counts(config, expected):
   ids = np.zeros((1, 2), np.int32)
-  arguments = *(ids,) * 4, None, ids[:, :1]  # With the pooler.
-  init = BertEncoder(config).init
-  params = jax.eval_shape(init, jax.random.key(0), *arguments)['params']
+  inputs = Inputs(*[ids] * 4, cls_positions=ids[:, :1])
+  init = functools.partial(BertEncoder(config).init, pool=True)
+  params = jax.eval_shape(init, jax.random.key(0), inputs)['params']
   assert sum(x.size for x in jax.tree.leaves(params)) == expected

@@ -11,7 +11,7 @@ from biobert_jax.models import dropout
 
 # Compiled whole: run op by op, each op would be compiled by itself.
 drop = jax.jit(
-  lambda x, rate, keys: dropout.dropout(x, rate, dropout.draw(keys)),
+  lambda x, rate, keys: dropout.dropout(x, rate, dropout.dropout_rngs(keys)),
   static_argnums=1,
 )
 
@@ -53,10 +53,10 @@ def test_the_quarters_of_a_word_of_bits_are_independent():
 
 def test_bits_may_be_drawn_for_the_transpose():
   x = jnp.ones((2, 3, 8, 4))
-  drawn = dropout.draw(keys_of(5, 2))
-  y = dropout.dropout(x.swapaxes(-1, -2), 0.3, drawn, transposed=True)
+  rngs = dropout.dropout_rngs(keys_of(5, 2))
+  y = dropout.dropout(x.swapaxes(-1, -2), 0.3, rngs, transposed=True)
   np.testing.assert_array_equal(
-    y, dropout.dropout(x, 0.3, drawn).swapaxes(-1, -2)
+    y, dropout.dropout(x, 0.3, rngs).swapaxes(-1, -2)
   )
   assert 0 < np.mean(y == 0) < 1
 
@@ -64,10 +64,10 @@ def test_bits_may_be_drawn_for_the_transpose():
 def test_no_keys_or_no_rate_is_the_identity():
   x = jnp.ones((2, 3))
   assert dropout.dropout(x, 0.1, None) is x
-  assert dropout.dropout(x, 0.0, dropout.draw(keys_of(0, 1))) is x
+  assert dropout.dropout(x, 0.0, dropout.dropout_rngs(keys_of(0, 1))) is x
   assert dropout.split_keys(None, 3) == [None, None, None]
-  assert dropout.draw(None) is None
-  assert dropout.layer_draws(None, 3) is None
+  assert dropout.dropout_rngs(None) is None
+  assert dropout.layer_dropout_rngs(None, 3) is None
 
 
 def test_bits_belong_to_the_key_wherever_the_row_stands():
@@ -97,24 +97,24 @@ def test_split_keys_are_distinct_and_per_row():
 @pytest.mark.parametrize('impl', ['threefry2x32', 'rbg'])
 def test_layers_draw_by_keys_that_are_split_from_one_to_the_next(impl):
   keys = jax.random.split(jax.random.key(3, impl=impl), 2)
-  draws = dropout.layer_draws(keys, 4)
-  assert draws.output.uniforms.shape == (4, 2)
-  for i, of_layer in enumerate(dropout.split_keys(keys, 4)):
-    of_attention, of_output = dropout.split_keys(of_layer, 2)
-    of_weights, of_sublayer = dropout.split_keys(of_attention, 2)
-    split = of_weights, of_sublayer, of_output
-    for drawn, expected in zip(draws, map(dropout.draw, split), strict=True):
+  layers = dropout.layer_dropout_rngs(keys, 4)
+  assert layers.output.uniforms.shape == (4, 2)
+  for i, layer_keys in enumerate(dropout.split_keys(keys, 4)):
+    attention_keys, output_keys = dropout.split_keys(layer_keys, 2)
+    split = *dropout.split_keys(attention_keys, 2), output_keys
+    expected_rngs = map(dropout.dropout_rngs, split)
+    for rngs, expected in zip(layers, expected_rngs, strict=True):
       np.testing.assert_array_equal(
-        *map(jax.random.key_data, (drawn.keys[i], expected.keys))
+        *map(jax.random.key_data, (rngs.keys[i], expected.keys))
       )
       if impl == 'threefry2x32':  # The hardware's bits belong to no key.
-        np.testing.assert_array_equal(drawn.uniforms[i], expected.uniforms)
+        np.testing.assert_array_equal(rngs.uniforms[i], expected.uniforms)
 
 
 def test_more_layers_cost_no_more_operations_on_keys():
   keys = keys_of(0, 1)
   few, many = (
-    str(jax.make_jaxpr(lambda k, n=n: dropout.layer_draws(k, n))(keys))
+    str(jax.make_jaxpr(lambda k, n=n: dropout.layer_dropout_rngs(k, n))(keys))
     for n in (2, 24)
   )
   assert few.count('random_split') == many.count('random_split') == 4

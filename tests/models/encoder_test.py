@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from biobert_jax.models.config import BertConfig
-from biobert_jax.models.encoder import BertEncoder, Pooler
+from biobert_jax.models.encoder import BertEncoder, Inputs, Pooler
 from biobert_jax.models.layers import Embeddings
 from biobert_jax.models.param_tree import to_flat, to_tree
 from tests.fixtures.programs import count_draws
@@ -56,7 +56,7 @@ GOLDEN_PATHS = sorted(
 
 
 def pack(rows, length=16):
-  """Rows of sequences of ids -> the encoder's four arrays."""
+  """Packs sequences of ids row by row."""
   arrays = np.zeros((4, len(rows), length), np.int32)
   for row, sequences in enumerate(rows):
     first = 0
@@ -67,7 +67,7 @@ def pack(rows, length=16):
       arrays[2, row, place] = np.arange(len(ids))
       arrays[3, row, place] = n
       first = place.stop
-  return tuple(jnp.asarray(a) for a in arrays)
+  return Inputs(*map(jnp.asarray, arrays))
 
 
 SEQUENCES = [[3, 7, 9, 1, 4], [5, 6, 2, 8], [29, 1, 12, 13, 14, 15, 7]]
@@ -81,7 +81,7 @@ def paths_of(tree):
 
 @pytest.fixture(scope='module')
 def variables():
-  plain = jax.jit(BertEncoder(BASE).init)(jax.random.key(0), *PACKED)
+  plain = jax.jit(BertEncoder(BASE).init)(jax.random.key(0), PACKED)
   # Biases and scales that are not 0 and 1.
   leaves, tree = jax.tree.flatten(plain)
   draw = np.random.default_rng(1).normal
@@ -93,7 +93,7 @@ def variables():
 @pytest.fixture(scope='module')
 def encode(variables):
   apply = jax.jit(BertEncoder(BASE).apply)
-  return lambda arrays: np.asarray(apply(variables, *arrays).last)
+  return lambda arrays: np.asarray(apply(variables, Inputs(*arrays)).last)
 
 
 def numpy_bert(params, ids, segments):
@@ -165,7 +165,7 @@ def test_padding_is_never_seen(encode):
 
 def test_golden_paths_of_one_layer():
   encoder = BertEncoder(BASE.replace(num_hidden_layers=1))
-  params = jax.eval_shape(encoder.init, jax.random.key(0), *PACKED)['params']
+  params = jax.eval_shape(encoder.init, jax.random.key(0), PACKED)['params']
   assert sorted(paths_of(params)) == GOLDEN_PATHS
 
 
@@ -178,7 +178,7 @@ def scanned(variables):
 
 def test_scan_makes_the_parameters_that_stacking_makes(variables):
   config = BASE.replace(scan_layers=True)
-  born = jax.eval_shape(BertEncoder(config).init, jax.random.key(0), *PACKED)
+  born = jax.eval_shape(BertEncoder(config).init, jax.random.key(0), PACKED)
   shapes = {k: v.shape for k, v in paths_of(born).items()}
   stacked = paths_of(scanned(variables))
   assert shapes == {k: v.shape for k, v in stacked.items()}
@@ -186,7 +186,7 @@ def test_scan_makes_the_parameters_that_stacking_makes(variables):
 
 def test_scanned_layers_start_from_different_numbers():
   config = BASE.replace(scan_layers=True)
-  born = jax.jit(BertEncoder(config).init)(jax.random.key(0), *PACKED)
+  born = jax.jit(BertEncoder(config).init)(jax.random.key(0), PACKED)
   kernel = paths_of(born)[
     'params/encoder/layers/layer/intermediate/dense/kernel'
   ]
@@ -197,8 +197,8 @@ def test_every_dropout_draws_bits_of_its_own():
   """Embeddings, and twice hidden plus once attention in each layer."""
   keys = jax.random.split(jax.random.key(5), 2)
   encoder = BertEncoder(BASE)
-  shapes = jax.eval_shape(encoder.init, jax.random.key(0), *PACKED)
-  program = jax.make_jaxpr(encoder.apply)(shapes, *PACKED, keys)
+  shapes = jax.eval_shape(encoder.init, jax.random.key(0), PACKED)
+  program = jax.make_jaxpr(encoder.apply)(shapes, PACKED, keys)
   assert count_draws(program) == 1 + 3 * 2
 
 
@@ -216,11 +216,11 @@ def asked(variables):
     encoder = BertEncoder(BASE.replace(scan_layers=scan))
     params = (scanned(variables) if scan else variables)['params']
     pooler = {'dense': {'kernel': jnp.eye(16), 'bias': jnp.full(16, 0.5)}}
-    return jax.jit(encoder.apply, static_argnames='all_layers')(
+    return jax.jit(encoder.apply, static_argnames=('pool', 'all_layers'))(
       {'params': params | {'pooler': pooler}},
-      *PACKED,
+      PACKED._replace(cls_positions=positions),
       keys,
-      cls_positions=positions,
+      pool=True,
       all_layers=True,
     )
 
@@ -236,7 +236,7 @@ def test_all_layers_are_those_of_shallower_encoders(
   np.testing.assert_array_equal(out.layers[-1], out.last)
   np.testing.assert_allclose(out.last, encode(PACKED), atol=1e-6)
   shallow = BertEncoder(BASE.replace(num_hidden_layers=1))
-  first = jax.jit(shallow.apply)(variables, *PACKED).last
+  first = jax.jit(shallow.apply)(variables, PACKED).last
   np.testing.assert_allclose(out.layers[1], first, atol=1e-6)
   embedded = jax.jit(Embeddings(BASE).apply)(
     {'params': variables['params']['embeddings']}, *PACKED[:3], None
@@ -256,7 +256,7 @@ def test_the_encoder_pools_its_last_layer(asked, scan):
 def test_scan_equals_loop_and_draws_the_same_bits(variables, asked, drop):
   """And to ask for more changes none of them."""
   keys = jax.random.split(jax.random.key(5), 2) if drop else None
-  loop = jax.jit(BertEncoder(BASE).apply)(variables, *PACKED, keys)
+  loop = jax.jit(BertEncoder(BASE).apply)(variables, PACKED, keys)
   np.testing.assert_allclose(loop.last, asked(True, drop).last, atol=1e-6)
 
 
@@ -264,7 +264,7 @@ def test_nothing_is_returned_or_stacked_unasked(variables):
   def program(**options):
     encoder = BertEncoder(BASE.replace(scan_layers=True))
     apply = functools.partial(encoder.apply, **options)
-    traced = jax.make_jaxpr(apply)(scanned(variables), *PACKED)
+    traced = jax.make_jaxpr(apply)(scanned(variables), PACKED)
     (scan,) = (e for e in traced.eqns if e.primitive.name == 'scan')
     # A scan returns what it carries, and then what it stacks.
     return len(traced.out_avals), len(scan.outvars) - scan.params['num_carry']
@@ -285,7 +285,7 @@ def gradient_of(variables, **changes):
   target = np.random.default_rng(2).normal(size=(2, 16, 16))
 
   def loss(variables):
-    hidden = BertEncoder(config).apply(variables, *PACKED, keys).last
+    hidden = BertEncoder(config).apply(variables, PACKED, keys).last
     return jnp.mean(jnp.square(hidden - jnp.asarray(target, jnp.float32)))
 
   return jax.jit(jax.value_and_grad(loss)).lower(variables)
@@ -346,7 +346,7 @@ def test_remat_computes_again(variables, scan):
 
 def test_dot_product_attention_equals_einsum(variables, encode):
   config = BASE.replace(attention='dot_product_attention')
-  actual = jax.jit(BertEncoder(config).apply)(variables, *PACKED)
+  actual = jax.jit(BertEncoder(config).apply)(variables, PACKED)
   np.testing.assert_allclose(actual.last, encode(PACKED), atol=2e-6)
 
 
@@ -354,9 +354,9 @@ def test_dot_product_attention_equals_einsum(variables, encode):
 def test_bfloat16_where_it_is_safe(attention):
   config = BASE.replace(dtype='bfloat16', attention=attention)
   encoder = BertEncoder(config)
-  shapes = jax.eval_shape(encoder.init, jax.random.key(0), *PACKED)
+  shapes = jax.eval_shape(encoder.init, jax.random.key(0), PACKED)
   assert {x.dtype.name for x in jax.tree.leaves(shapes)} == {'float32'}
-  program = jax.make_jaxpr(encoder.apply)(shapes, *PACKED)
+  program = jax.make_jaxpr(encoder.apply)(shapes, PACKED)
   assert program.out_avals[0].dtype == jnp.bfloat16
 
   def dtypes(pattern):
@@ -373,7 +373,7 @@ def test_bfloat16_where_it_is_safe(attention):
 
 def test_bfloat16_is_near_float32(variables, encode):
   encoder = BertEncoder(BASE.replace(dtype='bfloat16'))
-  actual = jax.jit(encoder.apply)(variables, *PACKED).last.astype(np.float32)
+  actual = jax.jit(encoder.apply)(variables, PACKED).last.astype(np.float32)
   assert np.max(np.abs(actual - encode(PACKED))) < 0.1
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from biobert_jax.errors import InputError
 from biobert_jax.models.config import BertConfig
-from biobert_jax.models.encoder import BertEncoder
+from biobert_jax.models.encoder import BertEncoder, Inputs
 from biobert_jax.models.heads import (
   CLASSIFIERS,
   HEADS,
@@ -51,20 +51,23 @@ POSITIONS = jnp.asarray(
   [[*range(5), *range(3)], [*range(3), *range(5)], [*range(3), *range(5)]],
   jnp.int32,
 )
-FEATURES = PIECES, PIECES % 2, POSITIONS, SEQUENCES
+FEATURES = Inputs(PIECES, PIECES % 2, POSITIONS, SEQUENCES)
 CLS = jnp.asarray([[0, 5], [0, 3], [0, 0]], jnp.int32)
 SECOND = CLS + jnp.asarray([[2, 1], [1, 3], [4, 4]], jnp.int32)
 MASKED = jnp.asarray([[1, 6, 0], [1, 5, 6], [1, 0, 0]], jnp.int32)
-# What each head takes besides the features.
-EXTRA = {
-  'encoder': (CLS,),
-  'pretraining': (CLS, MASKED),
-  'masked_lm': (CLS, MASKED),
-  'token': (),
-  'sequence': (CLS,),
-  'span': (),
-  'yes_no': (CLS,),
-  'entity_pair': (CLS, SECOND),
+PRETRAINING = FEATURES._replace(cls_positions=CLS, masked_positions=MASKED)
+# What each head reads, and no more.
+INPUTS = {
+  'encoder': FEATURES._replace(cls_positions=CLS),
+  'pretraining': PRETRAINING,
+  'masked_lm': FEATURES._replace(masked_positions=MASKED),
+  'token': FEATURES,
+  'sequence': FEATURES._replace(cls_positions=CLS),
+  'span': FEATURES,
+  'yes_no': FEATURES._replace(cls_positions=CLS),
+  'entity_pair': FEATURES._replace(
+    first_positions=CLS, second_positions=SECOND
+  ),
 }
 
 
@@ -130,8 +133,7 @@ OF_HEAD = {
 def abstract(head, config=CONFIG):
   """A head's module and the shapes of its variables."""
   module = module_of(head, config, LABELS)
-  arguments = *FEATURES, *EXTRA[head]
-  return module, jax.eval_shape(module.init, jax.random.key(0), *arguments)
+  return module, jax.eval_shape(module.init, jax.random.key(0), INPUTS[head])
 
 
 def paths_of(tree):
@@ -155,7 +157,7 @@ def test_paths_and_shapes(head, scan):
 
 def test_the_encoder_alone_has_no_pooler_unasked():
   module = module_of('encoder', CONFIG)
-  init = jax.eval_shape(module.init, jax.random.key(0), *FEATURES)
+  init = jax.eval_shape(module.init, jax.random.key(0), FEATURES)
   assert set(init['params']['bert']) == {'embeddings', 'encoder'}
 
 
@@ -175,9 +177,9 @@ def logits_of():
     variables = jax.tree.map(
       lambda x: draw(0, 0.3, x.shape).astype(np.float32), variables
     )
-    outputs = jax.jit(module.apply)(variables, *FEATURES, *EXTRA[head])
+    outputs = jax.jit(module.apply)(variables, INPUTS[head])
     hidden = jax.jit(BertEncoder(config).apply)(
-      {'params': variables['params']['bert']}, *FEATURES
+      {'params': variables['params']['bert']}, FEATURES
     )
     params = {
       path: np.asarray(x, np.float64)
@@ -276,15 +278,13 @@ def test_pretraining(logits_of):
 @pytest.mark.parametrize('head', HEADS[1:])
 def test_logits_are_float32_where_the_encoder_is_not(head):
   module, variables = abstract(head, CONFIG.replace(dtype='bfloat16'))
-  arguments = *FEATURES, *EXTRA[head]
-  logits = jax.eval_shape(module.apply, variables, *arguments)
+  logits = jax.eval_shape(module.apply, variables, INPUTS[head])
   assert {x.dtype for x in jax.tree.leaves(logits)} == {jnp.dtype('float32')}
 
 
 def test_pieces_are_decoded_in_bfloat16_and_summed_in_float32():
   module, variables = abstract('masked_lm', CONFIG.replace(dtype='bfloat16'))
-  apply, arguments = module.apply, (*FEATURES, CLS, MASKED)
-  program = jax.make_jaxpr(apply)(variables, *arguments)
+  program = jax.make_jaxpr(module.apply)(variables, PRETRAINING)
   (product,) = (
     equation
     for equation in program.eqns
@@ -300,12 +300,12 @@ def test_pieces_are_decoded_in_bfloat16_and_summed_in_float32():
 
 def test_gradients_of_both_uses_of_the_table_are_joined():
   module = PreTrainer(CONFIG, next_sentence=False)
-  variables = jax.jit(module.init)(jax.random.key(0), *FEATURES, CLS, MASKED)
+  variables = jax.jit(module.init)(jax.random.key(0), PRETRAINING)
 
   def loss(variables):
     # One column: as an output, the table is used in row 20 alone, which is
     # no input.
-    logits = module.apply(variables, *FEATURES, CLS, MASKED).masked_lm
+    logits = module.apply(variables, PRETRAINING).masked_lm
     return jnp.sum(jnp.sin(logits[..., 20]))
 
   gradient = jax.jit(jax.grad(loss))(variables)
@@ -317,8 +317,7 @@ def test_gradients_of_both_uses_of_the_table_are_joined():
 
 def test_only_masked_positions_are_decoded():
   module, variables = abstract('pretraining')
-  arguments = *FEATURES, CLS, MASKED
-  program = str(jax.make_jaxpr(module.apply)(variables, *arguments))
+  program = str(jax.make_jaxpr(module.apply)(variables, PRETRAINING))
   assert 'f32[3,3,30]' in program
   assert 'f32[3,8,30]' not in program
 
@@ -333,15 +332,16 @@ def test_without_next_sentence_there_is_no_pooler():
 
 def test_dropout_belongs_to_rows_and_is_off_without_keys():
   module = TokenClassifier(CONFIG, 5)
-  variables = jax.jit(module.init)(jax.random.key(0), IDS, IDS, IDS, IDS)
+  variables = jax.jit(module.init)(jax.random.key(0), Inputs(*[IDS] * 4))
   apply = jax.jit(module.apply)
   keys = jax.random.split(jax.random.key(1), 3)
-  inputs = IDS, IDS * 0, jnp.broadcast_to(jnp.arange(8), (3, 8)), IDS
-  plain = apply(variables, *inputs)
+  positions = jnp.broadcast_to(jnp.arange(8), (3, 8))
+  inputs = Inputs(IDS, IDS * 0, positions, IDS)
+  plain = apply(variables, inputs)
   np.testing.assert_array_equal(plain[0], plain[1])
-  dropped = apply(variables, *inputs, keys)
+  dropped = apply(variables, inputs, keys)
   assert not np.allclose(dropped[0], dropped[1])
-  turned = apply(variables, *inputs, keys[::-1])
+  turned = apply(variables, inputs, keys[::-1])
   np.testing.assert_allclose(turned[::-1], dropped, atol=1e-6)
 
 
@@ -349,14 +349,37 @@ def test_dropout_belongs_to_rows_and_is_off_without_keys():
 def test_dropout_precedes_the_classifiers_alone(head):
   module, variables = abstract(head)
   keys = jax.random.split(jax.random.key(1), 3)
-  arguments = *FEATURES, *EXTRA[head], keys  # The keys come last.
-  program = jax.make_jaxpr(module.apply)(variables, *arguments)
+  program = jax.make_jaxpr(module.apply)(variables, INPUTS[head], keys)
   # Embeddings, two sublayers, the head.
   count = 4 if head in CLASSIFIERS else 3
   assert count_draws(program) == count
 
 
 # Names.
+
+
+@pytest.mark.parametrize(
+  ('head', 'missing'),
+  [
+    ('sequence', 'cls_positions'),
+    ('yes_no', 'cls_positions'),
+    ('entity_pair', 'second_positions'),
+    ('masked_lm', 'masked_positions'),
+  ],
+)
+def test_a_batch_without_the_positions_of_a_head(head, missing):
+  module, variables = abstract(head)
+  inputs = INPUTS[head]._replace(**{missing: None})
+  with pytest.raises(ValueError, match='lacks the positions'):
+    jax.eval_shape(module.apply, variables, inputs)
+
+
+def test_inputs_are_taken_out_of_a_batch_by_name():
+  batch = PRETRAINING._asdict() | {'labels': CLS}
+  del batch['first_positions']
+  assert Inputs.from_batch(batch) is not PRETRAINING
+  for one, other in zip(Inputs.from_batch(batch), PRETRAINING, strict=True):
+    assert one is other
 
 
 @pytest.mark.parametrize('head', ['ner', '', 'Token'])

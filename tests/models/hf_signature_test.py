@@ -10,7 +10,7 @@ from jax import export
 
 from biobert_jax.errors import InputError
 from biobert_jax.models.config import BertConfig
-from biobert_jax.models.encoder import BertEncoder
+from biobert_jax.models.encoder import BertEncoder, Inputs
 from biobert_jax.models.heads import HEADS, module_of
 from biobert_jax.models.hf_signature import unpacked
 from biobert_jax.models.param_tree import to_flat, to_tree
@@ -40,13 +40,7 @@ PACKED = tuple(
 )
 CLS = jnp.asarray([[0, 5]], jnp.int32)
 EVERY = jnp.arange(8)[None]
-EXTRA = {
-  'encoder': (CLS,),
-  'pretraining': (CLS, EVERY),
-  'masked_lm': (CLS, EVERY),
-  'sequence': (CLS,),
-  'yes_no': (CLS,),
-}
+INPUTS = Inputs(*PACKED, cls_positions=CLS, masked_positions=EVERY)
 SHAPES = {
   'encoder': {'pooler_output': ('b', 16)},
   'pretraining': {
@@ -63,15 +57,14 @@ SHAPES = {
 
 def test_where_entities_stand_is_not_told():
   assert set(SHAPES) == set(HEADS) - {'entity_pair'}
-  with pytest.raises(InputError, match='has to be told where they stand'):
+  with pytest.raises(InputError, match='needs the positions of the entities'):
     unpacked('entity_pair', CONFIG, LABELS)
 
 
 @functools.cache
 def params_of(head):
   module = module_of(head, CONFIG, LABELS)
-  arguments = *PACKED, *EXTRA.get(head, ())
-  shapes = jax.eval_shape(module.init, jax.random.key(0), *arguments)
+  shapes = jax.eval_shape(module.init, jax.random.key(0), INPUTS)
   draw = np.random.default_rng(2).normal
   return jax.tree.map(
     lambda x: draw(0, 0.3, x.shape).astype(np.float32), shapes['params']
@@ -82,14 +75,14 @@ def params_of(head):
 ENCODE = jax.jit(BertEncoder(CONFIG).apply)
 
 
-def of_packed_row(head):
+def packed_outputs(head):
   """The module's outputs for the packed row, by the names of transformers."""
   params = params_of(head)
   apply = jax.jit(module_of(head, CONFIG, LABELS).apply)
-  out = apply({'params': params}, *PACKED, *EXTRA.get(head, ()))
+  out = apply({'params': params}, INPUTS)
   if head == 'encoder':
     return {'last_hidden_state': out.last, 'pooler_output': out.pooled}
-  hidden = ENCODE({'params': params['bert']}, *PACKED).last
+  hidden = ENCODE({'params': params['bert']}, INPUTS).last
   outputs = {'last_hidden_state': hidden}
   if head == 'pretraining':
     outputs['prediction_logits'] = out.masked_lm
@@ -107,7 +100,7 @@ def of_packed_row(head):
 def test_whole_sequences_equal_packed_ones(head):
   run = jax.jit(unpacked(head, CONFIG, LABELS))
   actual = run(params_of(head), IDS, MASK, TYPES)
-  expected = of_packed_row(head)
+  expected = packed_outputs(head)
   assert set(actual) == set(expected)
   for name, array in expected.items():
     per_piece = array.shape[1] == 8

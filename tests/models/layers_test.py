@@ -27,9 +27,9 @@ def small(**changes):
   return BertConfig(**(sizes | changes))
 
 
-def drawn_for(*numbers):
+def rngs_for(*numbers):
   keys = jax.vmap(jax.random.key)(jnp.asarray(numbers, jnp.uint32))
-  return dropout.draw(keys)
+  return dropout.dropout_rngs(keys)
 
 
 def normal(*shape, seed=0):
@@ -161,7 +161,7 @@ def test_dot_product_attention_is_the_same_function():
 def test_softmax_of_bfloat16_scores_is_in_float32():
   inputs = attention_inputs(jnp.bfloat16)
   program = jax.make_jaxpr(attend, static_argnums=4)(
-    *inputs, 0.1, drawn_for(0, 1)
+    *inputs, 0.1, rngs_for(0, 1)
   )
   assert [x.dtype for x in program.out_avals] == [jnp.bfloat16]
   program = str(program)
@@ -174,7 +174,7 @@ def test_softmax_of_bfloat16_scores_is_in_float32():
 def test_scores_in_bfloat16_lose_nothing_of_bfloat16_products(dtype):
   inputs = attention_inputs(dtype)
   wide, narrow = (
-    layers.einsum_attention(*inputs, 0.1, drawn_for(0, 1), scores_dtype)
+    layers.einsum_attention(*inputs, 0.1, rngs_for(0, 1), scores_dtype)
     for scores_dtype in ('float32', 'bfloat16')
   )
   assert np.array_equal(wide, narrow) == (dtype == jnp.bfloat16)
@@ -186,7 +186,7 @@ def test_dropped_attention_weights_are_scaled_up():
   # Unit vectors as values: what comes out are the weights themselves.
   value = np.broadcast_to(np.eye(6, 8)[None, :, None], (2, 6, 2, 8))
   value = jnp.asarray(value, jnp.float32)
-  dropped = attend(query, key, value, mask, 0.25, drawn_for(0, 1))
+  dropped = attend(query, key, value, mask, 0.25, rngs_for(0, 1))
   plain = np.asarray(attend(query, key, value, mask, 0.1, None))
   ratio = np.asarray(dropped)[plain > 0] / plain[plain > 0]
   np.testing.assert_allclose(np.unique(ratio), [0, 4 / 3], rtol=1e-4)

@@ -11,7 +11,7 @@ from jax.sharding import PartitionSpec as P
 from biobert_jax.errors import InputError
 from biobert_jax.models import layers
 from biobert_jax.models.config import BertConfig
-from biobert_jax.models.encoder import BertEncoder, attention_mask
+from biobert_jax.models.encoder import BertEncoder, Inputs, attention_mask
 from biobert_jax.models.splash_attention import block_of, splash_attention
 from biobert_jax.parallel import sharding
 
@@ -69,16 +69,16 @@ SMALL = BertConfig(
 def small_batch():
   ids = sequences(128)
   columns = jnp.broadcast_to(jnp.arange(128), ids.shape)
-  return columns % 30, columns % 2, columns, ids
+  return Inputs(columns % 30, columns % 2, columns, ids)
 
 
 def test_an_encoder_of_it_is_the_encoder():
   batch = small_batch()
   splash = BertEncoder(SMALL.replace(attention='splash_attention'))
-  shapes = jax.eval_shape(splash.init, jax.random.key(0), *batch)
+  shapes = jax.eval_shape(splash.init, jax.random.key(0), batch)
   params = jax.tree.map(lambda x: 0.3 * normal(*x.shape), shapes)
   actual, expected = (
-    jax.jit(encoder.apply)(params, *batch).last
+    jax.jit(encoder.apply)(params, batch).last
     for encoder in (splash, BertEncoder(SMALL))
   )
   np.testing.assert_allclose(actual, expected, atol=1e-5)
@@ -94,9 +94,9 @@ def test_remat_by_name_does_not_run_the_kernel_again(policy, kernels):
   encoder, batch = BertEncoder(config), small_batch()
 
   def loss(params):
-    return jnp.square(encoder.apply(params, *batch).last).mean()
+    return jnp.square(encoder.apply(params, batch).last).mean()
 
-  params = jax.eval_shape(encoder.init, jax.random.key(0), *batch)
+  params = jax.eval_shape(encoder.init, jax.random.key(0), batch)
   traced = jax.jit(jax.grad(loss)).trace(params)
   text = traced.lower(lowering_platforms=('tpu',)).as_text()
   assert text.count('@tpu_custom_call') == kernels

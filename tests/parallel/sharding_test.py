@@ -12,21 +12,10 @@ from jax.sharding import PartitionSpec as P
 
 from biobert_jax.errors import InputError
 from biobert_jax.models.config import BertConfig
+from biobert_jax.models.encoder import Inputs
 from biobert_jax.models.heads import HEADS, module_of
 from biobert_jax.parallel import sharding
 from biobert_jax.training import train_step
-
-# Positions that a head takes besides the four features.
-EXTRA_ARGUMENTS = {
-  'encoder': 1,
-  'pretraining': 2,
-  'masked_lm': 2,
-  'token': 0,
-  'sequence': 1,
-  'span': 0,
-  'yes_no': 1,
-  'entity_pair': 2,
-}
 
 
 def params_of(head='sequence', **changes):
@@ -41,9 +30,9 @@ def params_of(head='sequence', **changes):
   }
   config = BertConfig(**(sizes | changes))
   ids = jnp.zeros((1, 2), jnp.int32)
-  arguments = (ids,) * (4 + EXTRA_ARGUMENTS[head])
+  inputs = Inputs(*[ids] * len(Inputs._fields))
   init = module_of(head, config, 3).init
-  return jax.eval_shape(init, jax.random.key(0), *arguments)['params']
+  return jax.eval_shape(init, jax.random.key(0), inputs)['params']
 
 
 def flat(tree):

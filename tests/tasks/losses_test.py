@@ -31,7 +31,7 @@ def test_correct_and_weight():
   assert 0 < hits.sum() < labelled.sum() < LABELS.size
   logits, labels = jnp.asarray(LOGITS), jnp.asarray(LABELS)
   assert float(losses.correct_sum(logits, labels)) == hits.sum()
-  assert float(losses.label_weight(labels)) == labelled.sum()
+  assert float(losses.label_count(labels)) == labelled.sum()
 
 
 def test_without_labels_all_is_zero_and_so_are_gradients():
@@ -41,7 +41,7 @@ def test_without_labels_all_is_zero_and_so_are_gradients():
   )
   assert float(value) == 0
   assert not gradient.any()
-  assert float(losses.label_weight(none)) == 0
+  assert float(losses.label_count(none)) == 0
   assert float(losses.correct_sum(jnp.asarray(LOGITS), none)) == 0
 
 

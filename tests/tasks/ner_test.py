@@ -95,7 +95,7 @@ def test_hostile_corpora(hostile):
   gold = sum(len(s.tokens) for s in dataset._sentences['test'])
   lines = scored.files['predictions_test.tsv'].split('\n')
   assert sum(line != '' for line in lines) == gold > 0
-  assert scored.figures['gold'] >= 0
+  assert scored.metrics['gold'] >= 0
 
 
 def test_perfect_outputs_score_100():
@@ -109,5 +109,5 @@ def test_perfect_outputs_score_100():
       yield batch, {'label': batch['labels'], 'probability': np.ones(shape)}
 
   scored = dataset.score('test', outputs())
-  assert scored.figures['f1'] == 100.0
+  assert scored.metrics['f1'] == 100.0
   assert scored.files['errors_test.tsv'].count('\n') == 1

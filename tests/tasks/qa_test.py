@@ -68,7 +68,7 @@ def test_packing_changes_neither_loss_nor_logits(corpora):
   @jax.jit
   def run(features):
     logits = task.apply(params, features)
-    sums, weights = task.sums(logits, features), task.weights(features)
+    sums, weights = task.sums(logits, features), task.normalizers(features)
     return sums, weights, task.predict(logits, features)
 
   logits, means, sizes, weights_of = [], [], [], []
@@ -115,11 +115,11 @@ def test_packing_changes_neither_loss_nor_logits(corpora):
 def test_perfect_outputs_score_100(corpora, version):
   dataset = dataset_of(corpora, version)
   scored = dataset.score('test', outputs_of(dataset, 'test'))
-  assert scored.figures['f1'] == scored.selection == 100.0
+  assert scored.metrics['f1'] == scored.selection == 100.0
   exact = {'1.1': 'exact_match', '2.0': 'exact'}[version]
-  assert scored.figures[exact] == 100.0
-  assert scored.figures['questions'] == {'1.1': 18, '2.0': 24}[version]
-  assert scored.figures['questions_without_gold'] == 0
+  assert scored.metrics[exact] == 100.0
+  assert scored.metrics['questions'] == {'1.1': 18, '2.0': 24}[version]
+  assert scored.metrics['questions_without_gold'] == 0
   assert scored.files['errors_test.tsv'].count('\n') == 1
   assert ('null_odds_test.json' in scored.files) == (version == '2.0')
   nbest = json.loads(scored.files['nbest_predictions_test.json'])
@@ -190,7 +190,7 @@ def test_a_test_without_gold_is_answered_and_not_scored(corpora, tmp_path):
   (tmp_path / 'test.json').write_text(text)
   dataset = dataset_of({'1.1': tmp_path})
   scored = dataset.score('test', outputs_of(dataset, 'test'))
-  assert scored.figures == {'questions': 18, 'questions_without_gold': 18}
+  assert scored.metrics == {'questions': 18, 'questions_without_gold': 18}
   assert len(json.loads(scored.files['predictions_test.json'])) == 18
 
 
@@ -198,7 +198,7 @@ def test_a_piece_without_logits_is_our_fault(corpora):
   dataset = dataset_of(corpora)
   outputs = list(outputs_of(dataset, 'test'))
   outputs[0][0]['words'][0, 0] = -1
-  with pytest.raises(RuntimeError, match='1 pieces of passages got no'):
+  with pytest.raises(RuntimeError, match='1 tokens of passages got no'):
     dataset.score('test', iter(outputs))
 
 

@@ -83,7 +83,7 @@ def test_packing_changes_neither_loss_nor_probabilities(fold):
   @jax.jit
   def run(features):
     logits = task.apply(params, features)
-    sums, weights = task.sums(logits, features), task.weights(features)
+    sums, weights = task.sums(logits, features), task.normalizers(features)
     return sums['loss'], weights['loss'], task.predict(logits, features)
 
   shares, means, sizes = [], [], []
@@ -157,9 +157,9 @@ def test_perfect_outputs_score_100(fold):
   scored = dataset.score(
     'test', predictions(dataset, 'test', lambda i: right[ids[i]])
   )
-  assert scored.figures['f1'] == scored.selection == 100.0
-  assert scored.figures['specificity'] == 100.0
-  assert scored.figures['examples'] == len(gold) == 4
+  assert scored.metrics['f1'] == scored.selection == 100.0
+  assert scored.metrics['specificity'] == 100.0
+  assert scored.metrics['examples'] == len(gold) == 4
   assert scored.files['errors_test.tsv'].count('\n') == 1
 
 
@@ -211,10 +211,10 @@ def test_several_positive_labels_are_averaged(tmp_path):
     'test',
     predictions(dataset, 'test', lambda i: eye[dataset.labels.index(said[i])]),
   )
-  assert scored.figures['precision'] == 33.33
-  assert scored.figures['recall'] == 33.33
-  assert scored.figures['specificity'] == 50.0
-  assert scored.figures['per_label']['cpr:4']['gold'] == 2
+  assert scored.metrics['precision'] == 33.33
+  assert scored.metrics['recall'] == 33.33
+  assert scored.metrics['specificity'] == 50.0
+  assert scored.metrics['per_label']['cpr:4']['gold'] == 2
 
 
 def test_a_sentence_without_a_prediction_is_our_fault(fold):
@@ -322,4 +322,4 @@ def test_hostile_corpora(hostile, max_broken):
   kept = len(dataset._examples['test'])
   lines = scored.files['predictions_test.tsv'].split('\n')
   assert len(lines) == kept + 2
-  assert scored.figures['examples'] == kept > 0
+  assert scored.metrics['examples'] == kept > 0

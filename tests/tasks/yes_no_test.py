@@ -91,7 +91,7 @@ def test_one_logit_is_a_softmax_with_nothing_for_no():
   loss = np.log1p(np.exp(-0.3)) + np.log1p(np.exp(-2.0))
   assert found['loss'] == pytest.approx(loss, rel=1e-5)
   assert found['accuracy'] == 2
-  assert task.weights(batch)['loss'] == 2
+  assert task.normalizers(batch)['loss'] == 2
   predicted = task.predict(logits, batch)['logits']
   np.testing.assert_array_equal(predicted[0, :, 0], 0)
   np.testing.assert_array_equal(predicted[0, :, 1], logits[0])
@@ -129,14 +129,14 @@ def test_the_mean_over_passages_is_scored(bioasq):
   dataset = dataset_of(bioasq)
   logits = [[0.0, -1.0], [0.0, 1.5], [0.0, 0.5]]
   scored = dataset.score('test', outputs(dataset, 'test', lambda i: logits[i]))
-  assert scored.figures['accuracy'] == 0.5
-  assert scored.figures['per_label'] == {'no': 0.0, 'yes': pytest.approx(2 / 3)}
-  assert scored.figures['macro_f1'] == scored.selection == pytest.approx(1 / 3)
-  assert (scored.figures['questions'], scored.figures['pairs']) == (2, 3)
+  assert scored.metrics['accuracy'] == 0.5
+  assert scored.metrics['per_label'] == {'no': 0.0, 'yes': pytest.approx(2 / 3)}
+  assert scored.metrics['macro_f1'] == scored.selection == pytest.approx(1 / 3)
+  assert (scored.metrics['questions'], scored.metrics['pairs']) == (2, 3)
   answers = json.loads(scored.files['predictions_test.json'])
   assert answers == {ONE: 'yes', TWO: 'yes'}
   assert scored.files['errors_test.tsv'].splitlines()[1].startswith(TWO)
-  assert scored.figures['accuracy_interval_95'] == [0.0, 1.0]
+  assert scored.metrics['accuracy_interval_95'] == [0.0, 1.0]
 
 
 def test_pubmedqa_is_scored_by_its_own_measure(pubmedqa):
@@ -147,9 +147,9 @@ def test_pubmedqa_is_scored_by_its_own_measure(pubmedqa):
   scored = dataset.score(
     'test', outputs(dataset, 'test', lambda i: eye[ids[i]])
   )
-  assert scored.figures['accuracy'] == scored.figures['macro_f1'] == 1.0
-  assert set(scored.figures['per_label']) == {'yes', 'no', 'maybe'}
-  assert scored.figures['questions'] == 50
+  assert scored.metrics['accuracy'] == scored.metrics['macro_f1'] == 1.0
+  assert set(scored.metrics['per_label']) == {'yes', 'no', 'maybe'}
+  assert scored.metrics['questions'] == 50
   assert scored.files['errors_test.tsv'].count('\n') == 1
 
 
