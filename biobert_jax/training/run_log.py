@@ -145,7 +145,7 @@ class Log:
       scored: its scores.
       goodput: fraction 0-1 of the run's time that went into steps.
     """
-    shown = score_table.line(self._task, scored.figures)
+    shown = score_table.line(self._task, scored.metrics)
     _log.info('step %d, %s: %s', step, split, shown)
     scalars = {
       f'{split}/{name}': value
