@@ -25,17 +25,15 @@ give `prepare_submission.py` the predictions of every type.
 
 import ml_collections
 
-from .common import base, yes_no
+from .common import base, finetune, yes_no
 
 
 def get_config(size: str = 'base') -> ml_collections.ConfigDict:
   """The experiment; `size` is 'tiny', 'base' or 'large'."""
   config = yes_no.get_config(size, base.data_folder('bioasq_7b/yesno'))
-  # Packed, 3 rows of 384 hold about 10 snippets with their questions.
+  # 3 packed sequences of 384 hold about 10 snippets with their questions.
   config.batch_size = 3
   config.data.max_per_label = 500
-  config.data.train_files = '*train*.json'
-  config.data.devel_files = '*dev*.json'
-  config.data.test_files = '*test*.json'
+  finetune.add_question_files(config, prefix='*')
   config.data.devel_split = ''  # The last step is kept.
   return config.lock()

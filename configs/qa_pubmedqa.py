@@ -20,7 +20,7 @@ others, of which `data.fold` is devel. The paper reports the mean over all ten.
 
 import ml_collections
 
-from .common import base, yes_no
+from .common import base, finetune, yes_no
 
 
 def get_config(size: str = 'base') -> ml_collections.ConfigDict:
@@ -32,8 +32,5 @@ def get_config(size: str = 'base') -> ml_collections.ConfigDict:
   config.data.max_seq_length = 512
   config.data.max_sequences = 4
   config.batch_size = 8
-  config.train.epochs = 10.0
-  config.train.evaluations = 10
-  if size != 'tiny':
-    config.optim.learning_rate = 2e-5
+  finetune.set_recipe(config, size, learning_rate=2e-5, epochs=10)
   return config.lock()
