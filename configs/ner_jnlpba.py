@@ -13,7 +13,7 @@ Test, entities, exact match (Lee et al. 2019, Table 6), percent:
 
 The paper's 6,241 test mentions are protein + DNA + RNA; cell types and cell
 lines are dropped. Files with all five types work too (8,662 mentions) and
-give other figures.
+give other scores.
 """
 
 import ml_collections

@@ -5,23 +5,22 @@
       --workdir=runs/biobert_large_v1_1 \\
       --config.init_from=BERT --config.data.dir=CORPUS
 
-Published: PubMed; 1,000,000 steps; a vocabulary of 58,996 pieces, the cased one
+Published: PubMed; 1,000,000 steps; a vocabulary of 58,996 tokens, the cased one
 of BERT and 30,000 of PubMed's own. Assumed: everything else, as for v1.1, and
-how the new pieces start: not published. Here:
+the first vectors of the new tokens, which were not published. Here:
 
     python -m biobert_jax build-vocabulary --input PUBMED --output VOCABULARY \\
       --size 30000 --do_lower_case false
     python -m biobert_jax extend --model=BERT_LARGE \\
       --pieces=VOCABULARY/vocab.txt --output=BERT
 
-starts them at the mean of their old pieces; CORPUS is then prepared with the
-vocabulary of BERT.
+starts them at the mean of their old tokens' vectors; CORPUS is then prepared
+with the vocabulary of BERT.
 
-A chip in a step, as compiled by libtpu 0.0.42.1 (`preflight
---vocab_size=58996`; nothing was run, and the time is a bound that no step
-reaches):
+One chip in a step, as compiled by libtpu 0.0.42.1 (`preflight
+--vocab_size=58996`; nothing was run; the time is a lower bound):
 
-    slice    rows    HBM  of GB   traffic  messages  at least
+    slice   batch    HBM  of GB   traffic  messages  at least
     v4-32      12  15.42   33.0   62.1 GB  730.8 MB   60.7 ms
     v5e-16     12  11.74   16.9   56.3 GB  730.8 MB   83.9 ms
     v5p-16     24  26.07  102.8  146.9 GB  730.8 MB   58.8 ms

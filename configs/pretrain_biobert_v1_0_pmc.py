@@ -1,4 +1,4 @@
-"""BioBERT v1.0 (+ PMC): BERT goes on for 270,000 steps on full texts.
+"""BioBERT v1.0 (+ PMC): BERT continues for 270,000 steps on full texts.
 
     python -m biobert_jax train \\
       --config=configs/pretrain_biobert_v1_0_pmc.py:base \\
@@ -6,14 +6,14 @@
       --config.init_from=BERT --config.data.dir=CORPUS
 
 Published: PMC full texts of January 2019 (13.5 billion words); 270,000 steps
-of 192 rows of 512 (26.5 billion positions); BERT is BERT-base cased. Assumed:
-rate, warmup and decay of BERT (configs/common/pretrain.py); the authors gave
-none.
+of 192 sequences of 512 (26.5 billion positions); BERT is BERT-base cased.
+Assumed: learning rate, warmup and decay of BERT (configs/common/pretrain.py);
+the authors gave none.
 
 CORPUS holds PMC's open access full texts alone.
 
-A step is that of pretrain_biobert_v1_1_pubmed.py, where a table says what it
-costs on each slice.
+The step is that of pretrain_biobert_v1_1_pubmed.py; a table there gives its
+cost on each slice.
 """
 
 import ml_collections

@@ -1,4 +1,4 @@
-"""BioBERT v1.0 (+ PubMed): BERT goes on for 200,000 steps on PubMed.
+"""BioBERT v1.0 (+ PubMed): BERT continues for 200,000 steps on PubMed.
 
     python -m biobert_jax train \\
       --config=configs/pretrain_biobert_v1_0_pubmed.py:base \\
@@ -6,14 +6,14 @@
       --config.init_from=BERT --config.data.dir=CORPUS
 
 Published: PubMed abstracts of January 2019 (4.5 billion words); 200,000 steps
-of 192 rows of 512 (19.7 billion positions); BERT is BERT-base cased, of which
-nothing is changed, not even the vocabulary. Assumed: rate, warmup and decay of
-BERT (configs/common/pretrain.py); the authors gave none.
+of 192 sequences of 512 (19.7 billion positions); BERT is BERT-base cased with
+its own vocabulary. Assumed: learning rate, warmup and decay of BERT
+(configs/common/pretrain.py); the authors gave none.
 
 CORPUS holds PubMed alone.
 
-A step is that of pretrain_biobert_v1_1_pubmed.py, where a table says what it
-costs on each slice.
+The step is that of pretrain_biobert_v1_1_pubmed.py; a table there gives its
+cost on each slice.
 """
 
 import ml_collections

@@ -1,4 +1,4 @@
-"""BioBERT v1.1 (+ PubMed): BERT goes on for a million steps on PubMed.
+"""BioBERT v1.1 (+ PubMed): BERT continues for a million steps on PubMed.
 
     python -m biobert_jax train \\
       --config=configs/pretrain_biobert_v1_1_pubmed.py:base \\
@@ -6,17 +6,17 @@
       --config.init_from=BERT --config.data.dir=CORPUS
 
 Published: PubMed abstracts of January 2019 (4.5 billion words); 1,000,000
-steps of 192 rows of 512 (98.3 billion positions); BERT is BERT-base cased.
-Assumed: rate, warmup and decay of BERT (configs/common/pretrain.py); the
-authors gave none.
+steps of 192 sequences of 512 (98.3 billion positions); BERT is BERT-base cased.
+Assumed: learning rate, warmup and decay of BERT (configs/common/pretrain.py);
+the authors gave none.
 
-The authors' recommended model: about 23 days on 8 V100. Test figures are in
-the docstrings of configs/ner_*.py.
+The authors recommend this model; it took about 23 days on 8 V100. Its scores
+are in the docstrings of configs/ner_*.py.
 
-A chip in a step, as compiled by libtpu 0.0.42.1 (`preflight`; nothing was run,
-and the time is a bound that no step reaches):
+One chip in a step, as compiled by libtpu 0.0.42.1 (`preflight`; nothing was
+run; the time is a lower bound):
 
-    slice    rows    HBM  of GB  traffic  messages  at least
+    slice   batch    HBM  of GB  traffic  messages  at least
     v4-32      12   5.53   33.0  21.9 GB  217.9 MB  20.9 ms
     v5e-16     12   4.03   16.9  16.7 GB  217.9 MB  25.0 ms
     v5p-16     24   9.61  102.8  54.2 GB  217.9 MB  21.0 ms

@@ -5,17 +5,17 @@
       --workdir=runs/pubmed_packed \\
       --config.init_from=BERT --config.data.dir=CORPUS
 
-A third of the positions of v1.1's rows is padding: a million steps of 192 rows
-of 512 see about 66 billion pieces. 500,000 steps of 256 packed rows, 97 % full,
-see 64 billion, in two thirds of the operations. The rate is BERT's times the
-root of 256/192; steps whose gradient explodes are skipped; whole words are
-masked (Cui et al. 2021). None of it has been run to its end: a recipe, not a
-result.
+A third of the positions of v1.1 is padding: a million steps of 192 sequences of
+512 process about 66 billion tokens. 500,000 steps of 256 packed sequences, 97 %
+full, process 64 billion in two thirds of the operations. The learning rate is
+BERT's times the square root of 256/192; steps whose gradient explodes are
+skipped; whole words are masked (Cui et al. 2021). This is a recipe, not a
+result: it has not been run to its end.
 
-A chip in a step, as compiled by libtpu 0.0.42.1 (`preflight`; nothing was run,
-and the time is a bound that no step reaches):
+One chip in a step, as compiled by libtpu 0.0.42.1 (`preflight`; nothing was
+run; the time is a lower bound):
 
-    slice    rows    HBM  of GB  traffic  messages  at least
+    slice   batch    HBM  of GB  traffic  messages  at least
     v4-32      16   6.87   33.0  27.4 GB  217.9 MB  25.3 ms
     v5e-16     16   5.05   16.9  22.9 GB  217.9 MB  32.4 ms
     v5p-16     32  12.32  102.8  71.3 GB  217.9 MB  27.2 ms

@@ -16,7 +16,7 @@ examplecode.sh): snippets as they are, at most 500 of each answer, 2 epochs of
 batches of 10. Its scores vary: five runs on the questions of 6b have a macro F1
 of 74.11, 78.46, 80.89, 71.57 and 81.25 percent (its README). The later PyTorch
 code has an accuracy of 69.29 on 7b (README of biobert-pytorch), 3 epochs of
-batches of 12 at a rate of 8e-6, without SQuAD.
+batches of 12 at a learning rate of 8e-6, without SQuAD.
 
 `data.dir` is what `biobert-jax prepare-bioasq` makes of the challenge's own
 files. The script that scores also takes all types of questions at once:

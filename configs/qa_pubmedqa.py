@@ -15,7 +15,8 @@ reasoning, where the passage is the abstract without its conclusion, percent
 
 Here are the 1,000 labelled questions only. `data.dir` holds ori_pqal.json, of
 which the published split is made: 500 test questions, and ten folds of the
-others, of which `data.fold` is devel. The paper reports the mean over all ten.
+others, of which `data.fold` is the dev set. The paper reports the mean over
+all ten.
 """
 
 import ml_collections

@@ -10,10 +10,10 @@ BERT-large with batches of 24):
     BERT-base, uncased   81.25   88.41
     BERT-large, uncased  84.39   90.87
 
-BioBERT fine-tunes on it, by the same recipe (batch 12, rate 3e-5, 2 epochs,
-length 384), before it goes on to BioASQ, and publishes no score of its own.
-`data.dir` holds train-v1.1.json and dev-v1.1.json; dev is the test split, and
-the last step is kept.
+BioBERT fine-tunes on SQuAD by the same recipe (batch 12, learning rate 3e-5, 2
+epochs, length 384) before it continues with BioASQ; no score was published.
+`data.dir` holds train-v1.1.json and dev-v1.1.json; the latter is the test
+split, and the last step is kept.
 """
 
 import ml_collections

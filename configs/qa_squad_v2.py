@@ -6,10 +6,10 @@
 Test F1 of a single BERT-large: 83.1 percent (Devlin et al. 2019, abstract).
 
 The recipe is that of google-research/bert's README for BERT-large: 2 epochs,
-rate 3e-5, length 384, here as there with the null odds' threshold at 0;
-`results.json` names the best one on the split as `best_f1_thresh`, for
---config.data.null_threshold. BioBERT's BioASQ-7b yes/no models start from
-such a model. `data.dir` holds train-v2.0.json and dev-v2.0.json; dev is the
+learning rate 3e-5, length 384, and 0 as the threshold of the null odds.
+`results.json` gives the best threshold on the split as `best_f1_thresh`, for
+--config.data.null_threshold. BioBERT's BioASQ-7b yes/no models start from such
+a model. `data.dir` holds train-v2.0.json and dev-v2.0.json; the latter is the
 test split, and the last step is kept.
 """
 

@@ -1,4 +1,4 @@
-"""Masked pieces and next sentences of the embedded sample; half a minute.
+"""Masked tokens and next sentences of the embedded sample; half a minute.
 
     python -m biobert_jax build-vocabulary \\
       --input 'biobert_jax/sample/pubmed/*.xml' \\
@@ -14,7 +14,7 @@
 
 The sample is invented (biobert_jax/sample/pubmed) and 9,400 words long: it
 shows that the path runs from XML to a tagger, and says nothing about a model.
-Of context the model learns next to nothing, only which pieces are frequent.
+The model learns which tokens are frequent and almost nothing about context.
 """
 
 import ml_collections
@@ -28,7 +28,7 @@ def get_config(size: str = 'tiny') -> ml_collections.ConfigDict:
   config.train.steps = 400
   config.train.checkpoint_every_steps = 200
   config.batch_size = 8
-  # In so few steps nothing is learnt too well.
+  # Too few steps to overfit.
   config.model.hidden_dropout_prob = 0.0
   config.model.attention_probs_dropout_prob = 0.0
   return config.lock()

@@ -12,7 +12,7 @@ the mean of the folds' F1, not that of mean P and R:
     BioBERT v1.0        80.92  90.81  84.83   (PubMed + PMC)
     BioBERT v1.1        77.86  83.55  79.74   (PubMed)
 
-`data.dir` is one fold of 355 sentences in all: figures of single folds vary
+`data.dir` is one fold of a corpus of 355 sentences: scores of single folds vary
 by many points. Its `dev.tsv` is empty, so the last step is kept.
 """
 
@@ -24,7 +24,7 @@ from .common import base, relation
 def get_config(size: str = 'base') -> ml_collections.ConfigDict:
   """The experiment; `size` is 'tiny', 'base' or 'large'."""
   config = relation.get_config(size, base.data_folder('euadr/1'))
-  config.batch_size = 8  # Of 128 rows or so in all.
+  config.batch_size = 8  # An epoch has about 128 packed sequences.
   config.data.devel_split = ''
   config.data.labels = ('0', '1')
   config.data.negative = '0'

@@ -13,8 +13,8 @@ the mean of the folds' F1, not that of mean P and R:
     BioBERT v1.1        77.32  82.68  79.83   (PubMed)
 
 `data.dir` is one fold. Its `dev.tsv` is empty, so the last step is kept. Of
-the test sentences of a fold 1 to 28 stand in its train too; the log says how
-many.
+the test sentences of a fold 1 to 28 are also in its training set; the log says
+how many.
 """
 
 import ml_collections
