@@ -12,7 +12,7 @@ percent:
     BioBERT v1.0        75.20  75.09  75.14   (PubMed + PMC)
     BioBERT v1.1        77.02  75.90  76.46   (PubMed)
 
-The authors' sentences were never released. `scripts/prepare_relation.py` makes
+The authors' sentences were never released. `biobert-jax prepare-relation` makes
 some from the corpus of BioCreative VI; those of BLUE are read unchanged. With
 `--entities markers` it keeps the names; then train with
 `--config.data.entities=markers` and, for the vectors of the markers in place of
