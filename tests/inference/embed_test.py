@@ -354,3 +354,14 @@ def test_command_line(tmp_path, model, capsys, monkeypatch):
     'hidden_size': 24,
   }
   assert np.load(output)['vectors'].shape == (2, 2, 24)
+
+
+def test_vectors_on_standard_output(tmp_path, model, capsys):
+  path = tmp_path / 'in.txt'
+  path.write_text('ab\nc\n')
+  given = [f'--model={model}', f'--input={path}', '--output=-']
+  assert command_line.main(['embed', *given]) == 0
+  said = capsys.readouterr()
+  rows = [json.loads(line) for line in said.out.splitlines()]
+  assert len(rows) == 2
+  assert json.loads(said.err.splitlines()[-1])['texts'] == 2

@@ -68,3 +68,13 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path):
   ):
     with pytest.raises(InputError, match=message), atomic.atomic_write(place):
       pass
+
+
+def test_a_hyphen_is_standard_output(tmp_path, monkeypatch, capsys):
+  monkeypatch.chdir(tmp_path)
+  with atomic.atomic_write('-') as file:
+    file.write('β\n')
+  with atomic.atomic_write('-', binary=True) as file:
+    file.write(b'x\n')
+  assert capsys.readouterr().out == 'β\nx\n'
+  assert names(tmp_path) == []
