@@ -1,4 +1,4 @@
-"""What kind of checkpoint lies somewhere, found out by looking."""
+"""The form of a checkpoint, detected from its files, once per command."""
 
 import dataclasses
 import json
@@ -97,7 +97,7 @@ class Source:
   def weight_files(self) -> list[pathlib.Path]:
     """The files with the tensors; equal bytes for equal tensors."""
     if self.weights.is_dir():
-      files = folders.files_of(self.weights)
+      files = folders.list_files(self.weights)
       return [path for path in files if path.name not in _DATED]
     if self.form == TENSORFLOW:
       found = self.weights.parent.glob(f'{self.weights.name}.*')
@@ -118,7 +118,7 @@ def detect(given: str | pathlib.Path) -> Source:
     given: a folder, a file or the prefix of a TF1 checkpoint.
 
   Returns:
-    What was found.
+    The checkpoint, of which nothing is read yet but its record.
 
   Raises:
     InputError: nothing that we read, several things, or a damaged one.
@@ -201,13 +201,13 @@ def _verify(source: Source) -> None:
   except InputError as error:
     digests = source.record.get('tensors')
     if isinstance(digests, dict) and source.form in (TENSORFLOW, HUGGINGFACE):
-      for name, tensor in tensors_of(source).items():
+      for name, tensor in read_tensors(source).items():
         if array_sha256(tensor.read()) != digests.get(name):
           raise InputError(f'{error} (tensor {name})') from error
     raise
 
 
-def tensors_of(source: Source) -> dict[str, LazyTensor]:
+def read_tensors(source: Source) -> dict[str, LazyTensor]:
   """The tensors of a foreign checkpoint, not yet read.
 
   Args:

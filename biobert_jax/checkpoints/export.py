@@ -1,6 +1,6 @@
 """Weights out: to Hugging Face, TF1, StableHLO and ONNX.
 
-Each export is written aside, read again and compared with what was meant,
+Each export is written aside, read again and compared with the original,
 and only then renamed into place.
 """
 
@@ -33,7 +33,7 @@ from biobert_jax.models.param_tree import to_tree
 TF_PREFIX = 'bert_model.ckpt'
 # Largest difference from our own outputs, float32 on the same CPU.
 TOLERANCES = {detect.STABLEHLO: 1e-6, detect.ONNX: 1e-4}
-# Compared and timed with, where the vocabulary is no help.
+# Sentences that exports are compared and timed with.
 _PROBE = (
   'Germline mutations of BRCA1 predispose to breast and ovarian cancer.',
   'Aspirin (100 mg/day) reduced the risk of myocardial infarction.',
@@ -56,7 +56,7 @@ def export(
   """Writes a model in another form.
 
   Args:
-    model: what `weights.open_model` read.
+    model: the one that `load_pretrained` read.
     form: a key of `FORMATS`.
     output: the folder to write.
     overwrite: whether a folder there is replaced.
@@ -85,7 +85,7 @@ def export(
     )
   pretrained.check_known(model)
   reads = model.source.folder
-  with model_folder.written_aside(output, overwrite, reads) as aside:
+  with model_folder.publish_folder(output, overwrite, reads) as aside:
     model.tokenizer.save(aside, model.bert.max_position_embeddings)
     checked = FORMATS[form](model, aside)
     if form == detect.ONNX and score_int8:
@@ -118,7 +118,7 @@ def _record(
   where: str,
   digests: dict[str, str] | None = None,
 ) -> None:
-  record = pretrained.record_of(model, form, where)
+  record = pretrained.export_record(model, form, where)
   if digests:
     record['tensors'] = digests
   write_json(aside / model_folder.RECORD, record)
@@ -127,7 +127,7 @@ def _record(
 def typed(model: Pretrained) -> tuple[str, ...]:
   """Labels with the entity's type after a bare B or I.
 
-  transformers' pipeline joins the pieces of an entity by its type; the record
+  transformers' pipeline joins the tokens of an entity by its type; the record
   keeps the labels as they were trained.
   """
   kind = model.settings.get('entity_type')
@@ -171,7 +171,7 @@ def _stablehlo(model: Pretrained, aside: pathlib.Path) -> dict[str, Any]:
   stablehlo.write(aside, model.params, _function(model), longest)
   _write_architecture(model, aside / 'bert_config.json')
   _record(model, aside, detect.STABLEHLO, stablehlo_loader.PROGRAM)
-  return _compare(model, stablehlo.Model(aside), detect.STABLEHLO)
+  return _compare(model, stablehlo.StableHloProgram(aside), detect.STABLEHLO)
 
 
 def _onnx(model: Pretrained, aside: pathlib.Path) -> dict[str, Any]:
@@ -179,7 +179,7 @@ def _onnx(model: Pretrained, aside: pathlib.Path) -> dict[str, Any]:
   onnx.quantize(aside)
   _write_architecture(model, aside / 'bert_config.json')
   _record(model, aside, detect.ONNX, onnx.FILE)
-  checked = _compare(model, onnx.Model(aside), detect.ONNX)
+  checked = _compare(model, onnx.OnnxProgram(aside), detect.ONNX)
   checked['int8'] = onnx.measure_int8(aside, probe(model))
   return checked
 

@@ -1,7 +1,7 @@
-"""A model with more word pieces, or with more positions.
+"""A model with more tokens, or with more positions.
 
-What is new starts from what is there: the embedding of a new piece is the
-mean of those of the pieces that the old vocabulary cuts it into, and further
+New rows start from the old ones: the embedding of a new token is the
+mean of those of the tokens that the old vocabulary cuts it into, and further
 positions repeat the old ones. All other numbers stay as they are.
 """
 
@@ -31,7 +31,7 @@ TABLE_FILE = 'new_pieces.tsv'
 
 WORDS = 'bert/embeddings/word_embeddings'
 POSITIONS = 'bert/embeddings/position_embeddings'
-# Parameters with a row for each piece; the second only beside a masked-LM
+# Parameters with a row for each token; the second only beside a masked-LM
 # head, whose decoder is tied to the first.
 _BY_PIECE = (WORDS, 'cls/predictions/bias')
 # Google's [unused1], and the [unused_0] with which padded tables are named.
@@ -39,43 +39,43 @@ _UNUSED = re.compile(r'\[unused_?\d+\]')
 _SHOWN = 8  # Pieces that one error lists.
 
 
-def read_pieces(
+def read_new_tokens(
   path: str | os.PathLike[str], model: Pretrained
 ) -> tuple[str, ...]:
-  """Reads a list of new pieces, one a line, and checks each.
+  """Reads a list of new tokens, one per line, and checks each.
 
   Args:
-    path: UTF-8; a piece that continues a word begins with `##`.
-    model: the one to be extended; pieces that it has may be listed too.
+    path: UTF-8; a token that continues a word begins with `##`.
+    model: the one to be extended; tokens that it has may be listed too.
 
   Returns:
-    The pieces in the order of the file.
+    The tokens in the order of the file.
 
   Raises:
-    InputError: not a list, or a piece that no text could ever meet; names
+    InputError: not a list, or a token that no text could ever meet; names
       the line and says why.
   """
-  pieces = read_vocab_file(path)
+  tokens = read_vocab_file(path)
   known = frozenset(model.tokenizer.pieces)
-  # Each line holds one piece.
-  for line, piece in enumerate(pieces, 1):
-    if piece not in known and (fault := _fault(piece, model.tokenizer)):
-      raise InputError.at(path, line, f'{piece!r} {fault}')
-  return pieces
+  # Each line holds one token.
+  for line, token in enumerate(tokens, 1):
+    if token not in known and (fault := _fault(token, model.tokenizer)):
+      raise InputError.at(path, line, f'{token!r} {fault}')
+  return tokens
 
 
-def add_pieces(
-  model: Pretrained, pieces: Sequence[str], over_unused: bool
+def add_tokens(
+  model: Pretrained, tokens: Sequence[str], over_unused: bool
 ) -> tuple[Pretrained, dict[str, Any]]:
-  """Adds pieces to a vocabulary and rows to the model's embeddings.
+  """Adds tokens to a vocabulary and rows to the model's embeddings.
 
-  A new row is the mean of the rows of the old pieces, in the embeddings and,
+  A new row is the mean of the rows of the old tokens, in the embeddings and,
   with a masked-LM head, in its bias. Where the old vocabulary knows only
-  [UNK], it is the mean over all pieces but the specials and `[unused*]`.
+  [UNK], it is the mean over all tokens except the specials and `[unused*]`.
 
   Args:
-    model: what `weights.open_model` read.
-    pieces: the new ones; those that are there already are skipped.
+    model: the one that `load_pretrained` read.
+    tokens: the new ones; those that are there already are skipped.
     over_unused: whether they take the places of `[unused*]`, lowest first,
       and the vocabulary keeps its size; else they are appended.
 
@@ -83,22 +83,22 @@ def add_pieces(
     The model, without optimizer slots, and a report: `vocab_size` before and
     after, `new_pieces` and `already_there` (counts), `over_unused`,
     `unknown_before` (those started from the mean over all), and `new`:
-    piece -> old pieces, by id.
+    token -> old tokens, by id.
 
   Raises:
-    InputError: a piece that no text could ever meet, a repeated one, or
-      fewer places than pieces.
+    InputError: a token that no text could ever meet, a repeated one, or
+      fewer places than tokens.
   """
   _check_parameters(model)
   old = model.tokenizer
-  ids = {piece: i for i, piece in enumerate(old.pieces)}
-  new, known = _checked(pieces, old), _known(old.pieces)
-  parts = {piece: cut(piece, ids) for piece in new}
+  ids = {token: i for i, token in enumerate(old.pieces)}
+  new, known = _checked(tokens, old), _known(old.pieces)
+  parts = {token: split_token(token, ids) for token in new}
   places = _places(model, len(new), over_unused)
   vocabulary = [*old.pieces, *(() if over_unused else new)]
-  for place, piece in zip(places, new, strict=True):
-    vocabulary[place] = piece
-  rows = [[ids[p] for p in parts[piece]] or known for piece in new]
+  for place, token in zip(places, new, strict=True):
+    vocabulary[place] = token
+  rows = [[ids[p] for p in parts[token]] or known for token in new]
   params = model.params | {
     path: _with_rows(model.params[path], places, rows)
     for path in _BY_PIECE
@@ -113,32 +113,32 @@ def add_pieces(
   made = _extended(model, params, bert, step if new else {})
   tokenizer = dataclasses.replace(old, pieces=tuple(vocabulary))
   return dataclasses.replace(made, tokenizer=tokenizer), step | {
-    'already_there': len(pieces) - len(new),
-    'unknown_before': [piece for piece in new if not parts[piece]],
-    'new': {piece: parts[piece] or [UNK] for piece in new},
+    'already_there': len(tokens) - len(new),
+    'unknown_before': [token for token in new if not parts[token]],
+    'new': {token: parts[token] or [UNK] for token in new},
   }
 
 
-def _checked(pieces: Sequence[str], old: WordPieceTokenizer) -> list[str]:
-  """Those of some pieces that a vocabulary lacks."""
-  if len(set(pieces)) != len(pieces):
-    raise InputError('a new piece is given twice; drop repeats')
+def _checked(tokens: Sequence[str], old: WordPieceTokenizer) -> list[str]:
+  """The tokens that a vocabulary lacks."""
+  if len(set(tokens)) != len(tokens):
+    raise InputError('a new token is given twice; drop repeats')
   known = frozenset(old.pieces)
-  new = [piece for piece in pieces if piece not in known]
-  for piece in new:
-    if fault := _fault(piece, old):
-      raise InputError(f'new piece {piece!r} {fault}')
+  new = [token for token in tokens if token not in known]
+  for token in new:
+    if fault := _fault(token, old):
+      raise InputError(f'new token {token!r} {fault}')
   return new
 
 
-def longer_positions(
+def extend_positions(
   model: Pretrained, max_position_embeddings: int
 ) -> Pretrained:
   """Lengthens the position table by tiling: row i is row i % old.
 
   Args:
-    model: what `weights.open_model` read.
-    max_position_embeddings: the longest sequence from now on, in pieces.
+    model: the one that `load_pretrained` read.
+    max_position_embeddings: the longest sequence from now on, in tokens.
 
   Returns:
     The model, without optimizer slots.
@@ -162,19 +162,19 @@ def longer_positions(
   return _extended(model, params, bert, step if grown else {})
 
 
-def cut(piece: str, vocabulary: Mapping[str, int]) -> list[str]:
-  """The pieces of a piece: greedy, longest first, as WordPiece cuts words.
+def split_token(token: str, vocabulary: Mapping[str, int]) -> list[str]:
+  """The old tokens of a new one: greedy, longest first, as in WordPiece.
 
   Args:
-    piece: what starts a word or, with `##`, continues one; its parts then
+    token: the start of a word or, with `##`, a continuation; its parts then
       continue one from the first on.
-    vocabulary: piece -> id.
+    vocabulary: token -> id.
 
   Returns:
     The parts; empty where WordPiece would give [UNK].
   """
-  text = piece.removeprefix('##')
-  prefix = '##' if piece != text else ''
+  text = token.removeprefix('##')
+  prefix = '##' if token != text else ''
   parts: list[str] = []
   start = 0
   while start < len(text):
@@ -189,17 +189,17 @@ def cut(piece: str, vocabulary: Mapping[str, int]) -> list[str]:
   return parts
 
 
-def table(model: Pretrained, new: Mapping[str, Sequence[str]]) -> str:
-  """The new rows as a table: id, piece, and the old pieces it started from.
+def new_token_table(model: Pretrained, new: Mapping[str, Sequence[str]]) -> str:
+  """The new rows as a table: id, token, and the old tokens it started from.
 
   Args:
-    model: what `add_pieces` made.
-    new: `new` of its report; [UNK] stands for the mean over all pieces.
+    model: the one that `add_tokens` made.
+    new: `new` of its report; [UNK] stands for the mean over all tokens.
 
   Returns:
     Tab-separated lines below a header.
   """
-  ids = {piece: i for i, piece in enumerate(model.tokenizer.pieces)}
+  ids = {token: i for i, token in enumerate(model.tokenizer.pieces)}
   lines = [f'{ids[p]}\t{p}\t{" ".join(old)}\n' for p, old in new.items()]
   return ''.join(['id\tpiece\told_pieces\n', *lines])
 
@@ -212,27 +212,27 @@ def _check_parameters(model: Pretrained) -> None:
     )
 
 
-def _fault(piece: str, tokenizer: WordPieceTokenizer) -> str:
-  """Why no text could ever meet a piece; '' if it can."""
-  text = piece.removeprefix('##')
+def _fault(token: str, tokenizer: WordPieceTokenizer) -> str:
+  """Why no text could ever meet a token; '' if it can."""
+  text = token.removeprefix('##')
   if not text:
     return 'holds no character; remove it'
-  if any(char.isspace() for char in piece):
+  if any(char.isspace() for char in token):
     return 'holds white space, at which BERT cuts text; list its words'
   # A continuation is tried behind a letter, in a vocabulary without rivals.
-  first = ('x',) if piece != text else ()
+  first = ('x',) if token != text else ()
   word = ''.join(first) + text
   tried = dataclasses.replace(
-    tokenizer, pieces=tuple(dict.fromkeys((*SPECIALS, *first, piece)))
+    tokenizer, pieces=tuple(dict.fromkeys((*SPECIALS, *first, token)))
   )
-  if tried.tokenize(word) == [*first, piece]:
+  if tried.tokenize(word) == [*first, token]:
     return ''
   if len(word) > MAX_CHARS_PER_WORD:
     return f'is longer than the {MAX_CHARS_PER_WORD} characters of a word'
   words = basic_words(word, tokenizer.do_lower_case)
   if len(words) > 1:
     return (
-      f'is cut into {" ".join(words[:_SHOWN])} before pieces are looked up, so '
+      f'is cut into {" ".join(words[:_SHOWN])} before tokens are looked up, so '
       'no text meets it whole; list its parts'
     )
   if not words:
@@ -246,32 +246,32 @@ def _fault(piece: str, tokenizer: WordPieceTokenizer) -> str:
 
 
 def _places(model: Pretrained, count: int, over_unused: bool) -> list[int]:
-  """Ids for so many new pieces."""
-  pieces = model.tokenizer.pieces
+  """Ids for so many new tokens."""
+  tokens = model.tokenizer.pieces
   if not over_unused:
-    return list(range(len(pieces), len(pieces) + count))
+    return list(range(len(tokens), len(tokens) + count))
   # A model of relations may have learnt some of them as markers.
   markers = model.settings.get('entities') == 'markers'
   taken = model.settings['markers'] if markers else ()
   free = [
     i
-    for i, piece in enumerate(pieces)
-    if _UNUSED.fullmatch(piece) and piece not in taken
+    for i, token in enumerate(tokens)
+    if _UNUSED.fullmatch(token) and token not in taken
   ]
   if len(free) < count:
     raise InputError(
-      f'{model.source.given}: {count} new pieces, but only {len(free)} '
+      f'{model.source.given}: {count} new tokens, but only {len(free)} '
       '[unused*] slots; list fewer, or leave out --over_unused to append them'
     )
   return free[:count]
 
 
-def _known(pieces: Sequence[str]) -> list[int]:
-  """Ids of the pieces that texts are made of."""
+def _known(tokens: Sequence[str]) -> list[int]:
+  """Ids of the tokens that texts are made of."""
   return [
     i
-    for i, piece in enumerate(pieces)
-    if piece not in SPECIALS and not _UNUSED.fullmatch(piece)
+    for i, token in enumerate(tokens)
+    if token not in SPECIALS and not _UNUSED.fullmatch(token)
   ]
 
 
@@ -282,8 +282,8 @@ def _with_rows(
   size = max([len(array), *(place + 1 for place in places)])
   made = np.zeros((size, *array.shape[1:]), array.dtype)
   made[: len(array)] = array
-  for place, of in zip(places, rows, strict=True):
-    made[place] = array[of].mean(axis=0, dtype=np.float64)
+  for place, sources in zip(places, rows, strict=True):
+    made[place] = array[sources].mean(axis=0, dtype=np.float64)
   return made
 
 

@@ -1,4 +1,4 @@
-"""Folders in the form of Hugging Face: what they say, and writing them."""
+"""Folders in the form of Hugging Face, read and written."""
 
 import pathlib
 from collections.abc import Mapping, Sequence
@@ -34,7 +34,7 @@ def _read_config(directory: pathlib.Path) -> dict[str, Any]:
   return read_json(directory / 'config.json')
 
 
-def labels_of(directory: pathlib.Path) -> tuple[str, ...]:
+def config_labels(directory: pathlib.Path) -> tuple[str, ...]:
   """The label names of a checkpoint's head, in the order of their ids.
 
   Args:
@@ -54,7 +54,7 @@ def labels_of(directory: pathlib.Path) -> tuple[str, ...]:
   return labels
 
 
-def classifier_of(directory: pathlib.Path) -> str:
+def config_classifier(directory: pathlib.Path) -> str:
   """'token' or 'sequence' by the class that `config.json` names, else ''."""
   classes = _read_config(directory).get('architectures')
   for name in classes if isinstance(classes, list) else ():
@@ -76,7 +76,7 @@ def has_spans(directory: pathlib.Path) -> bool:
 def config_json(
   config: BertConfig, head: str, labels: Sequence[str]
 ) -> dict[str, Any]:
-  """What `config.json` says of a model.
+  """The content of `config.json` for a model.
 
   Args:
     config: the architecture.

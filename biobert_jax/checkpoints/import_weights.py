@@ -11,8 +11,8 @@ from biobert_jax.checkpoints.pretrained import (
   Pretrained,
   check_equal,
   check_known,
+  export_record,
   load_pretrained,
-  record_of,
 )
 from biobert_jax.io.json_files import write_json
 from biobert_jax.models.param_tree import to_tree
@@ -29,7 +29,7 @@ def import_weights(
   """Keeps a model in our own form: Orbax, for any mesh, with checksums.
 
   Args:
-    model: what `open_model` read.
+    model: the one that `load_pretrained` read.
     output: the folder to write.
     overwrite: whether a folder there is replaced.
     slots: whether the optimizer's leftovers are kept too.
@@ -43,7 +43,7 @@ def import_weights(
   """
   check_known(model)
   reads = model.source.folder
-  with model_folder.written_aside(output, overwrite, reads) as aside:
+  with model_folder.publish_folder(output, overwrite, reads) as aside:
     orbax_params.write_params(
       aside / PARAMS_FOLDER, to_tree(model.params, scan_layers=False)
     )
@@ -60,7 +60,7 @@ def import_weights(
       (aside / name).write_text(text, 'utf-8', newline='\n')
     write_json(
       aside / model_folder.RECORD,
-      record_of(model, detect.IMPORTED, PARAMS_FOLDER),
+      export_record(model, detect.IMPORTED, PARAMS_FOLDER),
     )
     check_equal(model, load_pretrained(aside))
   return {

@@ -27,8 +27,8 @@ Tree = TypeVar('Tree')
 _log = logging.getLogger(__name__)
 
 
-def record_of(step: int, tree: Any) -> dict[str, Any]:
-  """What is stored beside a tree of arrays.
+def integrity_record(step: int, tree: Any) -> dict[str, Any]:
+  """The record that is stored beside a tree of arrays.
 
   Args:
     step: training steps done.
@@ -38,7 +38,7 @@ def record_of(step: int, tree: Any) -> dict[str, Any]:
     The step and the fingerprint of each array.
 
   Raises:
-    DivergedError: a number is not finite. No relaunch could mend that, and
+    DivergedError: a number is not finite. No relaunch could fix that, and
       the checkpoint would displace a good one.
   """
   found, wrong = checksums_and_nonfinite(tree)
@@ -51,8 +51,8 @@ def record_of(step: int, tree: Any) -> dict[str, Any]:
   return {'step': step, 'fingerprints': found}
 
 
-def targets(abstract: Any, shardings: Any) -> Any:
-  """What to restore: shapes, and where each piece is to lie."""
+def restore_targets(abstract: Any, shardings: Any) -> Any:
+  """Shapes to restore, and the sharding of each array."""
   return jax.tree.map(
     lambda x, s: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=s),
     abstract,
@@ -67,8 +67,8 @@ def read_step(
 
   Args:
     folder: holds `STEP/`.
-    step: which.
-    target: of `targets`.
+    step: its number.
+    target: of `restore_targets`.
 
   Returns:
     The state and '', or None and why it must not be used. Every host gets the
@@ -84,7 +84,7 @@ def read_step(
     record = ocp.JsonCheckpointHandler().restore(folder / str(step) / GUARD)
     if record['step'] != step:
       reason = f'its record is of step {record["step"]}'
-  # Of what damaged files make of a reader, nothing can be ruled out.
+  # A damaged file can make a reader raise anything.
   except Exception as error:
     reason = _line(error)
   reason = _agreed(reason)

@@ -52,7 +52,7 @@ print(model.run(None, feed))
 }
 _PIPELINE = """
 
-Entities with their places, a word labelled by its first piece as in training:
+Entities with their places, a word labelled by its first token as in training:
 
 ```python
 from transformers import pipeline
@@ -75,7 +75,7 @@ _ENTITY_PAIR = (
   '',
   'Neither transformers nor the 2019 code has a class with this head; they '
   'read the encoder. `entity_classifier` is one linear layer on the last '
-  'vectors at the first pieces (markers, if any) of the two entities, one '
+  'vectors at the first tokens (markers, if any) of the two entities, one '
   'after the other: `biobert-jax predict --model=.` knows it.',
 )
 
@@ -143,8 +143,8 @@ def _facts(model: Pretrained) -> list[str]:
       f'BERT, {bert.num_hidden_layers} layers of '
       f'{bert.hidden_size}, {bert.num_attention_heads} heads',
     ),
-    ('vocabulary', f'{bert.vocab_size} pieces, {casing}'),
-    ('longest input', f'{bert.max_position_embeddings} pieces'),
+    ('vocabulary', f'{bert.vocab_size} tokens, {casing}'),
+    ('longest input', f'{bert.max_position_embeddings} tokens'),
     ('weights from', f'{model.source.form}: `{model.source.name}`'),
   ]
   if model.labels:
@@ -185,8 +185,8 @@ def _extended(about: Mapping[str, Any]) -> list[str]:
     if 'new_pieces' in step:
       where = 'over [unused*] slots' if step['over_unused'] else 'at the end'
       lines.append(
-        f'- {step["new_pieces"]} pieces added {where}, each started from the '
-        'mean of its old pieces '
+        f'- {step["new_pieces"]} tokens added {where}, each started from the '
+        'mean of its old tokens '
         f'(vocabulary {" → ".join(map(str, step["vocab_size"]))})'
       )
     if 'max_position_embeddings' in step:
@@ -212,7 +212,7 @@ _COLUMNS = (
   {'exact': 'exact match', 'f1': 'F1'},
   {'accuracy': 'accuracy (0-1)', 'macro_f1': 'macro F1 (0-1)'},
   {
-    'masked_lm_loss': 'loss of masked pieces (nats)',
+    'masked_lm_loss': 'loss of masked tokens (nats)',
     'masked_lm_accuracy': 'accuracy (%)',
   },
 )

@@ -21,7 +21,7 @@ from biobert_jax.io.json_files import read_json
 RECORD = 'biobert_jax.json'
 SUMS = 'SHA256SUMS'
 CARD = 'README.md'
-# What a record says at least (`weights.record_of`).
+# The keys that every record has (`pretrained.export_record`).
 _KEYS = {
   'form': str,
   'weights': str,
@@ -33,12 +33,12 @@ _KEYS = {
 
 
 @contextlib.contextmanager
-def written_aside(
+def publish_folder(
   output: str | os.PathLike[str],
   overwrite: bool,
   reads: pathlib.Path | None = None,
 ) -> Iterator[pathlib.Path]:
-  """Gives an empty folder, which becomes `output` if nothing fails.
+  """Gives an empty folder, which is published as `output` if nothing fails.
 
   Args:
     output: where the folder is to stand.
@@ -99,13 +99,13 @@ def check_output(
     return
   if not overwrite:
     raise InputError(
-      f'--output {output}: is there and not empty; choose another, or add '
-      '--overwrite'
+      f'--output {output}: already exists and is not empty; choose another, '
+      'or add --overwrite'
     )
   if not (target / RECORD).is_file():
     raise InputError(
-      f'--output {output}: is no import or export of ours, so --overwrite does '
-      'not remove it; choose another, or remove it yourself'
+      f'--output {output}: is not an import or export of ours, so --overwrite '
+      'does not remove it; choose another, or remove it yourself'
     )
   if reads is not None and reads.resolve().is_relative_to(target):
     raise InputError(
@@ -151,7 +151,7 @@ def _swap(aside: pathlib.Path, target: pathlib.Path) -> None:
   shutil.rmtree(old, ignore_errors=True)
 
 
-def files_of(folder: pathlib.Path) -> list[pathlib.Path]:
+def list_files(folder: pathlib.Path) -> list[pathlib.Path]:
   """All files below a folder, sorted."""
   return sorted(p for p in folder.rglob('*') if p.is_file())
 
@@ -163,7 +163,7 @@ def write_sums(folder: pathlib.Path) -> None:
   """
   lines = [
     f'{file_sha256(path)}  {path.relative_to(folder).as_posix()}\n'
-    for path in files_of(folder)
+    for path in list_files(folder)
     if path != folder / CARD
   ]
   (folder / SUMS).write_text(''.join(lines), 'utf-8')
@@ -212,7 +212,7 @@ def check_labels(labels: Sequence[Any], path: pathlib.Path) -> None:
   """
   for label in labels:
     if not isinstance(label, str) or not label or not label.isprintable():
-      raise InputError(f'{path}: {label!r} is no name of a class; mend it')
+      raise InputError(f'{path}: {label!r} is not the name of a class; fix it')
 
 
 def read_record(folder: pathlib.Path) -> dict[str, Any]:

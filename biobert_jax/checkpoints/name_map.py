@@ -20,7 +20,7 @@ from biobert_jax.errors import InputError
 from biobert_jax.models.config import BertConfig
 
 TENSORFLOW, HUGGINGFACE = 'tensorflow', 'huggingface'
-# What else weights are stored as (int8, fp8, ...) means nothing without its
+# Other types of weights (int8, fp8, ...) means nothing without its
 # scales.
 FLOATS = ('float32', 'float16', 'bfloat16', 'float64')
 _SHOWN = 8  # Tensors that one error lists.
@@ -248,8 +248,8 @@ def read(
     The parameters, and what was left out.
 
   Raises:
-    InputError: lists the tensors that are unmapped, missing, doubled,
-      mis-shaped or not floats.
+    InputError: lists the tensors that are unmapped, missing, duplicated,
+      of the wrong shape or not floats.
   """
   _check_depth(config, len(tensors), source)
   rows = table(config.num_hidden_layers)
@@ -316,7 +316,7 @@ def _sort(
     if skip and re.fullmatch(skip, name):
       skipped['left out as asked'] += 1
     elif known in stored:
-      faults.append(f'doubled {known} (as {name} too)')
+      faults.append(f'duplicated {known} (as {name} too)')
     elif known in by_name:
       stored[known] = tensor
     elif _BUFFER.fullmatch(name):
@@ -353,7 +353,7 @@ def canonical(name: str) -> str:
 def _shape_fault(
   row: Row, column: str, config: BertConfig, tensor: LazyTensor
 ) -> str:
-  """What is wrong with a stored tensor's shape or type; '' if nothing."""
+  """The fault of a stored tensor's shape or type; '' if it has none."""
   name, expected = row.name(column), row.sizes(config)
   if column in row.transposed:
     expected = expected[::-1]
@@ -409,7 +409,8 @@ def check(
     source: where they come from, for messages.
 
   Raises:
-    InputError: lists the tensors that are unmapped, missing or mis-shaped.
+    InputError: lists the tensors that are unmapped, missing or of the
+      wrong shape.
   """
   _check_depth(config, len(params), source)
   rows = table(config.num_hidden_layers)

@@ -1,4 +1,4 @@
-"""What a model takes from a checkpoint, and what it starts anew."""
+"""The tensors that a model takes from a checkpoint, and its new ones."""
 
 import dataclasses
 from collections import Counter
@@ -12,13 +12,13 @@ from biobert_jax.errors import InputError
 
 @dataclasses.dataclass(frozen=True)
 class LoadReport:
-  """What became of the tensors of a run's first weights.
+  """The fate of every tensor of a run's first weights.
 
   Attributes:
     loaded: our paths that came from the checkpoint.
     new: our paths left at their random start (heads only).
     unused: the checkpoint's parameters that the run's model lacks.
-    skipped: what of the checkpoint are no parameters -> how many.
+    skipped: kinds of tensors that are not parameters -> how many.
   """
 
   loaded: tuple[str, ...]
@@ -58,7 +58,7 @@ def load_matching(
     path -> array, and the report.
 
   Raises:
-    InputError: a tensor of the encoder is missing, a head is mis-shaped.
+    InputError: a tensor of the encoder is missing, a head has the wrong shape.
   """
   params, faults = {}, []
   group = {row.ours: row.group for row in name_map.table(0)}

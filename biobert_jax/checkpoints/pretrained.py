@@ -1,6 +1,6 @@
 """The weights of anything: whatever lies at a path, as our parameters.
 
-`open_model` reads TF1 checkpoints, Hugging Face folders, work folders,
+`load_pretrained` reads TF1 checkpoints, Hugging Face folders, work folders,
 imports and exports; `import_weights` keeps what was read in our own form.
 """
 
@@ -33,9 +33,9 @@ _HEADS = {
   ('yes_no',): 'yes_no',
   ('entity_classifier',): 'entity_pair',
 }
-# What the classifier of a task's work folder labels.
-_OF_TASK = {'ner': 'token', 'relation': 'sequence', 'yes_no': 'sequence'}
-# How a task cuts text, kept with the weights.
+# Task -> the head that its work folder's classifier makes.
+_TASK_HEADS = {'ner': 'token', 'relation': 'sequence', 'yes_no': 'sequence'}
+# Settings that cut text into sequences, kept with the weights.
 SETTINGS = (
   *('max_seq_length', 'window_overlap', 'entity_type'),
   *('placeholders', 'joint_placeholders', 'negative', 'max_sequences'),
@@ -83,7 +83,7 @@ class Pretrained:
     return self.contents.params
 
 
-def casing_of(flag: str) -> bool | None:
+def parse_casing(flag: str) -> bool | None:
   """The value of a flag --do_lower_case; None where it is left out.
 
   Raises:
@@ -94,10 +94,10 @@ def casing_of(flag: str) -> bool | None:
   return flag == 'true' if flag else None
 
 
-def tokenizer_of(
+def load_tokenizer(
   found: Source, do_lower_case: bool | None = None
 ) -> WordPieceTokenizer:
-  """The vocabulary of a source; casing is asked for, never guessed."""
+  """The vocabulary of a source; casing is required, never guessed."""
   return WordPieceTokenizer.from_directory(found.model_folder, do_lower_case)
 
 
@@ -132,11 +132,11 @@ def load_pretrained(
     ) from error
   found = model if isinstance(model, Source) else detect.detect(model)
   given = found.given
-  tokenizer = tokenizer_of(found, do_lower_case)
+  tokenizer = load_tokenizer(found, do_lower_case)
   bert = BertConfig.from_json(found.config_file)
   check_vocab_size(tokenizer, bert.vocab_size, found.model_folder)
   contents = read_params(found, bert, skip)
-  known = _what_it_is(found, contents)
+  known = _head_and_origin(found, contents)
   if head and known['head'] not in ('classifier', head):
     raise InputError(
       f'{given}: its head is {known["head"]}; leave out --head={head}'
@@ -166,7 +166,7 @@ def load_pretrained(
 
 
 def read_params(found: Source, bert: BertConfig, skip: str = '') -> Imported:
-  """The parameters of a source, every tensor accounted for.
+  """The parameters of a source, every tensor mapped or reported.
 
   Raises:
     InputError: lists the tensors that are not as they must be.
@@ -182,7 +182,7 @@ def read_params(found: Source, bert: BertConfig, skip: str = '') -> Imported:
     if found.form == detect.TENSORFLOW
     else name_map.HUGGINGFACE
   )
-  tensors = detect.tensors_of(found)
+  tensors = detect.read_tensors(found)
   return name_map.read(tensors, column, bert, found.weights, skip)
 
 
@@ -191,20 +191,20 @@ def _kept_slots(found: Source) -> dict[str, Any]:
   return safetensors_file.read(path) if path.is_file() else {}
 
 
-def labels_of(found: Source) -> tuple[str, ...]:
+def source_labels(found: Source) -> tuple[str, ...]:
   """Names of the classes of a source's classifier; empty where unknown."""
   if found.record:
     return tuple(found.record['labels'])
-  return huggingface.labels_of(found.folder)
+  return huggingface.config_labels(found.folder)
 
 
-def _what_it_is(found: Source, contents: Imported) -> dict[str, Any]:
+def _head_and_origin(found: Source, contents: Imported) -> dict[str, Any]:
   """Head, labels, settings and origin, as far as the files say them."""
   record = found.record
   if record and found.form != detect.WORKDIR:
     head = record['head']
     if found.form not in detect.COMPILED:
-      claimed = head if head in _OF_TASK.values() else ''
+      claimed = head if head in _TASK_HEADS.values() else ''
       head = _head(contents.groups, found, claimed)
     if head != record['head'] or head not in HEADS:
       raise InputError(
@@ -212,25 +212,25 @@ def _what_it_is(found: Source, contents: Imported) -> dict[str, Any]:
         f'{record["head"]!r}, that of the tensors {head}; export again'
       )
     return {name: record[name] for name in ('head', 'settings', 'about')} | {
-      'labels': labels_of(found)
+      'labels': source_labels(found)
     }
   if found.form == detect.WORKDIR:
     data, task = record['config']['data'], record['config']['task']
-    head = _head(contents.groups, found, _OF_TASK.get(task, ''))
+    head = _head(contents.groups, found, _TASK_HEADS.get(task, ''))
     settings = {name: data[name] for name in SETTINGS if name in data}
     about = _about_run(found)
   else:
-    classifier = huggingface.classifier_of(found.folder)
+    classifier = huggingface.config_classifier(found.folder)
     head = _head(contents.groups, found, classifier)
     settings, about = {}, {}
-  labels = labels_of(found) if head in CLASSIFIERS else ()
+  labels = source_labels(found) if head in CLASSIFIERS else ()
   return {'head': head, 'labels': labels, 'settings': settings, 'about': about}
 
 
 def _about_run(found: Source) -> dict[str, Any]:
-  """What a work folder says of its training: config, corpus, scores.
+  """The training that a work folder records: config, corpus, scores.
 
-  Of paths the last parts only: exports are published.
+  Paths are cut to their last parts, because exports are published.
   """
   record = found.record
   results = read_json(found.folder / 'results.json')
@@ -290,7 +290,7 @@ def _check_labels(model: Pretrained) -> None:
 
 
 def check_known(model: Pretrained) -> None:
-  """Refuses a classifier of which nobody knows what it says.
+  """Refuses a classifier whose meaning is unknown.
 
   Raises:
     InputError: names the option that says it.
@@ -307,7 +307,7 @@ def check_known(model: Pretrained) -> None:
     )
 
 
-def record_of(model: Pretrained, form: str, where: str) -> dict[str, Any]:
+def export_record(model: Pretrained, form: str, where: str) -> dict[str, Any]:
   """Our record of a model that is written in some form."""
   return {
     'form': form,
@@ -330,7 +330,7 @@ def _same_bits(array: np.ndarray, other: np.ndarray | None) -> bool:
 
 
 def check_equal(model: Pretrained, again: Pretrained) -> None:
-  """Compares what was written, read again, with what was meant.
+  """Compares an exported model, read again, with the original.
 
   Raises:
     RuntimeError: names what differs; a fault of ours or of the disk.

@@ -32,12 +32,12 @@ def run(flags: argparse.Namespace) -> dict[str, Any]:
   model, extra = old, {}
   done: dict[str, Any] = {'slots_dropped': len(old.contents.slots)}
   if flags.pieces:
-    pieces = extend.read_pieces(flags.pieces, old)
-    model, added = extend.add_pieces(old, pieces, flags.over_unused)
-    extra[extend.TABLE_FILE] = extend.table(model, added['new'])
+    pieces = extend.read_new_tokens(flags.pieces, old)
+    model, added = extend.add_tokens(old, pieces, flags.over_unused)
+    extra[extend.TABLE_FILE] = extend.new_token_table(model, added['new'])
     done['pieces'] = added
   if flags.max_position_embeddings is not None:
-    model = extend.longer_positions(model, flags.max_position_embeddings)
+    model = extend.extend_positions(model, flags.max_position_embeddings)
     done['max_position_embeddings'] = [
       old.bert.max_position_embeddings,
       model.bert.max_position_embeddings,

@@ -5,11 +5,7 @@ import time
 from typing import Any
 
 from biobert_jax.commands.command import Command, Flag
-from biobert_jax.commands.corpus import (
-  CORPUS_FLAGS,
-  prepare_arguments,
-  report,
-)
+from biobert_jax.commands.corpus import CORPUS_FLAGS, prepare_arguments, report
 
 
 def run(flags: argparse.Namespace) -> dict[str, Any]:

@@ -8,11 +8,7 @@ import time
 from typing import Any
 
 from biobert_jax.commands.command import Command
-from biobert_jax.commands.corpus import (
-  CORPUS_FLAGS,
-  prepare_arguments,
-  report,
-)
+from biobert_jax.commands.corpus import CORPUS_FLAGS, prepare_arguments, report
 from biobert_jax.errors import InputError
 
 

@@ -276,7 +276,7 @@ def embed(
     raise InputError(f'--max_seq_length is {max_seq_length!r}; give a number')
   if given != '-' and not pathlib.Path(given).exists():
     raise InputError(f'--input {given}: no such file')
-  numbers, casing = _layers_of(layers), pretrained.casing_of(do_lower_case)
+  numbers, casing = _layers_of(layers), pretrained.parse_casing(do_lower_case)
   length = int(max_seq_length) if max_seq_length else None
   counts: Counter[str] = Counter()
   totals: Counter[str] = Counter(texts=0, pieces=0, vectors=0)

@@ -29,7 +29,7 @@ def score_int8(
   """
   rows, figures, seconds = dataset.rows(split), {}, {}
   for name, int8 in (('float32', False), ('int8', True)):
-    program = onnx.Model(folder, int8=int8)
+    program = onnx.OnnxProgram(folder, int8=int8)
     began = time.perf_counter()
     outputs = list(BY_PROGRAM[head](program, rows, True))
     seconds[name] = time.perf_counter() - began

@@ -187,10 +187,10 @@ def _runner(
   if model.source.form not in detect.COMPILED:
     return _native(model, make_task, shapes)
   if model.source.form == detect.ONNX:
-    onnx_model = onnx.Model(model.source.weights)
+    onnx_model = onnx.OnnxProgram(model.source.weights)
     return lambda rows: run_program(onnx_model, rows, True)
   # Compiled anew for each length: all rows are given one.
-  program = stablehlo.Model(model.source.folder)
+  program = stablehlo.StableHloProgram(model.source.folder)
   return lambda rows: run_program(program, rows, False)
 
 

@@ -72,7 +72,7 @@ def predict(
     raise InputError(what)
   if source != '-' and not epath.Path(source).exists():
     raise InputError(f'--input {source}: no such file')
-  casing = pretrained.casing_of(do_lower_case)
+  casing = pretrained.parse_casing(do_lower_case)
   if keep_entities not in ('', 'true', 'false'):
     raise InputError(
       f'--keep_entities is {keep_entities!r}; give true or false'

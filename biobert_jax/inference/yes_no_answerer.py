@@ -84,7 +84,7 @@ def decides(model: str) -> bool:
   found = sources.detect(model)
   if found.record.get('head') == 'yes_no':
     return True
-  labels = {label.lower() for label in pretrained.labels_of(found)}
+  labels = {label.lower() for label in pretrained.source_labels(found)}
   return len(labels) > 1 and labels <= _ANSWERS
 
 

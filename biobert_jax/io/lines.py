@@ -60,7 +60,7 @@ def read_lines(
 
 
 def source_name(source: Source) -> str:
-  """What error messages call a source."""
+  """The name of a source in error messages."""
   if isinstance(source, str | os.PathLike):
     return '<stdin>' if source == '-' else os.fspath(source)
   return str(getattr(source, 'name', '<stream>'))

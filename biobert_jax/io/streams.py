@@ -104,7 +104,7 @@ class _Lines:
 
 
 @contextlib.contextmanager
-def opened(path: str | os.PathLike[str]) -> Iterator[Stream]:
+def open_stream(path: str | os.PathLike[str]) -> Iterator[Stream]:
   """Opens a file; gzip is told by its first bytes and unpacked.
 
   Raises:

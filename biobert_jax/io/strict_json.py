@@ -1,4 +1,4 @@
-"""JSON read strictly, for scoring: what is wrong is named by place or id.
+"""JSON read strictly: faults are named by place or id.
 
 A key that stands twice in an object, of which other readers drop one, is an
 error.
@@ -67,30 +67,30 @@ def parse_object(
       parse_float=number,
     )
   except json.JSONDecodeError as error:
-    what = f'is not JSON ({error.msg}, column {error.colno}); mend the file'
+    what = f'is not JSON ({error.msg}, column {error.colno}); fix the file'
     line = first_line + error.lineno - 1
     raise InputError.at(path, line, what) from error
   except (RecursionError, ValueError) as error:
     if isinstance(error, InputError):
       raise
     what = f'{path}: is not JSON that can be read ({str(error)[:80]})'
-    raise InputError(f'{what}; mend the file') from error
+    raise InputError(f'{what}; fix the file') from error
   if not isinstance(content, dict):
     what = f'{path}: holds no JSON object but {str(content)[:40]!r}'
     raise InputError(f'{what}; write an object, {{...}}')
   return content
 
 
-def id_of(path: str, place: str, row: Any, known: Container[str]) -> str:
+def require_id(path: str, place: str, row: Any, known: Container[str]) -> str:
   """The `id` of an object; an InputError if it has none or it is known."""
-  id_ = text_of(path, place, row, 'id')
+  id_ = require_text(path, place, row, 'id')
   if id_ in known:
     what = f'{path}: {place}: the id {id_} stands twice'
     raise InputError(f'{what}; give each question one id and one place')
   return id_
 
 
-def text_of(path: str, place: str, row: Any, key: str) -> str:
+def require_text(path: str, place: str, row: Any, key: str) -> str:
   """The text under a key; an InputError if there is none."""
   value = row.get(key) if isinstance(row, dict) else None
   if not isinstance(value, str):
@@ -98,7 +98,7 @@ def text_of(path: str, place: str, row: Any, key: str) -> str:
   return value
 
 
-def list_of(path: str, place: str, row: Any, key: str) -> list[Any]:
+def require_list(path: str, place: str, row: Any, key: str) -> list[Any]:
   """The list under a key; an InputError if there is none."""
   value = row.get(key) if isinstance(row, dict) else None
   if not isinstance(value, list):
@@ -110,7 +110,7 @@ def _refuse(path: str, place: str, row: Any, key: str, what: str) -> NoReturn:
   """A value that is missing or of another kind."""
   where = f'{path}: {place}: ' if place else f'{path}: '
   if not isinstance(row, dict):
-    found = f'{str(row)[:40]!r} is no object'
+    found = f'{str(row)[:40]!r} is not an object'
   elif key not in row:
     found = f'{key!r} is missing'
   else:

@@ -1,8 +1,8 @@
 """Tar archives, read as a stream: every member is a plain file and is bounded.
 
-An archive can name any path, claim any size and end anywhere. What is no
-plain file inside the archive's own folder is refused here, with stricter rules
-than those of `tarfile.data_filter`, which allows links.
+An archive can name any path, claim any size and end anywhere. Everything that
+is not a plain file inside the archive's own folder is refused here, with
+stricter rules than those of `tarfile.data_filter`, which allows links.
 """
 
 import os
@@ -85,7 +85,7 @@ def _seeker(forward: '_Forward', place: int) -> Callable[[], int]:
 
 
 def _guarded(name: str, call: Callable[[], _T]) -> _T:
-  """What the call returns, tarfile's many errors made one."""
+  """The result of a call, with tarfile's many errors made one."""
   try:
     return call()
   except InputError:

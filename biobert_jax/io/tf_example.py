@@ -30,7 +30,7 @@ def decode(record: bytes) -> dict[str, bytes]:
   """The features of a record.
 
   Raises:
-    ValueError: It is no such record, or has other than byte features.
+    ValueError: it is not such a record, or has other than byte features.
   """
   features: dict[str, bytes] = {}
   for _, body in _fields(record):
@@ -48,7 +48,7 @@ def decode_numbers(record: bytes) -> dict[str, np.ndarray]:
     Of each an array, int64 or float32.
 
   Raises:
-    ValueError: It is no such record, has other features, or has numbers that
+    ValueError: it is not such a record, has other features, or has numbers that
       are not packed (TensorFlow packs them).
   """
   features: dict[str, np.ndarray] = {}

@@ -13,11 +13,11 @@ from typing import Any
 from biobert_jax.errors import InputError
 from biobert_jax.io.strict_json import (
   check_ids,
-  id_of,
-  list_of,
   read_object,
+  require_id,
+  require_list,
+  require_text,
   some,
-  text_of,
 )
 
 _QUESTION_TYPES = ('factoid', 'list', 'yesno', 'summary')
@@ -61,10 +61,10 @@ def read_squad_gold(path: str, version: str | None = None) -> SquadGold:
   unanswerable = str(content.get('version')) in ('2.0', 'v2.0')
   answers: dict[str, list[str]] = {}
   for place, row in _squad_rows(path, content):
-    id_ = id_of(path, place, row, answers)
+    id_ = require_id(path, place, row, answers)
     answers[id_] = [
-      text_of(path, f'{id_}: answers[{n}]', answer, 'text')
-      for n, answer in enumerate(list_of(path, id_, row, 'answers'))
+      require_text(path, f'{id_}: answers[{n}]', answer, 'text')
+      for n, answer in enumerate(require_list(path, id_, row, 'answers'))
     ]
     unanswerable |= bool(row.get('is_impossible')) or not answers[id_]
     if version == '1.1' and not answers[id_]:
@@ -77,11 +77,13 @@ def read_squad_gold(path: str, version: str | None = None) -> SquadGold:
 
 def _squad_rows(path: str, content: Any) -> Iterator[tuple[str, Any]]:
   """Each question with the place where it stands."""
-  for i, article in enumerate(list_of(path, '', content, 'data')):
+  for i, article in enumerate(require_list(path, '', content, 'data')):
     where = f'data[{i}]'
-    for j, paragraph in enumerate(list_of(path, where, article, 'paragraphs')):
+    for j, paragraph in enumerate(
+      require_list(path, where, article, 'paragraphs')
+    ):
       there = f'{where}.paragraphs[{j}]'
-      for k, row in enumerate(list_of(path, there, paragraph, 'qas')):
+      for k, row in enumerate(require_list(path, there, paragraph, 'qas')):
         yield f'{there}.qas[{k}]', row
 
 
@@ -98,7 +100,7 @@ def read_squad_predictions(path: str, gold: SquadGold) -> dict[str, str]:
   if missing and gold.version == '2.0':
     what = f'{path}: has no prediction for {some(missing)}'
     raise InputError(f'{what}; write "" for a question without answer')
-  return {id_: text_of(path, '', content, id_) for id_ in content}
+  return {id_: require_text(path, '', content, id_) for id_ in content}
 
 
 def read_null_odds(path: str, gold: SquadGold) -> dict[str, float]:
@@ -132,7 +134,7 @@ def read_pubmedqa_gold(path: str) -> dict[str, str]:
   content = read_object(path)
   for id_, value in content.items():
     if isinstance(value, dict):
-      content[id_] = text_of(path, id_, value, 'final_decision')
+      content[id_] = require_text(path, id_, value, 'final_decision')
   if not content:
     raise InputError(f'{path}: holds no label; name a file that does')
   return _decisions(path, content)
@@ -174,8 +176,8 @@ def read_bioasq_gold(
   """
   questions: dict[str, tuple[str, Answer]] = {}
   for place, row in _questions(path):
-    id_ = id_of(path, place, row, questions)
-    type_ = text_of(path, id_, row, 'type')
+    id_ = require_id(path, place, row, questions)
+    type_ = require_text(path, id_, row, 'type')
     if type_ not in _QUESTION_TYPES:
       what = f'type {type_!r} is not one of {", ".join(_QUESTION_TYPES)}'
       raise InputError(f'{path}: {id_}: {what}; mend it')
@@ -215,7 +217,7 @@ def read_bioasq_submission(
   """
   answers: dict[str, Answer] = {}
   for place, row in _questions(path):
-    id_ = id_of(path, place, row, answers)
+    id_ = require_id(path, place, row, answers)
     check_ids(path, (id_,), gold)
     type_ = gold[id_][0]
     if type_ == 'summary':
@@ -237,7 +239,7 @@ def read_bioasq_submission(
 
 def _questions(path: str) -> Iterator[tuple[str, Any]]:
   content = read_object(path, numbers_as_text=True)
-  for i, row in enumerate(list_of(path, '', content, 'questions')):
+  for i, row in enumerate(require_list(path, '', content, 'questions')):
     yield f'questions[{i}]', row
 
 

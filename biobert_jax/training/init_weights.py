@@ -38,7 +38,7 @@ def load_weights(
   flat = jax.eval_shape(param_tree.to_flat, abstract_params)
   shapes = {path: leaf.shape for path, leaf in flat.items()}
   contents = pretrained.read_params(found, bert)
-  same_classes = pretrained.labels_of(found) == experiment.labels
+  same_classes = pretrained.source_labels(found) == experiment.labels
   loaded, report = load_matching(contents, shapes, found.given, same_classes)
   _log.info('%s (%s): %s', found.given, found.form, report)
   return _flat(param_tree.to_tree(loaded, bert.scan_layers))

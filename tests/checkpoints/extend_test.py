@@ -55,7 +55,7 @@ def rows(model, *pieces):
 @pytest.mark.parametrize('over_unused', [False, True])
 def test_a_new_row_is_the_mean_of_its_old_ones(path, over_unused):
   old = model_of()
-  new, _ = extend.add_pieces(old, ['osteocytes', '##gens'], over_unused)
+  new, _ = extend.add_tokens(old, ['osteocytes', '##gens'], over_unused)
   for piece, parts in {
     'osteocytes': ('osteo', '##cyte', '##s'),
     '##gens': ('##gen', '##s'),
@@ -67,15 +67,15 @@ def test_a_new_row_is_the_mean_of_its_old_ones(path, over_unused):
 
 def test_markers_of_a_model_of_relations_are_not_filled():
   settings = {'entities': 'markers', 'markers': ['[unused1]', 'a', 'b', 'c']}
-  new, _ = extend.add_pieces(model_of(settings=settings), ['gens'], True)
+  new, _ = extend.add_tokens(model_of(settings=settings), ['gens'], True)
   assert new.tokenizer.pieces[1:3] == ('[unused1]', 'gens')
   with pytest.raises(InputError, match=r'only 1 \[unused\*\] slots'):
-    extend.add_pieces(model_of(settings=settings), ['gens', 'gene'], True)
+    extend.add_tokens(model_of(settings=settings), ['gens', 'gene'], True)
 
 
 def test_appended_pieces_leave_every_old_number_alone():
   old = model_of()
-  new, report = extend.add_pieces(old, ['osteocyte', 'gens'], False)
+  new, report = extend.add_tokens(old, ['osteocyte', 'gens'], False)
   assert new.tokenizer.pieces == (*OLD, 'osteocyte', 'gens')
   assert new.bert == old.bert.replace(vocab_size=len(OLD) + 2)
   assert report['vocab_size'] == [len(OLD), len(OLD) + 2]
@@ -90,7 +90,7 @@ def test_appended_pieces_leave_every_old_number_alone():
 def test_unused_slots_are_taken_lowest_first():
   old = model_of()
   kept = old.params[extend.WORDS].copy()
-  new, report = extend.add_pieces(old, ['gens'], over_unused=True)
+  new, report = extend.add_tokens(old, ['gens'], over_unused=True)
   assert new.tokenizer.pieces == ('[PAD]', 'gens', *OLD[2:])
   assert new.bert == old.bert
   assert report['vocab_size'] == [len(OLD)] * 2
@@ -101,22 +101,22 @@ def test_unused_slots_are_taken_lowest_first():
 
 def test_too_few_slots_are_counted():
   with pytest.raises(InputError, match=r'3 new .* only 2 \[unused'):
-    extend.add_pieces(model_of(), ['gens', 'gene', '##es', 'gen'], True)
+    extend.add_tokens(model_of(), ['gens', 'gene', '##es', 'gen'], True)
 
 
 def test_pieces_there_already_are_counted():
-  new, report = extend.add_pieces(model_of(), ['gen', 'gens', '[PAD]'], False)
+  new, report = extend.add_tokens(model_of(), ['gen', 'gens', '[PAD]'], False)
   assert (report['already_there'], report['new_pieces']) == (2, 1)
   assert report['new'] == {'gens': ['gen', '##s']}
   assert new.tokenizer.tokenize('gens gen') == ['gens', 'gen']
-  same, report = extend.add_pieces(model_of(), ['gen'], False)
+  same, report = extend.add_tokens(model_of(), ['gen'], False)
   assert (same.tokenizer.pieces, report['new']) == (OLD, {})
   assert same.about == {}
 
 
 def test_what_was_unknown_starts_from_the_mean_of_real_pieces():
   old = model_of()
-  new, report = extend.add_pieces(old, ['β', 'gens'], False)
+  new, report = extend.add_tokens(old, ['β', 'gens'], False)
   assert report['unknown_before'] == ['β']
   assert report['new'] == {'β': [UNK], 'gens': ['gen', '##s']}
   real = old.params[extend.WORDS][OLD.index('gen') :]
@@ -129,14 +129,14 @@ def test_what_was_unknown_starts_from_the_mean_of_real_pieces():
 )
 def test_words_are_cut_as_the_tokenizer_cuts_them(word):
   tokenizer = model_of().tokenizer
-  parts = extend.cut(word, dict.fromkeys(OLD, 0))
+  parts = extend.split_token(word, dict.fromkeys(OLD, 0))
   assert (parts or [UNK]) == tokenizer.tokenize(word)
 
 
 def test_a_continuation_is_cut_as_one():
   known = dict.fromkeys(OLD, 0)
-  assert extend.cut('##cytes', known) == ['##cyte', '##s']
-  assert extend.cut('##genx', known) == []
+  assert extend.split_token('##cytes', known) == ['##cyte', '##s']
+  assert extend.split_token('##genx', known) == []
 
 
 @pytest.mark.parametrize(
@@ -164,9 +164,9 @@ def test_what_no_text_could_meet_is_refused(tmp_path, piece, lower, reason):
   path.write_text(f'gen\ngens\n{piece}\n', 'utf-8')
   model = model_of(do_lower_case=lower)
   with pytest.raises(InputError, match=rf'pieces.txt:3: .*{reason}'):
-    extend.read_pieces(path, model)
+    extend.read_new_tokens(path, model)
   with pytest.raises(InputError, match=reason):
-    extend.add_pieces(model, [piece], False)
+    extend.add_tokens(model, [piece], False)
 
 
 @pytest.mark.parametrize(
@@ -185,15 +185,15 @@ def test_what_a_text_can_meet_is_taken(tmp_path, piece, lower):
   path = tmp_path / 'pieces.txt'
   path.write_text(f' {piece} \r\n', 'utf-8')
   model = model_of(do_lower_case=lower)
-  assert extend.read_pieces(path, model) == (piece,)
-  new, _ = extend.add_pieces(model, [piece], False)
+  assert extend.read_new_tokens(path, model) == (piece,)
+  new, _ = extend.add_tokens(model, [piece], False)
   word = piece.replace('##', 'x')
   assert piece in new.tokenizer.tokenize(f'gen {word} gen')
 
 
 def test_ideographs_join_where_the_vocabulary_joins_them():
   tokenizer = WordPieceTokenizer(OLD, True, tokenize_chinese_chars=False)
-  new, _ = extend.add_pieces(model_of(tokenizer=tokenizer), ['糖尿'], False)
+  new, _ = extend.add_tokens(model_of(tokenizer=tokenizer), ['糖尿'], False)
   assert new.tokenizer.tokenize('糖尿') == ['糖尿']
 
 
@@ -201,14 +201,14 @@ def test_repeats_are_refused(tmp_path):
   path = tmp_path / 'pieces.txt'
   path.write_text('gens\ngene\ngens\n', 'utf-8')
   with pytest.raises(InputError, match='txt:3: .*line 1'):
-    extend.read_pieces(path, model_of())
+    extend.read_new_tokens(path, model_of())
   with pytest.raises(InputError, match='twice'):
-    extend.add_pieces(model_of(), ['gens', 'gens'], False)
+    extend.add_tokens(model_of(), ['gens', 'gens'], False)
 
 
 def test_positions_are_tiled():
   old = model_of()
-  new = extend.longer_positions(old, 15)
+  new = extend.extend_positions(old, 15)
   assert new.bert == old.bert.replace(max_position_embeddings=15)
   table = old.params[extend.POSITIONS]
   for i, row in enumerate(new.params[extend.POSITIONS]):
@@ -217,13 +217,13 @@ def test_positions_are_tiled():
   for path in (extend.WORDS, BIAS, OTHER):
     assert new.params[path] is old.params[path]
   with pytest.raises(InputError, match='=5: the model has 6'):
-    extend.longer_positions(old, 5)
+    extend.extend_positions(old, 5)
 
 
 def test_about_tells_each_step_and_keeps_the_training():
   old = model_of(about={'task': 'ner'})
-  new, _ = extend.add_pieces(old, ['gens'], True)
-  new = extend.longer_positions(new, 8)
+  new, _ = extend.add_tokens(old, ['gens'], True)
+  new = extend.extend_positions(new, 8)
   assert new.about == {
     'task': 'ner',
     'extended': [
@@ -237,26 +237,26 @@ def test_about_tells_each_step_and_keeps_the_training():
     ],
   }
   assert old.about == {'task': 'ner'}
-  assert extend.longer_positions(new, 8).about == new.about
+  assert extend.extend_positions(new, 8).about == new.about
   card = model_card.write(
     dataclasses.replace(new, about={'extended': new.about['extended']}),
     detect.HUGGINGFACE,
     {},
   )
-  assert '1 pieces added over [unused*] slots' in card
+  assert '1 tokens added over [unused*] slots' in card
   assert 'positions 6 → 8: position i starts as i modulo 6' in card
 
 
 def test_optimizer_slots_are_dropped():
   old = model_of()
   assert old.contents.slots
-  assert not extend.longer_positions(old, 8).contents.slots
-  assert not extend.add_pieces(old, ['gens'], False)[0].contents.slots
+  assert not extend.extend_positions(old, 8).contents.slots
+  assert not extend.add_tokens(old, ['gens'], False)[0].contents.slots
 
 
 def test_the_table_lists_every_new_row():
-  new, report = extend.add_pieces(model_of(), ['osteocytes', 'β'], True)
-  assert extend.table(new, report['new']) == (
+  new, report = extend.add_tokens(model_of(), ['osteocytes', 'β'], True)
+  assert extend.new_token_table(new, report['new']) == (
     'id\tpiece\told_pieces\n1\tosteocytes\tosteo ##cyte ##s\n2\tβ\t[UNK]\n'
   )
 
@@ -264,6 +264,6 @@ def test_the_table_lists_every_new_row():
 def test_a_compiled_model_is_refused():
   model = model_of(form=detect.ONNX)
   with pytest.raises(InputError, match='no parameters to extend'):
-    extend.add_pieces(model, ['gens'], False)
+    extend.add_tokens(model, ['gens'], False)
   with pytest.raises(InputError, match='no parameters to extend'):
-    extend.longer_positions(model, 8)
+    extend.extend_positions(model, 8)

@@ -26,7 +26,7 @@ def test_labels_are_in_the_order_of_their_numbers(
     '2': 'c',
     **{str(i): f'l{i}' for i in (0, 1, *range(3, 10))},
   }
-  labels = huggingface.labels_of(config_file(tmp_path, {'id2label': by_id}))
+  labels = huggingface.config_labels(config_file(tmp_path, {'id2label': by_id}))
   assert labels[:3] == ('l0', 'l1', 'c')
   assert labels[-1] == 'k'
 
@@ -37,8 +37,8 @@ def test_labels_are_in_the_order_of_their_numbers(
 def test_folders_may_number_no_labels(
   value: dict[str, object], tmp_path: pathlib.Path
 ) -> None:
-  assert huggingface.labels_of(config_file(tmp_path, value)) == ()
-  assert huggingface.labels_of(tmp_path / 'nowhere') == ()
+  assert huggingface.config_labels(config_file(tmp_path, value)) == ()
+  assert huggingface.config_labels(tmp_path / 'nowhere') == ()
 
 
 @pytest.mark.parametrize('text', ['{', '[]'])
@@ -47,7 +47,7 @@ def test_a_damaged_config_is_an_error(
 ) -> None:
   (tmp_path / 'config.json').write_text(text)
   with pytest.raises(InputError, match=r'config\.json: not'):
-    huggingface.labels_of(tmp_path)
+    huggingface.config_labels(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_the_class_tells_what_a_classifier_labels(
   classes: list[str] | None, kind: str, tmp_path: pathlib.Path
 ) -> None:
   config_file(tmp_path, {'architectures': classes})
-  assert huggingface.classifier_of(tmp_path) == kind
+  assert huggingface.config_classifier(tmp_path) == kind
 
 
 @pytest.mark.parametrize('hidden_act', ['gelu', 'gelu_tanh', 'relu'])
@@ -76,8 +76,8 @@ def test_what_config_json_says_is_read_back(
   labels = ('O', 'B-Gene', 'I-Gene')
   config_file(tmp_path, huggingface.config_json(config, 'token', labels))
   assert BertConfig.from_json(tmp_path / 'config.json') == config
-  assert huggingface.labels_of(tmp_path) == labels
-  assert huggingface.classifier_of(tmp_path) == 'token'
+  assert huggingface.config_labels(tmp_path) == labels
+  assert huggingface.config_classifier(tmp_path) == 'token'
 
 
 def test_digests_are_of_the_tensors_as_stored(tmp_path: pathlib.Path) -> None:

@@ -9,7 +9,7 @@ from biobert_jax.errors import InputError
 
 
 def make(path: pathlib.Path, overwrite: bool = False) -> None:
-  with model_folder.written_aside(path, overwrite) as aside:
+  with model_folder.publish_folder(path, overwrite) as aside:
     (aside / 'below').mkdir()
     (aside / 'below' / 'b').write_text('two')
     (aside / 'a').write_text('one')
@@ -42,7 +42,7 @@ def test_a_failure_leaves_nothing_and_keeps_what_was_there(
   target = tmp_path / 'out'
 
   def fail(overwrite: bool) -> None:
-    with model_folder.written_aside(target, overwrite) as aside:
+    with model_folder.publish_folder(target, overwrite) as aside:
       (aside / 'other').write_text('')
       raise RuntimeError('differs')
 
@@ -59,7 +59,7 @@ def test_a_failure_leaves_nothing_and_keeps_what_was_there(
 def test_a_full_disk_is_one_error(tmp_path: pathlib.Path) -> None:
   with (
     pytest.raises(InputError, match='No space left on device; nothing was'),
-    model_folder.written_aside(tmp_path / 'out', False),
+    model_folder.publish_folder(tmp_path / 'out', False),
   ):
     raise OSError(28, 'No space left on device')
   assert list(tmp_path.iterdir()) == []

@@ -271,10 +271,10 @@ def test_a_fault_is_listed(
     assert message in str(caught.value)
 
 
-def test_a_doubled_tensor_is_listed() -> None:
+def test_a_duplicated_tensor_is_listed() -> None:
   tensors = checkpoint(HUGGINGFACE)
   tensors['pooler.dense.bias'] = tensors['bert.pooler.dense.bias']
-  with pytest.raises(InputError, match=r'doubled bert\.pooler\.dense\.bias'):
+  with pytest.raises(InputError, match=r'duplicated bert\.pooler\.dense\.bias'):
     read(tensors, HUGGINGFACE)
 
 

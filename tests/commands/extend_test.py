@@ -9,12 +9,7 @@ import sys
 import numpy as np
 import pytest
 
-from biobert_jax.checkpoints import (
-  export,
-  huggingface,
-  name_map,
-  pretrained,
-)
+from biobert_jax.checkpoints import export, huggingface, name_map, pretrained
 from biobert_jax.checkpoints.formats import safetensors_file
 from biobert_jax.commands.main import main
 from biobert_jax.io.json_files import write_json

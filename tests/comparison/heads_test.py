@@ -15,12 +15,7 @@ import numpy as np
 import optax
 import pytest
 
-from biobert_jax.checkpoints import (
-  export,
-  huggingface,
-  name_map,
-  pretrained,
-)
+from biobert_jax.checkpoints import export, huggingface, name_map, pretrained
 from biobert_jax.data.ner import corpus as ner_corpus
 from biobert_jax.io.json_files import write_json
 from biobert_jax.models.config import BertConfig

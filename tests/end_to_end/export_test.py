@@ -158,7 +158,7 @@ def test_bare_labels_get_the_corpus_type(tmp_path: Path) -> None:
   model = pretrained.load_pretrained(tmp_path / 'model')
   kept = pretrained.dataclasses.replace(model, settings={'entity_type': 'Gene'})
   export.export(kept, 'huggingface', str(tmp_path / 'out'))
-  shown = huggingface.labels_of(tmp_path / 'out')
+  shown = huggingface.config_labels(tmp_path / 'out')
   assert shown == ('O', 'B-Gene', 'I-Gene')
   assert pretrained.load_pretrained(tmp_path / 'out').labels == ('O', 'B', 'I')
 

@@ -317,8 +317,8 @@ def test_an_output_that_holds_other_things_stays(tmp_path: Path) -> None:
   again = pretrained.load_pretrained(kept)
   for output, what in (
     ('', 'is empty'),
-    (str(tmp_path / 'model'), 'no import or export of ours'),
-    (str(tmp_path), 'no import or export of ours'),
+    (str(tmp_path / 'model'), 'not an import or export of ours'),
+    (str(tmp_path), 'not an import or export of ours'),
     (str(kept), 'the model is read from there'),
   ):
     with pytest.raises(InputError, match=what):
@@ -332,7 +332,7 @@ def test_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:
   killed = (
     'import os, signal, sys\n'
     'from biobert_jax.checkpoints import model_folder as folder\n'
-    'with folder.written_aside(sys.argv[1], False) as aside:\n'
+    'with folder.publish_folder(sys.argv[1], False) as aside:\n'
     "  (aside / 'half').write_text('')\n"
     '  os.kill(os.getpid(), signal.SIGKILL)\n'
   )

@@ -67,7 +67,7 @@ def test_squad_answers_and_predictions_are_read(path):
     ({}, "FILE: 'data' is missing; write a list under 'data'"),
     ({'data': {}}, "FILE: 'data' is '{}'; write a list"),
     ({'data': []}, 'FILE: holds no question'),
-    ({'data': [1]}, "FILE: data[0]: '1' is no object"),
+    ({'data': [1]}, "FILE: data[0]: '1' is not an object"),
     ({'data': [{}]}, "FILE: data[0]: 'paragraphs' is missing"),
     ({'data': [{'paragraphs': [{}]}]}, "data[0].paragraphs[0]: 'qas' is missi"),
     (squad_file({}), "data[0].paragraphs[0].qas[0]: 'id' is missing"),
@@ -180,7 +180,7 @@ def changed(index, **values):
   [
     ([], 'FILE: holds no question'),
     ({}, "FILE: 'questions' is '{}'; write a list"),
-    ([1], "FILE: questions[0]: '1' is no object"),
+    ([1], "FILE: questions[0]: '1' is not an object"),
     ([{}], "FILE: questions[0]: 'id' is missing"),
     (QUESTIONS + QUESTIONS[:1], 'questions[4]: the id f stands twice'),
     ([{'id': 'f'}], "FILE: f: 'type' is missing"),

@@ -11,7 +11,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 
-from biobert_jax.checkpoints.formats.file_magic import start_of
+from biobert_jax.checkpoints.formats.file_magic import read_start
 from biobert_jax.errors import InputError
 from biobert_jax.io import streams, tar_archives
 
@@ -49,10 +49,10 @@ def extracted(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
 
 
 def _extract(path: pathlib.Path, folder: pathlib.Path) -> None:
-  start_of(path)  # Says what a failed download left.
+  read_start(path)  # Says what a failed download left.
   try:
     _check(path, shutil.disk_usage(folder).free)
-    with streams.opened(path) as stream:
+    with streams.open_stream(path) as stream:
       for member in tar_archives.members(stream):
         target = folder / member.name
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -69,7 +69,7 @@ def _check(path: pathlib.Path, free: int) -> None:
   """Looks at every member, and at the end of the archive."""
   names: set[str] = set()
   size = 0
-  with streams.opened(path) as stream:
+  with streams.open_stream(path) as stream:
     for member in tar_archives.members(stream):
       what = f'{path}: member {member.name[:200]!r}'
       if len(names) == MAX_MEMBERS:

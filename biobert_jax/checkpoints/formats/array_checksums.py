@@ -42,7 +42,7 @@ def _bits(array: jax.Array) -> jax.Array:
 # One program for each shape and dtype, of which a model has few: to compile
 # one for the whole tree takes as long as its hundreds of arrays.
 @jax.jit
-def _of_array(array: jax.Array) -> jax.Array:
+def _sums(array: jax.Array) -> jax.Array:
   """[3] uint32: two sums of values and places; how many are not finite."""
   bits = _bits(array)
   place = jnp.zeros(array.shape, jnp.uint32)
@@ -88,7 +88,7 @@ def checksums_and_nonfinite(tree: Any) -> tuple[dict[str, str], dict[str, int]]:
   # other, until XLA aborts.
   in_turn, sums = jax.default_backend() == 'cpu', []
   for _, leaf in leaves:
-    sums.append(_of_array(leaf))
+    sums.append(_sums(leaf))
     if in_turn:
       sums[-1].block_until_ready()
   sums = jax.device_get(sums)
@@ -105,6 +105,6 @@ def checksums_and_nonfinite(tree: Any) -> tuple[dict[str, str], dict[str, int]]:
 
 
 def fingerprints(tree: Any) -> dict[str, str]:
-  """The checksums of `examine` alone."""
+  """The checksums of `checksums_and_nonfinite` alone."""
   found, _ = checksums_and_nonfinite(tree)
   return found

@@ -1,4 +1,4 @@
-"""What is said of a weight file that cannot be one, before it is parsed."""
+"""Refuses files that cannot hold weights, before they are parsed."""
 
 import pathlib
 
@@ -9,7 +9,7 @@ _HTML = (b'<!doctype html', b'<html')
 _LONGEST = 200  # Characters of a stored name that a message repeats.
 
 
-def start_of(path: pathlib.Path) -> bytes:
+def read_start(path: pathlib.Path) -> bytes:
   """The first bytes of a file, by which its format is told.
 
   Args:

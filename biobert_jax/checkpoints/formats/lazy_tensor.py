@@ -8,7 +8,7 @@ import numpy as np
 
 @dataclasses.dataclass(frozen=True)
 class LazyTensor:
-  """What a reader knows of a tensor before it reads it.
+  """Shape and type of a tensor, and a way to read it.
 
   Attributes:
     shape: as stored.

@@ -15,7 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from biobert_jax.checkpoints.formats import sharded_index
-from biobert_jax.checkpoints.formats.file_magic import shown, start_of
+from biobert_jax.checkpoints.formats.file_magic import read_start, shown
 from biobert_jax.checkpoints.formats.lazy_tensor import LazyTensor
 from biobert_jax.errors import InputError
 from biobert_jax.io.atomic import staged
@@ -42,7 +42,7 @@ _DTYPES = {
 
 
 def read(path: str | os.PathLike[str]) -> dict[str, LazyTensor]:
-  """Reads names, shapes and types; the arrays when they are asked for.
+  """Reads names, shapes and types; the arrays are read on demand.
 
   Args:
     path: a `.safetensors` file, an index of shards
@@ -62,7 +62,7 @@ def read(path: str | os.PathLike[str]) -> dict[str, LazyTensor]:
 
 
 def _read_file(path: pathlib.Path) -> dict[str, LazyTensor]:
-  start_of(path)
+  read_start(path)
   try:
     # Read, not mapped: what is mapped counts as memory of the process.
     file = safe_open(path, framework='np', backend='pread')

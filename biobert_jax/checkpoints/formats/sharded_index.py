@@ -9,7 +9,7 @@ import pathlib
 from collections import Counter
 from collections.abc import Callable, Iterable
 
-from biobert_jax.checkpoints.formats.file_magic import shown, start_of
+from biobert_jax.checkpoints.formats.file_magic import read_start, shown
 from biobert_jax.checkpoints.formats.lazy_tensor import LazyTensor
 from biobert_jax.errors import InputError
 
@@ -83,13 +83,13 @@ def weight_map(path: pathlib.Path) -> dict[str, str]:
     path: the index.
 
   Returns:
-    What is stored as `weight_map`.
+    The stored `weight_map`.
 
   Raises:
     InputError: not such an index, a name that leaves the folder, or a file
       that is not there.
   """
-  start_of(path)
+  read_start(path)
   try:
     index = json.loads(
       path.read_text('utf-8'), object_pairs_hook=_without_repeats

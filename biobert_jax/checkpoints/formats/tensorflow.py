@@ -1,7 +1,7 @@
 """Tensors in a TensorFlow checkpoint (`PREFIX.index`, `PREFIX.data-...`).
 
 TensorFlow itself reads and writes them, and compares the CRC32C of every
-tensor. It is imported when the first of them is asked for.
+tensor. It is imported when the first is needed.
 """
 
 import contextlib
@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from biobert_jax.checkpoints.formats.file_magic import shown, start_of
+from biobert_jax.checkpoints.formats.file_magic import read_start, shown
 from biobert_jax.checkpoints.formats.lazy_tensor import LazyTensor
 from biobert_jax.errors import InputError
 from biobert_jax.io.atomic import write_text
@@ -68,7 +68,7 @@ def _named_by_state_file(folder: pathlib.Path) -> str:
 
 
 def read(prefix: str | os.PathLike[str]) -> dict[str, LazyTensor]:
-  """Reads names, shapes and types; the arrays when they are asked for.
+  """Reads names, shapes and types; the arrays are read on demand.
 
   Args:
     prefix: of the checkpoint, as `find_prefix` gives it.
@@ -99,7 +99,7 @@ def list_tensors(prefix: str | os.PathLike[str]) -> dict[str, LazyTensor]:
   """
   prefix = pathlib.Path(prefix)
   index = prefix.with_name(prefix.name + _INDEX)
-  start_of(index)
+  read_start(index)
   tf = _tensorflow(prefix)
   try:
     reader = tf.train.load_checkpoint(str(prefix))
@@ -233,7 +233,7 @@ def _tensorflow(prefix: pathlib.Path) -> Any:
 
 
 def _faults(tf: Any) -> tuple[type[Exception], ...]:
-  """What TensorFlow raises for damaged files, and for those not written."""
+  """Exceptions of TensorFlow for damaged files, and for those not written."""
   # Its checkpoint reader raises by the status: a short read is an IndexError.
   return (tf.errors.OpError, OSError, IndexError, RuntimeError, ValueError)
 

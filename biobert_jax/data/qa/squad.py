@@ -24,7 +24,7 @@ from typing import Any
 
 from biobert_jax.data.broken_rows import BrokenRows
 from biobert_jax.errors import InputError
-from biobert_jax.io.strict_json import list_of, read_object, text_of
+from biobert_jax.io.strict_json import read_object, require_list, require_text
 
 VERSIONS = ('1.1', '2.0')
 _NEAR = 100  # Code points that a wrong offset may be away from its answer.
@@ -140,12 +140,14 @@ def read_files(
 
 def question_rows(path: str, content: Any) -> Iterator[tuple[str, Any, str]]:
   """Each question of a file's object: its place, itself, its context."""
-  for i, article in enumerate(list_of(path, '', content, 'data')):
+  for i, article in enumerate(require_list(path, '', content, 'data')):
     where = f'data[{i}]'
-    for j, paragraph in enumerate(list_of(path, where, article, 'paragraphs')):
+    for j, paragraph in enumerate(
+      require_list(path, where, article, 'paragraphs')
+    ):
       there = f'{where}.paragraphs[{j}]'
       context = unicode_text(path, there, paragraph, 'context')
-      for k, row in enumerate(list_of(path, there, paragraph, 'qas')):
+      for k, row in enumerate(require_list(path, there, paragraph, 'qas')):
         yield f'{there}.qas[{k}]', row, context
 
 
@@ -154,7 +156,7 @@ def unicode_text(path: str, place: str, row: Any, key: str) -> str:
 
   JSON can spell halves of characters (`\\ud83d`), which no file can hold.
   """
-  text = text_of(path, place, row, key)
+  text = require_text(path, place, row, key)
   try:
     text.encode()
   except UnicodeEncodeError as error:
@@ -247,7 +249,7 @@ class _Reader:
       found = [found]
     answers = []
     for n, one in enumerate(
-      list_of(self._path, place, {'answers': found}, 'answers')
+      require_list(self._path, place, {'answers': found}, 'answers')
     ):
       where = f'{place}.answers[{n}]'
       text = unicode_text(self._path, where, one, 'text')

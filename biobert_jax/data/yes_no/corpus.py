@@ -31,7 +31,7 @@ from biobert_jax.data.random_streams import mix
 from biobert_jax.data.yes_no import pubmedqa
 from biobert_jax.data.yes_no.features import QuestionPair
 from biobert_jax.errors import InputError
-from biobert_jax.io.strict_json import id_of, read_object, text_of
+from biobert_jax.io.strict_json import read_object, require_id, require_text
 
 
 @dataclasses.dataclass(frozen=True)
@@ -132,9 +132,9 @@ def _squad(
   known: set[str],
 ) -> Iterator[QuestionPair]:
   for place, row, passage in squad.question_rows(path, content):
-    id_ = id_of(path, place, row, known)
+    id_ = require_id(path, place, row, known)
     known.add(id_)
-    question = text_of(path, id_, row, 'question')
+    question = require_text(path, id_, row, 'question')
     counts['questions_without_passage'] += not passage.strip()
     label = _answer(row)
     if label == 'yes' and row.get('is_impossible') is True:

@@ -14,7 +14,7 @@ from typing import Any
 
 from biobert_jax.data.yes_no.features import QuestionPair
 from biobert_jax.errors import InputError
-from biobert_jax.io.strict_json import list_of, read_object, text_of
+from biobert_jax.io.strict_json import read_object, require_list, require_text
 
 FILE = 'ori_pqal.json'
 FOLDS = 10
@@ -107,11 +107,11 @@ def question_pairs(
   """
   pairs = []
   for id_, record in records.items():
-    question = text_of(path, id_, record, 'QUESTION')
+    question = require_text(path, id_, record, 'QUESTION')
     if reasoning == 'required':
-      texts = list_of(path, id_, record, 'CONTEXTS')
+      texts = require_list(path, id_, record, 'CONTEXTS')
     else:
-      texts = [text_of(path, id_, record, 'LONG_ANSWER')]
+      texts = [require_text(path, id_, record, 'LONG_ANSWER')]
     if not all(isinstance(text, str) for text in texts):
       what = f'{path}: {id_}: a paragraph of CONTEXTS is no text'
       raise InputError(f'{what}; write texts there')
@@ -119,13 +119,13 @@ def question_pairs(
     counts['questions_without_passage'] += not passage.strip()
     label = ''
     if 'final_decision' in record:
-      label = text_of(path, id_, record, 'final_decision')
+      label = require_text(path, id_, record, 'final_decision')
     pairs.append(QuestionPair(id_, id_, question, passage, label, path))
   return pairs
 
 
 def _decision(path: str, id_: str, record: Any) -> str:
-  label = text_of(path, id_, record, 'final_decision')
+  label = require_text(path, id_, record, 'final_decision')
   if label not in _DECISIONS:
     what = f'{path}: {id_}: final_decision {label[:40]!r} is not one of'
     raise InputError(f'{what} {", ".join(_DECISIONS)}; give the published file')

@@ -20,7 +20,12 @@ from typing import Any
 
 from biobert_jax.data.broken_rows import BrokenRows
 from biobert_jax.errors import InputError
-from biobert_jax.io.strict_json import id_of, list_of, read_object, text_of
+from biobert_jax.io.strict_json import (
+  read_object,
+  require_id,
+  require_list,
+  require_text,
+)
 
 TYPES = ('factoid', 'list', 'yesno', 'summary')
 _ID = re.compile('[0-9a-f]{24}')
@@ -91,14 +96,14 @@ def read(
   known: set[str] = set()
   questions: list[RawQuestion] = []
   for path in paths:
-    rows = list_of(path, '', read_object(path), 'questions')
+    rows = require_list(path, '', read_object(path), 'questions')
     broken = BrokenRows(path, counts, 'questions')
     for i, row in enumerate(rows):
       place = f'questions[{i}]'
       id_ = _id(path, place, row, known)
       known.add(id_)
       where = f'{place} (id {id_})'
-      if (type_ := text_of(path, where, row, 'type')) not in TYPES:
+      if (type_ := require_text(path, where, row, 'type')) not in TYPES:
         what = f'type {type_[:40]!r} is not one of {", ".join(TYPES)}'
         raise InputError(f'{path}: {where}: {what}; mend it')
       answers: tuple[tuple[str, ...], ...] = ()
@@ -120,7 +125,7 @@ class _MalformedError(Exception):
 
 
 def _id(path: str, place: str, row: Any, known: set[str]) -> str:
-  id_ = id_of(path, place, row, known)
+  id_ = require_id(path, place, row, known)
   if not _ID.fullmatch(id_):
     what = f'{path}: {place}: the id {id_[:40]!r} is not 24 hexadecimal digits'
     raise InputError(f"{what}; give the challenge's own file")
@@ -134,12 +139,12 @@ def _question(
   answers: tuple[tuple[str, ...], ...],
   counts: Counter[str],
 ) -> RawQuestion:
-  body = ' '.join(text_of(path, where, row, 'body').split())
+  body = ' '.join(require_text(path, where, row, 'body').split())
   if not body:
     raise InputError(f'{path}: {where}: the body is empty; write the question')
   snippets = []
   for n, one in enumerate(_list(path, where, row, 'snippets')):
-    text = text_of(path, f'{where}.snippets[{n}]', one, 'text')
+    text = require_text(path, f'{where}.snippets[{n}]', one, 'text')
     if not text.strip():
       counts['snippets_without_text'] += 1
       continue
@@ -164,7 +169,7 @@ def _question(
 
 def _list(path: str, where: str, row: dict[str, Any], key: str) -> list[Any]:
   """The list under a key; none where the key is missing."""
-  return list_of(path, where, row, key) if row.get(key) is not None else []
+  return require_list(path, where, row, key) if row.get(key) is not None else []
 
 
 def _pmid(link: str) -> str:

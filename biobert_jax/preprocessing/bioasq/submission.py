@@ -29,7 +29,7 @@ from biobert_jax.data.qa.passage_aggregation import (
   pool_candidates,
 )
 from biobert_jax.errors import InputError
-from biobert_jax.io.strict_json import read_object, text_of
+from biobert_jax.io.strict_json import read_object, require_text
 from biobert_jax.preprocessing.bioasq.questions import RawQuestion
 
 MOST_ANSWERS = 5  # To a factoid question, by the rules.
@@ -116,7 +116,7 @@ def _add(
     )
   for n, one in enumerate(value):
     where = f'{id_}[{n}]'
-    text = text_of(path, where, one, 'text')
+    text = require_text(path, where, one, 'text')
     share = _number(path, where, one.get('probability'))
     to.guesses.append((text, share))
 

@@ -146,7 +146,7 @@ def read_file(
   """
   path = os.fspath(path)
   name = name or PurePosixPath(path).name
-  with streams.opened(path) as stream:
+  with streams.open_stream(path) as stream:
     kind = _kind(stream, path)
     if kind == 'tar':
       found = _archive(stream, counts, notes, options, name)

@@ -121,7 +121,7 @@ class Checkpoints:
       return
     self._before_write()
     watcher = SaveWatcher(self._latest, step)
-    record = integrity.record_of(step, state)
+    record = integrity.integrity_record(step, state)
     with _storage_errors(self._latest.directory):
       # Nothing later may be on disk before the best that was found earlier:
       # a killed run would resume without it.
@@ -165,7 +165,9 @@ class Checkpoints:
     folder = self._latest.directory
     steps = [int(step) for step in self._latest.all_steps()]
     read = functools.partial(
-      integrity.read_step, folder, target=integrity.targets(abstract, shardings)
+      integrity.read_step,
+      folder,
+      target=integrity.restore_targets(abstract, shardings),
     )
     state, damaged = integrity.newest_whole(steps, read, folder)
     if damaged:
@@ -204,7 +206,7 @@ class Checkpoints:
     if step in self._best.all_steps():
       return
     self._before_write()
-    record = {'score': score, **integrity.record_of(step, params)}
+    record = {'score': score, **integrity.integrity_record(step, params)}
     with _storage_errors(self._best.directory):
       for later in [s for s in self._best.all_steps() if s > step]:
         # Found by a run that was killed before its checkpoint, on another
@@ -233,7 +235,7 @@ class Checkpoints:
       raise InputError(
         f'{self._best.directory}: holds no parameters; train first'
       )
-    target = integrity.targets(abstract_params, shardings)
+    target = integrity.restore_targets(abstract_params, shardings)
     restored = self._best.restore(
       step,
       args=ocp.args.Composite(

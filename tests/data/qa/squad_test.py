@@ -156,7 +156,7 @@ def test_one_answer_may_stand_without_a_list(tmp_path):
       TEST,
       "'answers' is 'yes'; write a list",
     ),
-    ([row('a', ['gout'])], TEST, r'answers\[0\]: .* is no object'),
+    ([row('a', ['gout'])], TEST, r'answers\[0\]: .* is not an object'),
     (
       [{**row('a', [answer()]), 'question': ' '}],
       TRAINING,

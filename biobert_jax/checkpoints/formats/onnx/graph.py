@@ -1,7 +1,7 @@
 """BERT as an ONNX graph, node by node: no JAX, no tracer.
 
-Padding attends to real pieces, as in Hugging Face's BERT, so vectors *at*
-padding differ from those of `models/`; those of real pieces do not.
+Padding attends to real tokens, as in Hugging Face's BERT, so vectors *at*
+padding differ from those of `models/`; those of real tokens do not.
 """
 
 from collections.abc import Mapping
@@ -111,7 +111,7 @@ def _embeddings(graph: _Graph) -> str:
 
 
 def _mask(graph: _Graph) -> str:
-  """[batch, 1, 1, sequence]: 0 for real pieces, the lowest float elsewhere."""
+  """[batch, 1, 1, sequence]: 0 for real tokens, the lowest float elsewhere."""
   from onnx import TensorProto
 
   real = graph.node('Cast', 'attention_mask', to=TensorProto.BOOL)

@@ -32,7 +32,7 @@ def write(
 ) -> None:
   """Writes `model.onnx`: opset 20, any batch size and length.
 
-  Inputs are int64 `input_ids`, `attention_mask` (1 = real piece) and
+  Inputs are int64 `input_ids`, `attention_mask` (1 = real token) and
   `token_type_ids`, all [batch, sequence]. Outputs are `last_hidden_state` and
   those of the head, named as in Hugging Face's transformers.
 
@@ -72,7 +72,7 @@ def quantize(directory: str | pathlib.Path) -> None:
   processors without VNNI (x86 before 2019, and some virtual ones) overflow on
   eight, without a word. Activations are quantised as they come. Measured with
   a BERT of 6 layers on sentences of the NCBI disease corpus (cosine of the
-  vectors of pieces with those of float32, mean and lowest): one scale a matrix
+  vectors of tokens with those of float32, mean and lowest): one scale a matrix
   .952 and .709; a column .990 and .955, of seven bits .989 and .958;
   embeddings kept in float32 .991 and .956 at 2.5 times the bytes; either half
   of the feed-forward kept .995 and .962 or better, but most of the speed is
@@ -110,12 +110,13 @@ def quantize(directory: str | pathlib.Path) -> None:
     )
 
 
-class Model:
-  """An ONNX file on the processor's cores, with the call of `stablehlo.Model`.
+class OnnxProgram:
+  """An ONNX file on the processor's cores, with the call of
+  `StableHloProgram`.
 
   Attributes:
     path: the file.
-    max_length: the longest sequence it takes, in pieces.
+    max_length: the longest sequence it takes, in tokens.
   """
 
   def __init__(self, path: str | pathlib.Path, int8: bool = False):
@@ -172,7 +173,7 @@ class Model:
 
     Args:
       input_ids: [batch, sequence] vocabulary ids.
-      attention_mask: 1 = real piece, 0 = padding.
+      attention_mask: 1 = real token, 0 = padding.
       token_type_ids: 0 or 1.
 
     Returns:
@@ -191,7 +192,7 @@ class Model:
       )
     if shapes[0][1] > self.max_length:
       raise InputError(
-        f'{self.path}: {shapes[0][1]} pieces, more than {self.max_length}; '
+        f'{self.path}: {shapes[0][1]} tokens, more than {self.max_length}; '
         'cut the text into windows'
       )
     feed = {
@@ -207,7 +208,7 @@ class Model:
 
 
 def _decisions(outputs: Mapping[str, np.ndarray], mask: np.ndarray) -> Any:
-  """What a user of the logits would decide, one row a decision."""
+  """The decisions that the logits lead to, one row per decision."""
   real = mask != 0
   made = []
   for name, array in outputs.items():
@@ -227,7 +228,7 @@ def _decisions(outputs: Mapping[str, np.ndarray], mask: np.ndarray) -> Any:
 def measure_int8(
   directory: str | pathlib.Path, batches: Sequence[Batch]
 ) -> dict[str, float]:
-  """What int8 costs and brings, on the caller's own batches.
+  """The loss and the speed of int8, on the caller's own batches.
 
   Args:
     directory: the folder of both files.
@@ -235,14 +236,14 @@ def measure_int8(
 
   Returns:
     'max_abs_diff', 'mean_cosine' and 'min_cosine' of `last_hidden_state` at
-    real pieces; 'same_decisions', the share (0-1) of equal decisions by the
+    real tokens; 'same_decisions', the share (0-1) of equal decisions by the
     logits (absent without a head); 'speed_ratio', float32's seconds by
     int8's, both models taking turns on every batch.
 
   Raises:
     InputError: a file is missing or broken, or onnxruntime is not installed.
   """
-  models = Model(directory), Model(directory, int8=True)
+  models = OnnxProgram(directory), OnnxProgram(directory, int8=True)
   seconds = [0.0, 0.0]
   differences, cosines, same = [], [], []
   for model in models:

@@ -46,8 +46,8 @@ def write(
     flat: parameters by path, layers unrolled.
     function: (tree of parameters with unrolled layers, input_ids,
       attention_mask, token_type_ids), each int32 [batch, sequence] -> outputs
-      by name; `models.unpacked.unpacked` makes one.
-    max_length: the longest sequence, in pieces (`max_position_embeddings`).
+      by name; `models.hf_signature.unpacked` makes one.
+    max_length: the longest sequence, in tokens (`max_position_embeddings`).
   """
 
   def from_flat(
@@ -58,13 +58,13 @@ def write(
     return {name: x.astype(jnp.float32) for name, x in outputs.items()}
 
   sizes = export.symbolic_shape('b, t', constraints=[f't <= {max_length}'])
-  pieces = jax.ShapeDtypeStruct(sizes, jnp.int32)
+  tokens = jax.ShapeDtypeStruct(sizes, jnp.int32)
   shapes = {
     path: jax.ShapeDtypeStruct(array.shape, array.dtype)
     for path, array in flat.items()
   }
   exported = export.export(jax.jit(from_flat), platforms=PLATFORMS)(
-    shapes, pieces, pieces, pieces
+    shapes, tokens, tokens, tokens
   )
   folder = pathlib.Path(directory)
   write_bytes(folder / PROGRAM, exported.serialize())
@@ -75,12 +75,12 @@ def write(
   write_bytes(folder / LOADER, source)
 
 
-class Model:
-  """What `write` wrote, on JAX's default device.
+class StableHloProgram:
+  """The program that `write` wrote, on JAX's default device.
 
   Attributes:
     path: the folder.
-    max_length: the longest sequence it takes, in pieces.
+    max_length: the longest sequence it takes, in tokens.
   """
 
   def __init__(self, path: str | pathlib.Path) -> None:
@@ -114,7 +114,7 @@ class Model:
 
     Args:
       input_ids: [batch, sequence] vocabulary ids.
-      attention_mask: 1 = real piece, 0 = padding.
+      attention_mask: 1 = real token, 0 = padding.
       token_type_ids: 0 or 1.
 
     Returns:

@@ -16,7 +16,7 @@ from collections.abc import Callable
 import numpy as np
 
 from biobert_jax.checkpoints.formats import sharded_index
-from biobert_jax.checkpoints.formats.file_magic import shown, start_of
+from biobert_jax.checkpoints.formats.file_magic import read_start, shown
 from biobert_jax.checkpoints.formats.lazy_tensor import LazyTensor
 from biobert_jax.checkpoints.formats.torch.restricted_pickle import (
   MAX_BYTES,
@@ -52,7 +52,7 @@ ReadStorage = Callable[[str, Storage], np.ndarray]
 
 
 def read(path: str | os.PathLike[str]) -> dict[str, LazyTensor]:
-  """Reads names, shapes and types; the arrays when they are asked for.
+  """Reads names, shapes and types; the arrays are read on demand.
 
   Args:
     path: a `.bin` or `.pt` file with a state dict, an index of shards
@@ -72,7 +72,7 @@ def read(path: str | os.PathLike[str]) -> dict[str, LazyTensor]:
 
 
 def _read_file(path: pathlib.Path) -> dict[str, LazyTensor]:
-  start = start_of(path)
+  start = read_start(path)
   try:
     if start.startswith(_ZIP):
       return _read_zip(path)
@@ -192,7 +192,7 @@ def _member(
   ratios = {zipfile.ZIP_STORED: 1, zipfile.ZIP_DEFLATED: _MAX_RATIO}
   if info.compress_type not in ratios:
     raise ValueError(f'compressed by method {info.compress_type}')
-  # Before memory is asked for: what the file could hold at all.
+  # Before memory is allocated: as much as the file could hold at all.
   length = os.fstat(archive.fp.fileno()).st_size  # type: ignore[union-attr]
   possible = min(info.compress_size, length) * ratios[info.compress_type]
   if info.file_size > min(most, possible):

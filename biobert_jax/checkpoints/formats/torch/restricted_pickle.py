@@ -22,7 +22,7 @@ from biobert_jax.checkpoints.formats.torch.tensors import (
   Storage,
   Symbol,
   Tensor,
-  kind_of,
+  type_name,
 )
 from biobert_jax.errors import InputError
 
@@ -202,7 +202,7 @@ class _Unpickler(pickle.Unpickler):
     if kind != 'storage' or dtype is None or not isinstance(key, str):
       raise ValueError('not the name of a storage')
     if type(elements) is not int or elements < 0:
-      raise ValueError(f'storage {shown(key)} of {kind_of(elements)} size')
+      raise ValueError(f'storage {shown(key)} of {type_name(elements)} size')
     if identity[5:] not in ((), (None,)):
       raise self._machine.refusal(
         'views of storages', 'only PyTorch 0.1 wrote them'
@@ -221,7 +221,7 @@ class _Dict(dict[Any, Any]):
   def __setitem__(self, key: Any, value: Any) -> None:
     # Only names and numbers: a nest of tuples takes ages to hash.
     if not isinstance(key, (str, int)):
-      raise ValueError(f'a {kind_of(key)} as a key')
+      raise ValueError(f'a {type_name(key)} as a key')
     if key in self:
       raise ValueError(f'it holds {shown(key)} twice')
     super().__setitem__(key, value)
@@ -263,7 +263,7 @@ class _Meaning(Symbol):
 
 def _need(value: Any, kind: type) -> Any:
   if not isinstance(value, kind):
-    raise ValueError(f'a {kind_of(value)} in place of a {kind.__name__}')
+    raise ValueError(f'a {type_name(value)} in place of a {kind.__name__}')
   return value
 
 

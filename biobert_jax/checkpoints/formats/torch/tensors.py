@@ -1,4 +1,4 @@
-"""What a PyTorch file says of its tensors, checked before one is read."""
+"""The tensors that a PyTorch file describes, checked before one is read."""
 
 import math
 import pathlib
@@ -58,7 +58,7 @@ class Symbol(NamedTuple):
   name: str
 
 
-def kind_of(value: Any) -> str:
+def type_name(value: Any) -> str:
   """The type of a value, in words for a message."""
   if isinstance(value, Symbol):
     return value.name
@@ -80,12 +80,12 @@ def state_dict(path: pathlib.Path, value: Any) -> dict[str, Tensor]:
   """
   if not isinstance(value, dict):
     raise InputError(
-      f'{path}: holds a {kind_of(value)}, not a state dict; save one with '
+      f'{path}: holds a {type_name(value)}, not a state dict; save one with '
       'torch.save(model.state_dict(), FILE)'
     )
   others = [k for k, v in value.items() if not isinstance(v, Tensor)]
   if others or not value:
-    held = ', '.join(f'{shown(k)} ({kind_of(v)})' for k, v in value.items())
+    held = ', '.join(f'{shown(k)} ({type_name(v)})' for k, v in value.items())
     inner = [k for k in others if isinstance(value[k], dict)]
     remedy = repr(inner[0]) if inner else '...'
     raise InputError(
@@ -101,7 +101,7 @@ def state_dict(path: pathlib.Path, value: Any) -> dict[str, Tensor]:
 
 
 def _fault(tensor: Tensor) -> str:
-  """What is wrong with a tensor; '' if nothing is."""
+  """The fault of a tensor; '' if it has none."""
   axes = (tensor.shape, tensor.strides)
   if not all(isinstance(axis, tuple) for axis in axes):
     return 'has no shape'

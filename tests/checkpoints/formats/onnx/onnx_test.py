@@ -7,7 +7,7 @@ import pytest
 
 from biobert_jax.checkpoints.formats.onnx import onnx as ours
 from biobert_jax.checkpoints.formats.onnx.onnx import (
-  Model,
+  OnnxProgram,
   measure_int8,
   quantize,
   write,
@@ -37,7 +37,7 @@ FOREIGN = """
 def test_outputs_equal_those_of_our_model(tmp_path, head):
   flat = flat_params(head)
   write(tmp_path, flat, CONFIG, head)
-  model = Model(tmp_path)
+  model = OnnxProgram(tmp_path)
   for rows, length in SHAPES:
     given = batch(rows, length)
     wanted = expected(head, flat, given)
@@ -58,7 +58,7 @@ def test_the_config_is_followed(tmp_path, changes):
   flat = flat_params('masked_lm')
   write(tmp_path, flat, config, 'masked_lm')
   given = batch(5, 7)
-  actual = Model(tmp_path / 'model.onnx')(*given)
+  actual = OnnxProgram(tmp_path / 'model.onnx')(*given)
   wanted = expected('masked_lm', flat, given, config)
   assert_same(actual, wanted, given[1], 2e-5)
   other = expected('masked_lm', flat, given)['logits']
@@ -69,13 +69,13 @@ def test_an_encoder_without_a_pooler(tmp_path):
   flat = flat_params('encoder')
   flat = {path: x for path, x in flat.items() if 'pooler' not in path}
   write(tmp_path, flat, CONFIG, 'encoder')
-  assert set(Model(tmp_path)(*batch(1, 7))) == {'last_hidden_state'}
+  assert set(OnnxProgram(tmp_path)(*batch(1, 7))) == {'last_hidden_state'}
 
 
 def test_padding_changes_nothing(tmp_path):
   flat = flat_params('span')
   write(tmp_path, flat, CONFIG, 'span')
-  model = Model(tmp_path)
+  model = OnnxProgram(tmp_path)
   ids, mask, types = batch(5, 7)
   alone = model(*(array[4:, :3] for array in (ids, mask, types)))
   among = model(ids, mask, types)
@@ -114,7 +114,7 @@ def test_arrays_in_any_order_of_memory_and_of_half_precision(tmp_path):
   write(tmp_path, strided, CONFIG, 'token')
   given = batch(5, 7)
   wanted = expected('token', flat, given)
-  assert_same(Model(tmp_path)(*given), wanted, given[1], 1e-3)
+  assert_same(OnnxProgram(tmp_path)(*given), wanted, given[1], 1e-3)
 
 
 def test_what_cannot_be_written_is_refused(tmp_path, monkeypatch):
@@ -139,7 +139,7 @@ def test_an_absent_library_is_named(tmp_path, monkeypatch):
   write(tmp_path, flat, CONFIG, 'token')
   monkeypatch.setitem(sys.modules, 'onnxruntime', None)
   with pytest.raises(InputError, match=remedy):
-    Model(tmp_path)
+    OnnxProgram(tmp_path)
   with pytest.raises(InputError, match=remedy):
     quantize(tmp_path)
   monkeypatch.setitem(sys.modules, 'onnx', None)
@@ -149,9 +149,9 @@ def test_an_absent_library_is_named(tmp_path, monkeypatch):
 
 def test_a_file_that_is_no_model_is_named(tmp_path):
   with pytest.raises(InputError, match='model.onnx: no such file'):
-    Model(tmp_path)
+    OnnxProgram(tmp_path)
   with pytest.raises(InputError, match='model_int8.onnx: no such file'):
-    Model(tmp_path, int8=True)
+    OnnxProgram(tmp_path, int8=True)
   with pytest.raises(InputError, match='model.onnx: no such file'):
     quantize(tmp_path)
   write(tmp_path, flat_params('token'), CONFIG, 'token')
@@ -160,17 +160,17 @@ def test_a_file_that_is_no_model_is_named(tmp_path):
   for content in (b'', b'not a model', whole[: len(whole) // 2]):
     path.write_bytes(content)
     with pytest.raises(InputError, match=r'model\.onnx: not an ONNX model'):
-      Model(path)
+      OnnxProgram(path)
   onnx.save(onnx.parser.parse_model(FOREIGN), path)
   with pytest.raises(InputError, match=r'model\.onnx: .* not one exported'):
-    Model(path)
+    OnnxProgram(path)
 
 
 def test_a_batch_that_does_not_fit_is_refused(tmp_path):
   write(tmp_path, flat_params('token'), CONFIG, 'token')
-  model = Model(tmp_path)
+  model = OnnxProgram(tmp_path)
   ids, mask, types = batch(5, 7)
-  with pytest.raises(InputError, match='65 pieces, more than 64'):
+  with pytest.raises(InputError, match='65 tokens, more than 64'):
     model(*(np.zeros((1, 65), np.int64),) * 3)
   with pytest.raises(InputError, match='three arrays of one shape'):
     model(ids, mask[:1], types)

@@ -10,7 +10,10 @@ import numpy as np
 import pytest
 from jax import export
 
-from biobert_jax.checkpoints.formats.stablehlo.stablehlo import Model, write
+from biobert_jax.checkpoints.formats.stablehlo.stablehlo import (
+  StableHloProgram,
+  write,
+)
 from biobert_jax.errors import InputError
 from biobert_jax.models.hf_signature import unpacked
 from tests.fixtures.random_models import (
@@ -49,7 +52,7 @@ def test_outputs_equal_those_of_our_model(tmp_path, head):
   assert {path.name for path in tmp_path.iterdir()} == FILES
   given = batch(5, 7)
   wanted = expected(head, flat, given)
-  assert_same(Model(tmp_path)(*given), wanted, given[1], 1e-6)
+  assert_same(StableHloProgram(tmp_path)(*given), wanted, given[1], 1e-6)
 
 
 def test_it_runs_without_this_package(tmp_path):
@@ -97,13 +100,13 @@ def test_vectors_come_in_float32_whatever_the_model_computes_in(tmp_path):
   flat = flat_params('encoder')
   config = CONFIG.replace(dtype='bfloat16')
   write(tmp_path, flat, unpacked('encoder', config), 64)
-  outputs = Model(tmp_path)(*batch(1, 7))
+  outputs = StableHloProgram(tmp_path)(*batch(1, 7))
   assert {array.dtype for array in outputs.values()} == {np.dtype('float32')}
 
 
 def test_a_batch_that_does_not_fit_is_refused(tmp_path):
   write_model(tmp_path, 'token')
-  model = Model(tmp_path)
+  model = StableHloProgram(tmp_path)
   assert model.max_length == 64
   ids, mask, types = batch(5, 7)
   with pytest.raises(InputError, match='65 pieces, more than 64'):
@@ -118,11 +121,11 @@ def test_a_batch_that_does_not_fit_is_refused(tmp_path):
 
 def test_a_folder_without_a_model_is_named(tmp_path):
   with pytest.raises(InputError, match='model.stablehlo: no such file'):
-    Model(tmp_path)
+    StableHloProgram(tmp_path)
   write_model(tmp_path, 'token')
   (tmp_path / 'model.stablehlo.npz').unlink()
   with pytest.raises(InputError, match='model.stablehlo.npz: no such file'):
-    Model(tmp_path)
+    StableHloProgram(tmp_path)
 
 
 @pytest.mark.parametrize('name', ['model.stablehlo', 'model.stablehlo.npz'])
@@ -134,10 +137,10 @@ def test_a_damaged_file_is_named(tmp_path, name):
   for content in (b'', b'junk' * 100, whole[:half], whole[:-100]):
     path.write_bytes(content)
     with pytest.raises(InputError, match=re.escape(f'{path}: damaged')):
-      Model(tmp_path)
+      StableHloProgram(tmp_path)
   if name.endswith('npz'):  # It has checksums.
     path.write_bytes(
       whole[:half] + bytes([whole[half] ^ 255]) + whole[half + 1 :]
     )
     with pytest.raises(InputError, match='damaged'):
-      Model(tmp_path)
+      StableHloProgram(tmp_path)
