@@ -61,6 +61,13 @@ class StorageError(UserError, OSError):
   exit_code = EXIT_FAILED
 
 
+class RunsFailedError(UserError, RuntimeError):
+  """Processes of a protocol's runs failed twice; the other runs are kept."""
+
+  kind = 'failed'
+  exit_code = EXIT_FAILED
+
+
 class TakenOverError(UserError, RuntimeError):
   """Another run writes to the work folder now; do not relaunch this one."""
 

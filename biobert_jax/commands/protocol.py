@@ -17,6 +17,7 @@ def run(flags: argparse.Namespace) -> dict[str, Any]:
     flags.grid,
     flags.seeds,
     flags.folds,
+    flags.processes,
     flags.corpus,
   )
 
@@ -54,6 +55,14 @@ The same command resumes what was interrupted; finished runs are kept.
       'folds of the corpus: 10, 1-10 or 1,3,5',
       default='',
       unset='a corpus without folds',
+    ),
+    Flag(
+      'processes',
+      'number of runs that train at once, each on a chip of its own (on a CPU: '
+      'on a share of the cores)',
+      default='auto',
+      metavar='N',
+      unset='one per TPU or GPU chip; 1 on a CPU',
     ),
     Flag(
       'corpus',

@@ -9,6 +9,12 @@ from ml_collections import ConfigDict
 _log = logging.getLogger(__name__)
 
 
+def num_steps(config: ConfigDict, num_rows: int) -> int:
+  """The steps of a whole run, for a training split of so many rows."""
+  epochs = config.train.epochs * num_rows / config.batch_size
+  return config.train.steps or math.ceil(epochs)
+
+
 @dataclasses.dataclass(frozen=True)
 class Plan:
   """Steps of a run, derived from epochs and fractions.
@@ -33,10 +39,7 @@ class Plan:
   @classmethod
   def of(cls, config: ConfigDict, num_rows: int) -> 'Plan':
     """The plan of a config for a training split of so many packed sequences."""
-    steps = config.train.steps or math.ceil(
-      config.train.epochs * num_rows / config.batch_size
-    )
-    data = config.data
+    steps, data = num_steps(config, num_rows), config.data
     scores = bool(data.devel_split) and data.train_split != 'train_dev'
     selects = scores and config.train.keep == 'best'
     if not selects:

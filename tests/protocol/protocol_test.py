@@ -75,7 +75,7 @@ def corpus(tmp_path):
 def go(corpus):
   def run(folder, config=None, **flags):
     given = {'grid': GRID, 'seeds': '2', 'folds': ''}
-    given |= {'corpus': ''} | flags
+    given |= {'processes': '1', 'corpus': ''} | flags
     config = config or small_run.config()
     own = {} if given['folds'] else {'data.dir': str(corpus)}
     path = {'vocab.path': str(corpus / 'vocab.txt')}
@@ -169,6 +169,7 @@ def test_a_missing_fold_is_told_before_anything_is_trained(
   [
     ({'grid': 'optim.rate=1'}, 'no key'),
     ({'seeds': '0'}, '--seeds'),
+    ({'processes': '0'}, '--processes'),
     ({'corpus': 'gda'}, 'the paper has NCBI disease'),
     ({'folds': '2'}, 'leave --grid out'),
     ({'folds': '2', 'grid': ''}, 'no fold 1, 2; it holds no folds'),

@@ -1,0 +1,193 @@
+"""Makes the runs that are not in the ledger yet, alone or several at once."""
+
+import contextlib
+import dataclasses
+import logging
+import pathlib
+import time
+from collections.abc import Generator, Sequence
+from typing import Any
+
+from etils import epath
+
+from biobert_jax.errors import DivergedError, RunsFailedError
+from biobert_jax.protocol.device_slots import Slot
+from biobert_jax.protocol.ledger import Ledger, Line
+from biobert_jax.protocol.plan import Run
+from biobert_jax.protocol.process_pool import Finished, Job, ProcessPool
+from biobert_jax.protocol.progress_table import ProgressTable
+from biobert_jax.training import experiment as experiments
+from biobert_jax.training import plan as training_plan
+from biobert_jax.training import train
+from biobert_jax.training import workdir as training_workdir
+from biobert_jax.training.checkpointing.workdir_lease import Lease
+
+_log = logging.getLogger(__name__)
+# A run's stage and fold: what decides which text it reads.
+Source = tuple[str, str]
+
+
+@dataclasses.dataclass(frozen=True)
+class Corpora:
+  """What the runs of a protocol read.
+
+  Attributes:
+    opened: an experiment of each stage and fold.
+    weights: the digest of the weights that all runs start from.
+  """
+
+  opened: dict[Source, experiments.Experiment]
+  weights: str
+
+  @classmethod
+  def open(cls, runs: Sequence[Run]) -> 'Corpora':
+    """Opens every corpus once, so that errors show before training."""
+    opened = {
+      (run.stage, run.fold): experiments.from_config(run.config) for run in runs
+    }
+    first = next(iter(opened.values()))
+    return cls(opened, training_workdir.weights_digest(first.init_from))
+
+  @property
+  def digests(self) -> dict[Source, str]:
+    """The digest of each corpus."""
+    return {source: e.dataset.sha256 for source, e in self.opened.items()}
+
+  def num_steps(self, run: Run) -> int:
+    """The steps of a run; packs its corpus, so ask only where it is shown."""
+    dataset = self.opened[run.stage, run.fold].dataset
+    rows = dataset.rows(run.config.data.train_split)
+    return training_plan.num_steps(run.config, rows.num_rows)
+
+
+class Executor:
+  """Makes runs and keeps what comes of them."""
+
+  def __init__(
+    self,
+    folder: epath.Path,
+    ledger: Ledger,
+    total: int,
+    slots: Sequence[Slot],
+    corpora: Corpora,
+  ):
+    """Takes the work folder.
+
+    Args:
+      folder: of the protocol.
+      ledger: finished runs, to which others are added.
+      total: how many runs are planned.
+      slots: where runs train at once; empty: one after another, here.
+      corpora: what they read.
+    """
+    self._folder, self._ledger, self._total = folder, ledger, total
+    self._slots, self._corpora = slots, corpora
+    self._done = 0
+    self._best: float | None = None
+    self._lease = Lease.take(folder)
+
+  def make(self, runs: Sequence[Run]) -> None:
+    """Makes the runs of a stage.
+
+    Raises:
+      RunsFailedError: names the runs whose processes failed twice.
+      As `train`, except for a run that diverges.
+    """
+    known = [run for run in runs if run.digest in self._ledger]
+    self._count([self._ledger[run.digest] for run in known])
+    if known:
+      _log.info('%d of %d runs were finished before', len(known), len(runs))
+    missing = [run for run in runs if run.digest not in self._ledger]
+    make = self._in_pool if self._slots else self._one_by_one
+    with contextlib.closing(make(missing)) as finished:
+      for run, report, seconds in finished:
+        line = _line(run, report, seconds, max(1, len(self._slots)))
+        self._lease.check()
+        self._ledger.add([line])
+        # States to resume from; those of twelve runs would fill a disk.
+        states = self._folder / 'runs' / run.name / 'checkpoints'
+        states.rmtree(missing_ok=True)
+        self._count([line])
+
+  def _one_by_one(self, runs: Sequence[Run]) -> Generator[Finished, None, None]:
+    for run in runs:
+      _log.info('run %s: %s', self._progress(self._done + 1), run.name)
+      began, workdir = time.time(), str(self._folder / 'runs' / run.name)
+      try:
+        report = train.train(run.config, workdir)
+      except DivergedError as error:
+        _log.warning('%s diverged: %s', run.name, error)
+        report = {'workdir': workdir, 'diverged': str(error)}
+      yield Finished(run, report, time.time() - began)
+
+  def _in_pool(self, runs: Sequence[Run]) -> Generator[Finished, None, None]:
+    jobs = [
+      Job(
+        run,
+        pathlib.Path(self._folder / 'runs' / run.name),
+        self._corpora.num_steps(run),
+      )
+      for run in runs
+    ]
+    table = ProgressTable(lambda: f'runs done: {self._progress(self._done)}')
+    with ProcessPool(self._slots, table) as pool:
+      for finished in pool.run(jobs):
+        _log.info('%s is finished', finished.run.name)
+        yield finished
+    if pool.failures:
+      raise RunsFailedError('; '.join(pool.failures))
+
+  def _count(self, lines: Sequence[Line]) -> None:
+    self._done += len(lines)
+    scores = [line['devel'] for line in lines if line['devel'] is not None]
+    if scores:
+      self._best = max(scores + ([] if self._best is None else [self._best]))
+
+  def _progress(self, number: int) -> str:
+    """'3 of 12', the best score so far and the time left, where known."""
+    text = f'{number} of {self._total}'
+    if self._best is not None:
+      text += f'; best dev score so far {self._best:.2f}'
+    if took := self._ledger.seconds:
+      left = sum(took) / len(took) * (self._total - self._done)
+      text += f'; about {left / 60:.0f} min left'
+    return text
+
+
+def _line(
+  run: Run, report: dict[str, Any], seconds: float, at_once: int
+) -> Line:
+  """What the ledger keeps of a finished run.
+
+  Args:
+    run: the run.
+    report: as `train.train` gives it, or 'diverged'.
+    seconds: how long it took.
+    at_once: runs that trained at the same time, among which it is shared.
+  """
+  record = training_workdir.read_record(epath.Path(report['workdir']))
+  data, results = run.config.data, report.get('results', {})
+  scalars = {
+    split: {k: v for k, v in figures.items() if isinstance(v, int | float)}
+    for split, figures in results.items()
+  }
+  line = {
+    'run': run.name,
+    'digest': run.digest,
+    'stage': run.stage,
+    'fold': run.fold,
+    'seed': run.seed,
+    'point': run.point,
+    'data_sha256': record['data_sha256'],
+    'test_also_in_train': record['counts'].get(
+      f'{data.test_split}_sentences_also_in_train'
+    ),
+    'step': report.get('step'),
+    # The one figure that runs are compared by; None: diverged, or no dev set.
+    'devel': report.get('selection', {}).get(data.devel_split),
+    'devel_figures': scalars.get(data.devel_split),
+    'test_figures': scalars.get(data.test_split),
+    'seconds': round(seconds / at_once, 1),
+    'at_once': at_once,
+  }
+  return line | {k: report[k] for k in ('diverged',) if k in report}

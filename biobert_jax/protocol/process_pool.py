@@ -1,0 +1,220 @@
+"""Several runs at once: each a training process on a chip of its own.
+
+A run's bytes are those of the same run alone on one such chip. Its log is
+`log.txt` in its work folder.
+"""
+
+import collections
+import contextlib
+import dataclasses
+import json
+import logging
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+from biobert_jax.errors import (
+  EXIT_BAD_INPUT,
+  EXIT_DIVERGED,
+  EXIT_DONE,
+  InputError,
+  PreemptedError,
+)
+from biobert_jax.protocol import device_slots, run_worker
+from biobert_jax.protocol.device_slots import Slot
+from biobert_jax.protocol.plan import Run
+from biobert_jax.protocol.progress_table import ProgressTable, Running
+
+_log = logging.getLogger(__name__)
+LOG_FILE = 'log.txt'
+_POLL_SECONDS = 0.2
+_SECONDS_TO_SAVE = 60.0  # Of children that were told to stop.
+_ATTEMPTS = 2
+
+
+@dataclasses.dataclass
+class Job:
+  """A run that is to be made.
+
+  Attributes:
+    run: the run.
+    folder: its work folder.
+    num_steps: of the whole run.
+    failed_on: names of the slots whose processes failed.
+  """
+
+  run: Run
+  folder: pathlib.Path
+  num_steps: int
+  failed_on: list[str] = dataclasses.field(default_factory=list)
+
+
+class Finished(NamedTuple):
+  """A run that ended: `report` as `train.train` gives it, or 'diverged'."""
+
+  run: Run
+  report: dict[str, Any]
+  seconds: float
+
+
+class ProcessPool:
+  """Runs jobs on slots; use it as a context: leaving it ends all children.
+
+  Attributes:
+    failures: of runs that failed twice, a line each.
+  """
+
+  def __init__(self, slots: Sequence[Slot], table: ProgressTable):
+    """Starts nothing yet.
+
+    Args:
+      slots: where processes run.
+      table: what people see meanwhile.
+    """
+    self._slots, self._table = slots, table
+    self._running: dict[str, tuple[Job, subprocess.Popen[bytes], float]] = {}
+    self._stop_requested = False
+    self.failures: list[str] = []
+
+  def __enter__(self) -> 'ProcessPool':
+    self._before = signal.signal(signal.SIGTERM, self._request_stop)
+    return self
+
+  def __exit__(self, *_: object) -> None:
+    signal.signal(signal.SIGTERM, self._before)
+    self._stop_children()
+    self._table.clear()
+
+  def _request_stop(self, *_: object) -> None:
+    self._stop_requested = True
+
+  def _stop_children(self) -> None:
+    """SIGTERM, time to save, SIGKILL; a second Ctrl-C cuts the time short."""
+    children = [child for _, child, _ in self._running.values()]
+    try:
+      for child in children:
+        child.terminate()
+      deadline = time.monotonic() + _SECONDS_TO_SAVE
+      for child in children:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+          child.wait(max(0.0, deadline - time.monotonic()))
+    finally:
+      for child in children:
+        child.kill()
+        child.wait()
+        assert child.stdin is not None
+        child.stdin.close()
+      self._running.clear()
+
+  def run(self, jobs: Sequence[Job]) -> Iterator[Finished]:
+    """Makes all runs; those that end are handed out at once.
+
+    A run whose process fails is tried once more, on another slot where there
+    is one, while the slot takes the next run.
+
+    Raises:
+      InputError: what is wrong with a run that was refused.
+      PreemptedError: SIGTERM; all children have saved their states.
+    """
+    waiting = collections.deque(jobs)
+    while waiting or self._running:
+      if self._stop_requested:
+        self._stop_children()
+        raise PreemptedError(
+          'all runs were stopped and saved; run the same command again to '
+          'resume'
+        )
+      self._start(waiting)
+      time.sleep(_POLL_SECONDS)
+      for name, (job, child, began) in list(self._running.items()):
+        if (code := child.poll()) is None:
+          continue
+        del self._running[name]
+        self._table.clear()
+        report = self._outcome(name, job, code, waiting)
+        if report is not None:
+          yield Finished(job.run, report, time.monotonic() - began)
+      self._table.show(
+        Running(name, job.run, job.folder, job.num_steps)
+        for name, (job, _, _) in self._running.items()
+      )
+
+  def _start(self, waiting: collections.deque[Job]) -> None:
+    for slot in self._slots:
+      if slot.name in self._running:
+        continue
+      job = next((j for j in waiting if slot.name not in j.failed_on), None)
+      if job is not None:
+        waiting.remove(job)
+        child = _popen(slot, job)
+        self._running[slot.name] = job, child, time.monotonic()
+
+  def _outcome(
+    self, slot: str, job: Job, code: int, waiting: collections.deque[Job]
+  ) -> dict[str, Any] | None:
+    """The report of a run whose process ended; None where it failed."""
+    if code == EXIT_DONE:
+      report: dict[str, Any] = json.loads(
+        (job.folder / 'results.json').read_text(encoding='utf-8')
+      )
+      return report
+    why = _last_line(job.folder / LOG_FILE)
+    if code == EXIT_BAD_INPUT:
+      raise InputError(f'{job.run.name}: {why.removeprefix("error: ")}')
+    if code == EXIT_DIVERGED:
+      why = why.removeprefix('diverged: ')
+      _log.warning('%s diverged: %s', job.run.name, why)
+      return {'workdir': str(job.folder), 'diverged': why}
+    failure = f'{job.run.name} failed on {slot} (exit code {code}): {why}'
+    job.failed_on.append(slot)
+    if len(job.failed_on) < _ATTEMPTS:
+      _log.warning('%s; it is tried once more', failure)
+      waiting.append(job)
+    else:
+      self.failures.append(f'{failure}; see {job.folder / LOG_FILE}')
+    return None
+
+
+def _popen(slot: Slot, job: Job) -> subprocess.Popen[bytes]:
+  """Starts the process of a run, confined to a slot."""
+  job.folder.mkdir(parents=True, exist_ok=True)
+  request = {
+    'config': json.loads(job.run.config.to_json_best_effort()),
+    'workdir': str(job.folder),
+    'argv': sys.argv,
+  }
+  everywhere = device_slots.available_cores()
+  with (job.folder / LOG_FILE).open('ab') as log:
+    # A child inherits the cores of the thread that starts it.
+    _confine(slot.cores)
+    try:
+      child = subprocess.Popen(
+        [sys.executable, '-m', run_worker.__name__],
+        stdin=subprocess.PIPE,
+        stdout=log,
+        stderr=log,
+        env=device_slots.child_environment() | slot.environment,
+        start_new_session=True,  # Ctrl-C reaches the parent, which decides.
+      )
+    finally:
+      _confine(everywhere)
+  assert child.stdin is not None
+  with contextlib.suppress(BrokenPipeError):  # Its exit code says more.
+    child.stdin.write(json.dumps(request).encode() + b'\n')
+    child.stdin.flush()
+  return child
+
+
+def _confine(cores: tuple[int, ...]) -> None:
+  if cores and hasattr(os, 'sched_setaffinity'):
+    os.sched_setaffinity(0, cores)
+
+
+def _last_line(log: pathlib.Path) -> str:
+  lines = log.read_text(encoding='utf-8', errors='replace').split('\n')
+  return next((line for line in reversed(lines) if line.strip()), 'no message')
