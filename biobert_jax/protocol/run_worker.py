@@ -34,7 +34,9 @@ def train_run(request: dict[str, Any]) -> None:
 
 
 def _stop_with_parent() -> None:
-  sys.stdin.buffer.read()
+  # Unbuffered: a lock that this thread held would abort Python at its exit.
+  while os.read(sys.stdin.fileno(), 1):
+    pass
   os.kill(os.getpid(), signal.SIGTERM)
   time.sleep(_SECONDS_TO_SAVE)
   os._exit(errors.EXIT_PREEMPTED)
@@ -42,7 +44,7 @@ def _stop_with_parent() -> None:
 
 def main() -> int:
   """Trains what standard input describes; returns the exit code."""
-  logging.basicConfig(format='[%(asctime)s] %(message)s', datefmt='%H:%M:%S')
+  logging.basicConfig(format='[%(asctime)s] %(message)s', datefmt='%H:%M:%S', force=True)
   logging.getLogger('biobert_jax').setLevel(logging.INFO)
   request = json.loads(sys.stdin.buffer.readline())
   threading.Thread(target=_stop_with_parent, daemon=True).start()
