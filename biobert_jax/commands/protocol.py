@@ -58,11 +58,10 @@ The same command resumes what was interrupted; finished runs are kept.
     ),
     Flag(
       'processes',
-      'number of runs that train at once, each on a chip of its own (on a CPU: '
-      'on a share of the cores)',
+      'number of runs that train at once, each on its own chip; auto: one per '
+      'TPU or GPU chip, and 1 on a CPU',
       default='auto',
       metavar='N',
-      unset='one per TPU or GPU chip; 1 on a CPU',
     ),
     Flag(
       'corpus',

@@ -32,6 +32,7 @@ from biobert_jax.protocol.progress_table import ProgressTable, Running
 
 _log = logging.getLogger(__name__)
 LOG_FILE = 'log.txt'
+_WORKER = (sys.executable, '-m', run_worker.__name__)
 _POLL_SECONDS = 0.2
 _SECONDS_TO_SAVE = 60.0  # Of children that were told to stop.
 _ATTEMPTS = 2
@@ -107,8 +108,7 @@ class ProcessPool:
       for child in children:
         child.kill()
         child.wait()
-        assert child.stdin is not None
-        child.stdin.close()
+        _close(child)
       self._running.clear()
 
   def run(self, jobs: Sequence[Job]) -> Iterator[Finished]:
@@ -135,6 +135,7 @@ class ProcessPool:
         if (code := child.poll()) is None:
           continue
         del self._running[name]
+        _close(child)
         self._table.clear()
         report = self._outcome(name, job, code, waiting)
         if report is not None:
@@ -194,7 +195,7 @@ def _popen(slot: Slot, job: Job) -> subprocess.Popen[bytes]:
     _confine(slot.cores)
     try:
       child = subprocess.Popen(
-        [sys.executable, '-m', run_worker.__name__],
+        _WORKER,
         stdin=subprocess.PIPE,
         stdout=log,
         stderr=log,
@@ -208,6 +209,12 @@ def _popen(slot: Slot, job: Job) -> subprocess.Popen[bytes]:
     child.stdin.write(json.dumps(request).encode() + b'\n')
     child.stdin.flush()
   return child
+
+
+def _close(child: subprocess.Popen[bytes]) -> None:
+  assert child.stdin is not None
+  with contextlib.suppress(BrokenPipeError):
+    child.stdin.close()
 
 
 def _confine(cores: tuple[int, ...]) -> None:

@@ -44,7 +44,9 @@ def _stop_with_parent() -> None:
 
 def main() -> int:
   """Trains what standard input describes; returns the exit code."""
-  logging.basicConfig(format='[%(asctime)s] %(message)s', datefmt='%H:%M:%S', force=True)
+  logging.basicConfig(
+    format='[%(asctime)s] %(message)s', datefmt='%H:%M:%S', force=True
+  )
   logging.getLogger('biobert_jax').setLevel(logging.INFO)
   request = json.loads(sys.stdin.buffer.readline())
   threading.Thread(target=_stop_with_parent, daemon=True).start()

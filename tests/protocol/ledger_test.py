@@ -91,7 +91,7 @@ def test_what_is_not_ours_is_named(tmp_path, text, what):
 
 
 def test_a_folder_without_a_ledger_is_named(tmp_path):
-  with pytest.raises(InputError, match='biobert_jax protocol'):
+  with pytest.raises(InputError, match='biobert-jax protocol'):
     ledger.read(epath.Path(tmp_path))
 
 
