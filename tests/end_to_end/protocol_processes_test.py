@@ -15,7 +15,6 @@ from etils import epath
 from biobert_jax.checkpoints.formats import orbax_params
 from biobert_jax.protocol import device_slots
 from biobert_jax.training import workdir
-from tests.fixtures import small_run
 
 # One device, so that the cores alone decide what runs at once.
 _ENVIRONMENT = {'XLA_FLAGS': '--xla_backend_optimization_level=0'}
@@ -91,10 +90,5 @@ def _assert_equal(alone, together):
   for record in records:
     del record['command']  # It names --workdir.
   assert records[0] == records[1]
-  params = [_params(folder) for folder in (alone, together)]
+  params = [orbax_params.read_params(f / 'best') for f in (alone, together)]
   jax.tree.map(np.testing.assert_array_equal, *params)
-
-
-def _params(folder):
-  (step,) = (folder / 'best').iterdir()
-  return orbax_params.read_params(step / 'params')
