@@ -44,7 +44,7 @@ class Compiled:
 
   Attributes:
     memory: what it keeps on a chip; also of a step that it refuses.
-    account: what a chip does.
+    cost: what a chip does.
     cycles: of its longest unit that the compiler reckons with, in a step; None
       unless it compiled to the end.
     vocab_size: pieces of the vocabulary.
@@ -53,7 +53,7 @@ class Compiled:
   """
 
   memory: memory.Memory
-  account: program_cost.ProgramCost
+  cost: program_cost.ProgramCost
   cycles: int | None
   vocab_size: int
   flops_of_row: float
@@ -177,10 +177,10 @@ def _read(slice_: Slice, folder: pathlib.Path, seconds: float) -> Compiled:
     last = failure.get('compiler') or '\n'.join(log[-_SHOWN_LINES:])
     raise RuntimeError(f'{slice_.name}: the compiler gave up: {last}')
   assignment, report, program = (p.read_text() for p in texts if p is not None)
-  held = memory.memory_of(assignment, report)
-  account = program_cost.account_of(hlo.parse(program))
+  held = memory.parse_memory(assignment, report)
+  cost = program_cost.analyze(hlo.parse(program))
   cycles = None
   if code := _find(folder, _CODE):
-    cycles = program_cost.cycles_of(hlo.parse(code.read_text()))
+    cycles = program_cost.estimated_cycles(hlo.parse(code.read_text()))
   model = json.loads((folder / compile_worker.MODEL).read_text())
-  return Compiled(held, account, cycles, seconds=seconds, **model)
+  return Compiled(held, cost, cycles, seconds=seconds, **model)

@@ -16,7 +16,7 @@ _PRODUCTS = {'fwd': 2, 'dq': 3, 'dkv': 4}
 _RESULTS_OF_DKV = 4  # Two of its own use, two gradients.
 
 
-def flops_of(one: Instruction, computation: Computation) -> int:
+def kernel_flops(one: Instruction, computation: Computation) -> int:
   """Operations of its matrix products; 0 of what is no such kernel."""
   if (found := _SPLASH.match(one.name)) is None:
     return 0
@@ -27,7 +27,7 @@ def flops_of(one: Instruction, computation: Computation) -> int:
   return 2 * products * math.prod(query.dims) * key.dims[-2]
 
 
-def read_again(one: Instruction, computation: Computation) -> int:
+def bytes_read_again(one: Instruction, computation: Computation) -> int:
   """Bytes of HBM that it reads besides each operand once.
 
   Forwards and for the gradient of queries, keys and values are read for each

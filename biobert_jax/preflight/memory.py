@@ -42,7 +42,7 @@ class Memory:
     return self.arguments + self.outputs + self.temporaries
 
 
-def memory_of(assignment: str, report: str) -> Memory:
+def parse_memory(assignment: str, report: str) -> Memory:
   """Reads both files.
 
   Args:
@@ -50,7 +50,7 @@ def memory_of(assignment: str, report: str) -> Memory:
     report: the text of `*-memory-usage-report.txt`.
 
   Returns:
-    The account.
+    The memory.
 
   Raises:
     ValueError: they are not XLA's, or of a version that writes them otherwise.

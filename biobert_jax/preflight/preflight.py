@@ -32,7 +32,7 @@ _Remedy = tuple[str, dict[str, Any]]
 # Changes that make a step smaller, those that cost least first.
 _REMEDIES: tuple[_Remedy, ...] = (
   ('scores in bfloat16', {'compute.scores_dtype': 'bfloat16'}),
-  ('moments cut', {'mesh.strategy': 'zero1'}),
+  ('moments sharded', {'mesh.strategy': 'zero1'}),
   ('remat of names', {'compute.remat': 'names'}),
   ('remat of all', {'compute.remat': 'full'}),
   ('2 microbatches', {'accumulate': 2}),
@@ -89,7 +89,7 @@ def preflight(
   """
   if not names:
     raise InputError('preflight needs --topology, such as v5e-16 or v4-32')
-  slices = [topology.slice_of(name) for name in names]
+  slices = [topology.parse_slice(name) for name in names]
   version = compiler.check_compiler()
   experiments.validate(config)
   if price < 0:
@@ -106,7 +106,7 @@ def preflight(
       scoring = pool.submit(one.compile, {}, False, hlo, EVALUATE)
       compiled = one.compile({}, full, hlo)
     assumed = Assumptions(vocab_size, price, f'libtpu {version}')
-    row = reports.row_of(slice_, one.config, compiled, assumed)
+    row = reports.make_row(slice_, one.config, compiled, assumed)
     reports.add_evaluation(row, scoring.result(), one.config)
     if search:
       row['largest'] = one.largest(compiled)

@@ -71,7 +71,7 @@ class ProgramCost:
   rematerialized: int
 
 
-def account_of(module: Module) -> ProgramCost:
+def analyze(module: Module) -> ProgramCost:
   """Adds a program up."""
   flops = hbm_bytes = random_bytes = rematerialized = 0
   sent: collections.Counter[tuple[str, str, int]] = collections.Counter()
@@ -79,9 +79,9 @@ def account_of(module: Module) -> ProgramCost:
   for computation, times, fused in walk(module):
     for one in computation.instructions.values():
       if one.opcode in ('convolution', 'dot'):
-        flops += times * flops_of(one, computation)
+        flops += times * matmul_flops(one, computation)
       elif one.opcode == 'custom-call':
-        flops += times * kernel_cost.flops_of(one, computation)
+        flops += times * kernel_cost.kernel_flops(one, computation)
       elif one.opcode == 'rng-bit-generator':
         random_bytes += times * max(a.bytes for a in one.arrays)
       elif kind := collective_kind(one):
@@ -92,7 +92,7 @@ def account_of(module: Module) -> ProgramCost:
         counts[parts[0][0]] += times
       rematerialized += '.remat' in one.name and not fused
       if not fused:
-        hbm_bytes += times * traffic_of(one, computation, module)
+        hbm_bytes += times * hbm_traffic(one, computation, module)
   messages = [Collectives(*key, counts[key], sent[key]) for key in sorted(sent)]
   return ProgramCost(
     flops, hbm_bytes, tuple(messages), random_bytes, rematerialized
@@ -157,7 +157,7 @@ def _reachable(
       yield from _reachable(module.computations[name], module)
 
 
-def flops_of(one: Instruction, computation: Computation) -> int:
+def matmul_flops(one: Instruction, computation: Computation) -> int:
   """Operations of a matrix product: an addition and a multiplication each.
 
   The TPU's compiler writes every product as a convolution; products of a batch
@@ -264,7 +264,7 @@ def group_size(one: Instruction, partitions: int) -> int:
   return 2 if 'source_target_pairs' in one.rest else partitions
 
 
-def traffic_of(
+def hbm_traffic(
   one: Instruction, computation: Computation, module: Module
 ) -> int:
   """Bytes between HBM and the core that an instruction moves.
@@ -279,7 +279,7 @@ def traffic_of(
   inner = None
   if one.opcode in ('fusion', 'async-start'):
     inner = module.computations[one.called['calls']]
-  total = kernel_cost.read_again(one, computation)
+  total = kernel_cost.bytes_read_again(one, computation)
   for number, name in enumerate(one.operands):
     operand = computation.instructions[name]
     if inner is not None:
@@ -350,7 +350,7 @@ def _written(
   return total
 
 
-def cycles_of(module: Module) -> int:
+def estimated_cycles(module: Module) -> int:
   """Cycles that the compiler reckons with, loops by their trips.
 
   It gives none of random bits, of collectives and of Pallas kernels.

@@ -1,4 +1,4 @@
-"""What `preflight` says of a slice: figures, a table, advice."""
+"""The report of `preflight`: figures of each slice, a table, advice."""
 
 import dataclasses
 from collections.abc import Callable
@@ -9,17 +9,16 @@ from ml_collections import ConfigDict
 from biobert_jax.preflight import roofline
 from biobert_jax.preflight.compiler import Compiled
 from biobert_jax.preflight.topology import Slice
-from biobert_jax.training.monitoring.throughput import peak_flops
 
 _SHOWN = 8  # Groups of arrays that a row names.
 
 
 @dataclasses.dataclass(frozen=True)
 class Assumptions:
-  """What is not measured.
+  """What the estimates assume.
 
   Attributes:
-    vocab_size: pieces, where the config names no vocabulary.
+    vocab_size: where the config names no vocabulary.
     price: of an hour of a chip, in dollars; 0: not known.
     compiler: its name and version.
   """
@@ -29,19 +28,18 @@ class Assumptions:
   compiler: str
 
 
-def row_of(
+def make_row(
   slice_: Slice, config: ConfigDict, compiled: Compiled, assumed: Assumptions
 ) -> dict[str, Any]:
   """All figures of a slice, by name; bytes, operations and seconds.
 
   `hbm`, `flops`, `hbm_traffic` and `collectives` are of one chip in one step.
   """
-  memory, account = compiled.memory, compiled.account
+  memory, cost = compiled.memory, compiled.cost
   limit = slice_.chip.hbm_bytes
-  peak = peak_flops(slice_.chip.kind)
-  assert peak is not None
   flops = config.batch_size * compiled.flops_of_row / slice_.chips
-  bounds = roofline.bounds_of(account, slice_, peak)
+  bounds = roofline.time_bounds(cost, slice_)
+  tokens = config.batch_size * config.data.max_seq_length
   row = {
     'topology': slice_.name,
     'chips': slice_.chips,
@@ -62,21 +60,21 @@ def row_of(
       {'bytes': size, 'shapes': shapes}
       for size, shapes in memory.largest[:_SHOWN]
     ],
-    'flops': account.flops,
+    'flops': cost.flops,
     'flops_of_model': round(flops),
-    'hbm_traffic': account.hbm_bytes,
-    'random_bytes': account.random_bytes,
-    'rematerialized': account.rematerialized,
-    'collectives': [dataclasses.asdict(m) for m in account.messages],
+    'hbm_traffic': cost.hbm_bytes,
+    'random_bytes': cost.random_bytes,
+    'rematerialized': cost.rematerialized,
+    'collectives': [dataclasses.asdict(m) for m in cost.messages],
     'seconds': {
       'compute': bounds.compute,
       'memory': bounds.memory,
-      'links': bounds.links,
-      'network': bounds.network,
+      'links': bounds.ici,
+      'network': bounds.dcn,
       'step': bounds.step,
     },
-    'mfu_bound': flops / (bounds.step * peak),
-    'pieces_per_second': _pieces(config) / bounds.step,
+    'mfu_bound': flops / (bounds.step * slice_.chip.peak_flops),
+    'pieces_per_second': tokens / bounds.step,
     'compile_seconds': round(compiled.seconds, 1),
   }
   if compiled.cycles is not None:
@@ -84,7 +82,7 @@ def row_of(
     row['estimated_seconds'] = compiled.cycles / slice_.chip.clock
   return (
     row
-    | _of_run(config, slice_, bounds.step, assumed)
+    | _run_cost(config, slice_, bounds.step, assumed)
     | {'assumed': _assumed(config, compiled, assumed)}
   )
 
@@ -92,7 +90,7 @@ def row_of(
 def add_evaluation(
   row: dict[str, Any], compiled: Compiled, config: ConfigDict
 ) -> None:
-  """Adds what a chip holds while devel is scored, the state beside it."""
+  """Adds what a chip holds while the dev set is scored."""
   memory, hbm = compiled.memory, row['hbm']
   total = hbm['arguments'] + memory.outputs + memory.temporaries
   row['evaluation'] = {
@@ -104,14 +102,10 @@ def add_evaluation(
   }
 
 
-def _pieces(config: ConfigDict) -> int:
-  return int(config.batch_size * config.data.max_seq_length)
-
-
-def _of_run(
+def _run_cost(
   config: ConfigDict, slice_: Slice, step: float, assumed: Assumptions
 ) -> dict[str, Any]:
-  """Of the whole run, where the config says how long it is."""
+  """Time and cost of the run, where the config says how long it is."""
   if config.train.steps is None:
     return {}
   hours = config.train.steps * step / 3600
@@ -128,7 +122,7 @@ def _of_run(
 def _assumed(
   config: ConfigDict, compiled: Compiled, assumed: Assumptions
 ) -> list[str]:
-  """In words."""
+  """The assumptions, in words."""
   said = [
     f'compiled by {assumed.compiler}; nothing was run',
     'the program itself, 0.03 to 0.2 GB, is not counted in the memory',
@@ -136,14 +130,14 @@ def _assumed(
     'no step reaches them',
   ]
   if not config.init_from and not config.vocab.path:
-    said.append(f'a vocabulary of {compiled.vocab_size} pieces')
+    said.append(f'a vocabulary of {compiled.vocab_size} tokens')
   if config.train.steps is not None:
     said.append('hours of training steps alone')
   return said
 
 
 def gigabytes(size: float) -> str:
-  """10^9 bytes."""
+  """A size for people, in 10^9 bytes."""
   return f'{size / 1e9:.2f} GB'
 
 
@@ -178,13 +172,13 @@ _LINES: tuple[tuple[str, Callable[[dict[str, Any]], str]], ...] = (
   ('messages', _sent),
   ('ms of compute', lambda r: f'{1e3 * r["seconds"]["compute"]:.1f}'),
   ('  of memory', lambda r: f'{1e3 * r["seconds"]["memory"]:.1f}'),
-  ('  of links', lambda r: f'{1e3 * r["seconds"]["links"]:.1f}'),
-  ('  of the network', lambda r: _network(r)),
+  ('  of ICI', lambda r: f'{1e3 * r["seconds"]["links"]:.1f}'),
+  ('  of DCN', lambda r: _dcn(r)),
   ('  a step, at least', lambda r: f'{1e3 * r["seconds"]["step"]:.1f}'),
   ('compiler: Mcycles', lambda r: _cycles(r, 'estimated_cycles', 1e-6)),
   ('  so many ms', lambda r: _cycles(r, 'estimated_seconds', 1e3)),
   ('MFU, at most', lambda r: f'{r["mfu_bound"]:.2f}'),
-  ('pieces a second', lambda r: f'{r["pieces_per_second"]:,.0f}'),
+  ('tokens a second', lambda r: f'{r["pieces_per_second"]:,.0f}'),
   ('hours of the run', lambda r: f'{r["hours"]:.1f}' if 'hours' in r else ''),
   ('chip-hours', lambda r: f'{r["chip_hours"]:.0f}' if 'hours' in r else ''),
   ('dollars', lambda r: f'{r["dollars"]:.0f}' if 'dollars' in r else ''),
@@ -203,7 +197,7 @@ def _largest(row: dict[str, Any]) -> str:
   return f'{row["largest"]["rows_per_chip"]} rows a chip'
 
 
-def _network(row: dict[str, Any]) -> str:
+def _dcn(row: dict[str, Any]) -> str:
   if row['slices'] == 1:
     return ''
   return f'{1e3 * row["seconds"]["network"]:.1f}'
@@ -232,8 +226,8 @@ def table(rows: list[dict[str, Any]]) -> str:
 
 
 def _held(row: dict[str, Any]) -> str:
-  """What fills the memory, and what was tried."""
-  text = f'{row["topology"]}: what holds the memory of a chip\n'
+  """The largest arrays and the remedies that were tried."""
+  text = f'{row["topology"]}: largest arrays of a chip\n'
   for group in row['largest_arrays']:
     text += f'  {gigabytes(group["bytes"]):>9}  {group["shapes"]}\n'
   for tried in row['remedies']:

@@ -1,11 +1,11 @@
 """The least time that a step can take on a slice, from what it does.
 
-Four bounds apart: matrix products at the chips' peak; main memory at its
-bandwidth; messages over a slice's links, and over the network between slices.
-The first two run beside each other, the compiler's collectives wait (notes of
+Four separate bounds: matrix products at the chips' peak; main memory at its
+bandwidth; messages over ICI within a slice, and over DCN between slices. The
+first two run at the same time, the compiler's collectives wait (notes of
 XLA:TPU: `all-reduce`, not `all-reduce-start`), so a step takes the longer of
 the two and the messages.
-No program reaches it; which is the longest says what to mend.
+No program reaches it; the longest of them is what limits the step.
 """
 
 import dataclasses
@@ -28,43 +28,34 @@ class Bounds:
   Attributes:
     compute: of matrix products at the peak.
     memory: of HBM at its bandwidth.
-    links: of collectives within a slice.
-    network: of those between slices.
+    ici: of collectives within a slice.
+    dcn: of those between slices.
   """
 
   compute: float
   memory: float
-  links: float
-  network: float
+  ici: float
+  dcn: float
 
   @property
   def step(self) -> float:
     """The least that all of it takes."""
-    return max(self.compute, self.memory) + self.links + self.network
+    return max(self.compute, self.memory) + self.ici + self.dcn
 
 
-def bounds_of(account: ProgramCost, slice_: Slice, peak_flops: float) -> Bounds:
-  """The bounds of a step.
-
-  Args:
-    account: what one chip does.
-    slice_: where.
-    peak_flops: of one chip, operations a second.
-
-  Returns:
-    Seconds.
-  """
+def time_bounds(cost: ProgramCost, slice_: Slice) -> Bounds:
+  """The bounds of a step of which one chip has this cost."""
   within, across = 0.0, 0.0
-  for messages in account.messages:
+  for messages in cost.messages:
     if messages.kind.startswith(ACROSS_SLICES):
       across += _sent(messages)
     else:
       within += _sent(messages)
   return Bounds(
-    account.flops / peak_flops,
-    account.hbm_bytes / slice_.chip.hbm_bandwidth,
-    within / (slice_.links_bandwidth or 1.0),
-    across / slice_.chip.network_bandwidth,
+    cost.flops / slice_.chip.peak_flops,
+    cost.hbm_bytes / slice_.chip.hbm_bandwidth,
+    within / (slice_.ici_bandwidth or 1.0),
+    across / slice_.chip.dcn_bandwidth,
   )
 
 

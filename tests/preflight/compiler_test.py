@@ -10,7 +10,7 @@ from biobert_jax.errors import InputError
 from biobert_jax.preflight import compiler, topology
 from tests.fixtures import compiler_reports, small_run
 
-SLICE = topology.slice_of('v5e-16')
+SLICE = topology.parse_slice('v5e-16')
 PROGRAM = """ENTRY %main (a: f32[256]) -> f32[256] {
   %a = f32[256]{0} parameter(0)
   ROOT %b = f32[256]{0} negate(%a), backend_config={"estimated_cycles":"9"}
@@ -59,7 +59,7 @@ def test_it_is_ended_once_memory_is_known(tmp_path, monkeypatch):
   found = compiled(tmp_path, monkeypatch, WRITTEN, 'stays')
   assert is_gone(tmp_path)
   assert found.memory.total == 10344
-  assert found.account.hbm_bytes == 2048
+  assert found.cost.hbm_bytes == 2048
   assert (found.cycles, found.vocab_size, found.flops_of_row) == (None, 100, 7)
   asked = json.loads((tmp_path / 'asked.json').read_text())
   assert asked['topology'] == SLICE.description | {

@@ -22,13 +22,13 @@ OF_SCRATCH = 12 * 512 * 64 * 4
 PRODUCT = 2 * 12 * 2 * 2048 * 2048 * 64
 
 
-def account(name, results, operands):
+def cost(name, results, operands):
   line = (
     f'  ROOT %{name}.1 = ({", ".join(results)}) custom-call({operands}), '
     'custom_call_target="tpu_custom_call", frontend_attributes='
     '{kernel_metadata={\n"xprof_metadata":"{}"\n}}, backend_config={}\n'
   )
-  return program_cost.account_of(
+  return program_cost.analyze(
     hlo.parse(f'HloModule m\n\nENTRY %main () -> f32[] {{\n{OPERANDS}{line}}}')
   )
 
@@ -44,7 +44,7 @@ def account(name, results, operands):
   ],
 )
 def test_what_a_kernel_does(phase, results, products, again):
-  found = account(
+  found = cost(
     f'splash_mha_{phase}_segmented_no_residuals',
     results,
     '%info, %info, %q, %k, %v, /*index=5*/%ids'
@@ -60,7 +60,7 @@ def test_what_a_kernel_does(phase, results, products, again):
 
 def test_all_gradients_by_one_kernel():
   whole = SCRATCH.replace('512', '2048')
-  found = account(
+  found = cost(
     'splash_mha_dkv_segmented_no_residuals',
     [whole, whole, Q, Q, Q],
     '%info, %info, %q, %k, %v, %ids, %sums, %given',
@@ -76,10 +76,10 @@ def test_what_lies_in_the_core_is_not_read_again(monkeypatch):
     f'{__name__}.OPERANDS', OPERANDS.replace('(2,1)}', '(2,1)S(1)}')
   )
   name, results = 'splash_mha_fwd_segmented_no_residuals', [SCRATCH, Q]
-  found = account(name, results, '%info, %q, %k, %v')
+  found = cost(name, results, '%info, %q, %k, %v')
   assert found.hbm_bytes == 16 + OF_SCRATCH + BYTES
 
 
 def test_other_custom_calls_have_no_products():
-  assert account('sort', [Q], '%q').flops == 0
-  assert account('sort', [Q], '%q').hbm_bytes == 2 * BYTES
+  assert cost('sort', [Q], '%q').flops == 0
+  assert cost('sort', [Q], '%q').hbm_bytes == 2 * BYTES

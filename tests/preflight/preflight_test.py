@@ -39,7 +39,7 @@ class Compiler:
       raise InputError(f'{slice_.name}: no fsdp')
     used = rows * ROW * share // 4 // config.accumulate
     memory = Memory(STATE, 0, used, ((used, f'{rows} x f32[12]'),))
-    account = ProgramCost(
+    cost = ProgramCost(
       3_610_632_499_200 * rows // 12,
       24_973_736_139,
       (Collectives('all-reduce', 'bf16', slice_.chips, 2, 217_865_868),),
@@ -47,13 +47,13 @@ class Compiler:
       0,
     )
     cycles = 96_000_000 if to_the_end else None
-    return Compiled(memory, account, cycles, vocab_size, FLOPS, 7.0)
+    return Compiled(memory, cost, cycles, vocab_size, FLOPS, 7.0)
 
   def evaluation(self, slice_, config, vocab_size):
     used = config.train.eval_batch_size // slice_.chips * ROW // 10
     memory = Memory(STATE // 3, 7, used, ())
-    account = ProgramCost(1, 1, (), 0, 0)
-    return Compiled(memory, account, None, vocab_size, FLOPS, 1.0)
+    cost = ProgramCost(1, 1, (), 0, 0)
+    return Compiled(memory, cost, None, vocab_size, FLOPS, 1.0)
 
 
 @pytest.fixture
@@ -105,7 +105,7 @@ def test_each_slice_is_a_line_and_a_column(compiler, capsys):
   assert v5e['pieces_per_second'] == pytest.approx(192 * 512 / seconds['step'])
   assert v5e['chip_hours'] == pytest.approx(1e6 * seconds['step'] / 3600 * 16)
   assert v5e['dollars'] == pytest.approx(1.2 * v5e['chip_hours'])
-  assert any('28996 pieces' in line for line in v5e['assumed'])
+  assert any('28996 tokens' in line for line in v5e['assumed'])
   lines = table.splitlines()
   assert lines[0].split() == ['v5e-16', 'v4-32']
   assert any(
@@ -179,12 +179,12 @@ def test_a_step_that_does_not_fit_gets_remedies(compiler, capsys):
   tried = {r['remedy']: r['fits'] for r in rows[1]['remedies']}
   # Once one of a kind fits, its stronger sisters are not compiled.
   assert tried == {
-    'moments cut': False,
+    'moments sharded': False,
     'remat of names': True,
     '2 microbatches': True,
     'fsdp': False,
   }
-  assert 'what holds the memory' in table
+  assert 'largest arrays of a chip' in table
   assert '80 x f32[12]' in table
   assert 'fsdp: does not fit, v5e-16: no fsdp' in table
 

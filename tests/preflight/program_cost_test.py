@@ -12,8 +12,8 @@ def module(entry, others=''):
   )
 
 
-def account(entry, others=''):
-  return program_cost.account_of(module(entry, others))
+def cost(entry, others=''):
+  return program_cost.analyze(module(entry, others))
 
 
 def loop(body, trips=5):
@@ -46,12 +46,12 @@ ALL_REDUCE = (
 
 
 def test_a_message_in_a_loop_counts_as_often_as_it_is_sent():
-  once = account(ALL_REDUCE + '  ROOT %e = f32[] constant(0)\n')
+  once = cost(ALL_REDUCE + '  ROOT %e = f32[] constant(0)\n')
   assert once.messages == (
     program_cost.Collectives('all-reduce', 'bf16', 4, 1, 32),
   )
   entry, others = loop(ALL_REDUCE)
-  assert account(entry, others).messages == (
+  assert cost(entry, others).messages == (
     program_cost.Collectives('all-reduce', 'bf16', 4, 5, 160),
   )
 
@@ -89,7 +89,7 @@ def test_a_message_in_a_loop_counts_as_often_as_it_is_sent():
   ],
 )
 def test_messages_of_each_kind(line, expected):
-  found = account(
+  found = cost(
     f'  %x = bf16[4]{{0}} parameter(0)\n  %m = {line}\n'
     '  ROOT %d = bf16[4]{0} collective-permute-done(%m)\n'
   )
@@ -97,7 +97,7 @@ def test_messages_of_each_kind(line, expected):
 
 
 def test_arrays_of_two_types_in_one_message_count_apart():
-  found = account(
+  found = cost(
     '  %x = bf16[4]{0} parameter(0)\n  %y = f32[] parameter(1)\n'
     '  ROOT %m = (bf16[4]{0}, f32[]) all-reduce(%x, %y), '
     'replica_groups={{0,1}}, to_apply=%s\n'
@@ -149,7 +149,7 @@ def test_operations_of_a_product(line, left, right, flops):
     f'  %l = {left} parameter(0)\n  %r = {right} parameter(1)\n'
     f'  ROOT %p = {line}\n'
   )
-  assert account(entry).flops == flops
+  assert cost(entry).flops == flops
 
 
 FUSED = """%f (p0: f32[1024], p1: s32[]) -> f32[16] {
@@ -167,7 +167,7 @@ def test_traffic_is_what_lies_in_hbm():
     '  %b = f32[256]{0:T(256)S(1)} negate(%a)\n'
     '  ROOT %c = f32[256]{0} add(%b, %a)\n'
   )
-  assert account(entry).hbm_bytes == 1024 + (1024 + 1024)
+  assert cost(entry).hbm_bytes == 1024 + (1024 + 1024)
 
 
 def test_of_what_is_cut_only_the_piece_is_read():
@@ -175,7 +175,7 @@ def test_of_what_is_cut_only_the_piece_is_read():
     '  %a = f32[1024]{0} parameter(0)\n  %i = s32[]{:S(2)} parameter(1)\n'
     '  ROOT %c = f32[16]{0} fusion(%a, %i), kind=kLoop, calls=%f\n'
   )
-  assert account(entry, FUSED).hbm_bytes == 64 + 64
+  assert cost(entry, FUSED).hbm_bytes == 64 + 64
 
 
 def test_of_what_is_changed_in_place_only_the_piece_is_written():
@@ -185,7 +185,7 @@ def test_of_what_is_changed_in_place_only_the_piece_is_written():
     '  ROOT %c = f32[1024]{0} dynamic-update-slice(%a, %u, %i)\n'
   )
   # The update is read, and written.
-  assert account(entry).hbm_bytes == 64 + 64
+  assert cost(entry).hbm_bytes == 64 + 64
 
 
 def test_copies_that_run_beside_count_once():
@@ -196,7 +196,7 @@ def test_copies_that_run_beside_count_once():
     '  %t = (f32[256]{0}, f32[256]{0:S(1)}, u32[]{:S(2)}) copy-start(%d)\n'
     '  ROOT %e = f32[256]{0} copy-done(%t)\n'
   )
-  assert account(entry).hbm_bytes == 1024 + 1024
+  assert cost(entry).hbm_bytes == 1024 + 1024
 
 
 def test_a_message_that_runs_beside_reads_and_writes():
@@ -206,7 +206,7 @@ def test_a_message_that_runs_beside_reads_and_writes():
     'to_apply=%sum\n'
     '  ROOT %d = f32[256]{0} all-reduce-done(%s)\n'
   )
-  assert account(entry).hbm_bytes == 1024 + 1024
+  assert cost(entry).hbm_bytes == 1024 + 1024
 
 
 def test_slices_that_run_beside_count_once():
@@ -220,7 +220,7 @@ def test_slices_that_run_beside_count_once():
     'calls=%async\n'
     '  ROOT %d = f32[16]{0:S(1)} async-done(%s)\n'
   )
-  assert account(entry, others).hbm_bytes == 64
+  assert cost(entry, others).hbm_bytes == 64
 
 
 def test_what_slices_send_each_other_is_counted_once():
@@ -237,7 +237,7 @@ def test_what_slices_send_each_other_is_counted_once():
     '  %t = token[] send-done(%s), channel_id=2\n'
     '  ROOT %d = (bf16[64]{0}, token[]) recv-done(%r), channel_id=1\n'
   )
-  found = account(entry)
+  found = cost(entry)
   assert found.messages == (
     program_cost.Collectives('slices-all-reduce', 'bf16', 4, 1, 128),
   )
@@ -252,7 +252,7 @@ def test_what_a_chip_sends_its_host_is_no_message():
     'is_host_transfer=true\n'
     '  ROOT %t = token[] send-done(%s), channel_id=2\n'
   )
-  assert account(entry).messages == ()
+  assert cost(entry).messages == ()
 
 
 def test_what_is_computed_twice_is_counted():
@@ -261,11 +261,11 @@ def test_what_is_computed_twice_is_counted():
     '  %b.remat2 = f32[256]{0} negate(%a)\n'
     '  ROOT %c = f32[256]{0} negate(%b.remat2)\n'
   )
-  assert account(entry).rematerialized == 1
+  assert cost(entry).rematerialized == 1
 
 
 def test_random_bits_are_counted():
-  found = account(
+  found = cost(
     '  %s = u64[2]{0} parameter(0)\n'
     '  ROOT %r = (u64[2]{0}, u32[100]{0}) rng-bit-generator(%s), '
     'algorithm=rng_default\n'
@@ -275,17 +275,17 @@ def test_random_bits_are_counted():
 
 def test_cycles_count_by_trips():
   line = '  %n = f32[] negate(%b), backend_config={"estimated_cycles":"7"}'
-  assert program_cost.cycles_of(module(*loop(line))) == 35
+  assert program_cost.estimated_cycles(module(*loop(line))) == 35
 
 
 def test_a_loop_that_says_how_often_is_believed():
   entry, others = loop(ALL_REDUCE)
   said = 'body=%body, backend_config={"known_trip_count":{"n":"3"}}'
-  found = account(entry.replace('body=%body', said), others)
+  found = cost(entry.replace('body=%body', said), others)
   assert found.messages[0].count == 3
 
 
 def test_a_loop_without_a_bound_is_refused():
   entry, others = loop(ALL_REDUCE)
   with pytest.raises(ValueError, match='0 constants'):
-    account(entry, others.replace('s32[]{:T(128)} constant(5)', 's32[] iota()'))
+    cost(entry, others.replace('s32[]{:T(128)} constant(5)', 's32[] iota()'))

@@ -5,12 +5,12 @@ import pytest
 from biobert_jax.preflight import roofline, topology
 from biobert_jax.preflight.program_cost import Collectives, ProgramCost
 
-SLICE = topology.slice_of('v5e-16')
+SLICE = topology.parse_slice('v5e-16')
 
 
 def bounds(*messages, flops=0, hbm_bytes=0, slice_=SLICE):
-  account = ProgramCost(flops, hbm_bytes, messages, 0, 0)
-  return roofline.bounds_of(account, slice_, 197e12)
+  cost = ProgramCost(flops, hbm_bytes, messages, 0, 0)
+  return roofline.time_bounds(cost, slice_)
 
 
 def test_the_longer_of_compute_and_memory_and_then_the_messages():
@@ -19,8 +19,8 @@ def test_the_longer_of_compute_and_memory_and_then_the_messages():
   assert found.compute == pytest.approx(10e-3)
   assert found.memory == pytest.approx(1e-3)
   # Twice round the ring, 15 of 16 parts, over two links of 45 GB/s.
-  assert found.links == pytest.approx(2 * 96e6 * 15 / 16 / 90e9)
-  assert found.step == pytest.approx(10e-3 + found.links)
+  assert found.ici == pytest.approx(2 * 96e6 * 15 / 16 / 90e9)
+  assert found.step == pytest.approx(10e-3 + found.ici)
 
 
 @pytest.mark.parametrize(
@@ -34,24 +34,22 @@ def test_the_longer_of_compute_and_memory_and_then_the_messages():
 )
 def test_what_each_kind_sends(kind, sent):
   found = bounds(Collectives(kind, 'f32', 16, 1, 90_000_000))
-  assert found.links == pytest.approx(sent * 1e-3)
+  assert found.ici == pytest.approx(sent * 1e-3)
 
 
-def test_between_slices_it_goes_over_the_network():
+def test_between_slices_it_goes_over_dcn():
   messages = (
     Collectives('reduce-scatter', 'bf16', 16, 1, 96_000_000),
     Collectives('slices-all-reduce', 'bf16', 4, 1, 5_000_000),
     Collectives('slices-collective-permute', 'bf16', 2, 1, 1_000_000),
   )
-  found = bounds(*messages, slice_=topology.slice_of('4xv5e-16'))
-  assert found.links == pytest.approx(90e6 / 90e9)
-  assert found.network == pytest.approx((2 * 0.75 * 5e6 + 1e6) / 3.125e9)
-  assert found.step == found.links + found.network
+  found = bounds(*messages, slice_=topology.parse_slice('4xv5e-16'))
+  assert found.ici == pytest.approx(90e6 / 90e9)
+  assert found.dcn == pytest.approx((2 * 0.75 * 5e6 + 1e6) / 3.125e9)
+  assert found.step == found.ici + found.dcn
 
 
 def test_a_chip_alone_sends_nothing():
-  account = ProgramCost(
-    1, 1, (Collectives('all-reduce', 'f32', 1, 1, 8),), 0, 0
-  )
-  alone = topology.slice_of('v5e-1')
-  assert roofline.bounds_of(account, alone, 1e12).links == 0
+  cost = ProgramCost(1, 1, (Collectives('all-reduce', 'f32', 1, 1, 8),), 0, 0)
+  alone = topology.parse_slice('v5e-1')
+  assert roofline.time_bounds(cost, alone).ici == 0

@@ -145,7 +145,7 @@ SLICES = """
 from jax.experimental import topologies
 from biobert_jax.preflight import topology
 for name in (*topology.names(), '2xv5e-16', '3xv4-32'):
-  one = topology.slice_of(name)
+  one = topology.parse_slice(name)
   found = topologies.get_topology_desc(platform='tpu', **one.description)
   hosts = len({device.process_index for device in found.devices})
   kind = found.devices[0].device_kind

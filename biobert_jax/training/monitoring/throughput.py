@@ -6,30 +6,7 @@ import jax
 
 from biobert_jax.models.config import BertConfig
 from biobert_jax.models.flops import training_flops
-
-# Beginning of a device's kind -> matrix products of bfloat16 a second, by the
-# makers' data sheets. A JAX device of TPU v2 and v3 is a core, half a chip.
-_PEAKS = {
-  'TPU v2': 22.5e12,
-  'TPU v3': 61.5e12,
-  'TPU v4': 275e12,
-  'TPU v5 lite': 197e12,
-  'TPU v5e': 197e12,
-  'TPU v5p': 459e12,
-  'TPU v5': 459e12,
-  'TPU v6 lite': 918e12,
-  'TPU v6e': 918e12,
-  'TPU7x': 1153e12,
-  'NVIDIA A100': 312e12,
-  'NVIDIA H100': 989e12,
-  'NVIDIA H200': 989e12,
-}
-
-
-def peak_flops(device_kind: str) -> float | None:
-  """Operations a second of one device at most; None where unknown."""
-  fitting = [kind for kind in _PEAKS if device_kind.startswith(kind)]
-  return _PEAKS[max(fitting, key=len)] if fitting else None
+from biobert_jax.parallel.chips import peak_flops
 
 
 @dataclasses.dataclass(frozen=True)
