@@ -43,7 +43,7 @@ HEADS = ('sequence', 'yes_no')
 YES_NO = ('no', 'yes')
 PANELS = (
   ('loss (nats per pair)', ('train/loss',)),
-  ('dev set, questions (0-1)', ('devel/accuracy', 'devel/macro_f1')),
+  ('dev set, questions (%)', ('devel/accuracy', 'devel/macro_f1')),
   ('learning rate', ('train/learning_rate',)),
 )
 

@@ -50,7 +50,8 @@ def draw_curves(
     axis.set_xlabel('step')
     axis.grid(alpha=0.3)
     axis.axvline(kept_step, label=f'kept checkpoint ({kept_step})', **_KEPT)
-    axis.legend(fontsize='small')
+    if len(names) > 1 or axis is axes[0][0]:
+      axis.legend(fontsize='small')
   axes[0][0].set_xlim(left=0)
   figure.tight_layout()
   with (workdir / 'curves.png').open('wb') as file:

@@ -1,0 +1,78 @@
+"""Metrics of the loop: read one step late, and refused when they diverge."""
+
+import json
+import math
+
+import pytest
+from etils import epath
+
+from biobert_jax.errors import DivergedError
+from biobert_jax.tasks.task import Scored
+from biobert_jax.training.plan import Plan
+from biobert_jax.training.run_log import Log
+from tests.fixtures import small_run
+
+
+@pytest.fixture
+def log(tmp_path):
+  config = small_run.config(
+    train__log_every_steps=2, train__max_skipped_steps=2
+  )
+  opened = Log(
+    epath.Path(tmp_path),
+    config,
+    Plan.of(config, 31),
+    learning_rate=lambda step: 1e-3 * step,
+    start=0,
+    meter=lambda steps_per_second, _: {'steps_per_second': steps_per_second},
+    may_write=lambda: None,
+  )
+  yield opened
+  opened.close()
+
+
+def metrics(loss, skipped=0):
+  return {'loss': loss, 'grad_norm': 1.0, 'skipped_in_a_row': skipped}
+
+
+def lines(folder):
+  path = folder / 'metrics.jsonl'
+  return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_a_step_is_written_when_the_next_one_is_dispatched(log, tmp_path):
+  log.step(1, metrics(3.0))
+  assert lines(tmp_path) == []
+  log.step(2, metrics(2.0))
+  log.step(3, metrics(1.0))
+  log.flush()
+  # The first, and every second one.
+  written = lines(tmp_path)
+  assert [(r['step'], r['train/loss']) for r in written] == [(1, 3.0), (2, 2.0)]
+  assert written[1]['train/learning_rate'] == 1e-3
+  assert written[1]['train/steps_per_second'] > 0
+  assert 0 <= written[1]['train/input_wait_fraction'] <= 1
+
+
+def test_skipped_steps_are_told_and_then_too_many(log, tmp_path, caplog):
+  log.step(2, metrics(math.inf, skipped=1))
+  log.flush()
+  assert 'step 2 is skipped: loss inf, gradient norm 1' in caplog.text
+  assert 'train/loss' not in lines(tmp_path)[0]
+  log.step(3, metrics(math.nan, skipped=2))
+  with pytest.raises(DivergedError, match='at step 3: 2 steps in a row'):
+    log.flush()
+
+
+def test_scores_are_written_exactly_and_said_rounded(log, tmp_path, caplog):
+  caplog.set_level('INFO', 'biobert_jax')
+  scored = Scored({'f1': 70.12345, 'gold': 3}, 70.12345, {})
+  log.scores(6, 'devel', scored, 0.5)
+  assert lines(tmp_path) == [
+    {'step': 6, 'devel/f1': 70.12345, 'run/goodput': 0.5}
+  ]
+  assert 'step 6, devel: f1 70.12' in caplog.text
+
+
+def test_waiting_for_batches_is_measured(log):
+  assert list(log.timed([1, 2, 3])) == [1, 2, 3]

@@ -1,0 +1,71 @@
+"""The record in a work folder: the same experiment may resume, no other.
+
+Also covered by training/experiment_test.py and fault_injection/folder_test.py.
+"""
+
+import dataclasses
+import json
+
+import pytest
+from etils import epath
+
+from biobert_jax.errors import InputError
+from biobert_jax.training import experiment, workdir
+from tests.fixtures import small_run
+
+
+@pytest.fixture(scope='module')
+def made():
+  return experiment.from_config(small_run.config())
+
+
+@pytest.fixture
+def folder(made, tmp_path):
+  found = epath.Path(tmp_path / 'run')
+  workdir.save_experiment(made, found)
+  return found
+
+
+def changed(made, **keys):
+  """The same experiment by a config with other values."""
+  return dataclasses.replace(made, config=small_run.config(**keys))
+
+
+def test_what_is_written_is_read_again(made, folder):
+  record = workdir.read_record(folder)
+  assert record['labels'] == list(made.labels)
+  again = workdir.from_workdir(folder, {'data.max_broken': 0.5})
+  assert again.bert == made.bert
+  assert again.labels == made.labels
+  assert again.tokenizer.pieces == made.tokenizer.pieces
+  assert again.config.data.max_broken == 0.5
+  assert again.corpus is None
+
+
+def test_only_the_same_experiment_passes(made, folder):
+  workdir.check_same_experiment(made, folder)
+  shown = changed(made, train__log_every_steps=50, mesh__strategy='fsdp')
+  workdir.check_same_experiment(shown, folder)
+  with pytest.raises(InputError, match='seed: 0 there, 9 now'):
+    workdir.check_same_experiment(changed(made, seed=9), folder)
+  labels = dataclasses.replace(made, labels=('O', 'B'))
+  with pytest.raises(InputError, match='labels: '):
+    workdir.check_same_experiment(labels, folder)
+
+
+def test_checking_writes_nothing(made, tmp_path):
+  with pytest.raises(InputError, match='config.json: no such file; --workdir'):
+    workdir.check_same_experiment(made, epath.Path(tmp_path))
+  assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize('text', ['{', '[]', json.dumps({'config': {}})])
+def test_a_file_that_is_not_ours(folder, text):
+  (folder / 'config.json').write_text(text)
+  with pytest.raises(InputError, match=r'config.json: .*biobert-jax train'):
+    workdir.read_record(folder)
+
+
+def test_a_bucket_is_no_work_folder():
+  with pytest.raises(InputError, match='give a folder of a'):
+    workdir.folder_of('gs://bucket/run')
