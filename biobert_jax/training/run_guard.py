@@ -78,7 +78,7 @@ def guarded_run(
     began: when the program began, in seconds since 1970.
 
   Yields:
-    What the loop calls.
+    The guard that the loop calls.
 
   Raises:
     InputError: the folder cannot be written.

@@ -9,7 +9,7 @@ _LOSS, _THRESHOLD = '_loss', '_thresh'
 
 
 def percent_factor(task: str) -> float:
-  """What makes a score of the task's official scorer percent."""
+  """The factor that turns a score of the task's scorer into percent."""
   return 100.0 if task in _FRACTIONS else 1.0
 
 

@@ -1,4 +1,4 @@
-"""What a run says when it starts: versions, devices, size, and doubts."""
+"""The first lines of a run: versions, devices, size, and doubts."""
 
 import importlib.metadata
 import logging
@@ -62,7 +62,7 @@ def log_start(experiment: Experiment, abstract_params: Any) -> None:
 def _doubts(
   experiment: Experiment, bert: BertConfig, backend: str
 ) -> list[str]:
-  """What is allowed, and probably not what was meant."""
+  """Things that are allowed, and probably were not meant."""
   doubts = []
   pretraining = experiment.config.task == 'pretraining'
   large = bert.hidden_size >= _LARGE_HIDDEN_SIZE

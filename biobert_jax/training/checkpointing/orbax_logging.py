@@ -10,7 +10,7 @@ class _ErrorLines(logging.Filter):
   """Keeps error lines of Orbax, but neither tracebacks nor echoes."""
 
   def filter(self, record: logging.LogRecord) -> bool:
-    """False for asyncio's remark that nobody asked for a further error."""
+    """False for asyncio's remark about an error that was never retrieved."""
     if 'orbax' in record.pathname:
       record.exc_info = None
     return 'exception was never retrieved' not in str(record.msg)

@@ -5,7 +5,7 @@ import threading
 import time
 from typing import Any
 
-# What a preempted machine may be left with (a Spot VM, before it is stopped).
+# Seconds that a preempted machine may have left (a Spot VM).
 GRACE_SECONDS = 15.0
 _log = logging.getLogger(__name__)
 

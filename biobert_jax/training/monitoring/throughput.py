@@ -1,4 +1,4 @@
-"""Rates of a run: pieces a second, and the share of the chips' peak (MFU)."""
+"""Rates of a run: tokens/s, and the fraction of the chips' peak (MFU)."""
 
 import dataclasses
 
@@ -11,7 +11,7 @@ from biobert_jax.parallel.chips import peak_flops
 
 @dataclasses.dataclass(frozen=True)
 class Meter:
-  """What a step of a run amounts to.
+  """The size of a step, which turns steps/s into other rates.
 
   Attributes:
     positions: of a batch, padding included.
@@ -40,25 +40,25 @@ class Meter:
     )
 
   def __call__(
-    self, steps_per_second: float, figures: dict[str, float]
+    self, steps_per_second: float, metrics: dict[str, float]
   ) -> dict[str, float]:
     """Rates by name.
 
     Args:
       steps_per_second: as measured.
-      figures: of a step; where 'fill' is among them, the fraction 0-1 of its
-        positions that hold pieces.
+      metrics: those of a step; where 'fill' is among them, the fraction 0-1 of
+        its positions that hold tokens.
 
     Returns:
-      steps and pieces (padding included) a second; where known those without
+      steps/s and tokens/s (padding included); where known, tokens/s without
       padding, and MFU, a fraction 0-1.
     """
     rates = {
       'steps_per_second': steps_per_second,
       'pieces_per_second': steps_per_second * self.positions,
     }
-    if 'fill' in figures:
-      useful = rates['pieces_per_second'] * figures['fill']
+    if 'fill' in metrics:
+      useful = rates['pieces_per_second'] * metrics['fill']
       rates['useful_pieces_per_second'] = useful
     if self.peak is not None:
       rates['mfu'] = steps_per_second * self.flops / self.peak

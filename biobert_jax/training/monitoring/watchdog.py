@@ -1,7 +1,7 @@
 """Ends a job that is alive but stuck, and shows where.
 
 JAX's heartbeats beat on while a host's Python sleeps or a collective waits
-for ever (jax-ml/jax#38503), so a pod can hang until somebody looks. Each host
+indefinitely (jax-ml/jax#38503), so a pod can hang until somebody looks. Each host
 watches itself: when no step ends in time it writes the stack of every thread
 and leaves; the others, waiting for it, do the same.
 """
@@ -23,10 +23,10 @@ class Watchdog:
   def __init__(self, seconds: float, workdir: epath.Path):
     """Begins to watch; until the first `beat`, ten times as patiently.
 
-    What comes before the first step, reading and compiling, takes long.
+    Reading and compiling come before the first step, and take long.
 
     Args:
-      seconds: how long a step may take; 0: for ever, nothing is watched.
+      seconds: how long a step may take; 0: nothing is watched.
       workdir: where `stacks_HOST.txt` is written.
     """
     self._seconds = seconds
