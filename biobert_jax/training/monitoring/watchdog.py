@@ -1,9 +1,9 @@
 """Ends a job that is alive but stuck, and shows where.
 
 JAX's heartbeats beat on while a host's Python sleeps or a collective waits
-indefinitely (jax-ml/jax#38503), so a pod can hang until somebody looks. Each host
-watches itself: when no step ends in time it writes the stack of every thread
-and leaves; the others, waiting for it, do the same.
+indefinitely (jax-ml/jax#38503), so a pod can hang until somebody looks. Each
+host watches itself: when no step ends in time it writes the stack of every
+thread and leaves; the others, waiting for it, do the same.
 """
 
 import faulthandler
