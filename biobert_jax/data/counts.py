@@ -1,4 +1,4 @@
-"""What readers count, told to the user."""
+"""The log of the counts that the readers of a corpus keep."""
 
 import logging
 from collections import Counter
@@ -7,6 +7,6 @@ _log = logging.getLogger(__name__)
 
 
 def log_counts(counts: Counter[str]) -> None:
-  """Logs what reading the corpus noticed."""
+  """Logs each count that is not zero."""
   for what, count in sorted((+counts).items()):
     _log.info('corpus: %d %s', count, what.replace('_', ' '))

@@ -20,7 +20,7 @@ except ModuleNotFoundError as error:
 
 
 class TrainRows(Protocol):
-  """What gives batches by step, such as `packing.PackedRows`."""
+  """Training batches by step, such as `packing.PackedRows`."""
 
   def feature_shapes(self, batch_size: int) -> dict[str, tuple[int, ...]]:
     """Shapes of the features, int32 each."""

@@ -1,7 +1,7 @@
-"""Packed rows whose labels belong to whole sequences, not to pieces.
+"""Packed rows whose labels belong to whole sequences, not to tokens.
 
 The plan, the deal of an epoch and the batch of a step are those of
-`packing.py`; here only the labels move, from the [CLS] pieces where they
+`packing.py`; here only the labels move, from the [CLS] tokens where they
 stand to one slot for each sequence of a row.
 """
 
@@ -23,11 +23,11 @@ def feature_shapes(
   max_sequences: int,
   starts: bool = False,
 ) -> dict[str, tuple[int, ...]]:
-  """Shapes of what the device needs of a batch of so many rows.
+  """Shapes of the batch's device arrays.
 
   Args:
     batch_size: rows.
-    max_seq_length: pieces of a row.
+    max_seq_length: tokens of a row.
     max_sequences: of a row at most.
     starts: whether `STARTS` are among it.
 
@@ -44,7 +44,7 @@ class PackedSequences:
   """Sequences with a label each, as batches of rows.
 
   Attributes:
-    max_seq_length: pieces of a row.
+    max_seq_length: tokens of a row.
     max_sequences: P, of a row.
   """
 
@@ -62,15 +62,15 @@ class PackedSequences:
     """Lays the windows out.
 
     Args:
-      windows: in `words`, at its first piece, each has the number of its
+      windows: in `words`, at its first token, each has the number of its
         example.
       labels: [examples] label id of each.
-      max_seq_length: pieces of a row.
+      max_seq_length: tokens of a row.
       max_sequences: of a row at most; where they are not packed, one.
       pack: several windows a row, or one.
       seed: of the order of training batches.
       starts: [examples, 2] how far from [CLS] the entities of each start; None
-        where nobody asks.
+        where they are not needed.
     """
     self._starts = starts
     self.max_seq_length = max_seq_length
@@ -91,11 +91,11 @@ class PackedSequences:
 
   @property
   def fill(self) -> float:
-    """Fraction 0-1 of the positions of all rows that hold real pieces."""
+    """Fraction 0-1 of the positions of all rows that hold real tokens."""
     return self._rows.fill
 
   def feature_shapes(self, batch_size: int) -> dict[str, tuple[int, ...]]:
-    """Shapes of what the device needs of a batch, int32 each."""
+    """Shapes of the batch's device arrays, int32 each."""
     return feature_shapes(
       batch_size,
       self.max_seq_length,
@@ -115,7 +115,7 @@ class PackedSequences:
       hosts: how many hosts share the batch.
 
     Returns:
-      What `packing.PackedRows` gives, but for int32 arrays [B, P]: `labels`
+      What `packing.PackedRows` gives, except for int32 arrays [B, P]: `labels`
       (-1: no sequence), `cls_positions` (0 then), `STARTS` if they were given
       (0 then) and, in place of `words`, `examples`, the number of each
       sequence's example (-1: none).

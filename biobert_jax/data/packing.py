@@ -18,7 +18,7 @@ from biobert_jax.data.windows import Windows
 
 Batch = dict[str, np.ndarray]
 
-# What the device needs; `words` serves only the host that merges predictions.
+# Arrays for the device; `words` serves only the host that merges predictions.
 FEATURES = (
   'input_ids',
   'segment_ids',
@@ -42,7 +42,7 @@ class RowPlan:
   """Places for windows in rows, sorted by row.
 
   Attributes:
-    lengths: [places] pieces of the window that may stand there.
+    lengths: [places] tokens of the window that may stand there.
     starts: [places] its first position in the row.
     ordinals: [places] 1, 2, ... within the row (the sequence id).
     row_offsets: [rows + 1] the first place of each row.
@@ -68,8 +68,8 @@ def plan_rows(
   """Fills rows with the longest window that fits, until none does.
 
   Args:
-    lengths: [windows] pieces of each, at most `max_seq_length`.
-    max_seq_length: pieces of a row.
+    lengths: [windows] tokens of each, at most `max_seq_length`.
+    max_seq_length: tokens of a row.
     pack: False gives each window a row of its own, in the given order.
     max_windows: of a row at most; None: as many as fit.
 
@@ -131,7 +131,7 @@ class PackedRows:
     Args:
       windows: what to pack.
       labels: [words] label id of each word of `windows`.
-      max_seq_length: pieces of a row.
+      max_seq_length: tokens of a row.
       pack: several windows a row, or one.
       seed: of the order of training batches.
       max_windows: of a row at most; None: as many as fit.
@@ -155,11 +155,11 @@ class PackedRows:
 
   @property
   def fill(self) -> float:
-    """Fraction 0-1 of the positions of all rows that hold real pieces."""
+    """Fraction 0-1 of the positions of all rows that hold real tokens."""
     return len(self.windows.input_ids) / (self.num_rows * self.max_seq_length)
 
   def feature_shapes(self, batch_size: int) -> dict[str, tuple[int, ...]]:
-    """Shapes of what the device needs of a batch, int32 each."""
+    """Shapes of the batch's device arrays, int32 each."""
     return feature_shapes(batch_size, self.max_seq_length)
 
   def train_batch(
@@ -198,8 +198,8 @@ class PackedRows:
   def _deal_epoch(self, epoch: int) -> tuple[np.ndarray, np.ndarray]:
     """(order of the rows, window at each place) in an epoch."""
     count = len(self.plan.lengths)
-    luck = mix(self.seed, 2 * epoch, np.arange(count))
-    by_length = np.lexsort((luck, self.windows.lengths))
+    hashes = mix(self.seed, 2 * epoch, np.arange(count))
+    by_length = np.lexsort((hashes, self.windows.lengths))
     deal = np.empty(count, np.int64)
     deal[self._places_by_length] = by_length
     order = np.argsort(

@@ -1,4 +1,4 @@
-"""Random numbers that are the same in every release of everything."""
+"""Random numbers that do not change with Python's or NumPy's release."""
 
 import numpy as np
 
@@ -40,8 +40,8 @@ class RandomStream:
 
   def order(self, count: int) -> list[int]:
     """The numbers below `count`, shuffled."""
-    luck = [(self.bits(), number) for number in range(count)]
-    return [number for _, number in sorted(luck)]
+    keyed = [(self.bits(), number) for number in range(count)]
+    return [number for _, number in sorted(keyed)]
 
 
 def mix(*keys: int | np.ndarray) -> np.ndarray:

@@ -1,10 +1,10 @@
-"""Sentences of words to windows of pieces, and predictions back to words.
+"""Sentences of words to windows of tokens, and predictions back to words.
 
 A sentence that fits is one window. A longer one is cut at word boundaries
 into overlapping windows; each of its words is labelled and predicted in one
 of them only, the one where it has most context (run_squad.py's rule). So
 training counts every gold word once, and every gold word gets exactly one
-prediction. `encode_slots` does the same with texts whose every piece is
+prediction. `encode_slots` does the same with texts whose every token is
 wanted, [CLS] and [SEP] too.
 """
 
@@ -23,12 +23,12 @@ class Windows:
   """Windows laid end to end.
 
   Attributes:
-    input_ids: [pieces] vocabulary ids, [CLS] and [SEP] included.
-    words: [pieces] at the first piece of a word, where its prediction is
+    input_ids: [tokens] vocabulary ids, [CLS] and [SEP] included.
+    words: [tokens] at the first token of a word, where its prediction is
       taken: the word's index among all words given; elsewhere -1.
     offsets: [windows + 1] where each window begins in the two above.
     num_words: how many words were given; each occurs once in `words`.
-    segment_ids: [pieces] 0 or 1; None: all 0.
+    segment_ids: [tokens] 0 or 1; None: all 0.
   """
 
   input_ids: np.ndarray
@@ -39,7 +39,7 @@ class Windows:
 
   @property
   def lengths(self) -> np.ndarray:
-    """[windows] pieces of each window."""
+    """[windows] tokens of each window."""
     return np.diff(self.offsets)
 
   def take(self, chosen: np.ndarray) -> 'Windows':
@@ -74,12 +74,12 @@ def encode(
 
   Args:
     sentences: words of each sentence.
-    tokenizer: turns words into pieces.
-    max_seq_length: pieces of a window at most, [CLS] and [SEP] included.
-    overlap: pieces that neighbouring windows of a long sentence share, at
+    tokenizer: turns words into tokens.
+    max_seq_length: tokens of a window at most, [CLS] and [SEP] included.
+    overlap: tokens that neighbouring windows of a long sentence share, at
       least (fewer where the next word needs the room).
     counts: receives `sentences_split`, `words_without_pieces` (kept as
-      [UNK]) and `words_cut` (longer than a window: its first pieces stay).
+      [UNK]) and `words_cut` (longer than a window: its first tokens stay).
 
   Returns:
     The windows, in the order of the sentences.
@@ -122,15 +122,15 @@ def encode_slots(
 ) -> Windows:
   """Cuts texts into windows from which every slot is read.
 
-  The slots of a text are [CLS], its pieces and [SEP], numbered on over all
-  texts. In `words` each stands once: a piece in the window where it has most
+  The slots of a text are [CLS], its tokens and [SEP], numbered on over all
+  texts. In `words` each stands once: a token in the window where it has most
   context, [CLS] in the first window of its text, [SEP] in the last.
 
   Args:
-    texts: ids of the pieces of each text, without [CLS] and [SEP].
+    texts: ids of the tokens of each text, without [CLS] and [SEP].
     tokenizer: whose [CLS] and [SEP] to put around.
-    max_seq_length: pieces of a window at most, [CLS] and [SEP] included.
-    overlap: pieces that neighbouring windows of a long text share.
+    max_seq_length: tokens of a window at most, [CLS] and [SEP] included.
+    overlap: tokens that neighbouring windows of a long text share.
     counts: receives `texts_split`.
 
   Returns:

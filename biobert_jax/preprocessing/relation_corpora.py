@@ -1,6 +1,6 @@
-"""Raw corpora of relations: documents, their mentions, what relates them.
+"""Raw corpora of relations: documents, mentions and relations.
 
-Two forms, told apart by looking:
+Two formats, detected from the content:
 
   BioCreative VI (ChemProt, DrugProt): for each split a file of abstracts (id,
   title, abstract), of entities (id, Tn, type, start, end, text) and of
@@ -152,7 +152,7 @@ def _rows(
     if len(cells) in widths:
       yield line, cells
     else:
-      what = f'{len(cells)} columns, not {wanted}: mend or delete the line'
+      what = f'{len(cells)} columns, not {wanted}: fix or delete the line'
       broken.add(line, 'broken_rows', what)
       yield line, []
 
@@ -201,7 +201,7 @@ def _mentions(
     else:
       what = _misplaced(texts[owner].text, start, end, text)
     if what:
-      broken.add(line, 'broken_rows', f'{what}: mend or delete the line')
+      broken.add(line, 'broken_rows', f'{what}: fix or delete the line')
       continue
     entity = Entity(int(start), int(end), kind, text)
     found[owner][id] = Mention(id, entity, frozenset((id,)))
@@ -210,7 +210,7 @@ def _mentions(
 
 
 def _misplaced(text: str, start: str, end: str, mention: str) -> str:
-  """What is wrong with offsets; '' for nothing."""
+  """The fault of offsets; '' if they are valid."""
   if not all(re.fullmatch('[0-9]{1,9}', offset) for offset in (start, end)):
     return f'offsets {start!r} and {end!r} are no numbers'
   found = text[int(start) : int(end)]
@@ -244,7 +244,7 @@ def _relations(
     elif unknown := [id for id in ids if id not in mentions[owner]]:
       what = f'document {owner} has no entity {unknown[0]}'
     if what:
-      broken.add(line, 'broken_rows', f'{what}: mend or delete the line')
+      broken.add(line, 'broken_rows', f'{what}: fix or delete the line')
       continue
     scored = len(cells) == 4 or cells[2].upper() != 'N'
     found[owner].append(Relation(_spelt(kind), ids[0], ids[1], scored))

@@ -1,7 +1,7 @@
 """The NER corpora of the BioBERT paper as TFDS builders.
 
   import tensorflow_datasets as tfds
-  from biobert_jax.data import tfds_builders
+  from biobert_jax.data.ner import tfds_builders
   tfds_builders.prepare('ncbi_disease', MANUAL_DIR, DATA_DIR)
   train = tfds.load('ncbi_disease', split='train', data_dir=DATA_DIR)
 
@@ -31,7 +31,7 @@ FILE_FORMATS = ('tfrecord', 'array_record')
 
 @dataclasses.dataclass(frozen=True)
 class _Corpus:
-  """What a builder says of its corpus."""
+  """The metadata of a corpus."""
 
   about: str
   homepage: str
@@ -297,7 +297,7 @@ def prepare(
   if file_format not in FILE_FORMATS:
     formats = ' or '.join(FILE_FORMATS)
     raise InputError(f'file_format {file_format!r} is not {formats}')
-  # Asked here, since TFDS would wrap the error in a page of its own.
+  # Checked here, since TFDS would wrap the error in a page of its own.
   folder = _corpus_folder(name, manual_dir)
   if splits.find_split(folder, 'train') is None:
     what = BUILDERS[name].MANUAL_DOWNLOAD_INSTRUCTIONS

@@ -192,9 +192,9 @@ class TfExampleRows:
     }
 
   def _fault(self, features: dict[str, np.ndarray]) -> str | None:
-    """What cannot be in a row's features."""
+    """The fault of a row's features; None if they are valid."""
     mask = features['input_mask']
-    # Real pieces, and behind them padding.
+    # Real tokens, and behind them padding.
     if not (_zeros_and_ones(mask) and (mask[1:] <= mask[:-1]).all()):
       return 'has an input_mask that is not ones and then zeros'
     limits = {
@@ -225,35 +225,35 @@ def _decode(file: TfRecordFile, number: int) -> dict[str, np.ndarray]:
     return tf_example.decode_numbers(data)
   except (ValueError, LookupError) as error:
     raise file.fault(
-      number, f'is no tf.train.Example of numbers ({error})'
+      number, f'is not a tf.train.Example of numbers ({error})'
     ) from None
 
 
 def shuffled_numbers(
-  places: np.ndarray, count: int, keys: np.ndarray
+  positions: np.ndarray, count: int, keys: np.ndarray
 ) -> np.ndarray:
-  """What stands at places of a shuffled range, without shuffling it.
+  """The numbers at positions of a shuffled range, without shuffling it.
 
   A Feistel network permutes the next larger power of four; what falls outside
   goes through again until it falls inside (Black and Rogaway, 2002).
 
   Args:
-    places: [n] from 0 to below `count`.
+    positions: [n] from 0 to below `count`.
     count: of the range.
-    keys: [n] uint64, of the permutation that each place is asked of.
+    keys: [n] uint64, the permutation of each position.
 
   Returns:
-    [n] numbers below `count`; of one key, another one for each place.
+    [n] numbers below `count`; of one key, distinct ones for distinct positions.
   """
   half = np.uint64(max(1, ((count - 1).bit_length() + 1) // 2))
   low = np.uint64((1 << int(half)) - 1)
-  numbers = places.astype(np.uint64)
+  numbers = positions.astype(np.uint64)
   (outside,) = np.nonzero(numbers < count)  # All of them.
   while len(outside):
     left, right = numbers[outside] >> half, numbers[outside] & low
     for turn in range(_ROUNDS):
-      luck = mix(keys[outside], turn, right)
-      left, right = right, left ^ (luck & low)
+      hashes = mix(keys[outside], turn, right)
+      left, right = right, left ^ (hashes & low)
     numbers[outside] = left << half | right
     outside = outside[numbers[outside] >= count]
   return numbers.astype(np.int64)

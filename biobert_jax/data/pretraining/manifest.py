@@ -1,4 +1,4 @@
-"""The tokenizer that token shards were made with."""
+"""The manifest of token shards, and the tokenizer that it names."""
 
 import dataclasses
 import json
@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from biobert_jax.data.pretraining import manifest
 from biobert_jax.errors import InputError
 from biobert_jax.io.json_files import write_json
 from biobert_jax.text.wordpiece import WordPieceTokenizer, piece_dtype
@@ -26,7 +25,7 @@ def read_tokenizer(
   Raises:
     InputError: no such file, a bad one, or another vocabulary.
   """
-  made_with = manifest.read_manifest(directory)['vocabulary']
+  made_with = read_manifest(directory)['vocabulary']
   path = pathlib.Path(vocab or os.path.join(directory, 'vocab.txt'))
   tokenizer = dataclasses.replace(
     WordPieceTokenizer.from_vocab_file(path, made_with['do_lower_case']),
@@ -36,34 +35,25 @@ def read_tokenizer(
     remedy = 'name that one with --vocab' if vocab else 'copy the folder again'
     raise InputError(
       f'{path}: {directory} was made with another vocabulary, of'
-      f' {made_with["size"]} pieces and sha256 {made_with["sha256"][:12]};'
+      f' {made_with["size"]} tokens and sha256 {made_with["sha256"][:12]};'
       f' {remedy}'
     )
   return tokenizer
 
 
 NAME = 'corpus'  # The tfds name of every directory.
-
-
 TRAIN, HELD_OUT = 'train', 'validation'
-
-
 FORMAT = 'biobert_jax token shards 1'
-
-
 MANIFEST = 'manifest.json'
-
+LENGTH_DTYPE = np.dtype('<u2')
 
 Manifest = dict[str, Any]
-
-
-LENGTH_DTYPE = np.dtype('<u2')
 
 
 def write_tfds_metadata(
   directory: str | os.PathLike[str], manifest: Manifest
 ) -> None:
-  """Writes what `tfds.builder_from_directory` reads.
+  """Writes the files that `tfds.builder_from_directory` reads.
 
   By hand, since tfds needs TensorFlow to do so: 10 s and 700 MB.
 
@@ -147,7 +137,7 @@ def read_manifest(directory: str | os.PathLike[str]) -> Manifest:
 
 
 def describe_vocabulary(tokenizer: WordPieceTokenizer) -> dict[str, Any]:
-  """What the manifest says of a tokenizer: sha256, size, casing, CJK."""
+  """The manifest's entry for a tokenizer: sha256, size, casing, CJK."""
   return {
     'sha256': tokenizer.sha256,
     'size': tokenizer.vocab_size,

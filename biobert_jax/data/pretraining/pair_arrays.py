@@ -14,7 +14,7 @@ PAIR_SPECIALS, ALONE_SPECIALS = 3, 2
 
 
 class Pair(NamedTuple):
-  """Two segments by their first piece and their number of pieces."""
+  """Two segments by their first token and their number of tokens."""
 
   a: int
   a_length: int
@@ -33,13 +33,13 @@ class Pair(NamedTuple):
 
 @dataclasses.dataclass
 class BlockUsage:
-  """What became of the documents of a block.
+  """How much of a block's documents its rows use.
 
   Attributes:
     documents: that the block has.
     begun: of them, each counted again in each further round.
-    walked: pieces that rows were made of, again in each further round.
-    truncated: of these, pieces that no row holds.
+    walked: tokens that rows were made of, again in each further round.
+    truncated: of these, tokens that no row holds.
   """
 
   documents: int
@@ -54,12 +54,12 @@ class Rows:
 
   Attributes:
     input_ids: [R, L] int32, 0 where a row is empty.
-    lengths: [R, P, 2] int32 pieces of A and B; B has 0 where A stands alone,
+    lengths: [R, P, 2] int32 tokens of A and B; B has 0 where A stands alone,
       both have 0 where a row has no further pair.
     labels: [R, P] int32, see `IS_NEXT`; `UNLABELLED` where there is no pair.
     is_short: [R, P] see `Pair`.
     is_shortened: [R, P] see `Pair`.
-    account: of the documents.
+    usage: of the documents.
   """
 
   input_ids: np.ndarray
@@ -67,7 +67,7 @@ class Rows:
   labels: np.ndarray
   is_short: np.ndarray
   is_shortened: np.ndarray
-  account: BlockUsage
+  usage: BlockUsage
 
 
 def lay_out(
@@ -75,16 +75,16 @@ def lay_out(
   source: np.ndarray,
   shape: tuple[int, int],
   specials: tuple[int, int],
-  account: BlockUsage,
+  usage: BlockUsage,
 ) -> Rows:
   """Copies the pairs of rows into arrays.
 
   Args:
     rows: the pairs of each row.
-    source: [pieces] that they point to.
+    source: [tokens] that they point to.
     shape: L and P.
     specials: ids of [CLS] and [SEP].
-    account: of the documents.
+    usage: of the documents.
   """
   count, (length, max_pairs) = len(rows), shape
   cls_id, sep_id = specials
@@ -113,7 +113,7 @@ def lay_out(
     table[..., 2],
     table[..., 3] > 0,
     table[..., 4] > 0,
-    account,
+    usage,
   )
 
 
@@ -127,7 +127,7 @@ def expand(
 
   Args:
     input_ids: [B, L] int32.
-    lengths: [B, P, 2] pieces of A and B of each pair, see `Rows`.
+    lengths: [B, P, 2] tokens of A and B of each pair, see `Rows`.
     labels: [B, P] int32.
     row_ids: [B].
   """
@@ -161,7 +161,7 @@ def expand(
 
 
 def describe(blocks: list[Rows]) -> dict[str, float]:
-  """What rows hold.
+  """Statistics of rows.
 
   Args:
     blocks: at least one.
@@ -172,7 +172,7 @@ def describe(blocks: list[Rows]) -> dict[str, float]:
     pairs, shares: unlabelled, drawn_short (by `short_seq_prob`) and
     shortened_by_room; random_next is a share of those with a label. Of the
     corpus: documents_left_out and documents_repeated as shares of documents,
-    and pieces_truncated of pieces.
+    and pieces_truncated of tokens.
   """
   lengths = np.concatenate([rows.lengths for rows in blocks])
   labels = np.concatenate([rows.labels for rows in blocks])
@@ -196,17 +196,17 @@ def describe(blocks: list[Rows]) -> dict[str, float]:
     'random_next': int((labels == IS_RANDOM).sum()) / max(1, labelled),
     'drawn_short': short / pairs,
     'shortened_by_room': shortened / pairs,
-    **_describe_corpus([rows.account for rows in blocks]),
+    **_describe_corpus([rows.usage for rows in blocks]),
   }
 
 
-def _describe_corpus(accounts: list[BlockUsage]) -> dict[str, float]:
-  documents = sum(a.documents for a in accounts)
-  left_out = sum(max(0, a.documents - a.begun) for a in accounts)
-  repeated = sum(max(0, a.begun - a.documents) for a in accounts)
-  truncated = sum(a.truncated for a in accounts)
+def _describe_corpus(usages: list[BlockUsage]) -> dict[str, float]:
+  documents = sum(a.documents for a in usages)
+  left_out = sum(max(0, a.documents - a.begun) for a in usages)
+  repeated = sum(max(0, a.begun - a.documents) for a in usages)
+  truncated = sum(a.truncated for a in usages)
   return {
     'documents_left_out': left_out / documents,
     'documents_repeated': repeated / documents,
-    'pieces_truncated': truncated / sum(a.walked for a in accounts),
+    'pieces_truncated': truncated / sum(a.walked for a in usages),
   }

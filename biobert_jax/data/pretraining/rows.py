@@ -49,7 +49,7 @@ from biobert_jax.data.random_streams import RandomStream, mix
 from biobert_jax.errors import InputError
 from biobert_jax.text.wordpiece import WordPieceTokenizer
 
-# What hashes are for: no two uses share their luck.
+# The uses of hashes: no two of them share random numbers.
 _OFFSET, _ORDER, _PHASE, _PAIRS, _PLACES = range(5)
 # The epoch of evaluation, which training never reaches.
 _EVALUATION = 1 << 40
@@ -72,7 +72,7 @@ def feature_shapes(
 
   Args:
     batch_size: B, rows of a batch.
-    max_seq_length: L, pieces of a row.
+    max_seq_length: L, tokens of a row.
     max_pairs: P, of a row.
 
   Returns:
@@ -116,13 +116,13 @@ class PretrainingRows:
       tokenizer: that the shards were made with.
       max_seq_length: L, positions of a row.
       pack: several pairs a row, or one as in the reference.
-      next_sentence: pairs for next sentence prediction, or pieces of documents
+      next_sentence: pairs for next sentence prediction, or tokens of documents
         as [CLS] ... [SEP] without labels (RoBERTa, Liu et al. 2019).
       single_sentence: what becomes of a chunk of one sentence: 'unlabelled'
         lays it out alone, 'random' adds a random next as the reference does,
         which makes more than half of the labels random.
       short_seq_prob: share 0-1 of documents whose pairs are shorter, uniformly
-        from 2 pieces (reference line 62).
+        from 2 tokens (reference line 62).
       max_pairs: P, pairs of a row at most; by default one for 64 positions,
         but 4 at least.
       min_room: positions; a row with less room left is finished. By default an
@@ -131,7 +131,7 @@ class PretrainingRows:
       block_rows: rows of a block, about; the more, the fewer documents are left
         out or repeated, and the longer takes the first step.
       max_eval_rows: of a pass of `eval_batches`; None or 0 for all.
-      seed: of all luck.
+      seed: of all random choices.
 
     Raises:
       InputError: An option that cannot be, another vocabulary, no text.
@@ -151,11 +151,11 @@ class PretrainingRows:
     self.max_pairs = self._rules.max_pairs
     self.seed = seed
     self._shards = shards
-    # [documents] where each begins in the corpus, in pieces.
+    # [documents] where each begins in the corpus, in tokens.
     ends = np.cumsum(shards.lengths, dtype=np.int64)
     self._begins = ends - shards.lengths
-    self._pieces = int(ends[-1]) if len(ends) else 0
-    if not self._pieces:
+    self._tokens = int(ends[-1]) if len(ends) else 0
+    if not self._tokens:
       raise InputError(
         f'{shards.directory}: this split has no text; prepare the corpus with'
         ' more articles'
@@ -228,7 +228,7 @@ class PretrainingRows:
       yield from zip(rows.input_ids, rows.lengths, rows.labels, strict=True)
 
   def statistics(self, num_blocks: int = 64, epoch: int = 0) -> dict[str, Any]:
-    """What rows hold, from blocks spread over an epoch.
+    """Statistics of the rows, from blocks spread over an epoch.
 
     Args:
       num_blocks: to make; all of them if there are no more.
@@ -249,9 +249,9 @@ class PretrainingRows:
   def _choose_blocks(self, wanted: int) -> None:
     """Cuts an epoch into blocks of about so many rows."""
     # No more than there can be: rows of a quarter of their length.
-    most = 4 * self._pieces // self.max_seq_length
+    most = 4 * self._tokens // self.max_seq_length
     wanted = max(1, min(wanted, most))
-    rows = self._pieces / self._calibrate(wanted)
+    rows = self._tokens / self._calibrate(wanted)
     self.num_blocks = max(1, round(rows / wanted))
     self.block_rows = max(1, round(rows / self.num_blocks))
 
@@ -271,32 +271,32 @@ class PretrainingRows:
       return block.rows
 
   def _order_of_epoch(self, epoch: int) -> np.ndarray:
-    luck = mix(self.seed, _ORDER, epoch, np.arange(self.num_blocks))
-    return np.argsort(luck, kind='stable')
+    hashes = mix(self.seed, _ORDER, epoch, np.arange(self.num_blocks))
+    return np.argsort(hashes, kind='stable')
 
   def _make_block(self, epoch: int, index: int) -> Rows:
-    shift = int(mix(self.seed, _OFFSET, epoch)) % self._pieces
-    begin = shift + index * self._pieces // self.num_blocks
-    end = shift + (index + 1) * self._pieces // self.num_blocks
-    luck = RandomStream(self.seed, _PAIRS, epoch, index)
+    shift = int(mix(self.seed, _OFFSET, epoch)) % self._tokens
+    begin = shift + index * self._tokens // self.num_blocks
+    end = shift + (index + 1) * self._tokens // self.num_blocks
+    stream = RandomStream(self.seed, _PAIRS, epoch, index)
     return make_rows(
-      self._texts(begin, end, luck), self._rules, luck, self.block_rows
+      self._texts(begin, end, stream), self._rules, stream, self.block_rows
     )
 
-  def _texts(self, begin: int, end: int, luck: RandomStream) -> Texts:
-    """What a range of the corpus holds, and others to draw from.
+  def _texts(self, begin: int, end: int, stream: RandomStream) -> Texts:
+    """The documents of a range of the corpus, and others to draw from.
 
     Args:
-      begin: of the range, in pieces; behind the end the corpus starts again.
+      begin: of the range, in tokens; behind the end the corpus starts again.
       end: of the range.
-      luck: chooses documents of other articles, where here are few.
+      stream: chooses documents of other articles, where the range has few.
     """
     own = self._documents(begin, end)
     articles = {article_id(document.id) for document in own}
     others: list[TokenizedDocument] = []
     few = len(articles) < _FEW_ARTICLES and self._rules.next_sentence
     for _ in range(_TRIES if few else 0):
-      document = self._shards[luck.below(len(self._shards))]
+      document = self._shards[stream.below(len(self._shards))]
       if len(document.input_ids) and article_id(document.id) not in articles:
         others.append(document)
       if len(others) == _OTHERS:
@@ -321,7 +321,7 @@ class PretrainingRows:
     if own:
       return own
     # Not one sentence begins here: the one that goes on.
-    place = begin % self._pieces
+    place = begin % self._tokens
     number = int(np.searchsorted(self._begins, place, 'right')) - 1
     document = self._shards[number]
     ends = np.cumsum(document.sentence_lengths, dtype=np.int64)
@@ -331,13 +331,13 @@ class PretrainingRows:
     return [_between(document, begin, begin + 1)]
 
   def _begin_of(self, document: int) -> int:
-    """Where a document begins, counting on for ever."""
+    """The first token of a document in the endless corpus."""
     turn, number = divmod(document, len(self._shards))
-    return turn * self._pieces + int(self._begins[number])
+    return turn * self._tokens + int(self._begins[number])
 
-  def _document_at(self, piece: int) -> int:
-    """The first document that begins there or later, counting on for ever."""
-    turn, place = divmod(piece, self._pieces)
+  def _document_at(self, token: int) -> int:
+    """The first document at or after a token of the endless corpus."""
+    turn, place = divmod(token, self._tokens)
     found = int(np.searchsorted(self._begins, place))
     return turn * len(self._shards) + found
 
@@ -350,17 +350,17 @@ class PretrainingRows:
     return found + (self._shards.read(0, stop - count) if stop > count else [])
 
   def _calibrate(self, block_rows: int) -> float:
-    """Pieces of the corpus that a row takes, on average; of no seed."""
+    """Tokens of the corpus that a row takes, on average; of no seed."""
     length = block_rows * self.max_seq_length
-    count = min(_SAMPLES, 1 + 2 * self._pieces // length)
+    count = min(_SAMPLES, 1 + 2 * self._tokens // length)
     taken = 0
     for sample in range(count):
-      luck = RandomStream(_PLACES, sample)
-      begin = luck.below(self._pieces)
-      end = begin + min(self._pieces, 3 * length // 2)
-      texts = self._texts(begin, end, luck)
-      made = make_rows(texts, self._rules, luck, block_rows)
-      taken += made.account.walked
+      stream = RandomStream(_PLACES, sample)
+      begin = stream.below(self._tokens)
+      end = begin + min(self._tokens, 3 * length // 2)
+      texts = self._texts(begin, end, stream)
+      made = make_rows(texts, self._rules, stream, block_rows)
+      taken += made.usage.walked
     return taken / (count * block_rows)
 
 
@@ -416,7 +416,7 @@ def _rules(
 def _between(
   document: TokenizedDocument, start: int, stop: int
 ) -> TokenizedDocument:
-  """The sentences of a document that begin in a range of its pieces."""
+  """The sentences of a document that begin in a range of its tokens."""
   lengths = document.sentence_lengths
   begins = np.cumsum(lengths, dtype=np.int64) - lengths
   first, last = np.searchsorted(begins, (start, stop)).tolist()

@@ -43,8 +43,8 @@ class Rules:
     max_pairs: P, pairs of a row at most.
     min_room: a row with less room left is finished, in positions.
     slack: a chunk cut by the room ends with a whole sentence where that wastes
-      no more pieces.
-    next_sentence: pairs with labels, or pieces of documents alone.
+      no more tokens.
+    next_sentence: pairs with labels, or tokens of documents alone.
     single_sentence: what becomes of a chunk of one sentence: 'unlabelled' lays
       it out alone, 'random' adds a random next (the reference).
     short_seq_prob: share 0-1 of documents that get a shorter target length.
@@ -65,11 +65,11 @@ class Rules:
 
 @dataclasses.dataclass(frozen=True)
 class Texts:
-  """Documents as one run of pieces; empty sentences and documents are gone.
+  """Documents as one run of tokens; empty sentences and documents are gone.
 
   Attributes:
-    input_ids: [pieces] int32.
-    starts: the first piece of each sentence, and the end of the last.
+    input_ids: [tokens] int32.
+    starts: the first token of each sentence, and the end of the last.
     first_sentences: the first sentence of each document, and the end.
     articles: (first, end) of the documents of each document's article.
     num_own: documents that rows are made of; those behind them only serve as
@@ -128,23 +128,24 @@ def _runs(names: Sequence[str]) -> Iterator[tuple[int, int]]:
 
 
 def make_rows(
-  texts: Texts, rules: Rules, luck: RandomStream, num_rows: int
+  texts: Texts, rules: Rules, stream: RandomStream, num_rows: int
 ) -> Rows:
   """Fills rows with pairs.
 
   Documents come in random order. Those left over when all rows are full are
-  left out; if too few, they come again in another order and with other luck.
+  left out; if too few, they come again in another order and with other
+  random choices.
 
   Args:
     texts: at least one document of its own.
     rules: of the rows.
-    luck: decides all that is random.
+    stream: the source of all random choices.
     num_rows: R.
 
   Returns:
     The rows in random order, for neighbours share documents.
   """
-  maker = _PairMaker(texts, rules, luck)
+  maker = _PairMaker(texts, rules, stream)
   rows: list[list[Pair]] = []
   for _ in range(num_rows):
     room, row = rules.max_seq_length, list[Pair]()
@@ -152,22 +153,22 @@ def make_rows(
       row.append(maker.next(room))
       room -= row[-1].size
     rows.append(row)
-  rows = [rows[number] for number in luck.order(num_rows)]
+  rows = [rows[number] for number in stream.order(num_rows)]
   shape = rules.max_seq_length, rules.max_pairs
   specials = rules.cls_id, rules.sep_id
-  return lay_out(rows, texts.input_ids, shape, specials, maker.account)
+  return lay_out(rows, texts.input_ids, shape, specials, maker.usage)
 
 
 class _PairMaker:
   """Pairs, one after the other, for as much room as there is."""
 
-  def __init__(self, texts: Texts, rules: Rules, luck: RandomStream):
-    self.account = BlockUsage(texts.num_own)
-    self._texts, self._rules, self._luck = texts, rules, luck
+  def __init__(self, texts: Texts, rules: Rules, stream: RandomStream):
+    self.usage = BlockUsage(texts.num_own)
+    self._texts, self._rules, self._stream = texts, rules, stream
     self._order: list[int] = []
     # Sentences of the document at hand: the next one, and the end.
     self._at = self._end = 0
-    self._piece = 0  # The next piece, where sentences may be split.
+    self._piece = 0  # The next token, where sentences may be split.
     self._target = self._longest = rules.max_seq_length - PAIR_SPECIALS
 
   def next(self, room: int) -> Pair:
@@ -183,39 +184,39 @@ class _PairMaker:
       return self._alone(room - ALONE_SPECIALS, shortened)
     middle = self._at + 1
     if count > 1:
-      middle += self._luck.below(count - 1)
+      middle += self._stream.below(count - 1)
     starts = self._texts.starts
     a, b = starts[self._at], starts[middle]
-    if count == 1 or self._luck.bits() < _HALF:
+    if count == 1 or self._stream.bits() < _HALF:
       label, own = IS_RANDOM, b - a
       target = min(self._target, limit) - own
       other, other_length = self._random_next(target)
-      stop = middle  # What follows is put back.
+      stop = middle  # The rest is put back.
     else:
       label, own = IS_NEXT, starts[stop] - a
       other, other_length = b, starts[stop] - b
-    pair = truncate((a, b - a), (other, other_length), limit, self._luck)
+    pair = truncate((a, b - a), (other, other_length), limit, self._stream)
     held = pair[1] + (pair[3] if label == IS_NEXT else 0)
     self._advance(stop, own, own - held)
     return Pair(*pair, label, self._target < self._longest, shortened)
 
   def _open(self) -> None:
     """Goes to the next document."""
-    luck, rules = self._luck, self._rules
+    stream, rules = self._stream, self._rules
     if not self._order:
-      self._order = luck.order(self._texts.num_own)
+      self._order = stream.order(self._texts.num_own)
     document = self._order.pop()
     self._at, self._end = self._texts.first_sentences[document : document + 2]
     self._piece = self._texts.starts[self._at]
     self._target = self._longest
-    if luck.chance(rules.short_seq_prob):
-      self._target = 2 + luck.below(self._longest - 1)
-    self.account.begun += 1
+    if stream.chance(rules.short_seq_prob):
+      self._target = 2 + stream.below(self._longest - 1)
+    self.usage.begun += 1
 
   def _advance(self, stop: int, walked: int, truncated: int) -> None:
     self._at = stop
-    self.account.walked += walked
-    self.account.truncated += truncated
+    self.usage.walked += walked
+    self.usage.truncated += truncated
 
   def _chunk(self, limit: int) -> tuple[int, bool]:
     """The end of the next chunk, and whether the room cut it short.
@@ -240,8 +241,8 @@ class _PairMaker:
     return stop, cut
 
   def _random_next(self, target: int) -> tuple[int, int]:
-    """Sentences of another article: (first piece, pieces), at least one."""
-    texts, luck = self._texts, self._luck
+    """Sentences of another article: (first token, tokens), at least one."""
+    texts, stream = self._texts, self._stream
     # The document at hand is the one whose sentences begin before `_end`.
     document = bisect.bisect_left(texts.first_sentences, self._end) - 1
     first, end = texts.articles[document]
@@ -249,11 +250,11 @@ class _PairMaker:
     if not others:  # One article in all: another of its documents, or itself.
       first, end = document, document + (len(texts.articles) > 1)
       others = len(texts.articles) - (end - first)
-    other = luck.below(others)
+    other = stream.below(others)
     if other >= first:
       other += end - first
     begin, end = texts.first_sentences[other : other + 2]
-    begin += luck.below(end - begin)
+    begin += stream.below(end - begin)
     piece = texts.starts[begin]
     stop = bisect.bisect_left(texts.starts, piece + target, begin + 1, end)
     return piece, texts.starts[stop] - piece
@@ -263,12 +264,12 @@ class _PairMaker:
     a, end = self._texts.starts[self._at : self._at + 2]
     length = min(end - a, limit)
     self._advance(self._at + 1, end - a, end - a - length)
-    a += self._luck.heads(end - a - length)
+    a += self._stream.heads(end - a - length)
     short = self._target < self._longest
     return Pair(a, length, 0, 0, UNLABELLED, short, shortened)
 
   def _part(self, room: int) -> Pair:
-    """The next pieces by themselves; a sentence may go on in the next row."""
+    """The next tokens by themselves; a sentence may go on in the next row."""
     starts, limit = self._texts.starts, room - ALONE_SPECIALS
     a = self._piece
     at = bisect.bisect_left(starts, a + self._target, self._at + 1, self._end)
@@ -286,26 +287,26 @@ class _PairMaker:
 
 
 def truncate(
-  a: tuple[int, int], b: tuple[int, int], limit: int, luck: RandomStream
+  a: tuple[int, int], b: tuple[int, int], limit: int, stream: RandomStream
 ) -> tuple[int, int, int, int]:
-  """Shortens the longer of two segments, a piece at a time.
+  """Shortens the longer of two segments, a token at a time.
 
-  Each piece is taken from the front or the back by chance (the loop at 418-433
+  Each token is taken from the front or the back by chance (the loop at 418-433
   of the reference, of which this is the outcome).
 
   Args:
-    a: first piece and number of pieces.
+    a: first token and number of tokens.
     b: the same of the other.
-    limit: pieces of both together, at least 2.
-    luck: decides between front and back.
+    limit: tokens of both together, at least 2.
+    stream: decides between front and back.
 
   Returns:
-    First piece and number of pieces of both.
+    First token and number of tokens of both.
   """
   (a_start, a_length), (b_start, b_length) = a, b
   if a_length + b_length > limit:
     kept = min(a_length, max(limit - b_length, (limit + 1) // 2))
-    a_start += luck.heads(a_length - kept)
-    b_start += luck.heads(b_length - (limit - kept))
+    a_start += stream.heads(a_length - kept)
+    b_start += stream.heads(b_length - (limit - kept))
     a_length, b_length = kept, limit - kept
   return a_start, a_length, b_start, b_length

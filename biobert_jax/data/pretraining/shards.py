@@ -1,16 +1,16 @@
-"""Tokenised documents in shards: random access, and a manifest that checks.
+"""Tokenized documents in shards: random access, and a manifest that checks.
 
 A shard is an ArrayRecord file of `tf.train.Example` records, a document each:
 
     id                bytes   'pmid:123', 'pmcid:PMC1#3'
-    input_ids         bytes   word pieces, little-endian uint16
-    sentence_lengths  bytes   pieces of each sentence, little-endian uint16
+    input_ids         bytes   WordPiece tokens, little-endian uint16
+    sentence_lengths  bytes   tokens of each sentence, little-endian uint16
 
-Nothing is masked and no special piece is added. Ids are raw bytes (uint32 for
-a vocabulary of more than 65,536 pieces), which tfds reads as
-`Tensor(encoding='bytes')`: compressed by zstd they take 1.95 bytes a piece, as
+Nothing is masked and no special token is added. Ids are raw bytes (uint32 for
+a vocabulary of more than 65,536 tokens), which tfds reads as
+`Tensor(encoding='bytes')`: compressed by zstd they take 1.95 bytes a token, as
 varints 2.0, and NumPy needs no loop to decode them. Beside each shard stands
-`lengths-...npy`, int32 [documents, 2]: pieces and sentences of each.
+`lengths-...npy`, int32 [documents, 2]: tokens and sentences of each.
 
 `tfds.builder_from_directory(DIR).as_data_source()` reads a directory too. (tfds
 gives no `as_dataset` for ArrayRecord files.) TensorFlow is never imported.
@@ -56,12 +56,12 @@ _SAMPLE = 16  # One shard of so many is hashed, and at least one.
 
 @dataclasses.dataclass(frozen=True)
 class TokenizedDocument:
-  """A document as word pieces.
+  """A document as WordPiece tokens.
 
   Attributes:
     id: such as 'pmid:123'; a section of a full text is 'pmcid:PMC1#3'.
-    input_ids: [pieces] int32, without specials.
-    sentence_lengths: [sentences] int32 pieces of each; they sum to `pieces`.
+    input_ids: [tokens] int32, without specials.
+    sentence_lengths: [sentences] int32 tokens of each; they sum to `tokens`.
   """
 
   id: str
@@ -76,8 +76,8 @@ def encode_document(
 
   Args:
     id: of the document.
-    input_ids: its pieces in the form of `piece_dtype`.
-    sentence_lengths: pieces of each sentence as `LENGTH_DTYPE`.
+    input_ids: its tokens in the form of `piece_dtype`.
+    sentence_lengths: tokens of each sentence as `LENGTH_DTYPE`.
   """
   return tf_example.encode(
     {
@@ -129,10 +129,10 @@ def write_shard(
     split: `TRAIN` or `HELD_OUT`.
     index: of the shard, from 0.
     count: shards of the split.
-    examples: (record, its pieces, its sentences) in order.
+    examples: (record, its tokens, its sentences) in order.
 
   Returns:
-    Its entry in the manifest: file, bytes, records, pieces, sha256 and the
+    Its entry in the manifest: file, bytes, records, tokens, sha256 and the
     same of the file of lengths.
 
   Raises:
@@ -252,7 +252,7 @@ class Shards(Sequence[TokenizedDocument]):
       directory: as `biobert-jax prepare-corpus` wrote it.
       split: `TRAIN` or `HELD_OUT`.
       verify: see `check_shards`.
-      tokenizer: what the pieces must have been made with, if it is known.
+      tokenizer: what the tokens must have been made with, if it is known.
 
     Raises:
       InputError: No such split, another vocabulary, or a file at fault.
@@ -270,7 +270,7 @@ class Shards(Sequence[TokenizedDocument]):
     self._dtype = piece_dtype(self._vocab_size)
     self._entries = self.manifest['splits'][split]['shards']
     tables = [self._read_lengths(entry) for entry in self._entries]
-    # [documents] int32 pieces and sentences of each document, and [shards + 1]
+    # [documents] int32 tokens and sentences of each document, and [shards + 1]
     # the first document of each shard.
     self.lengths = np.concatenate([table[:, 0] for table in tables])
     self.sentence_counts = np.concatenate([table[:, 1] for table in tables])
@@ -281,7 +281,7 @@ class Shards(Sequence[TokenizedDocument]):
     )
 
   def check_vocabulary(self, tokenizer: WordPieceTokenizer) -> None:
-    """Compares a tokenizer with the one that made the pieces.
+    """Compares a tokenizer with the one that made the tokens.
 
     Raises:
       InputError: It is another.
@@ -347,7 +347,7 @@ class Shards(Sequence[TokenizedDocument]):
     if sizes != stated or lengths.sum(dtype=np.int64) != len(input_ids):
       raise ValueError('its lengths are not as stated')
     if input_ids.max(initial=0) >= self._vocab_size:
-      raise ValueError(f'piece {input_ids.max()} is not in the vocabulary')
+      raise ValueError(f'token {input_ids.max()} is not in the vocabulary')
     return TokenizedDocument(
       features['id'].decode(),
       input_ids.astype(np.int32),

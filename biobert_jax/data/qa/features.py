@@ -1,8 +1,8 @@
 """Questions and passages to windows: [CLS] question [SEP] passage [SEP].
 
 A passage that has no room beside its question is cut into overlapping windows
-(run_squad.py:287). A piece of it may begin an answer in one of them only, the
-one where it has most context (run_squad.py:433). Every piece knows its
+(run_squad.py:287). A token of it may begin an answer in one of them only, the
+one where it has most context (run_squad.py:433). Every token knows its
 characters, so whatever is predicted is a range of the original passage.
 """
 
@@ -20,7 +20,7 @@ from biobert_jax.errors import InputError
 from biobert_jax.text.wordpiece import WordPieceTokenizer
 
 SPECIALS = 3  # [CLS] and two [SEP].
-# What `labels` says of a piece: the answer starts there, it ends there.
+# Bits of `labels`: the answer starts at this token; it ends there.
 START, END = 1, 2
 
 
@@ -28,24 +28,24 @@ START, END = 1, 2
 class QuestionWindows:
   """Windows, and what they know of the questions behind them.
 
-  Of the arrays [windows], those of pieces count the pieces of a passage, from
+  Of the arrays [windows], those of tokens count the tokens of a passage, from
   its first.
 
   Attributes:
-    windows: laid end to end; in `words` every piece has its own number, so
+    windows: laid end to end; in `words` every token has its own number, so
       that what is said of it can be put in its place.
-    labels: [pieces] int8 sum of `START` and `END`; 0 elsewhere.
+    labels: [tokens] int8 sum of `START` and `END`; 0 elsewhere.
     question: [windows] index of its question; those of one follow each other.
-    prefix: [windows] pieces before the passage, [CLS] and [SEP] included.
-    first: [windows] the first piece of the passage that it holds.
+    prefix: [windows] tokens before the passage, [CLS] and [SEP] included.
+    first: [windows] the first token of the passage that it holds.
     last: [windows] the one after the last.
-    own_first: [windows] the first piece that has most context in it.
+    own_first: [windows] the first token that has most context in it.
     own_last: [windows] the one after the last.
     passage: [windows] index of its passage.
-    piece_offsets: [passages + 1] where the pieces of each passage begin in
+    piece_offsets: [passages + 1] where the tokens of each passage begin in
       the next two.
-    char_starts: [pieces of all passages] the first code point of each.
-    char_ends: [pieces of all passages] the one after the last.
+    char_starts: [tokens of all passages] the first code point of each.
+    char_ends: [tokens of all passages] the one after the last.
   """
 
   windows: Windows
@@ -68,7 +68,7 @@ class QuestionWindows:
 
 @dataclasses.dataclass(frozen=True)
 class _Passages:
-  """Distinct passages as pieces with their characters."""
+  """Distinct passages as tokens with their characters."""
 
   number: dict[str, int]
   ids: list[np.ndarray]
@@ -90,10 +90,10 @@ def encode(
 
   Args:
     questions: about passages; those without a located answer point to [CLS].
-    tokenizer: turns text into pieces.
-    max_seq_length: pieces of a window at most.
-    max_question_length: of these, pieces of the question; the rest is cut.
-    doc_stride: pieces between the begins of a passage's windows.
+    tokenizer: turns text into tokens.
+    max_seq_length: tokens of a window at most.
+    max_question_length: of these, tokens of the question; the rest is cut.
+    doc_stride: tokens between the begins of a passage's windows.
     counts: receives `questions_cut`, `questions_split` (over several windows)
       and `answers_without_pieces` (such as a zero-width space: such a
       question has no label).
@@ -103,17 +103,17 @@ def encode(
 
   Raises:
     InputError: a window has no room for a passage, or the stride steps over
-      pieces.
+      tokens.
   """
   check_room(max_seq_length, max_question_length, doc_stride)
   passages = _passages(questions, tokenizer)
-  asked = tokenizer.encode_batch([question.text for question in questions])
+  encoded = tokenizer.encode_batch([question.text for question in questions])
   head = np.asarray([tokenizer.cls_id], np.int32)
   sep = np.asarray([tokenizer.sep_id], np.int32)
   parts: list[np.ndarray] = []
   rows: list[tuple[int, ...]] = []
   for number, (question, (text, _)) in enumerate(
-    zip(questions, asked, strict=True)
+    zip(questions, encoded, strict=True)
   ):
     counts['questions_cut'] += len(text) > max_question_length
     text_ids = np.asarray(text[:max_question_length], np.int32)
@@ -135,7 +135,7 @@ def encode(
 def check_room(
   max_seq_length: int, max_question_length: int, doc_stride: int
 ) -> None:
-  """Refuses lengths that lose pieces of a passage.
+  """Refuses lengths that lose tokens of a passage.
 
   Raises:
     InputError: names the key, its value and its range.
@@ -150,7 +150,7 @@ def check_room(
   if not 1 <= doc_stride <= room:
     raise InputError(
       f'data.doc_stride is {doc_stride}; beside a question of '
-      f'{max_question_length} pieces a window of {max_seq_length} has room for '
+      f'{max_question_length} tokens a window of {max_seq_length} has room for '
       f'{room} of a passage, so it must lie between 1 and {room}'
     )
 
@@ -176,7 +176,7 @@ def _passages(
 def _answer_pieces(
   question: Question, passages: _Passages, passage: int, counts: Counter[str]
 ) -> tuple[int, int] | None:
-  """First and last piece of the answer; (-1, -1) for none, None: unknown."""
+  """First and last token of the answer; (-1, -1) for none, None: unknown."""
   answer = question.located
   if answer is None:
     return -1, -1
@@ -194,7 +194,7 @@ def _answer_pieces(
 def _layout(
   length: int, budget: int, stride: int
 ) -> tuple[tuple[int, int, int, int], ...]:
-  """For each window of a passage: its pieces, and those it owns."""
+  """For each window of a passage: its tokens, and those it owns."""
   cuts = [(0, min(length, budget))]
   while cuts[-1][1] < length:
     first = cuts[-1][0] + min(budget, stride)
@@ -207,8 +207,8 @@ def _layout(
     within = piece[first:last]
     context = np.minimum(within - first, last - 1 - within)
     scores[i, first:last] = context + 0.01 * (last - first)
-  # Of equals the first. Those of a window stand side by side: from piece to
-  # piece its score grows by 1 and then falls, so that once overtaken by a
+  # Of equals the first. Those of a window stand side by side: from token to
+  # token its score grows by 1 and then falls, so that once overtaken by a
   # later window it stays behind it.
   owner = scores.argmax(axis=0)
   windows = np.arange(len(cuts))

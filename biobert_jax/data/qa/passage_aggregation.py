@@ -1,7 +1,7 @@
 """Answers from several passages of one question, put together.
 
 As BioBERT's transform_nbset2bioasqform.py: the candidates of all passages by
-falling probability, those of equal text but for case summed up, empty ones
+falling probability, those of equal text except for case summed up, empty ones
 left out.
 """
 

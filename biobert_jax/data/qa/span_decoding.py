@@ -1,10 +1,10 @@
 """Logits of windows to answers: the n best of each question, with places.
 
-As run_squad.py:741 chooses them, but for two things. The `n_best` starts and
-ends of a window are taken among the pieces that may be one, so that pieces of
-the question displace none and a passage that has pieces has an answer, never
+As run_squad.py:741 chooses them, except for two things. The `n_best` starts and
+ends of a window are taken among the tokens that may be one, so that tokens of
+the question displace none and a passage that has tokens has an answer, never
 its "empty". And an answer is a range of the original characters by the places
-of its pieces, where the reference guesses it from their text.
+of its tokens, where the reference guesses it from their text.
 """
 
 import dataclasses
@@ -26,7 +26,7 @@ class Rules:
 
   Attributes:
     n_best: starts and ends of a window, and answers of a question, at most.
-    max_answer_length: pieces.
+    max_answer_length: tokens.
     unanswerable: whether there may be none (version 2.0).
     null_threshold: null odds above it mean that there is none.
   """
@@ -45,7 +45,7 @@ class Candidate(NamedTuple):
     start: the first code point.
     end: the one after the last.
     probability: softmax over the candidates of its question, 0-1.
-    start_logit: of its first piece.
+    start_logit: of its first token.
     end_logit: of its last.
   """
 
@@ -59,7 +59,7 @@ class Candidate(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Answered:
-  """What is said of a question.
+  """The prediction for a question.
 
   Attributes:
     chosen: the answer.
@@ -97,9 +97,9 @@ def decode(
   Args:
     questions: those of `windows`.
     windows: theirs.
-    start_logits: [pieces] that an answer starts there, by the numbers in
+    start_logits: [tokens] that an answer starts there, by the numbers in
       `windows.windows.words`.
-    end_logits: [pieces] that it ends there.
+    end_logits: [tokens] that it ends there.
     rules: how to choose.
 
   Returns:
@@ -200,7 +200,7 @@ def _answered(
   null: tuple[float, float],
   rules: Rules,
 ) -> Answered:
-  """What is said of a question, from its pairs, the best first."""
+  """The prediction for a question, from its spans, the best first."""
   nothing = _NO_ANSWER._replace(start_logit=null[0], end_logit=null[1])
   kept: list[Candidate] = []
   seen: set[str] = set()

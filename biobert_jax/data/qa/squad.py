@@ -72,7 +72,7 @@ class Question:
 
 @dataclasses.dataclass(frozen=True)
 class SquadRules:
-  """What the questions of a file must be like.
+  """The rules that the questions of a file must satisfy.
 
   Attributes:
     version: '2.0' if a question may be without an answer in its passage.
@@ -162,7 +162,7 @@ def unicode_text(path: str, place: str, row: Any, key: str) -> str:
   except UnicodeEncodeError as error:
     raise InputError(
       f'{path}: {place}: {key!r} has half a character '
-      f'(\\u{ord(text[error.start]):x}) at {error.start}; mend it'
+      f'(\\u{ord(text[error.start]):x}) at {error.start}; fix it'
     ) from error
   return text
 
@@ -254,7 +254,7 @@ class _Reader:
       where = f'{place}.answers[{n}]'
       text = unicode_text(self._path, where, one, 'text')
       start, kind = self._place(where, one, text, context)
-      if kind in _MENDED:
+      if kind in _FIXED:
         self._counts[kind] += 1
       elif kind:
         shown = f'answer {text[:40]!r} at {one.get("answer_start")}'
@@ -280,15 +280,15 @@ class _Reader:
 
 
 # Kinds of wrong offsets that are put right.
-_MENDED = ('answers_in_utf16', 'answers_moved')
+_FIXED = ('answers_in_utf16', 'answers_moved')
 # Kinds of those that are not -> the remedy.
 _OF_ANSWERS = {
   'answers_past_the_end': 'that is past the end of the context and its text '
-  'stands nowhere near; mend the offset',
-  'answers_not_in_the_context': 'its text stands nowhere in the context; mend '
+  'stands nowhere near; fix the offset',
+  'answers_not_in_the_context': 'its text stands nowhere in the context; fix '
   'either',
   'answers_not_unique': 'its text stands elsewhere, in several places or far '
-  'away; mend the offset',
+  'away; fix the offset',
   'answers_without_offset': 'write answer_start',
   'empty_answers': 'its text is empty; write one',
 }
@@ -303,7 +303,7 @@ def locate(context: str, text: str, start: int) -> tuple[int, str]:
     start: Where it is said to begin.
 
   Returns:
-    The code point, and '' or the kind of what was mended; -1 and the kind of
+    The code point, and '' or the kind of what was fixed; -1 and the kind of
     what is broken.
   """
   if not text.strip():

@@ -22,13 +22,13 @@ class Mention:
 
 @dataclasses.dataclass(frozen=True)
 class Relation:
-  """What a corpus says of two mentions, or of two concepts.
+  """A relation between two mentions, or two concepts.
 
   Attributes:
     type: Its name, ChemProt's groups in small letters: `cpr:3`.
     first: A name of mentions.
     second: Another.
-    scored: Whether the corpus means it to be found.
+    scored: whether the corpus scores it.
   """
 
   type: str

@@ -93,7 +93,7 @@ def candidate_pairs(
         counts['pairs_overlapping_dropped'] += 1
         continue
       counts['pairs'] += 1
-      _look_at(first, second, inside, counts)
+      _count_surroundings(first, second, inside, counts)
       if marked:
         text = _marked(document.text, span, first, second)
       else:
@@ -170,13 +170,13 @@ def _overlap(first: Mention, second: Mention) -> str:
   return 'nested' if b[1] <= a[1] or a[0] == b[0] else 'overlapping'
 
 
-def _look_at(
+def _count_surroundings(
   first: Mention,
   second: Mention,
   inside: Sequence[Mention],
   counts: Counter[str],
 ) -> None:
-  """Counts what stands around a pair."""
+  """Counts overlaps and repeated names around a pair."""
   others = [m for m in inside if m is not first and m is not second]
   pair = (first, second)
   counts['pairs_beside_an_overlap'] += any(
@@ -255,16 +255,18 @@ def labelled_rows(
   for pair in candidate_pairs(
     annotated.document, mentions, words, counts, marked
   ):
-    of_pair = [r for r in relations if _is_between(r, pair.first, pair.second)]
+    between_pair = [
+      r for r in relations if _is_between(r, pair.first, pair.second)
+    ]
     if pair.overlap and not keep_overlapping:
       counts['pairs_overlapping_dropped'] += 1
-      dropped.update(of_pair)
+      dropped.update(between_pair)
       continue
-    met.update(of_pair)
-    types = [r.type for r in of_pair if _is_wanted(r, wanted)]
+    met.update(between_pair)
+    types = [r.type for r in between_pair if _is_wanted(r, wanted)]
     labels = list(dict.fromkeys(types))
     counts['pairs_with_several_relations'] += len(labels) > 1
-    counts['pairs_of_unwanted_relations'] += bool(of_pair and not labels)
+    counts['pairs_of_unwanted_relations'] += bool(between_pair and not labels)
     rows += [Row(pair, label) for label in labels or [negative]]
   found = [r for r in relations if _is_wanted(r, wanted)]
   counts['relations'] += len(found)
@@ -293,7 +295,7 @@ def _is_between(relation: Relation, one: Mention, other: Mention) -> bool:
 def _why_unmet(
   relation: Relation, mentions: Sequence[Mention], words: Placeholders
 ) -> str:
-  """What to count for a relation that no sentence holds."""
+  """The name of the count for a relation that no sentence holds."""
   kinds = [
     {
       wanted

@@ -1,7 +1,7 @@
 """Corpora of relations: sentences whose pair of entities is hidden, labelled.
 
 A corpus is a folder with a file for each split, in columns that tabs
-separate. What a file is, is found by looking:
+separate. The format is detected from the content:
 
   no header, 2 columns     sentence, label (BioBERT: train, dev)
   no header, 3 columns     index, sentence, label
@@ -9,13 +9,13 @@ separate. What a file is, is found by looking:
                            BLUE: every split; the PyTorch port: train)
 
 The PyTorch port moves the gold of its `test.tsv` to `test_original.tsv`, which
-is then read. Quotes are text. What is only odd is counted: byte_order_marks,
+is then read. Quotes are text. Oddities are counted: byte_order_marks,
 crlf_lines, blank_lines, labels_in_another_case, repeated_indices,
-sentences_with_several_labels. What is broken is left out and counted
+sentences_with_several_labels. Broken rows are left out and counted
 (rows_with_wrong_columns, rows_without_sentence, rows_with_unknown_labels,
-headers_amid_rows), but for rows_without_placeholders and rows_without_markers,
-which are kept; above a share of the rows it is an InputError with file and
-line.
+headers_amid_rows), except for rows_without_placeholders and
+rows_without_markers, which are kept. Above a share of the rows it is an
+InputError with file and line.
 """
 
 import dataclasses
@@ -45,7 +45,7 @@ class Example:
   """A sentence and the relation of its pair.
 
   Attributes:
-    index: Its name in the file; its number from 0 where there is none.
+    index: its name in the file; its number from 0 where there is none.
     text: The sentence, as it stands there.
     label: The relation, spelt as in the labels.
     path: The file it was read from.
@@ -61,7 +61,7 @@ class Example:
 
 @dataclasses.dataclass(frozen=True)
 class RelationRules:
-  """What the rows of a corpus must look like.
+  """The rules that the rows of a corpus must satisfy.
 
   Attributes:
     pair: The words that stand for its pairs, or around them.
@@ -164,7 +164,7 @@ def _layout(
   if ' ' not in sentence and form.pair.locate(sentence) is None:
     known = ', '.join(itertools.chain(*_COLUMNS.values()))
     what = f'the first row begins {sentence[:60]!r}: no sentence, nor the name'
-    raise InputError.at(name, line, f'{what} of a column ({known}); mend it')
+    raise InputError.at(name, line, f'{what} of a column ({known}); fix it')
   columns = ('index', 'sentence', 'label')[-len(cells) :]
   return {column: place for place, column in enumerate(columns)}
 
@@ -176,7 +176,7 @@ def _columns(cells: Sequence[str]) -> str:
 def _fault(
   cells: Sequence[str], width: int, places: dict[str, int], named: object
 ) -> tuple[str, str] | None:
-  """(what to count, what to mend) of a row that cannot be read."""
+  """(name of the count, fault) of a row that cannot be read."""
   if named:
     what = 'a header amid the rows: files were joined; delete the line'
     return 'headers_amid_rows', what
@@ -210,10 +210,10 @@ def _known(
 def _unknown(cells: Sequence[str], label: str, form: RelationRules) -> str:
   if not label:
     return 'the label is empty: write it or delete the line'
-  what = f'label {label[:60]!r} is none of {", ".join(form.labels)}'
+  what = f'label {label[:60]!r} is not one of {", ".join(form.labels)}'
   if any(cell.strip() in form.labels for cell in cells):
     what += '; the label has to be the last column, or named by a header'
-  return f'{what}: mend it, or set --config.data.labels'
+  return f'{what}: fix it, or set --config.data.labels'
 
 
 def _told_by(form: RelationRules) -> str:
@@ -240,8 +240,8 @@ def read_split(
 
   Args:
     directory: The corpus; of one that comes in folds, one of them.
-    split: One of `ner.SPLITS`; `train_dev` without a file of its own is train
-      and then devel, which may be empty.
+    split: one of `splits.SPLITS`; `train_dev` without a file of its own is
+      train and then devel, which may be empty.
     counts: Takes what was odd or broken.
     form: What rows must look like.
 
@@ -320,8 +320,8 @@ def check_labels(
   """
   for example in examples:
     if example.label not in labels:
-      what = f'{split} has label {example.label!r}, which is none of '
-      what += f'{", ".join(labels)}; mend it, or set --config.data.labels'
+      what = f'{split} has label {example.label!r}, which is not one of '
+      what += f'{", ".join(labels)}; fix it, or set --config.data.labels'
       raise InputError.at(example.path, example.line, what)
 
 

@@ -1,10 +1,10 @@
 """Sentences about a pair of entities to windows that keep the pair.
 
 A sentence that fits is a window. Of a longer one the window is centred on the
-pair; of a pair that stands further apart than a window is long, the pieces
+pair; of a pair that stands further apart than a window is long, the tokens
 stay that are nearest to its placeholders or markers. So none of these falls to
 truncation, as placeholders do where the end is cut off (run_re.py keeps the
-first pieces).
+first tokens).
 """
 
 from collections import Counter
@@ -19,7 +19,7 @@ from biobert_jax.data.windows import Windows
 from biobert_jax.errors import InputError
 from biobert_jax.text.wordpiece import WordPieceTokenizer
 
-# What tells a sentence's pair.
+# How a sentence shows its pair.
 PairForm = Placeholders | Markers
 
 
@@ -29,7 +29,7 @@ class PairWindows(NamedTuple):
   Attributes:
     windows: one for each sentence, in their order; in `words`, the sentence's
       number stands at [CLS], where its prediction is taken.
-    starts: [sentences, 2] int32, how far from [CLS] the first piece of either
+    starts: [sentences, 2] int32, how far from [CLS] the first token of either
       entity stands: of its placeholder, or its start marker. 0, which is [CLS]
       itself, where there is no pair.
   """
@@ -42,7 +42,7 @@ class _Pieces(NamedTuple):
   """A sentence, not yet cut.
 
   Attributes:
-    ids: all pieces.
+    ids: all tokens.
     fixed: which of them have to stay, in order; empty without a pair.
     starts: which are the first of the first and of the second entity.
   """
@@ -64,9 +64,9 @@ def encode(
 
   Args:
     texts: sentences.
-    tokenizer: turns text into pieces.
+    tokenizer: turns text into tokens.
     pair: the words that stand for the pair, or around it.
-    max_seq_length: pieces of a window at most, [CLS] and [SEP] included.
+    max_seq_length: tokens of a window at most, [CLS] and [SEP] included.
     counts: receives `sentences_cut`; of these `sentences_cut_between_the_pair`
       (it stands further apart than a window) and `sentences_cut_at_the_end`
       (there is no pair).
@@ -75,7 +75,7 @@ def encode(
     The windows.
 
   Raises:
-    InputError: a window has no room for the pair, or the vocabulary no piece
+    InputError: a window has no room for the pair, or the vocabulary no token
       for a marker.
   """
   budget = max_seq_length - 2
@@ -108,7 +108,7 @@ def encode(
 def _anonymised(
   text: str, tokenizer: WordPieceTokenizer, pair: Placeholders
 ) -> _Pieces:
-  """The pieces of a sentence; those of the two placeholders are fixed."""
+  """The tokens of a sentence; those of the two placeholders are fixed."""
   pieces, spans = tokenizer.encode(text)
   found = pair.locate(text)
   if not found:
@@ -119,15 +119,15 @@ def _anonymised(
 
 
 def _pieces_of(spans: Sequence[Span], span: Span) -> Span:
-  """The range of the pieces that stand in a span of characters."""
+  """The range of the tokens that stand in a span of characters."""
   begin, end = span
   inside = [i for i, (a, b) in enumerate(spans) if a < end and begin < b]
-  # A word that the vocabulary cannot spell is one piece, [UNK], all the same.
+  # A word that the vocabulary cannot spell is one token, [UNK], all the same.
   return inside[0], inside[-1] + 1
 
 
 def _marked(text: str, tokenizer: WordPieceTokenizer, pair: Markers) -> _Pieces:
-  """The pieces of a sentence, one for each marker; these are fixed."""
+  """The tokens of a sentence, one for each marker; these are fixed."""
   found = pair.locate(text)
   if not found:
     return _Pieces(tokenizer.encode(text)[0], [], (0, 0))
@@ -146,7 +146,7 @@ def _marked(text: str, tokenizer: WordPieceTokenizer, pair: Markers) -> _Pieces:
 
 
 def _kept(found: _Pieces, budget: int, counts: Counter[str]) -> Sequence[int]:
-  """Which pieces of a sentence stay, in order."""
+  """Which tokens of a sentence stay, in order."""
   length, fixed = len(found.ids), found.fixed
   if length <= budget:
     return range(length)
@@ -162,7 +162,7 @@ def _kept(found: _Pieces, budget: int, counts: Counter[str]) -> Sequence[int]:
   counts['sentences_cut_between_the_pair'] += 1
   if len(fixed) > budget:
     raise InputError(
-      f'data.max_seq_length is {budget + 2}; the {len(fixed)} pieces that tell '
+      f'data.max_seq_length is {budget + 2}; the {len(fixed)} tokens that mark '
       'the pair have no room in it'
     )
   inside = np.arange(begin, end)

@@ -2,7 +2,7 @@
 
 The two keep their names, unlike behind placeholders, and markers say where
 they stand (Baldini Soares et al. 2019, arXiv:1906.03158, section 3.2). In a
-file they are words of the sentence; to the model each is one piece, one of the
+file they are words of the sentence; to the model each is one token, one of the
 spare `[unusedN]` that BERT's vocabularies have, so that no embedding is added.
 """
 
@@ -20,7 +20,7 @@ Span = tuple[int, int]
 
 @dataclasses.dataclass(frozen=True)
 class Markers:
-  """The pieces that stand for `WORDS`, in their order."""
+  """The tokens that stand for `WORDS`, in their order."""
 
   pieces: tuple[str, ...]
 
@@ -29,11 +29,11 @@ class Markers:
     """From the value of a config.
 
     Raises:
-      InputError: not four different pieces.
+      InputError: not four different tokens.
     """
     if len(pieces) != 4 or len(set(pieces)) != 4 or not all(pieces):
       raise InputError(
-        f'data.markers is {tuple(pieces)}; name four spare pieces of the '
+        f'data.markers is {tuple(pieces)}; name four spare tokens of the '
         f'vocabulary, each once, for {" ".join(WORDS)}'
       )
     return cls(tuple(pieces))
@@ -54,7 +54,7 @@ class Markers:
         else 'it has no four spare ones: use --config.data.entities=anonymised'
       )
       raise InputError(
-        f'the vocabulary has no piece {missing[0]} for the markers of '
+        f'the vocabulary has no token {missing[0]} for the markers of '
         f'data.entities=markers; {remedy}'
       )
     return tuple(known[piece] for piece in self.pieces)
@@ -81,7 +81,7 @@ class Markers:
 
   @property
   def lacking(self) -> str:
-    """What a sentence without them lacks, and the remedy."""
+    """The fault of a sentence without markers, and the remedy."""
     return (
       'no [E1] … [/E1] with [E2] … [/E2], each once: make the files of the raw '
       'corpus by biobert-jax prepare-relation --entities=markers, or, where '
@@ -96,7 +96,7 @@ def marked(text: str, span: Span, first: Span, second: Span) -> str:
   one place it ends last, so that the one inside is marked inside; of equal
   ones the second is inside. Two that overlap otherwise keep their places, so
   their markers cross. Words that look like markers get blanks inside, which
-  changes no piece.
+  changes no token.
 
   Args:
     text: the document.

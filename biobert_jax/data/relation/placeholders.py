@@ -79,10 +79,10 @@ class Placeholders:
 
   @property
   def lacking(self) -> str:
-    """What a sentence without the pair lacks, and the remedy."""
+    """The fault of a sentence without the pair, and the remedy."""
     joint = ''.join(f' or {word}' for word in self.joint)
     return (
-      f'no {self.first} with {self.second}{joint}: mend it, or set '
+      f'no {self.first} with {self.second}{joint}; fix it, or set '
       '--config.data.placeholders'
     )
 

@@ -10,7 +10,7 @@ from biobert_jax.data.yes_no.features import QuestionPair
 
 
 class YesNoAnswer(NamedTuple):
-  """What is answered to a question.
+  """The answer to a question.
 
   Attributes:
     label: the answer.
@@ -37,60 +37,60 @@ def aggregate(
     labels: C names.
 
   Returns:
-    The decisions by question, in the order of their first passages.
+    The answers by question, in the order of their first passages.
   """
   places: dict[str, list[int]] = {}
   for i, pair in enumerate(pairs):
     places.setdefault(pair.question_id, []).append(i)
-  decided = {}
+  answers = {}
   for question, rows in places.items():
     mean = logits[rows].astype(np.float64).mean(axis=0)
     shares = np.exp(mean - mean.max())
     shares /= shares.sum()
     label = labels[int(mean.argmax())]
-    decided[question] = YesNoAnswer(label, tuple(shares.tolist()), len(rows))
-  return decided
+    answers[question] = YesNoAnswer(label, tuple(shares.tolist()), len(rows))
+  return answers
 
 
-def answers_json(decided: Mapping[str, YesNoAnswer]) -> str:
+def answers_json(answers: Mapping[str, YesNoAnswer]) -> str:
   """Answers by question, as PubMedQA's evaluation.py reads them."""
-  answers = {id_: decision.label for id_, decision in decided.items()}
+  answers = {id_: answer.label for id_, answer in answers.items()}
   return json.dumps(answers, indent=1, ensure_ascii=False) + '\n'
 
 
 def predictions(
-  decided: Mapping[str, YesNoAnswer],
+  answers: Mapping[str, YesNoAnswer],
   gold: Mapping[str, str],
   labels: Sequence[str],
 ) -> str:
-  """A table of tab-separated columns, a line a question.
+  """A table of tab-separated columns, one line per question.
 
   Args:
-    decided: what was answered, by question.
+    answers: the answers by question.
     gold: the right answers.
     labels: of the probabilities.
 
   Returns:
-    id, passages, a probability a label, predicted, gold.
+    id, passages, one probability per label, predicted, gold.
   """
   rows = ['\t'.join(('id', 'passages', *labels, 'predicted', 'gold'))]
-  for id_, decision in decided.items():
-    shares = (f'{share:.6f}' for share in decision.probabilities)
-    passages = str(decision.passages)
-    cells = (id_, passages, *shares, decision.label, gold[id_])
+  for id_, answer in answers.items():
+    shares = (f'{share:.6f}' for share in answer.probabilities)
+    passages = str(answer.passages)
+    cells = (id_, passages, *shares, answer.label, gold[id_])
     rows.append('\t'.join(cells))
   return '\n'.join(rows) + '\n'
 
 
 def mistakes(
-  decided: Mapping[str, YesNoAnswer],
+  answers: Mapping[str, YesNoAnswer],
   gold: Mapping[str, str],
   pairs: Sequence[QuestionPair],
 ) -> str:
-  """A table of the wrong answers, the surest first.
+  """A table of the wrong answers, most confident errors first.
 
   Args:
-    decided: what was answered, by question.
+    answers: the answers by question.
     gold: the right answers.
     pairs: the questions.
 
@@ -99,11 +99,11 @@ def mistakes(
   """
   questions = {pair.question_id: pair.question for pair in pairs}
   rows = ['id\tgold\tpredicted\tprobability\tquestion']
-  wrong = [id_ for id_, label in gold.items() if decided[id_].label != label]
-  wrong.sort(key=lambda id_: -max(decided[id_].probabilities))
+  wrong = [id_ for id_, label in gold.items() if answers[id_].label != label]
+  wrong.sort(key=lambda id_: -max(answers[id_].probabilities))
   for id_ in wrong:
-    decision = decided[id_]
-    share = f'{max(decision.probabilities):.4f}'
+    answer = answers[id_]
+    share = f'{max(answer.probabilities):.4f}'
     question = ' '.join(questions[id_].split())
-    rows.append('\t'.join((id_, gold[id_], decision.label, share, question)))
+    rows.append('\t'.join((id_, gold[id_], answer.label, share, question)))
   return '\n'.join(rows) + '\n'

@@ -1,6 +1,6 @@
-"""Corpora of questions to be answered by yes or no, or maybe.
+"""Corpora of questions whose answer is yes, no or maybe.
 
-What a folder holds is found by looking:
+The format is detected from the content of the folder:
 
   ori_pqal.json   PubMedQA as published, see `pubmedqa.py`
   else            the files that the config names for each split
@@ -8,7 +8,7 @@ What a folder holds is found by looking:
 A file is an object: PubMedQA's, of records by id; or SQuAD's, as BioASQ's
 yes/no files have it: `{"data": [{"paragraphs": [{"context", "qas": [{"id",
 "question", "answers": "yes"}]}]}]}`, a passage being a paragraph, under the
-ids `QUESTION_001`, `QUESTION_002`, .... What is broken is left out and counted
+ids `QUESTION_001`, `QUESTION_002`, .... Broken pairs are left out and counted
 (pairs_with_unknown_labels, pairs_without_question, pairs_that_contradict_
 is_impossible), above a share of the rows an InputError. Kept and counted:
 questions_without_passage.
@@ -36,10 +36,10 @@ from biobert_jax.io.strict_json import read_object, require_id, require_text
 
 @dataclasses.dataclass(frozen=True)
 class YesNoRules:
-  """What the rows of a corpus must look like.
+  """The rules that the rows of a corpus must satisfy.
 
   Attributes:
-    labels: the answers there are; (): whatever stands there.
+    labels: the permitted answers; (): any answer.
     reasoning: one of `pubmedqa.REASONING`.
     fold: of PubMedQA, from 0.
     max_broken: fraction 0-1 of broken rows, above which a file is refused.
@@ -62,10 +62,10 @@ def read_split(
 
   Args:
     directory: the corpus.
-    split: one of `ner.SPLITS`; `train_dev` is train and then devel.
+    split: one of `splits.SPLITS`; `train_dev` is train and then devel.
     files: the files of train, devel and test: a name, or a pattern for
       several whose questions are pooled. PubMedQA has but one.
-    counts: takes what was odd or broken.
+    counts: receives what was unusual or broken.
     form: what rows must look like.
 
   Returns:
@@ -101,7 +101,7 @@ def read_files(
 
   Args:
     paths: the files.
-    counts: takes what was odd or broken.
+    counts: receives what was unusual or broken.
     form: what rows must look like.
 
   Returns:
@@ -162,7 +162,7 @@ def _unbroken(
   form: YesNoRules,
   broken: BrokenRows,
 ) -> list[QuestionPair]:
-  """Those that are not broken; too many broken ones are an error."""
+  """The pairs that are not broken; too many broken pairs are an error."""
   kept = []
   for pair in pairs:
     if not pair.question.strip():
@@ -209,19 +209,19 @@ def check_agreement(pairs: Sequence[QuestionPair]) -> None:
     if first != pair.label:
       what = f'{pair.path}: {pair.id}: answer {pair.label!r}, but another '
       raise InputError(
-        f'{what}passage of the question has {first!r}; mend one of them'
+        f'{what}passage of the question has {first!r}; fix one of them'
       )
 
 
 def balanced(
   pairs: Sequence[QuestionPair], most: int, seed: int
 ) -> list[QuestionPair]:
-  """At most so many pairs of each answer, drawn by a seed.
+  """A random choice of at most `most` pairs of each answer.
 
   Args:
     pairs: to choose from.
-    most: of one answer.
-    seed: of the draw.
+    most: pairs of one answer.
+    seed: decides which pairs are drawn.
 
   Returns:
     The pairs that stay, in their order.
@@ -231,7 +231,7 @@ def balanced(
     by_label.setdefault(pair.label, []).append(i)
   kept: set[int] = set()
   for places in by_label.values():
-    luck = mix(seed, len(pairs), np.asarray(places))
-    drawn = sorted(zip(luck.tolist(), places, strict=True))
+    hashes = mix(seed, len(pairs), np.asarray(places))
+    drawn = sorted(zip(hashes.tolist(), places, strict=True))
     kept.update(place for _, place in drawn[:most])
   return [pair for i, pair in enumerate(pairs) if i in kept]

@@ -48,8 +48,8 @@ def encode(
 
   Args:
     pairs: questions with passages.
-    tokenizer: turns text into pieces.
-    max_seq_length: pieces of a window at most, [CLS] and both [SEP] included.
+    tokenizer: turns text into tokens.
+    max_seq_length: tokens of a window at most, [CLS] and both [SEP] included.
     counts: receives `passages_cut` and `passage_pieces_cut`; of the passages
       `passages_cut_to_nothing`, and `questions_cut`: those that have no room
       even alone.
@@ -59,7 +59,7 @@ def encode(
     [CLS], where its prediction is taken.
 
   Raises:
-    InputError: a window has no room for a piece.
+    InputError: a window has no room for a token.
   """
   budget = max_seq_length - 3
   if budget < 1:

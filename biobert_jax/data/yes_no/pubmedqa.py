@@ -18,8 +18,8 @@ from biobert_jax.io.strict_json import read_object, require_list, require_text
 
 FILE = 'ori_pqal.json'
 FOLDS = 10
-# Which text a question is asked of: the abstract without its conclusion, or
-# that conclusion.
+# The passage of a question: the abstract without its conclusion, or that
+# conclusion.
 REASONING = ('required', 'free')
 _TEST_IDS = 'test_ground_truth.json'
 # In the order of split_dataset.py, which draws for one after another.
@@ -113,8 +113,8 @@ def question_pairs(
     else:
       texts = [require_text(path, id_, record, 'LONG_ANSWER')]
     if not all(isinstance(text, str) for text in texts):
-      what = f'{path}: {id_}: a paragraph of CONTEXTS is no text'
-      raise InputError(f'{what}; write texts there')
+      what = f'{path}: {id_}: a paragraph of CONTEXTS is not a string'
+      raise InputError(f'{what}; write strings there')
     passage = ' '.join(texts)
     counts['questions_without_passage'] += not passage.strip()
     label = ''

@@ -26,7 +26,7 @@ KINDS = ('snippets', 'abstracts', 'appended')
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Abstract:
-  """What a question may be asked of.
+  """An abstract that a question names.
 
   Attributes:
     text: title and abstract, joined by a blank.
@@ -42,7 +42,7 @@ def read_abstracts(
 ) -> dict[str, Abstract]:
   """Reads the wanted articles of a raw corpus.
 
-  Prepared shards hold pieces, not text: the files that they were made of are
+  Prepared shards hold tokens, not text: the files that they were made of are
   read here, PubMed XML or JSON lines.
 
   Args:

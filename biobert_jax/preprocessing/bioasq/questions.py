@@ -105,7 +105,7 @@ def read(
       where = f'{place} (id {id_})'
       if (type_ := require_text(path, where, row, 'type')) not in TYPES:
         what = f'type {type_[:40]!r} is not one of {", ".join(TYPES)}'
-        raise InputError(f'{path}: {where}: {what}; mend it')
+        raise InputError(f'{path}: {where}: {what}; fix it')
       answers: tuple[tuple[str, ...], ...] = ()
       try:
         if max_broken is not None:
@@ -191,12 +191,12 @@ def _answers(
     return
   groups = _groups(exact, counts)
   if type_ == 'yesno':
-    decision = groups[0][0].strip(' .').lower() if groups and groups[0] else ''
-    if len(groups) != 1 or decision not in ('yes', 'no'):
+    answer = groups[0][0].strip(' .').lower() if groups and groups[0] else ''
+    if len(groups) != 1 or answer not in ('yes', 'no'):
       raise _MalformedError(
-        f'exact_answer {str(exact)[:40]!r} is neither yes nor no: mend it'
+        f'exact_answer {str(exact)[:40]!r} is neither yes nor no: fix it'
       )
-    yield (decision,)
+    yield (answer,)
     return
   if type_ == 'factoid' or isinstance(exact, str):
     groups = [[text for group in groups for text in group]]
@@ -229,6 +229,6 @@ def _groups(exact: Any, counts: Counter[str]) -> list[list[str]]:
       counts['answers_as_lists'] += 1
       return groups
   raise _MalformedError(
-    f'exact_answer {str(exact)[:40]!r} is no text, list of texts or list of '
-    'lists of texts: mend it'
+    f'exact_answer {str(exact)[:40]!r} is not a string, list of strings or '
+    'list of lists of strings: fix it'
   )

@@ -110,7 +110,7 @@ def squad_rows(
 def _answers(
   question: RawQuestion, passage: str, training: bool, counts: Counter[str]
 ) -> list[dict[str, Any]]:
-  """What each row of a passage says of the answer."""
+  """The answer fields of each row of a passage."""
   if question.type == 'yesno':
     if not question.answers:
       return [{}]
@@ -136,7 +136,7 @@ def _located(passage: str, spans: Sequence[Located]) -> list[dict[str, Any]]:
 def draw_dev_ids(
   questions: Sequence[RawQuestion], fraction: float, seed: int
 ) -> set[str]:
-  """The questions that are kept for devel, with all their passages.
+  """Draws the questions of the dev set, with all their passages.
 
   Args:
     questions: of one type.
@@ -147,12 +147,14 @@ def draw_dev_ids(
     Their ids. Who is drawn depends on ids and seed, not on the order.
   """
 
-  def luck(question: RawQuestion) -> int:
+  def hashed(question: RawQuestion) -> int:
     # 96 bits, 48 at a time.
     high, low = int(question.id[:12], 16), int(question.id[12:], 16)
     return int(mix(seed, high, low))
 
-  drawn = sorted(questions, key=lambda question: (luck(question), question.id))
+  drawn = sorted(
+    questions, key=lambda question: (hashed(question), question.id)
+  )
   return {q.id for q in drawn[: round(fraction * len(questions))]}
 
 

@@ -7,11 +7,11 @@ yes/no question an answer, `{"QID": "yes"}`, or a logit for each passage,
 the spelling of the most probable, and its probabilities are summed.
 
 As BioBERT at BioASQ 7b does it (bioasq-biobert biocodes/transform_n2b_*.py),
-but for this. There the spelling is any of the passages', for labels and places
-of a sorted table are mixed up; a question without an answer is an error; logits
-are rounded to three decimals. Of list questions: the sum of probabilities must
+except for this. There the spelling is any of the passages', because labels and
+positions of a sorted table are mixed up; a question without an answer is an
+error; logits are rounded to three decimals. Of list questions: the sum of probabilities must
 be above the threshold, not that sum divided by how often the first passage had
-the answer; a closing bracket, `%`, `+` or `*` at the end is no trailing
+the answer; a closing bracket, `%`, `+` or `*` at the end is not trailing
 punctuation (`Ca2+`); parts of a joint answer are known in any case; what is
 longer than the rules allow is left out; the most probable comes first.
 """
@@ -43,7 +43,7 @@ _NUMBERED_WORDS = 5  # The first words, where a number may stand.
 
 @dataclasses.dataclass
 class Predictions:
-  """What was predicted for a question.
+  """The predictions for a question.
 
   Attributes:
     guesses: (text, probability) of every passage.
@@ -100,7 +100,7 @@ def _add(
   """Takes in what a file says of one id."""
   if question.type == 'yesno':
     if isinstance(value, str):
-      to.answers.append(_decision(path, id_, value))
+      to.answers.append(_checked_answer(path, id_, value))
       return
     if isinstance(value, list) and len(value) == 2:
       logits = value[1]
@@ -110,7 +110,9 @@ def _add(
     what = f'{str(value)[:40]!r} answers no yes/no question'
     raise InputError(f'{path}: {id_}: {what}; want "yes" or ["yes", [LOGIT]]')
   if not isinstance(value, list):
-    what = f'{str(value)[:40]!r} is no list of answers, and the question is of'
+    what = (
+      f'{str(value)[:40]!r} is not a list of answers, and the question is of'
+    )
     raise InputError(
       f'{path}: {id_}: {what} type {question.type}; give nbest_predictions.json'
     )
@@ -121,7 +123,7 @@ def _add(
     to.guesses.append((text, share))
 
 
-def _decision(path: str, id_: str, value: str) -> str:
+def _checked_answer(path: str, id_: str, value: str) -> str:
   if value.lower() not in ('yes', 'no'):
     what = f'{path}: {id_}: {value[:40]!r} is neither yes nor no'
     raise InputError(f'{what}; BioASQ takes no other')
@@ -131,7 +133,7 @@ def _decision(path: str, id_: str, value: str) -> str:
 def _number(path: str, where: str, value: Any) -> float:
   good = isinstance(value, int | float) and not isinstance(value, bool)
   if not good or not math.isfinite(value):
-    what = f'{path}: {where}: {str(value)[:40]!r} is no number'
+    what = f'{path}: {where}: {str(value)[:40]!r} is not a number'
     raise InputError(f'{what}; give probabilities and logits')
   return float(value)
 

@@ -1,1 +1,1 @@
-"""What a corpus holds and what was dropped, as a page and as JSON."""
+"""The report on a corpus: contents and dropped records, as page and JSON."""

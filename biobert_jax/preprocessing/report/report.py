@@ -1,4 +1,4 @@
-"""A report on token shards: what to look at before spending a pod on them.
+"""A report on token shards, to read before training on them.
 
 `report.md`, `lengths.png` and `report.html`, which is one file with all in it.
 The same shards and seed give the same report. jax and TensorFlow stay out.
@@ -37,10 +37,10 @@ from biobert_jax.preprocessing.report.unknown_words import UnknownWords
 CHART = 'lengths.png'
 _SENTENCES = 12  # Shown of a document.
 _CHARACTERS = 400  # Shown of a sentence.
-# Of BERT's own vocabularies on abstracts: 1.55 pieces a white-space word, and
-# one piece in ten thousand unknown. Three times that is another language,
+# Of BERT's own vocabularies on abstracts: 1.55 tokens a white-space word, and
+# one token in ten thousand unknown. Three times that is another language,
 # another script, or another vocabulary.
-_MANY_PIECES = 2.0
+_MANY_TOKENS = 2.0
 _MANY_UNKNOWN = 0.003
 _MANY_SINGLE = 0.1
 
@@ -68,7 +68,7 @@ def write_report(
   png = draw_lengths(statistics)
   name = pathlib.Path(directory).resolve().name
   blocks: list[Block] = [
-    Heading(f'Corpus {name}', 1),
+    Heading(f'Corpus report: {name}', 1),
     *_summary(statistics),
     *_contents(statistics),
     *record_counts.blocks(statistics.manifest, directory),
@@ -147,30 +147,30 @@ def _summary(statistics: Statistics) -> list[Block]:
   return [
     Paragraph(
       f'{totals["documents"]:,} documents, {totals["sentences"]:,} sentences,'
-      f' {totals["words"]:,} words, {totals["pieces"]:,} pieces of a {casing}'
+      f' {totals["words"]:,} words, {totals["pieces"]:,} tokens of a {casing}'
       f' vocabulary of {vocabulary["size"]:,} (sha256'
       f' {vocabulary["sha256"][:12]}), from {manifest["inputs"]["files"]:,}'
       f' files of {manifest["inputs"]["bytes"] / 1e6:,.1f} MB, by version'
       f' {code["version"]}{revision}. {read}'
     ),
-    Heading('Worth a look'),
+    Heading('Warnings'),
     Bullets(_remarks(statistics, totals)),
   ]
 
 
 def _remarks(statistics: Statistics, totals: dict[str, int]) -> list[str]:
-  """What a person should not miss, or a line that says nothing stands out."""
+  """Warnings, or one line that says that there are none."""
   found = []
   per_word = totals['pieces'] / max(1, totals['words'])
-  if per_word > _MANY_PIECES:
+  if per_word > _MANY_TOKENS:
     found.append(
-      f'{per_word:.2f} pieces a word: the vocabulary does not fit this text'
+      f'{per_word:.2f} tokens per word: the vocabulary does not fit this text'
       ' (another casing, another language?).'
     )
   unknown = totals['unknown pieces']
   if unknown > _MANY_UNKNOWN * totals['pieces']:
     found.append(
-      f'{_percent(unknown, totals["pieces"])} of the pieces are unknown: the'
+      f'{_percent(unknown, totals["pieces"])} of the tokens are unknown: the'
       ' vocabulary lacks characters of this text; see Words.'
     )
   single = statistics.one_sentence
@@ -185,8 +185,8 @@ def _remarks(statistics: Statistics, totals: dict[str, int]) -> list[str]:
   if off:
     found.append(f'{off:+,} articles are not accounted for; see below.')
   return found or [
-    'Nothing stands out: pieces a word, unknown pieces, single sentences and'
-    ' the accounts of articles are as they should be.'
+    'No warnings: tokens per word, unknown tokens, single sentences and'
+    ' the counts of articles are as expected.'
   ]
 
 
@@ -206,7 +206,7 @@ def _contents(statistics: Statistics) -> list[Block]:
       kinds.append([split, kind, f'{count:,}', _percent(count, sampled)])
   where = 'Documents' if _is_whole(statistics) else 'Documents of the sample'
   return [
-    Heading('What it holds'),
+    Heading('Contents'),
     Table(['split', *names, 'shards', 'MB'], rows),
     Paragraph(
       'Words are those between white space. Validation is chosen by the hash'
@@ -219,9 +219,9 @@ def _contents(statistics: Statistics) -> list[Block]:
 
 def _lengths(statistics: Statistics, png: bytes) -> list[Block]:
   spreads = (
-    ('pieces of a document', statistics.pieces_per_document),
+    ('tokens of a document', statistics.pieces_per_document),
     ('sentences of a document', statistics.sentences_per_document),
-    ('pieces of a sentence', statistics.pieces_per_sentence),
+    ('tokens of a sentence', statistics.pieces_per_sentence),
   )
   rows = [
     [name, f'{one.mean:,.1f}', *(f'{value:,}' for value in one.percentiles)]
@@ -241,10 +241,10 @@ def _lengths(statistics: Statistics, png: bytes) -> list[Block]:
   ]
   return [
     Heading('Lengths'),
-    Image(CHART, 'pieces per document and per sentence', png),
+    Image(CHART, 'tokens per document and per sentence', png),
     Paragraph(
       f'95 % of the documents have at most'
-      f' {statistics.pieces_per_document.percentiles[-3]:,} pieces; in the'
+      f' {statistics.pieces_per_document.percentiles[-3]:,} tokens; in the'
       ' columns, so does that share of all:'
     ),
     Table(['', 'mean', *percents, 'longest'], rows),
@@ -258,9 +258,9 @@ def _lengths(statistics: Statistics, png: bytes) -> list[Block]:
       ['row', 'too long for it', 'share', 'fill, packed', 'fill, alone'], fills
     ),
     Paragraph(
-      'A row has [CLS] and [SEP] beside its pieces; a document that is too'
+      'A row has [CLS] and [SEP] beside its tokens; a document that is too'
       ' long is cut into parts. Fill is the share of positions that hold'
-      ' pieces of documents, where whole documents and parts are packed, the'
+      ' tokens of documents, where whole documents and parts are packed, the'
       ' longest that fits first, and where each has a row of its own:'
       ' an estimate of what packing gains.'
     ),
@@ -271,10 +271,10 @@ def _words(statistics: Statistics, unknown: UnknownWords | None) -> list[Block]:
   totals = _totals(statistics)
   words = statistics.words
   found: list[Block] = [
-    Heading('Words and pieces'),
+    Heading('Words and tokens'),
     Paragraph(
-      f'{totals["pieces"] / max(1, totals["words"]):.3f} pieces a word between'
-      f' white space. {totals["unknown pieces"]:,} pieces are unknown,'
+      f'{totals["pieces"] / max(1, totals["words"]):.3f} tokens per word'
+      f' between white space. {totals["unknown pieces"]:,} tokens are unknown,'
       f' {_percent(totals["unknown pieces"], totals["pieces"])} of all.'
     ),
   ]
@@ -297,13 +297,13 @@ def _words(statistics: Statistics, unknown: UnknownWords | None) -> list[Block]:
     Paragraph(
       f'As BERT splits text, each sign of punctuation a word:'
       f' {words.words:,} words in {statistics.sampled:,} documents,'
-      f' {words.pieces / max(1, words.words):.3f} pieces each;'
-      f' {_percent(words.split, words.words)} are of more than one piece, and'
+      f' {words.pieces / max(1, words.words):.3f} tokens each;'
+      f' {_percent(words.split, words.words)} have more than one token, and'
       f' {_percent(words.unknown, words.words)} are unknown.'
       f' {words.different:,} different ones.{forgotten}'
     ),
     Heading('Words that cost most', 3),
-    Paragraph('By the pieces beyond the first, all in all:'),
+    Paragraph('By the total number of tokens beyond the first:'),
     _word_table(words.costly),
     Heading('Words split most', 3),
     Paragraph('Of those met three times or more:'),
@@ -318,7 +318,7 @@ def _word_table(words: Sequence[Word]) -> Table:
     [w.text, f'{w.count:,}', f'{len(w.pieces)}', ' '.join(w.pieces)]
     for w in words
   ]
-  return Table(['word', 'times', 'pieces', 'as'], rows)
+  return Table(['word', 'times', 'tokens', 'as'], rows)
 
 
 def _unknown(words: Words, unknown: UnknownWords | None) -> list[Block]:
@@ -339,14 +339,14 @@ def _unknown(words: Words, unknown: UnknownWords | None) -> list[Block]:
   else:
     found.append(
       Paragraph(
-        'Shards hold pieces, and of an unknown word the one piece [UNK]: the'
+        'Shards hold tokens, and an unknown word is the one token [UNK]: the'
         ' word itself is lost. To see the words, name the files the corpus was'
         ' made from with --input.'
       )
     )
   if words.beside:
     found += [
-      Paragraph('What stands beside unknown words in the shards:'),
+      Paragraph('Neighbours of unknown words in the shards:'),
       Table(
         ['before', 'after', 'times'],
         [[a or '–', b or '–', f'{n:,}'] for a, b, n in words.beside],
@@ -366,8 +366,8 @@ def _texts(statistics: Statistics) -> list[Block]:
   found: list[Block] = [
     Heading('Documents'),
     Paragraph(
-      'Drawn at random, a sentence a line, the pieces of a word joined; blanks'
-      ' stand where BERT splits.'
+      'Drawn at random, one sentence per line, the tokens of a word joined;'
+      ' blanks stand where BERT splits.'
     ),
   ]
   for id, sentences in statistics.texts:
@@ -398,8 +398,8 @@ def draw_lengths(statistics: Statistics) -> bytes:
   )
   for axis, (what, of, one) in zip(axes, panels, strict=True):
     _draw_panel(axis, one)
-    axis.set_title(f'pieces per {what} ({of})', fontsize=11)
-    axis.set_xlabel('pieces, log scale')
+    axis.set_title(f'tokens per {what} ({of})', fontsize=11)
+    axis.set_xlabel('tokens, log scale')
     axis.set_ylabel(f'{what}s')
   figure.tight_layout()
   content = io.BytesIO()

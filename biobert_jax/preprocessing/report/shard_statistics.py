@@ -1,12 +1,12 @@
-"""What token shards hold, in numbers: lengths, words, and where text is lost.
+"""Statistics of token shards: lengths, words, and where text is lost.
 
 Counts and lengths are of the whole corpus: they stand in the manifest and the
 files of lengths, 8 bytes a document, which are held. What only the records
 say, the words and the lengths of sentences, is of a sample of documents.
 
-Shards hold pieces, no text. A word is a piece with the `##` pieces behind it:
+Shards hold tokens, no text. A word is a token with the `##` tokens behind it:
 what BERT's tokenizer splits at white space and punctuation. A word that the
-vocabulary cannot spell is the one piece [UNK]: of it there remains what stands
+vocabulary cannot spell is the one token [UNK]: of it there remains what stands
 beside it, unless the corpus is read anew (`unknown_words.py`).
 """
 
@@ -70,13 +70,13 @@ class Words:
 
   Attributes:
     words: all of them, signs of punctuation too.
-    pieces: of these words.
+    tokens: of these words.
     unknown: words that are [UNK].
-    split: words of more than one piece.
+    split: words of more than one token.
     different: words that were told apart; rare ones may have been forgotten.
     forgotten: how many of these.
-    costly: those whose pieces beyond the first are most, all in all.
-    finest: those of most pieces.
+    costly: those whose tokens beyond the first are most, all in all.
+    finest: those of most tokens.
     beside: (word before, word after, count) of unknown ones.
   """
 
@@ -93,7 +93,7 @@ class Words:
 
 @dataclasses.dataclass(frozen=True)
 class Fill:
-  """Share 0-1 of the positions of rows that hold pieces of documents."""
+  """Share 0-1 of the positions of rows that hold tokens of documents."""
 
   packed: float
   alone: float
@@ -115,7 +115,7 @@ class Statistics:
     too_long: row length -> documents that do not fit into such a row.
     fill: row length -> what it would hold.
     words: None without the vocabulary.
-    texts: (id, a sentence a line) of some documents.
+    texts: (id, one sentence per line) of some documents.
   """
 
   manifest: Manifest
@@ -219,13 +219,13 @@ def distribution(counts: np.ndarray) -> Distribution:
 
 
 def fill(lengths: np.ndarray, row: int) -> Fill:
-  """What rows would hold of documents, packed and not.
+  """The fill of rows, with and without packing.
 
   A document that is longer than a row is cut into parts; each part has its
   [CLS] and [SEP]. Packing takes the longest part that fits.
 
   Args:
-    lengths: [documents] pieces of each, without specials.
+    lengths: [documents] tokens of each, without specials.
     row: positions of a row.
   """
   room = row - SPECIALS_OF_A_ROW
@@ -247,7 +247,7 @@ def source_kind(id: str) -> str:
 
 
 class _Counting:
-  """What is counted document by document."""
+  """The counts that are kept document by document."""
 
   def __init__(
     self,
@@ -294,7 +294,7 @@ class _Counting:
       self.texts.append((document.id, self._sentences(document)))
 
   def _split(self, ids: np.ndarray) -> list[bytes]:
-    """The words of a document, each the bytes of its int32 pieces."""
+    """The words of a document, each the bytes of its int32 tokens."""
     starts = ~self._continues[ids]
     starts[:1] = True
     bounds = [*(4 * np.flatnonzero(starts)).tolist(), 4 * len(ids)]
@@ -324,7 +324,7 @@ class _Counting:
     return first + ''.join(piece.removeprefix('##') for piece in rest)
 
   def words(self, top: int) -> Words:
-    """What was counted."""
+    """The statistics of words so far."""
     counts = self._words.counts
 
     def word(key: bytes) -> Word:

@@ -20,7 +20,7 @@ from biobert_jax.text.wordpiece import WordPieceTokenizer
 _Key = TypeVar('_Key', bound=Hashable)
 
 HELD_WORDS = 200_000  # Different words that are counted at once.
-_BATCH = 200  # Paragraphs tokenised at once.
+_BATCH = 200  # Paragraphs tokenized at once.
 _LEAST_PER_FILE = 200
 
 

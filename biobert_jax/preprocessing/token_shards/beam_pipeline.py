@@ -1,6 +1,6 @@
 """Corpus files to token shards on many machines: an Apache Beam pipeline.
 
-    files -> articles -> pieces                  a worker a file
+    files -> articles -> tokens                  a worker a file
     all that was said of an article -> latest    a worker an article
     articles of a shard -> sorted, written       a worker a shard
     counts, notes -> manifest
@@ -11,8 +11,8 @@ is the result: the same shards, byte for byte, and the same manifest. Only where
 a reason for leaving out has more than 1,000 records in one file or shard may
 `dropped.tsv` name others.
 
-Articles are tokenised before their versions are compared, as there: whether one
-has text decides whether it counts, and pieces are a third of the text to move.
+Articles are tokenized before their versions are compared, as there: whether one
+has text decides whether it counts, and tokens are a third of the text to move.
 What is grouped has bytes or numbers for a key; what moves is bytes and JSON. A
 worker holds one shard in memory.
 
@@ -110,7 +110,7 @@ def prepare_with_beam(
   sizes = sizes or prepare.Sizes()
   files = beam_files.find_inputs(inputs)
   excluded = prepare.excluded_keys(exclude_ids)
-  asked = prepare.corpus_spec(
+  spec = prepare.corpus_spec(
     files, tokenizer, excluded, reading, held_out, num_shards
   )
   job = Job(reading, excluded, sizes.run, sizes.group)
@@ -119,7 +119,7 @@ def prepare_with_beam(
 
   def run(folder: str) -> None:
     pipeline = beam.Pipeline(_local_runner(options), options)
-    build(pipeline, files, folder, tokenizer, job, asked, sizes)
+    build(pipeline, files, folder, tokenizer, job, spec, sizes)
     try:
       state = pipeline.run().wait_until_finish()
     except (InputError, RuntimeError) as error:
@@ -132,18 +132,18 @@ def prepare_with_beam(
       tokenizer.save(here)
 
   if beam_files.is_remote(output):
-    return _made_remotely(output, asked, run)
+    return _made_remotely(output, spec, run)
   folder = pathlib.Path(output).resolve()
-  if (done := prepare.finished_manifest(folder, asked)) is not None:
+  if (done := prepare.finished_manifest(folder, spec)) is not None:
     return done
-  with prepare.open_output(folder, asked) as parts:
+  with prepare.open_output(folder, spec) as parts:
     run(str(folder))
   shutil.rmtree(parts)
   return pretraining_manifest.read_manifest(folder)
 
 
 def input_error_message(error: Exception) -> str | None:
-  """What a worker's InputError said, from what a runner makes of it.
+  """The message of a worker's InputError, from the runner's error.
 
   Args:
     error: of the runner: the worker's own with a remark, or another whose
@@ -159,7 +159,7 @@ def input_error_message(error: Exception) -> str | None:
 
 
 def _local_runner(options: PipelineOptions) -> Any:
-  """Beam's runner in Python where DirectRunner is asked for, else None.
+  """Beam's runner in Python where DirectRunner is requested, else None.
 
   Beam's own choice is a program in Go first, fetched from GitHub on each run,
   which knows nothing of `--direct_num_workers`.
@@ -168,7 +168,7 @@ def _local_runner(options: PipelineOptions) -> Any:
   return FnApiRunner() if name in (None, 'DirectRunner') else None
 
 
-def _made_remotely(output: str, asked: dict[str, Any], run: Any) -> Manifest:
+def _made_remotely(output: str, spec: dict[str, Any], run: Any) -> Manifest:
   path = f'{output.rstrip("/")}/{pretraining_manifest.MANIFEST}'
   if not beam_files.exists(path):
     if not beam_files.is_empty(output):
@@ -176,7 +176,7 @@ def _made_remotely(output: str, asked: dict[str, Any], run: Any) -> Manifest:
     run(output)
   with beam_files.local_copy(path) as copy:
     manifest = pretraining_manifest.read_manifest(os.path.dirname(copy))
-  prepare.check_same_spec(path, manifest, asked)
+  prepare.check_same_spec(path, manifest, spec)
   return manifest
 
 
@@ -186,7 +186,7 @@ def build(
   folder: str,
   tokenizer: WordPieceTokenizer,
   job: Job,
-  asked: dict[str, Any],
+  spec: dict[str, Any],
   sizes: prepare.Sizes,
 ) -> None:
   """Adds every step to a pipeline.
@@ -197,7 +197,7 @@ def build(
     folder: of the output.
     tokenizer: the vocabulary.
     job: what is wanted of all files.
-    asked: of `prepare.ask`.
+    spec: of `prepare.corpus_spec`.
     sizes: the size of a shard, where their number is not given.
   """
   rows = [json.dumps([i, *dataclasses.astuple(f)]) for i, f in enumerate(files)]
@@ -220,7 +220,7 @@ def build(
     >> beam.ParDo(Latest()).with_outputs(_COUNTS, _NOTES, main='kept')
   )
   kept = latest.kept | 'Kept' >> beam.Map(_same).with_output_types(bytes)
-  plan = _planned(pipeline, said, kept, asked['options'], sizes)
+  plan = _planned(pipeline, said, kept, spec['options'], sizes)
   written = (
     (
       kept
@@ -235,7 +235,7 @@ def build(
     | 'ByShard' >> beam.GroupByKey()
     | 'Write' >> beam.ParDo(WriteShard(folder), plan).with_output_types(str)
   )
-  _tallied(pipeline, (read, latest), plan, written, folder, files, asked)
+  _tallied(pipeline, (read, latest), plan, written, folder, files, spec)
 
 
 def _planned(
@@ -279,7 +279,7 @@ def _tallied(
   written: beam.PCollection,
   folder: str,
   files: Sequence[InputFile],
-  asked: dict[str, Any],
+  spec: dict[str, Any],
 ) -> None:
   """Adds up what the steps counted, and writes the manifest when all is."""
   counts = (
@@ -301,7 +301,7 @@ def _tallied(
     | 'FinishOnce' >> beam.Create([''])
     | 'Finish'
     >> beam.ParDo(
-      WriteManifest(folder, names, asked),
+      WriteManifest(folder, names, spec),
       plan,
       AsList(written),
       AsList(counts),
@@ -311,7 +311,7 @@ def _tallied(
 
 
 class ReadFile(beam.DoFn):
-  """A file to what it says of articles, in the bytes of `runs.encode`."""
+  """A file to its articles, as bytes of `external_sort.encode`."""
 
   def __init__(self, tokenizer: WordPieceTokenizer, job: Job):
     """Keeps what is sent to the workers."""
@@ -321,7 +321,7 @@ class ReadFile(beam.DoFn):
   def setup(self) -> None:
     """Builds the tokenizer, whose cache of words outlives a bundle."""
     os.environ['TOKENIZERS_PARALLELISM'] = 'false'
-    self._tokenising = ArticleTokenizer(self._tokenizer)
+    self._article_tokenizer = ArticleTokenizer(self._tokenizer)
 
   def process(self, row: str) -> Iterator[Any]:
     """Reads one file, and then says what was counted in it."""
@@ -331,7 +331,7 @@ class ReadFile(beam.DoFn):
     with beam_files.local_copy(file.path) as path:
       here = dataclasses.replace(file, path=path)
       said = stages.read_input(
-        here, self._tokenising, self._job, tally, _ignored
+        here, self._article_tokenizer, self._job, tally, _ignored
       )
       try:
         for ordinal, (id, version, documents) in enumerate(said):
@@ -377,13 +377,13 @@ class WriteShard(beam.DoFn):
 
 
 class WriteManifest(beam.DoFn):
-  """What all steps counted to the files that end a corpus."""
+  """The counts of all steps to the files that complete a corpus."""
 
-  def __init__(self, folder: str, names: Sequence[str], asked: dict[str, Any]):
-    """Keeps the output, the names of the input files, and `prepare.ask`'s."""
+  def __init__(self, folder: str, names: Sequence[str], spec: dict[str, Any]):
+    """Keeps the output, the names of the input files, and the corpus's spec."""
     self._folder = folder
     self._names = names
-    self._asked = asked
+    self._spec = spec
 
   def process(
     self,
@@ -402,7 +402,7 @@ class WriteManifest(beam.DoFn):
       stored[whose][name] = count
     for place, text in sorted(note for _, some in notes for note in some):
       reason, id, file = json.loads(text)
-      if place[0] == _ARTICLES:  # `preparing.latest` knows a file's number.
+      if place[0] == _ARTICLES:  # `stages.keep_latest` knows a file's number.
         file = self._names[int(file.split()[-1])]
       stored['notes'].append((reason, id, file))
     tally.add(stored, prepare.NAMED)
@@ -415,11 +415,11 @@ class WriteManifest(beam.DoFn):
     prepare.check_kept(results, tally, ranges)
     if not beam_files.is_remote(self._folder):
       folder = pathlib.Path(self._folder)
-      prepare.write_manifest(folder, ranges, results, tally, self._asked)
+      prepare.write_manifest(folder, ranges, results, tally, self._spec)
       return
     with beam_files.atomic_folder_write(self._folder, '') as here:
       prepare.write_manifest(
-        pathlib.Path(here), ranges, results, tally, self._asked
+        pathlib.Path(here), ranges, results, tally, self._spec
       )
 
 

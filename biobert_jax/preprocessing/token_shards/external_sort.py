@@ -22,7 +22,7 @@ import numpy as np
 
 from biobert_jax.errors import InputError
 
-KEY_BITS = 64  # What ranges are stated in; a key has 128.
+KEY_BITS = 64  # Of a hash position; a key has 128.
 PARTITIONS = 4096
 _SHIFT = KEY_BITS - 12  # From the first 64 bits of a key to its partition.
 
@@ -30,7 +30,7 @@ _SHIFT = KEY_BITS - 12  # From the first 64 bits of a key to its partition.
 # is it a deletion, bytes of the id, documents.
 _HEAD = struct.Struct('<16sQIQIBII')
 _KEY_BYTES = 16
-# Bytes of the record, words, sentences, pieces, unknown pieces.
+# Bytes of the record, words, sentences, tokens, unknown tokens.
 _DOCUMENT = struct.Struct('<QIIII')
 _TRAILER = struct.Struct('<QQI16s')  # Table, JSON, runs, magic.
 _MAGIC = b'biobert part v1\n'
@@ -39,26 +39,26 @@ _LATEST = 2**32 - 1  # Version; an input may state anything.
 
 @dataclasses.dataclass(frozen=True)
 class Document:
-  """A tokenised document, ready to be written.
+  """A tokenized document, ready to be written.
 
   Attributes:
     record: as `shards.encode_document` made it.
     words: between white space.
-    sentences: that have pieces.
-    pieces: word pieces.
+    sentences: that have tokens.
+    tokens: WordPiece tokens.
     unknown: of them [UNK].
   """
 
   record: bytes
   words: int
   sentences: int
-  pieces: int
+  tokens: int
   unknown: int
 
 
 @dataclasses.dataclass(frozen=True)
 class SortRecord:
-  """All that one record of the input says of an article.
+  """One record of the input about an article.
 
   Attributes:
     id: of the article.
@@ -66,7 +66,7 @@ class SortRecord:
     order: (part, ordinal in the part).
     file: number of the file among those of the part.
     is_deletion: the article is withdrawn; there are no documents.
-    documents: bytes of the documents, see `Entry.read`.
+    documents: bytes of the documents, see `SortRecord.read`.
     count: of the documents.
   """
 
@@ -95,7 +95,7 @@ def article_key(id: str) -> bytes:
 
 
 def hash_position(key: bytes) -> int:
-  """Where a key stands between 0 and 2**64: ranges are stated in this."""
+  """The hash position of a key, from 0 to below 2**64."""
   return int.from_bytes(key[:8])
 
 
@@ -106,7 +106,7 @@ def encode(
   ordinal: int,
   file: int,
 ) -> bytes:
-  """What one record says of an article, as bytes; `decode` reads it.
+  """A record of an article as bytes; `decode` reads it.
 
   Args:
     id: of the article.
@@ -122,7 +122,7 @@ def encode(
       len(document.record),
       document.words,
       document.sentences,
-      document.pieces,
+      document.tokens,
       document.unknown,
     )
     body += document.record
@@ -245,7 +245,7 @@ class Part:
     self._end = size - _TRAILER.size
 
   def summary(self) -> dict[str, Any]:
-    """What `PartWriter.close` was given."""
+    """The summary that `PartWriter.close` received."""
     with open(self._path, 'rb') as file:
       file.seek(self._words)
       return json.loads(file.read(self._end - self._words))
@@ -288,12 +288,12 @@ class Part:
 def partition_groups(
   sizes: np.ndarray, low: int, high: int, group_bytes: int
 ) -> Iterator[tuple[int, int]]:
-  """Cuts a range of places into partitions [first, last) to read together.
+  """Cuts a range into groups of partitions [first, last) to read together.
 
   Args:
     sizes: [PARTITIONS] bytes of each.
-    low: first place.
-    high: last place, not included.
+    low: first hash position.
+    high: last hash position, not included.
     group_bytes: to hold at once; one partition may exceed it.
   """
   stop = (high - 1 >> _SHIFT) + 1
@@ -318,8 +318,8 @@ def records_by_article(
     parts: all of them, in the order of the input.
     first: partition.
     last: partition, not included.
-    low: first place wanted.
-    high: last place wanted, not included.
+    low: first hash position.
+    high: last hash position, not included.
   """
   rows: list[tuple[Any, ...]] = []
   for number, part in enumerate(parts):
@@ -341,10 +341,10 @@ def _entry(row: tuple[Any, ...]) -> SortRecord:
 
 
 def latest_record(entries: Iterable[SortRecord]) -> SortRecord | None:
-  """What stands of an article: None when it was deleted.
+  """The latest version of an article: None if it was deleted.
 
-  A deletion withdraws what came before it; of the rest the highest version
-  stands, and of several the last.
+  A deletion withdraws the records before it; of the rest the highest version is
+  kept, and of several equal ones the last.
 
   Args:
     entries: all that was said of one article, in the order of the input.

@@ -1,11 +1,11 @@
 """Corpus files to token shards, on one machine.
 
-    files -> sentences -> pieces -> parts     a worker a file
+    files -> sentences -> tokens -> parts     a worker a file
     parts -> latest versions -> shards        a worker a shard
 
 Input files are read by worker processes, which stream: each holds a batch of
 text, a cache of words and one sorted run. What a file gave is kept in
-`OUTPUT/parts` until the end, so a killed run goes on where it was. Shards hold
+`OUTPUT/parts` until the end, so a killed run resumes there. Shards hold
 documents by the hash of their article's id: the order is a shuffle, the first
 hundredth is held out, and neither the number of workers nor a kill changes a
 byte. Nothing here imports jax or TensorFlow.
@@ -60,7 +60,7 @@ class Sizes:
     unit: of small files that make a part together, where there are many; a
       larger file is one by itself.
     unit_files: at most so many files.
-    run: tokenised text that a worker sorts at once.
+    run: tokenized text that a worker sorts at once.
     group: of parts that a worker merges at once.
     shard: of a shard, where their number is not given.
   """
@@ -85,7 +85,7 @@ def prepare(
   keep_parts: bool = False,
   sizes: Sizes | None = None,
 ) -> Manifest:
-  """Makes a corpus, or goes on with one.
+  """Prepares a corpus, or resumes an interrupted preparation.
 
   Args:
     inputs: glob patterns. Their order, and names within one, decide which
@@ -97,7 +97,7 @@ def prepare(
     held_out: fraction 0-1 of articles, chosen by their id; at least one.
     exclude_ids: articles to leave out; '123' means 'pmid:123', 'PMC1'
       'pmcid:PMC1'.
-    reading: choices of what is read, see `articles.Options`.
+    reading: choices of what is read, see `article.Options`.
     keep_parts: leaves the intermediate files where they are.
     sizes: of what is held at once.
 
@@ -115,17 +115,17 @@ def prepare(
   reading = reading or Options()
   files = find_inputs(inputs)
   excluded = excluded_keys(exclude_ids)
-  asked = corpus_spec(files, tokenizer, excluded, reading, held_out, num_shards)
+  spec = corpus_spec(files, tokenizer, excluded, reading, held_out, num_shards)
   folder = pathlib.Path(output)
-  if (done := finished_manifest(folder, asked)) is not None:
+  if (done := finished_manifest(folder, spec)) is not None:
     return done
   job = Job(reading, excluded, sizes.run, sizes.group)
-  with open_output(folder, asked) as parts:
+  with open_output(folder, spec) as parts:
     tokenizer.save(folder)  # Without it the shards are but numbers.
-    units = plan_units(files, parts, asked, sizes)
+    units = plan_units(files, parts, spec, sizes)
     with Workers(workers, tokenizer, job) as pool:
       pool.read([unit for unit in units if not os.path.exists(unit.path)])
-      manifest = _write_shards(folder, units, pool, asked, sizes)
+      manifest = _write_shards(folder, units, pool, spec, sizes)
   if not keep_parts:
     shutil.rmtree(parts)
   return manifest
@@ -139,7 +139,7 @@ def corpus_spec(
   held_out: float,
   num_shards: int | None,
 ) -> dict[str, Any]:
-  """What a corpus is made of and how, as its manifest says it.
+  """The input and options of a corpus, as its manifest holds them.
 
   Args:
     files: the input.
@@ -235,7 +235,7 @@ def full_id(id: str) -> str:
 def plan_units(
   files: Sequence[InputFile],
   parts: pathlib.Path,
-  asked: dict[str, Any],
+  spec: dict[str, Any],
   sizes: Sizes,
 ) -> list[Unit]:
   """Groups small files, since each part has its cost.
@@ -243,7 +243,7 @@ def plan_units(
   Args:
     files: in the order of the input.
     parts: the folder of parts.
-    asked: what decides the content of a part.
+    spec: of `corpus_spec`; it decides the content of a part.
     sizes: of a unit.
   """
   groups: list[list[InputFile]] = []
@@ -256,8 +256,8 @@ def plan_units(
       held = 0
     groups[-1].append(file)
     held += file.bytes
-  chosen = asked['options']
-  how = [asked['vocabulary'], chosen['excluded_sha256'], chosen['reading']]
+  chosen = spec['options']
+  how = [spec['vocabulary'], chosen['excluded_sha256'], chosen['reading']]
   return [
     Unit(
       tuple(group),
@@ -277,22 +277,22 @@ def plan_units(
 
 
 def finished_manifest(
-  folder: pathlib.Path, asked: dict[str, Any]
+  folder: pathlib.Path, spec: dict[str, Any]
 ) -> Manifest | None:
-  """The manifest of a folder that is complete and what was asked for."""
+  """The manifest of a folder that is complete; None if it is not."""
   if not (folder / pretraining_manifest.MANIFEST).exists():
     return None
   manifest = pretraining_manifest.read_manifest(folder)
-  check_same_spec(folder / pretraining_manifest.MANIFEST, manifest, asked)
+  check_same_spec(folder / pretraining_manifest.MANIFEST, manifest, spec)
   for split in manifest['splits']:
     shards.check_shards(folder, manifest, split)
   return manifest
 
 
 def check_same_spec(
-  path: object, stored: dict[str, Any], asked: dict[str, Any]
+  path: object, stored: dict[str, Any], spec: dict[str, Any]
 ) -> None:
-  for name, value in asked.items():
+  for name, value in spec.items():
     if stored[name] != value:
       differ = [key for key in value if stored[name].get(key) != value[key]]
       raise InputError(
@@ -303,7 +303,7 @@ def check_same_spec(
 
 @contextlib.contextmanager
 def open_output(
-  folder: pathlib.Path, asked: dict[str, Any]
+  folder: pathlib.Path, spec: dict[str, Any]
 ) -> Iterator[pathlib.Path]:
   """The folder of parts, for this run alone."""
   parts = folder / 'parts'
@@ -326,7 +326,7 @@ def open_output(
         f'{folder}: another run is writing there; wait for it or stop it'
       ) from None
     # Input may be added; the rest was decided when the folder was begun.
-    fixed = {'vocabulary': asked['vocabulary'], 'options': asked['options']}
+    fixed = {'vocabulary': spec['vocabulary'], 'options': spec['options']}
     if (parts / 'asked.json').exists():
       path = parts / 'asked.json'
       check_same_spec(path, json.loads(path.read_text()), fixed)
@@ -342,7 +342,7 @@ def _write_shards(
   folder: pathlib.Path,
   units: Sequence[Unit],
   pool: Workers,
-  asked: dict[str, Any],
+  spec: dict[str, Any],
   sizes: Sizes,
 ) -> Manifest:
   """Merges the parts into shards, and writes all that goes with them."""
@@ -353,16 +353,16 @@ def _write_shards(
     tally.add(part.summary(), NAMED)
     in_range += part.sizes()
   paths = tuple(unit.path for unit in units)
-  options = asked['options']
+  options = spec['options']
   count = options['shards'] or count_shards(int(in_range.sum()), sizes)
   pool.parts(str(folder), paths, in_range)
   ranges = plan_ranges(options['held_out'], count)
   results = pool.write(ranges)
   if options['held_out'] and not results[0][1].counts['documents']:
     # Too small a corpus: its very first article is held out.
-    place = pool.first_place(ranges[1:])
-    if place is not None:
-      ranges = plan_ranges(options['held_out'], count, place)
+    position = pool.first_position(ranges[1:])
+    if position is not None:
+      ranges = plan_ranges(options['held_out'], count, position)
       results = pool.write(ranges)
   for _, shard_tally in results:
     stored = shard_tally.as_dict()
@@ -374,7 +374,7 @@ def _write_shards(
     ]
     tally.add(stored, NAMED)
   check_kept(results, tally, ranges)
-  return write_manifest(folder, ranges, results, tally, asked)
+  return write_manifest(folder, ranges, results, tally, spec)
 
 
 def count_shards(size: int, sizes: Sizes) -> int:
@@ -388,9 +388,9 @@ def plan_ranges(
   """The shards: the held-out one first, if any, then those of training.
 
   Args:
-    held_out: fraction 0-1 of all places.
+    held_out: fraction 0-1 of all hash positions.
     count: shards of the training split.
-    first: place of the first article of all; it is held out even if the
+    first: hash position of the first article; it is held out even if the
       fraction ends before it.
   """
   end = int(held_out * _END)
@@ -435,7 +435,7 @@ def write_manifest(
   ranges: Sequence[Range],
   results: Sequence[tuple[dict[str, Any], Tally]],
   tally: Tally,
-  asked: dict[str, Any],
+  spec: dict[str, Any],
 ) -> Manifest:
   """Writes the notes, what tfds reads, and the manifest last of all."""
   splits: dict[str, Any] = {}
@@ -448,7 +448,7 @@ def write_manifest(
   manifest: Manifest = {
     'format': pretraining_manifest.FORMAT,
     'code': {'version': biobert_jax.__version__, 'revision': _revision()},
-    **asked,
+    **spec,
     'counts': dict(tally.counts),
     'readers': dict(tally.read),
     'splits': splits,

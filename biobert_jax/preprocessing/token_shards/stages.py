@@ -1,4 +1,4 @@
-"""What one worker does of a corpus: files to a part, parts to a shard."""
+"""The work of one process: files to a part, parts to a shard."""
 
 import collections
 import dataclasses
@@ -36,12 +36,12 @@ class InputFile:
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-  """What is wanted of all files.
+  """The options that hold for all files.
 
   Attributes:
     reading: choices of the readers.
     excluded: keys of articles to leave out.
-    run_bytes: tokenised text to hold and sort at once.
+    run_bytes: tokenized text to hold and sort at once.
     group_bytes: of parts to hold and merge at once.
   """
 
@@ -66,7 +66,7 @@ class Unit:
 
 @dataclasses.dataclass(frozen=True)
 class Range:
-  """A shard: articles whose place is in [low, high), see `runs.place_of`."""
+  """A shard: the articles whose hash position is in [low, high)."""
 
   split: str
   index: int
@@ -82,11 +82,11 @@ def fingerprint(*values: Any) -> str:
 
 @dataclasses.dataclass
 class Tally:
-  """What was counted, and which records were set aside.
+  """Counts, and the records that were left out.
 
   Attributes:
     counts: ours: articles, documents, what was left out.
-    read: the readers': what they read, mended and dropped.
+    read: the readers': what they read, fixed and dropped.
     notes: records that were left out, at most 1,000 for each reason.
   """
 
@@ -123,7 +123,7 @@ class Tally:
 
 def read_unit(
   unit: Unit,
-  tokenising: ArticleTokenizer,
+  article_tokenizer: ArticleTokenizer,
   job: Job,
   progress: Callable[[int, int], None],
 ) -> None:
@@ -131,7 +131,7 @@ def read_unit(
 
   Args:
     unit: what to read and where to write.
-    tokenising: sentences to pieces.
+    tokenizing: sentences to tokens.
     job: what is wanted of them.
     progress: called with characters of text and bytes of input done.
 
@@ -143,7 +143,7 @@ def read_unit(
     writer = external_sort.PartWriter(unit.path, job.run_bytes)
     try:
       for number, file in enumerate(unit.files):
-        for said in read_input(file, tokenising, job, tally, progress):
+        for said in read_input(file, article_tokenizer, job, tally, progress):
           writer.add(*said, number)
         progress(0, file.bytes)
       writer.close(tally.as_dict())
@@ -151,23 +151,23 @@ def read_unit(
       writer.discard()
   except OSError as error:
     raise InputError(
-      f'{error.filename or unit.path}: {error.strerror}; free the disk or mend'
+      f'{error.filename or unit.path}: {error.strerror}; free the disk or fix'
       ' the file, and run again: finished files are kept'
     ) from None
 
 
 def read_input(
   file: InputFile,
-  tokenising: ArticleTokenizer,
+  article_tokenizer: ArticleTokenizer,
   job: Job,
   tally: Tally,
   progress: Callable[[int, int], None],
 ) -> Iterator[tuple[str, int, tuple[external_sort.Document, ...] | None]]:
-  """What a file says of articles, tokenised.
+  """The articles of a file, tokenized.
 
   Args:
     file: to read.
-    tokenising: sentences to pieces.
+    tokenizing: sentences to tokens.
     job: what is wanted of it.
     tally: takes what was left out.
     progress: called with characters of text, and 0.
@@ -179,7 +179,7 @@ def read_input(
   Raises:
     InputError: The file is at fault.
   """
-  for item in tokenising.items(_wanted(file, job, tally)):
+  for item in article_tokenizer.items(_wanted(file, job, tally)):
     if isinstance(item, Deletion):
       yield item.id, 0, None
       continue
@@ -194,7 +194,7 @@ def read_input(
 def _wanted(
   file: InputFile, job: Job, tally: Tally
 ) -> Iterator[Article | Deletion]:
-  """What a file holds, without the articles that are excluded."""
+  """The articles of a file without those that are excluded."""
 
   def note(reason: str, id: str) -> None:
     tally.note(reason, id, file.name)
@@ -276,9 +276,9 @@ def write_articles(
         tally.counts['documents'] += 1
         tally.counts['sentences'] += document.sentences
         tally.counts['words'] += document.words
-        tally.counts['pieces'] += document.pieces
+        tally.counts['pieces'] += document.tokens
         tally.counts['unknown pieces'] += document.unknown
-        yield document.record, document.pieces, document.sentences
+        yield document.record, document.tokens, document.sentences
 
   return shards.write_shard(
     directory, wanted.split, wanted.index, wanted.count, examples()
@@ -288,7 +288,7 @@ def write_articles(
 def first_position(
   paths: Sequence[str], sizes: np.ndarray, wanted: Range, group_bytes: int
 ) -> int | None:
-  """The place of the first article that stands in a range; None: none does."""
+  """The hash position of the first article of a range; None: no article."""
   parts = [external_sort.Part(path) for path in paths]
   for said in _in_range(parts, sizes, wanted, group_bytes):
     if kept := external_sort.latest_record(said):
@@ -315,7 +315,7 @@ def _in_range(
 def keep_latest(
   said: Sequence[external_sort.SortRecord], tally: Tally
 ) -> external_sort.SortRecord | None:
-  """What stands of an article; the tally takes why the rest does not.
+  """The latest version of an article; the tally receives why others go.
 
   Args:
     said: of one article, in the order of the input.

@@ -1,4 +1,4 @@
-"""Articles to tokenised documents, many at a time."""
+"""Articles to tokenized documents, many at a time."""
 
 import collections
 import dataclasses
@@ -15,8 +15,8 @@ from biobert_jax.text.readers.article import Article, Deletion
 from biobert_jax.text.sentence_splitter import sentence_spans
 from biobert_jax.text.wordpiece import WordPieceTokenizer
 
-_BATCH = 1 << 18  # Characters tokenised at once.
-_LONGEST = np.iinfo(manifest.LENGTH_DTYPE).max  # Pieces of a sentence.
+_BATCH = 1 << 18  # Characters tokenized at once.
+_LONGEST = np.iinfo(manifest.LENGTH_DTYPE).max  # Tokens of a sentence.
 _BATCH_ITEMS = 1 << 12
 
 # An article and the sentences of each of its documents.
@@ -25,7 +25,7 @@ _Split = tuple[Article | Deletion, list[tuple[str, list[str]]]]
 
 @dataclasses.dataclass(frozen=True)
 class TokenizedArticle:
-  """What is kept of an article; no documents where nothing is."""
+  """An article and its documents; none where it has no tokens."""
 
   article: Article
   documents: tuple[external_sort.Document, ...]
@@ -65,11 +65,11 @@ class ArticleTokenizer:
       batch.append((item, documents))
       held += sum(len(s) for _, texts in documents for s in texts)
       if held >= _BATCH or len(batch) >= _BATCH_ITEMS:
-        yield from self._tokenise(batch)
+        yield from self._tokenize(batch)
         batch, held = [], 0
-    yield from self._tokenise(batch)
+    yield from self._tokenize(batch)
 
-  def _tokenise(
+  def _tokenize(
     self, batch: Sequence[_Split]
   ) -> Iterator[TokenizedArticle | Deletion]:
     texts = [s for _, documents in batch for _, ss in documents for s in ss]
@@ -80,9 +80,9 @@ class ArticleTokenizer:
         continue
       made = []
       for id, its_sentences in documents:
-        pieces = [encoded.popleft() for _ in its_sentences]
-        document = self._document(id, its_sentences, pieces)
-        if document.pieces:
+        tokens = [encoded.popleft() for _ in its_sentences]
+        document = self._document(id, its_sentences, tokens)
+        if document.tokens:
           made.append(document)
       characters = sum(len(s) for _, ss in documents for s in ss)
       yield TokenizedArticle(item, tuple(made), characters)
@@ -107,7 +107,7 @@ class ArticleTokenizer:
       record,
       words=sum(len(text.split()) for text in texts),
       sentences=len(lengths),
-      pieces=len(ids),
+      tokens=len(ids),
       unknown=int(np.count_nonzero(ids == self._unknown)),
     )
 

@@ -1,4 +1,4 @@
-"""The processes that prepare a corpus: one a core, and none outlives us."""
+"""The processes that prepare a corpus; none outlives its parent."""
 
 import concurrent.futures
 import dataclasses
@@ -36,7 +36,7 @@ _ShardResult = tuple[dict[str, Any], Tally]
 
 @dataclasses.dataclass(frozen=True)
 class _Settings:
-  """What every worker is told when it starts."""
+  """The settings that every worker receives when it starts."""
 
   tokenizer: WordPieceTokenizer
   job: Job
@@ -110,7 +110,7 @@ def _write(parts: _Parts, wanted: Range) -> _ShardResult:
   return entry, tally
 
 
-def _first_place(parts: _Parts, wanted: Range) -> int | None:
+def _first_position(parts: _Parts, wanted: Range) -> int | None:
   group_bytes = _worker['settings'].job.group_bytes
   return stages.first_position(parts.paths, parts.sizes, wanted, group_bytes)
 
@@ -181,7 +181,7 @@ class Workers:
   def parts(
     self, folder: str, paths: tuple[str, ...], sizes: np.ndarray
   ) -> None:
-    """States what `write` and `first_place` work on.
+    """Sets the parts that `write` and `first_position` read.
 
     Args:
       folder: where shards go.
@@ -206,12 +206,14 @@ class Workers:
         lambda: bar.update(1),
       )
 
-  def first_place(self, ranges: Sequence[Range]) -> int | None:
-    """The place of the first article of ranges in order; None: no article."""
+  def first_position(self, ranges: Sequence[Range]) -> int | None:
+    """The hash position of the first article of ranges; None: no article."""
     for wanted in ranges:
-      (place,) = self._map(_first_place, [(self._parts, wanted)], lambda: None)
-      if place is not None:
-        return place
+      (position,) = self._map(
+        _first_position, [(self._parts, wanted)], lambda: None
+      )
+      if position is not None:
+        return position
     return None
 
   def _map(

@@ -87,7 +87,7 @@ BROKEN = [
   (YES, 'rows_with_wrong_columns', '1 column, but'),
   (f'{YES}\r{NO}\t1', 'rows_with_wrong_columns', 'carriage return'),
   (' \t1', 'rows_without_sentence', 'the sentence is empty'),
-  (f'{YES}\t2', 'rows_with_unknown_labels', "label '2' is none of 0, 1"),
+  (f'{YES}\t2', 'rows_with_unknown_labels', "label '2' is not one of 0, 1"),
   (f'{YES}\t', 'rows_with_unknown_labels', 'the label is empty'),
   (f'1\t{YES}', 'rows_with_unknown_labels', 'has to be the last column'),
   ('sentence\tlabel', 'headers_amid_rows', 'files were joined'),

@@ -92,7 +92,7 @@ def test_without_a_pair_the_end_is_cut():
 
 
 def test_a_window_without_room_for_two_placeholders():
-  with pytest.raises(InputError, match='max_seq_length is 9; the 8 pieces'):
+  with pytest.raises(InputError, match='max_seq_length is 9; the 8 tokens'):
     encode([sentence(0, 9, 0)], length=9)
   made, _ = encode([sentence(0, 9, 0)], length=10)
   assert pieces_of(made, 0)[1:-1] == GENE + DISEASE
@@ -164,7 +164,7 @@ def test_markers_stay_however_long_their_mentions():
     *('w', 'w', 'w', '[unused3]', 'w', '[unused4]'),
   ]
   assert counts == {'sentences_cut': 1, 'sentences_cut_between_the_pair': 1}
-  with pytest.raises(InputError, match='max_seq_length is 5; the 4 pieces'):
+  with pytest.raises(InputError, match='max_seq_length is 5; the 4 tokens'):
     encode([marked(9, 12, 12, 1, 9)], length=5, pair=MARKERS)
 
 

@@ -107,8 +107,8 @@ def test_a_question_may_lack_snippets_and_documents(tmp_path):
     ({'body': ' '}, 'the body is empty'),
     ({'snippets': 'text'}, "'snippets' is 'text'; write a list"),
     ({'snippets': [{'texts': ''}]}, "snippets[0]: 'text' is missing"),
-    ({'exact_answer': 7}, "exact_answer '7' is no text, list"),
-    ({'exact_answer': [[7]]}, "exact_answer '[[7]]' is no text, list"),
+    ({'exact_answer': 7}, "exact_answer '7' is not a string, list"),
+    ({'exact_answer': [[7]]}, "exact_answer '[[7]]' is not a string, list"),
     ({'type': 'yesno'}, 'is neither yes nor no'),
   ],
 )

@@ -174,12 +174,12 @@ def test_all_types_make_one_submission(tmp_path):
     ([{f'{ONE}_1': []}], 'is not of the form QID_001'),
     ([{f'{"f" * 24}_001': []}], '_001: no such question'),
     ([{f'{ONE}_001': []}] * 2, f'1.json: {ONE}_001: predicted in'),
-    ([{f'{ONE}_001': 'yes'}], "'yes' is no list of answers, and the"),
-    ([{f'{ONE}_001': [{'text': 'a'}]}], "_001[0]: 'None' is no number"),
+    ([{f'{ONE}_001': 'yes'}], "'yes' is not a list of answers, and the"),
+    ([{f'{ONE}_001': [{'text': 'a'}]}], "_001[0]: 'None' is not a number"),
     ([{f'{ONE}_001': [{'probability': 1}]}], "_001[0]: 'text' is missing"),
     ([{THREE: 'maybe'}], "'maybe' is neither yes nor no"),
     ([{f'{THREE}_001': []}], 'answers no yes/no question'),
-    ([{f'{THREE}_001': ['yes', ['1']]}], "'1' is no number"),
+    ([{f'{THREE}_001': ['yes', ['1']]}], "'1' is not a number"),
   ],
 )
 def test_what_is_wrong_is_named(tmp_path, contents, message):

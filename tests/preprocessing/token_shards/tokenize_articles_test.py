@@ -39,7 +39,7 @@ def test_a_document_is_its_sentences() -> None:
   first, second = made.documents
   ids = TOKENIZER.encode('a ' + text)[0]
   assert decoded(first.record) == ('x', ids, [1, 11, 7])
-  assert (first.words, first.sentences, first.pieces) == (7, 3, 19)
+  assert (first.words, first.sentences, first.tokens) == (7, 3, 19)
   assert first.unknown == 2
   assert decoded(second.record) == ('x#1', TOKENIZER.encode('b c')[0], [1, 1])
   assert made.characters == len('a' + text + 'bc') - 1
