@@ -7,11 +7,12 @@ remedy; what is only odd is kept, one tag a token, and counted:
 
   byte_order_marks, crlf_lines, blank_lines_with_spaces, document_marks,
   space_separated_files; invisible_tokens (blanks, controls, zero width: no
-  WordPiece token is left of them), tokens_with_spaces, tokens_with_line_separators
-  (U+0085, U+2028, form feed: other readers cut there), tokens_over_200_chars
-  ([UNK] to BERT); i_without_b (an I after O or after another type, which
-  starts an entity as in conlleval); iobes_tags_converted and
-  iobes_tags_after_end (an I or E after E or S, which starts an entity).
+  WordPiece token is left of them), tokens_with_spaces,
+  tokens_with_line_separators (U+0085, U+2028, form feed: other readers cut
+  there), tokens_over_200_chars ([UNK] to BERT); i_without_b (an I after O or
+  after another type, which starts an entity as in conlleval);
+  iobes_tags_converted and iobes_tags_after_end (an I or E after E or S, which
+  starts an entity).
 """
 
 import dataclasses

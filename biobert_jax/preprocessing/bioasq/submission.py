@@ -9,11 +9,12 @@ the spelling of the most probable, and its probabilities are summed.
 As BioBERT at BioASQ 7b does it (bioasq-biobert biocodes/transform_n2b_*.py),
 except for this. There the spelling is any of the passages', because labels and
 positions of a sorted table are mixed up; a question without an answer is an
-error; logits are rounded to three decimals. Of list questions: the sum of probabilities must
-be above the threshold, not that sum divided by how often the first passage had
-the answer; a closing bracket, `%`, `+` or `*` at the end is not trailing
-punctuation (`Ca2+`); parts of a joint answer are known in any case; what is
-longer than the rules allow is left out; the most probable comes first.
+error; logits are rounded to three decimals. Of list questions: the sum of
+probabilities must be above the threshold, not that sum divided by how often
+the first passage had the answer; a closing bracket, `%`, `+` or `*` at the end
+is not trailing punctuation (`Ca2+`); parts of a joint answer are known in any
+case; what is longer than the rules allow is left out; the most probable comes
+first.
 """
 
 import dataclasses

@@ -256,7 +256,7 @@ def test_other_files_are_named(folder, tmp_path):
   head = struct.pack('<Q', len(data))
   crcs = [struct.pack('<I', masked_crc(part)) for part in (head, data)]
   path.write_bytes(head + crcs[0] + data + crcs[1])
-  with pytest.raises(InputError, match='record 0 is no tf.train.Example'):
+  with pytest.raises(InputError, match='record 0 is not a tf.train.Example'):
     rows_of(tmp_path, 'a')
   with pytest.raises(InputError, match='no file: no rows'):
     TfExampleRows([], vocab_size=5, max_seq_length=8)
