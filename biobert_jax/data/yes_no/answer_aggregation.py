@@ -54,8 +54,8 @@ def aggregate(
 
 def answers_json(answers: Mapping[str, YesNoAnswer]) -> str:
   """Answers by question, as PubMedQA's evaluation.py reads them."""
-  answers = {id_: answer.label for id_, answer in answers.items()}
-  return json.dumps(answers, indent=1, ensure_ascii=False) + '\n'
+  labels = {id_: answer.label for id_, answer in answers.items()}
+  return json.dumps(labels, indent=1, ensure_ascii=False) + '\n'
 
 
 def predictions(
