@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from biobert_jax.data.packing import FEATURES, PackedRows, plan_rows
-from biobert_jax.data.random_streams import mix
 from biobert_jax.data.windows import Windows
 
 PER_PIECE = (
@@ -81,26 +80,6 @@ lengths_lists = st.lists(st.integers(1, 16), min_size=1, max_size=40)
 
 
 # The hash behind every order.
-
-
-def splitmix64(*keys):
-  state = 0
-  for key in keys:
-    state = (state + key + 0x9E3779B97F4A7C15) % 2**64
-    state = (state ^ (state >> 30)) * 0xBF58476D1CE4E5B9 % 2**64
-    state = (state ^ (state >> 27)) * 0x94D049BB133111EB % 2**64
-    state ^= state >> 31
-  return state
-
-
-def test_mix_is_frozen():
-  # With state 0, splitmix64's first number is e220a8397b1dcdaf.
-  assert int(mix(0)) == 0xE220A8397B1DCDAF
-  assert mix(7, 3, np.arange(3)).tolist() == [
-    splitmix64(7, 3, i) for i in range(3)
-  ]
-  assert int(mix(1, 2, 3)) == 7702586659592502839
-  assert int(mix(-1)) == splitmix64(2**64 - 1)
 
 
 def test_order_is_frozen():

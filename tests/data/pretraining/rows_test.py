@@ -7,17 +7,12 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from biobert_jax.data.pretraining.rows import PretrainingRows
-from biobert_jax.data.pretraining.sentence_pairs import truncate
-from biobert_jax.data.random_streams import RandomStream
 from biobert_jax.errors import InputError
 from tests.fixtures.sentence_corpora import (
   abstracts,
   check_pairs,
-  cut_pair,
   pairs_of,
   reference_pairs,
   tokenizer_of,
@@ -290,23 +285,6 @@ def test_the_pairs_are_the_references(tmp_path):
       - np.searchsorted(right, every, 'right') / len(right)
     ).max()
     assert distance < 2.2 * (1 / len(left) + 1 / len(right)) ** 0.5
-
-
-@given(st.integers(1, 90), st.integers(1, 90), st.integers(2, 60))
-def test_truncation_ends_where_the_loop_does(a, b, limit):
-  found = truncate((100, a), (500, b), limit, RandomStream(a, b, limit))
-  assert (found[1], found[3]) == cut_pair(a, b, limit)
-  assert 100 <= found[0] <= 100 + a - found[1]
-  assert 500 <= found[2] <= 500 + b - found[3]
-
-
-def test_truncation_is_even_handed():
-  fronts = [
-    truncate((0, 200), (0, 10), 110, RandomStream(i))[0] for i in range(400)
-  ]
-  # 100 coins each: mean 50, deviation 5.
-  assert np.mean(fronts) == pytest.approx(50, abs=1)
-  assert np.std(fronts) == pytest.approx(5, abs=0.7)
 
 
 def test_single_sentences_need_no_label(tmp_path):

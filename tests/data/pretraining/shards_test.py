@@ -276,15 +276,6 @@ def test_another_vocabulary_is_refused(made: pathlib.Path) -> None:
     shards.Shards(made, tokenizer=cased)
 
 
-@pytest.mark.parametrize('text', ['', '[]', '{}', '{"format": "other"}'])
-def test_a_damaged_manifest_is_named(tmp_path: pathlib.Path, text: str) -> None:
-  with pytest.raises(InputError, match='manifest.json: cannot be read'):
-    shards.Shards(tmp_path)
-  (tmp_path / pretraining_manifest.MANIFEST).write_text(text)
-  with pytest.raises(InputError, match='manifest.json: is '):
-    shards.Shards(tmp_path)
-
-
 def test_a_large_vocabulary_takes_four_bytes() -> None:
   assert wordpiece.piece_dtype(65_536) == np.dtype('<u2')
   assert wordpiece.piece_dtype(65_537) == np.dtype('<u4')

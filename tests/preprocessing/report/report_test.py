@@ -1,16 +1,12 @@
 """The report on shards: what it says, and that it adds up."""
 
-import copy
 import json
 import pathlib
-from typing import Any
 
 import pytest
 
 from biobert_jax.data.pretraining import manifest as pretraining_manifest
 from biobert_jax.errors import InputError
-from biobert_jax.io.report import markdown
-from biobert_jax.preprocessing.report import record_counts
 from biobert_jax.preprocessing.report import report as corpus_report
 from biobert_jax.preprocessing.report import shard_statistics as statistics
 from biobert_jax.preprocessing.report.unknown_words import UnknownWords
@@ -31,41 +27,9 @@ def found(folder: pathlib.Path) -> statistics.Statistics:
   return statistics.measure(folder, TOKENIZER)
 
 
-def accounts(manifest: dict[str, Any], folder: pathlib.Path) -> str:
-  return markdown(list(record_counts.blocks(manifest, folder)))
-
-
 def rows(text: str) -> list[list[str]]:
   lines = [line for line in text.splitlines() if line.startswith('|')]
   return [[c.strip() for c in line.strip('|').split('|')] for line in lines]
-
-
-def test_articles_are_accounted_for_to_the_last(
-  folder: pathlib.Path, found: statistics.Statistics
-) -> None:
-  text = accounts(found.manifest, folder)
-  table = [row[:2] for row in rows(text)[2:7]]
-  # 7 stands in both files, PMC1 in one; nine of the ten repeats are left.
-  assert table == [['+', '78'], ['−', '3'], ['−', '3'], ['−', '9'], ['=', '63']]
-  assert 'These add up.' in text
-  named = {row[0]: row[1:] for row in rows(text) if len(row) == 3}
-  assert named['title without abstract'] == [
-    '3',
-    'pmid:1000, pmid:1001, pmid:1002',
-  ]
-  assert named['excluded'][0] == '3'
-  ids = named['repeated'][1].split(', ')
-  assert len(ids) == 5
-  assert {id.partition(':')[0] for id in ids} == {'pmid'}
-
-
-def test_accounts_that_do_not_add_up_are_said(
-  folder: pathlib.Path, found: statistics.Statistics
-) -> None:
-  manifest = copy.deepcopy(found.manifest)
-  manifest['readers']['json_lines'] += 1
-  assert record_counts.unexplained(manifest) == -1
-  assert 'do not add up by -1' in accounts(manifest, folder)
 
 
 def test_the_report_in_files(
