@@ -5,7 +5,7 @@ The Rust library's Unicode tables are older than Python's, so its
 `tokenization.py` on the code points of `_DISPUTED` and, when lower-casing, on
 the final sigma. `settle` rewrites those characters before the library sees
 them and says where each came from, so that words agree on every code point
-(Unicode 14.0, the tables of Python 3.11) and offsets are kept.
+(Unicode 14.0 to 15.1, the tables of Python 3.11 to 3.13) and offsets are kept.
 
 One limit is left: stand-ins are taken from the unassigned planes 4 to 10, so
 a text that itself uses code points of those planes (U+40000-U+AFFFF) could
@@ -28,7 +28,7 @@ from tokenizers import normalizers, pre_tokenizers
 # before U+2B920, where the library's range begins. Ranges are rounded up to
 # blocks: what is listed needlessly costs time, not tokens.
 _DISPUTED = (
-  '\u061d\u07fd\u0890-\u08e2\u09fd-\u0d81\u0eba\u166d\u1734\u180f'
+  '\u061d\u07fd\u0890-\u08e2\u09fd-\u0d81\u0eba\u0ece\u166d\u1734\u180f'
   '\u1885-\u1886\u1abf-\u1ace\u1b7d-\u1b7e\u1c89-\u1c8a\u1df6-\u1dfb'
   '\u2e43-\u2e5d\ua7cb-\ua7dc\ua82c\ua8c5-\ua9bd\ud800-\uf8ff'
   '\U00010d24-\U00010f89\U00011070-\U00011fff\U00012ff1-\U00012ff2'
