@@ -4,8 +4,8 @@
 #   bash scripts/check.sh [--fix] [-- PYTEST_ARGUMENTS...]
 #
 # Makes .venv where it is missing, then checks format, lint, types, shell
-# scripts and tests, and stops at the first that fails. --fix first mends what
-# ruff can mend. Tests of whole jobs, against other systems and on real corpora
+# scripts and tests, and stops at the first that fails. --fix first fixes what
+# ruff can fix. Tests of whole jobs, against other systems and on real corpora
 # are not run here: see CONTRIBUTING.md.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -52,7 +52,7 @@ mapfile -t shell_scripts < <(
 
 stage 'environment' bash scripts/setup_env.sh dev
 if "$fix"; then
-  stage 'lint (ruff, mended)' .venv/bin/ruff check --fix "${PYTHON_FOLDERS[@]}"
+  stage 'lint (ruff, fixed)' .venv/bin/ruff check --fix "${PYTHON_FOLDERS[@]}"
   stage 'format (ruff, applied)' .venv/bin/ruff format "${PYTHON_FOLDERS[@]}"
 else
   stage 'format (ruff)' .venv/bin/ruff format --diff "${PYTHON_FOLDERS[@]}"

@@ -18,7 +18,8 @@
 #
 # Installs again only when a file of requirements has changed. .venv is built on
 # the newest of Python 3.13, 3.12 and 3.11 that is found, or on the one that
-# PYTHON names, and stays on it; what lies beside .venv is built on the same.
+# PYTHON names, and stays on it. peers and beam take 3.11 where it is found, with
+# which their pins were tested; tpu takes .venv's, which loads the compiler.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -102,12 +103,15 @@ install() {  # install FOLDER REQUIREMENTS...: those that changed since.
   echo "Installed in $((SECONDS - start)) s." >&2
 }
 
-beside() {  # beside NAME REQUIREMENTS...: .venv/NAME, on the Python of .venv.
-  local name=$1
-  shift
-  make_venv .venv
-  make_venv ".venv/$name" .venv/bin/python
+beside() {  # beside NAME PYTHON REQUIREMENTS...: .venv/NAME, on that Python.
+  local name=$1 python=$2
+  shift 2
+  make_venv ".venv/$name" "$python"
   install ".venv/$name" "$@"
+}
+
+python_of_pins() {  # PyTorch's and Beam's pins were tested with 3.11.
+  find_python 3.11 || echo .venv/bin/python
 }
 
 case "${1:-run}" in
@@ -117,13 +121,21 @@ case "${1:-run}" in
     [[ "${1:-run}" == run ]] || requirements+=(tests/requirements.txt)
     install .venv "${requirements[@]}"
     ;;
-  peers) beside peers tests/comparison/requirements.txt ;;
-  beam) beside beam scripts/requirements-beam.txt ;;
-  tpu) beside tpu tests/tpu/requirements.txt ;;
+  peers)
+    make_venv .venv
+    beside peers "$(python_of_pins)" tests/comparison/requirements.txt
+    ;;
+  beam)
+    make_venv .venv
+    beside beam "$(python_of_pins)" scripts/requirements-beam.txt
+    ;;
+  tpu)
+    make_venv .venv
+    beside tpu .venv/bin/python tests/tpu/requirements.txt
+    ;;
   3.11 | 3.12 | 3.13)
     python=$(find_python "$1") || fail "Python $1 was not found."
-    make_venv ".venv/$1" "$python"
-    install ".venv/$1" requirements.txt tests/requirements.txt
+    beside "$1" "$python" requirements.txt tests/requirements.txt
     ;;
   pythons)
     for version in "${PYTHONS[@]}"; do
@@ -131,7 +143,7 @@ case "${1:-run}" in
     done
     ;;
   *)
-    fail "unknown environment '$1': run, dev, peers, beam, tpu, 3.11, 3.12" \
+    fail "unknown environment '$1': run, dev, peers, beam, tpu, 3.11, 3.12," \
       '3.13 or pythons.'
     ;;
 esac
