@@ -1,6 +1,7 @@
 """What a command's errors turn into: one line and an exit code."""
 
 import errno
+import math
 
 import pytest
 
@@ -46,3 +47,30 @@ def test_all_else_keeps_its_traceback(error):
 def test_a_program_that_ends_well(capsys):
   assert errors.exit_code_of(lambda: None) == 0
   assert capsys.readouterr().err == ''
+
+
+# Ranges of config keys.
+
+NAN = float('nan')
+
+
+@pytest.mark.parametrize(
+  ('range_', 'inside', 'outside'),
+  [
+    (errors.POSITIVE, (1e-9, 5), (0, -1, math.inf, NAN)),
+    (errors.COUNT, (1, 7), (0, -1, NAN)),
+    (errors.FRACTION, (0, 0.99), (1.0, -0.1, NAN)),
+    (errors.one_of(('a', 'b')), ('a', 'b'), ('c', None)),
+    (errors.or_unset(errors.COUNT), (None, 1), (0,)),
+  ],
+)
+def test_what_a_range_contains(range_, inside, outside):
+  assert all(map(range_.contains, inside))
+  assert not any(map(range_.contains, outside))
+
+
+def test_the_first_key_outside_its_range_is_named():
+  table = {'a': errors.POSITIVE, 'b': errors.one_of(('x', 'y'))}
+  errors.check_ranges({'a': 1, 'b': 'x', 'other': None}, table)
+  with pytest.raises(errors.InputError, match="^b is 'z'; choose from x, y$"):
+    errors.check_ranges({'a': 1, 'b': 'z'}, table)

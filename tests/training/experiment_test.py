@@ -49,6 +49,19 @@ def test_scanned_layers_load_the_same_weights(tmp_path):
     ({'optim__learning_rate': float('nan')}, 'learning_rate is nan'),
     ({'optim__learning_rate': 1e20}, 'learning_rate is 1e'),
     ({'optim__warmup_fraction': 1.5}, 'warmup_fraction is 1.5'),
+    ({'optim__name': 'adam'}, "optim.name is 'adam'; choose from adamw, lamb"),
+    ({'optim__b1': 1.0}, 'optim.b1 is 1.0'),
+    ({'optim__b2': -0.1}, 'optim.b2 is -0.1'),
+    ({'optim__b2': float('nan')}, 'optim.b2 is nan'),
+    ({'optim__eps': 0.0}, 'optim.eps is 0.0'),
+    ({'optim__clip_norm': 0.0}, 'optim.clip_norm is 0.0'),
+    ({'optim__clip_norm': float('nan')}, 'optim.clip_norm is nan'),
+    ({'optim__weight_decay': 1.0}, r'weight_decay is 1.0; it must .*\[0, 1\)'),
+    ({'train__steps': 0}, 'train.steps is 0; it must be at least 1'),
+    ({'train__profile_step': 0}, 'train.profile_step is 0'),
+    ({'train__keep': 'first'}, "train.keep is 'first'; choose from best, last"),
+    ({'train__watchdog_seconds': -1.0}, 'watchdog_seconds is -1.0.*0 for none'),
+    ({'compute__reduce_dtype': 'int8'}, "reduce_dtype is 'int8'; choose"),
     ({'train__epochs': 0.0}, 'train.epochs is 0'),
     ({'train__epochs': float('inf')}, 'train.epochs is inf'),
     ({'train__eval_batch_size': 0}, 'train.eval_batch_size is 0'),
@@ -130,7 +143,7 @@ def test_a_url_is_refused_as_a_workdir():
 def test_a_folder_of_another_program(tmp_path, content):
   """A Hugging Face folder has a `config.json` too."""
   (tmp_path / 'config.json').write_text(content)
-  with pytest.raises(InputError, match='biobert_jax train'):
+  with pytest.raises(InputError, match='biobert-jax train'):
     workdir.from_workdir(epath.Path(tmp_path))
 
 

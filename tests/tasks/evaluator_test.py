@@ -1,0 +1,75 @@
+"""The compiled evaluation step: batches, predictions, order of calls."""
+
+import jax
+import numpy as np
+import pytest
+
+from biobert_jax.parallel import sharding
+from biobert_jax.tasks.evaluator import Evaluator, one_ahead
+from tests.fixtures.small_task import TASK, make_batch
+
+
+class Batches:
+  """Packed sequences that are given batch by batch."""
+
+  max_seq_length = 8
+  num_rows = 32
+
+  def __init__(self, *batches):
+    self._batches = batches
+
+  def feature_shapes(self, batch_size):
+    names = make_batch(0, 1)
+    shapes = dict.fromkeys(names, (batch_size, 8))
+    return shapes | {'row_ids': (batch_size,)}
+
+  def train_batch(self, step, batch_size, host=0, hosts=1):
+    raise NotImplementedError
+
+  def eval_batches(self, batch_size):
+    for batch in self._batches:
+      assert len(batch['row_ids']) == batch_size
+      yield batch | {'words': np.zeros((batch_size, 8))}
+
+
+def test_predictions_are_those_of_the_task():
+  mesh = sharding.make_mesh('dp', 1, jax.devices()[:4])
+  rows = Batches(make_batch(1, 12), make_batch(2, 12))
+  # A multiple of the devices.
+  evaluator = Evaluator(TASK, mesh, 'dp', 9, rows.feature_shapes)
+  assert evaluator.batch_size == 12
+  params = jax.jit(TASK.init)(jax.random.key(0))
+  placed = jax.device_put(params, evaluator.param_shardings)
+  found = list(evaluator.run(placed, rows))
+  assert len(found) == 2
+  for batch, predicted in found:
+    assert 'words' in batch  # What the device does not need is kept.
+    arrays = {n: jax.numpy.asarray(batch[n]) for n in make_batch(0, 1)}
+    logits = TASK.apply(params, arrays)
+    np.testing.assert_array_equal(predicted['label'], logits.argmax(-1))
+
+
+def test_the_next_batch_is_dispatched_before_the_last_is_read():
+  calls = []
+
+  def dispatch(batch):
+    calls.append(f'dispatch {batch["n"]}')
+    return batch['n'] * 10
+
+  def advance():
+    calls.append('advance')
+
+  one, two = ({'n': np.asarray(n)} for n in (1, 2))
+  outputs = one_ahead(dispatch, [one, two], advance)
+  assert next(outputs) == (one, 10)
+  assert calls == ['dispatch 1', 'advance', 'dispatch 2']
+  assert list(outputs) == [(two, 20)]
+  assert calls[3:] == ['advance']
+
+
+def test_advance_may_stop_it():
+  def advance():
+    raise KeyboardInterrupt
+
+  with pytest.raises(KeyboardInterrupt):
+    list(one_ahead(lambda batch: batch, [{}], advance))

@@ -1,0 +1,144 @@
+"""Losses of pre-training, its scores, its vocabulary."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from biobert_jax.errors import InputError
+from biobert_jax.models.heads import PretrainingLogits
+from biobert_jax.tasks import pretraining
+from biobert_jax.text.vocabulary import SPECIALS
+from biobert_jax.text.wordpiece import WordPieceTokenizer
+from biobert_jax.training import experiment
+from tests.fixtures import small_run
+from tests.fixtures.small_task import BERT
+
+PIECES = (*SPECIALS, '[unused1]', 'fever', '##s', 'rash')
+TOKENIZER = WordPieceTokenizer(PIECES, False)
+
+
+def task_of(next_sentence=True):
+  return pretraining.make_task(BERT, None, next_sentence)
+
+
+def numbers():
+  """Logits of 2 packed sequences: 3 tokens to predict, 2 pairs, each."""
+  draw = np.random.default_rng(0).normal
+  logits = PretrainingLogits(
+    jnp.asarray(draw(size=(2, 3, 32)), jnp.float32),
+    jnp.asarray(draw(size=(2, 2, 2)), jnp.float32),
+  )
+  batch = {
+    'sequence_ids': jnp.asarray([[1, 1, 2, 0], [1, 0, 0, 0]]),
+    'masked_ids': jnp.asarray([[4, 7, -1], [9, -1, -1]]),
+    'next_sentence_labels': jnp.asarray([[1, 0], [0, -1]]),
+  }
+  return logits, batch
+
+
+def cross_entropy(logits, labels):
+  logits = np.asarray(logits, np.float64)
+  log_probs = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
+  return -sum(
+    log_probs[(*place, label)]
+    for place, label in np.ndenumerate(np.asarray(labels))
+    if label >= 0
+  )
+
+
+def test_both_losses_are_minimised_and_each_has_its_normalizer():
+  task = task_of()
+  assert task.losses == ('masked_lm_loss', 'next_sentence_loss')
+  logits, batch = numbers()
+  sums, normalizers = task.sums(logits, batch), task.normalizers(batch)
+  assert {name: float(n) for name, n in normalizers.items()} == {
+    'fill': 8,
+    'masked_lm_loss': 3,
+    'masked_lm_accuracy': 3,
+    'next_sentence_loss': 3,
+    'next_sentence_accuracy': 3,
+  }
+  assert sums.keys() == normalizers.keys()
+  assert float(sums['fill']) == 4
+  np.testing.assert_allclose(
+    [sums['masked_lm_loss'], sums['next_sentence_loss']],
+    [
+      cross_entropy(logits.masked_lm, batch['masked_ids']),
+      cross_entropy(logits.next_sentence, batch['next_sentence_labels']),
+    ],
+    rtol=1e-6,
+  )
+
+
+def test_without_sentence_pairs_there_is_one_loss():
+  task = task_of(next_sentence=False)
+  assert task.losses == ('masked_lm_loss',)
+  logits, batch = numbers()
+  names = {'fill', 'masked_lm_loss', 'masked_lm_accuracy'}
+  assert task.sums(logits, batch).keys() == names
+  assert 'pooler' not in jax.eval_shape(task.init, jax.random.key(0))['bert']
+
+
+def test_scores_are_means_over_all_batches():
+  task = task_of()
+  logits, batch = numbers()
+  dataset = object.__new__(pretraining.PretrainingDataset)  # No files needed.
+  outputs = [({}, jax.device_get(task.predict(logits, batch)))] * 2
+  scored = dataset.score('validation', iter(outputs))
+  loss = cross_entropy(logits.masked_lm, batch['masked_ids']) / 3
+  assert scored.metrics['masked_lm_loss'] == pytest.approx(loss, abs=1e-5)
+  assert scored.metrics['masked_lm_count'] == 6
+  assert scored.metrics['next_sentence_count'] == 6
+  assert scored.selection == -scored.metrics['masked_lm_loss']
+  with pytest.raises(InputError, match='nothing to predict'):
+    dataset.score('validation', iter([]))
+
+
+def test_special_and_unused_tokens_are_neither_masked_nor_replacements():
+  config = small_run.pretraining('corpus')
+  masking = pretraining.masking_of(config, TOKENIZER)
+  first = PIECES.index('fever')
+  assert masking.replacements.tolist() == [first, first + 1, first + 2]
+  assert np.flatnonzero(masking.continuations).tolist() == [first + 1]
+  assert set(masking.never_masked) == {TOKENIZER.cls_id, TOKENIZER.sep_id}
+  bare = WordPieceTokenizer((*SPECIALS, '[unused1]'), False)
+  with pytest.raises(InputError, match='nothing but special tokens'):
+    pretraining.masking_of(config, bare)
+
+
+def test_files_of_the_reference_come_masked_and_without_a_vocabulary(tmp_path):
+  config = small_run.pretraining(str(tmp_path / 'part-*.tfrecord'))
+  task = pretraining.task_of(config, BERT, (), TOKENIZER)
+  batch = {'input_ids': jnp.ones((1, 4))}
+  assert task.prepare(batch, jax.random.key(0)) is batch
+  with pytest.raises(InputError, match='hold no vocabulary; give'):
+    pretraining.tokenizer_of(config)
+  with pytest.raises(InputError, match='no such file; data.dir is a folder'):
+    pretraining.dataset_of(config, TOKENIZER)
+
+
+@pytest.mark.parametrize(
+  ('overrides', 'message'),
+  [
+    ({'masking__rate': 1.0}, r'masking\.rate is 1.0; it must lie in \(0, 1\)'),
+    ({'masking__max_predictions': 0}, r'masking\.max_predictions is 0'),
+    ({'data__short_seq_prob': 1.1}, r'data\.short_seq_prob is 1.1'),
+    ({'data__max_pairs': 0}, r'data\.max_pairs is 0; it must be at least 1'),
+    ({'data__eval_rows': 0}, r'data\.eval_rows is 0'),
+    (
+      {'data__dir': ''},
+      r'data\.dir is not set; .*`biobert-jax prepare-corpus`',
+    ),
+  ],
+)
+def test_wrong_values_are_named(overrides, message):
+  config = small_run.pretraining('corpus', **overrides)
+
+  def prepare():
+    experiment.validate(config)
+    pretraining.dataset_of(config, TOKENIZER)
+
+  with pytest.raises(InputError, match=message) as caught:
+    prepare()
+  assert '\n' not in str(caught.value)
