@@ -44,7 +44,7 @@ COMMAND = Command(
     ),
     Flag(
       'output',
-      'OUT.npz or OUT.jsonl; - is JSONL on stdout',
+      'OUT.parquet, OUT.npz or OUT.jsonl',
       required=True,
       path=OUTPUT,
       stream=True,

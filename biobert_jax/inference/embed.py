@@ -1,15 +1,15 @@
 """Texts to vectors, in bulk.
 
-A text is cut into pieces by itself, packed with others into rows, and each
-row goes through the encoder once. Of a text longer than `max_seq_length`,
-overlapping windows are encoded, and each piece is taken from the window where
-it has most context. What comes of it depends on `pooling`:
+Each text is tokenized by itself and packed with others, and each packed
+sequence goes through the encoder once. A text longer than `max_seq_length` is
+encoded in overlapping windows; each token is taken from the window where it has
+most context. The `pooling` says what the vectors stand for:
 
-  mean    one vector a text: the mean over its pieces, [CLS] and [SEP] too, as
-          sentence-transformers does
-  cls     one vector a text: that of [CLS], in its first window
-  tokens  a vector a piece, [CLS] and [SEP] too, as extract_features.py does
-  entity  a vector an entity: the mean over the pieces that overlap it
+  mean    one vector per text: the mean over its tokens, with [CLS] and [SEP],
+          as sentence-transformers computes it
+  cls     one vector per text: that of [CLS], in its first window
+  tokens  one vector per token, with [CLS] and [SEP], as extract_features.py
+  entity  one vector per entity: the mean over the tokens that overlap it
 """
 
 import dataclasses
@@ -19,7 +19,7 @@ import pathlib
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 import tqdm
@@ -27,69 +27,80 @@ import tqdm
 from biobert_jax.checkpoints import detect, pretrained
 from biobert_jax.data import counts as data_counts
 from biobert_jax.data import windows
-from biobert_jax.data.packing import PackedRows
+from biobert_jax.data.packing import Batch, PackedRows
 from biobert_jax.errors import InputError
-from biobert_jax.inference import embedding_files
+from biobert_jax.inference import embedding_files, inputs
 from biobert_jax.inference.embedding_files import POOLINGS, Embedded, Header
+from biobert_jax.inference.inputs import TextStream
+from biobert_jax.inference.model_runner import Model, load_any
 from biobert_jax.inference.text_encoder import PooledEncoder
 from biobert_jax.io.atomic import atomic_write
-from biobert_jax.text import documents
+from biobert_jax.text.documents import Document
 from biobert_jax.text.readers import any_format
 
 _OVERLAP = 32  # As data.window_overlap.
-# Beyond, attention's share of the work outgrows what more context is worth.
+# Beyond it the cost of attention outgrows the value of more context.
 _LONGEST = 512
-# Rows come in this length and its doubles: attention is as wide as the row.
+# Packed sequences have this length or its doubles: attention is as wide.
 _SHORTEST_ROW = 64
-# What is read, packed and held together: numbers of vectors, and pieces.
+# Bounds on a chunk: numbers of its vectors, and tokens.
 _CHUNK_FLOATS = 2**26
-_CHUNK_PIECES = 2**17
+_CHUNK_TOKENS = 2**17
 
 
 class Embedder:
-  """A model that turns texts into vectors."""
+  """A model that turns texts into vectors.
+
+  Attributes:
+    header: pooling, layers and hidden size of the vectors.
+  """
 
   def __init__(
     self,
-    model: str,
+    model: Model,
     layers: Sequence[int] = (-1,),
     pooling: str = 'mean',
     max_seq_length: int | None = None,
-    counts: Counter[str] | None = None,
+    *,
     do_lower_case: bool | None = None,
+    counts: Counter[str] | None = None,
   ):
     """Opens a model.
 
     Args:
-      model: whatever `weights.open_model` reads, with any head or none.
+      model: the path of any model with parameters, whatever its head; or what
+        `load_pretrained` opened.
       layers: -1 for the last, -N for the first, -(N + 1) for the embeddings.
       pooling: one of `POOLINGS`.
-      max_seq_length: pieces of a window, [CLS] and [SEP] included; by default
-        as many as the model has positions, at most 512.
-      counts: receives `texts_split` and `entities_without_pieces`.
+      max_seq_length: tokens of a window, with [CLS] and [SEP]; by default the
+        number of the model's positions, at most 512.
       do_lower_case: casing, where no file of the model states it.
+      counts: receives `texts_split` and `entities_without_pieces`.
 
     Raises:
-      InputError: no such model, layers or length.
+      InputError: no such model, pooling, layers or length.
     """
-    opened = pretrained.load_pretrained(model, do_lower_case)
+    if pooling not in POOLINGS:
+      raise InputError(f'--pooling is {pooling!r}; choose from {POOLINGS}')
+    opened = load_any(model, do_lower_case)
+    name = opened.source.given
     if opened.source.form in detect.COMPILED:
       raise InputError(
-        f'{model}: an export as {opened.source.form} holds a program, which '
+        f'{name}: an export as {opened.source.form} holds a program, which '
         'gives no layers; embed with the model that it was exported from'
       )
     depth = opened.bert.num_hidden_layers
     for layer in layers:
       if not -depth - 1 <= layer <= -1:
         raise InputError(
-          f'--layers has {layer}; {model} has {depth} layers: -1 is the last, '
+          f'--layers has {layer}; {name} has {depth} layers: -1 is the last, '
           f'{-depth} the first, {-depth - 1} the embeddings'
         )
     positions = opened.bert.max_position_embeddings
     self._length = max_seq_length or min(_LONGEST, positions)
     if not 3 <= self._length <= positions:
       raise InputError(
-        f'--max_seq_length is {self._length}; {model} takes 3 to {positions}'
+        f'--max_seq_length is {self._length}; {name} takes 3 to {positions}'
       )
     self._overlap = min(_OVERLAP, self._length // 4)
     self._tokenizer = opened.tokenizer
@@ -99,21 +110,61 @@ class Embedder:
     )
     self._run = PooledEncoder(opened, self.header)
 
-  def __call__(self, texts: Iterable[documents.Document]) -> Iterator[Embedded]:
-    """Yields each document with its vectors, in their order.
+  @overload
+  def __call__(self, texts: str | list[str] | tuple[str, ...]) -> Any: ...
+  @overload
+  def __call__(self, texts: Document) -> Embedded: ...
+  @overload
+  def __call__(self, texts: list[Document]) -> list[Embedded]: ...
+  @overload
+  def __call__(self, texts: TextStream) -> Iterator[Embedded]: ...
 
-    Memory holds one chunk, whatever the number of documents.
+  def __call__(self, texts: Any) -> Any:
+    """Embeds one text or many.
 
     Args:
-      texts: documents; their entities serve pooling `entity` only.
+      texts: a string or a document, or a list or an iterator of them. Entities
+        of documents serve pooling `entity` alone.
+
+    Returns:
+      Of a string its vector, float32 [hidden_size], and of a list of n strings
+      an array [n, hidden_size]; with several layers [K, hidden_size] and [n, K,
+      hidden_size]. With pooling `tokens`, and of documents, an `Embedded` each;
+      of an iterator an iterator of them, which reads as it goes.
+
+    Raises:
+      TypeError: neither strings nor documents; strings with pooling `entity`.
     """
-    header = self.header
-    floats = len(header.layers) * header.hidden_size
-    most = max(1, min(_CHUNK_PIECES, _CHUNK_FLOATS // floats))
+    is_one = isinstance(texts, str | Document)
+    found = inputs.apply(texts, is_one, self._document_of, self._stream)
+    if not self._run.pools or not isinstance(texts, str | list | tuple):
+      return found
+    if isinstance(texts, str):
+      return self._array([found])[0]
+    plain = all(isinstance(text, str) for text in texts)
+    return self._array(found) if plain else found
+
+  def _array(self, texts: list[Embedded]) -> np.ndarray:
+    """The vectors of texts, [n, D] or, of several layers, [n, K, D]."""
+    found = np.concatenate([self._empty(0), *(text.vectors for text in texts)])
+    return found[:, 0] if len(self.header.layers) == 1 else found
+
+  def _document_of(self, number: int, given: Any) -> Document:
+    if isinstance(given, str) and self.header.pooling == 'entity':
+      raise TypeError(
+        f'input {number} is a string, which has no entities; give documents '
+        'with entities, such as those that a Tagger returns'
+      )
+    return inputs.document_of(number, given)
+
+  def _stream(self, documents: Iterable[Document]) -> Iterator[Embedded]:
+    """Results in the order of the documents; memory holds one chunk."""
+    floats = len(self.header.layers) * self.header.hidden_size
+    most = max(1, min(_CHUNK_TOKENS, _CHUNK_FLOATS // floats))
     chunk: list[Embedded] = []
     size = 0
-    for document in texts:
-      chunk.append(self._cut(document))
+    for document in documents:
+      chunk.append(self._tokenized(document))
       size += len(chunk[-1].input_ids)
       if size >= most:
         yield from self._embed(chunk)
@@ -121,8 +172,8 @@ class Embedder:
     if chunk:
       yield from self._embed(chunk)
 
-  def _cut(self, document: documents.Document) -> Embedded:
-    """A document in pieces, as yet without vectors."""
+  def _tokenized(self, document: Document) -> Embedded:
+    """A tokenized document, as yet without vectors."""
     ids, spans = self._tokenizer.encode(document.text)
     length = len(document.text)
     places = np.asarray([(0, 0), *spans, (length, length)])
@@ -146,18 +197,20 @@ class Embedder:
       counts=self._counts,
     )
     if self._run.pools:
-      found = self._of_texts(encoded, offsets)
+      found = self._text_sums(encoded, offsets)
       if self.header.pooling == 'mean':
         found /= sizes[:, None, None]
       for text, vector in zip(chunk, found, strict=True):
         yield dataclasses.replace(text, vectors=vector[None])
       return
-    found = self._of_slots(encoded)
+    found = self._slot_vectors(encoded)
     for text, (first, last) in zip(
       chunk, itertools.pairwise(offsets), strict=True
     ):
       one = dataclasses.replace(text, vectors=found[first:last])
-      yield self._of_entities(one) if self.header.pooling == 'entity' else one
+      yield (
+        self._entity_vectors(one) if self.header.pooling == 'entity' else one
+      )
 
   def _rows(self, encoded: windows.Windows) -> Iterator[PackedRows]:
     """Windows in the shortest rows that hold them."""
@@ -177,35 +230,40 @@ class Embedder:
     header = self.header
     return np.zeros((count, len(header.layers), header.hidden_size), np.float32)
 
-  def _of_slots(self, encoded: windows.Windows) -> np.ndarray:
+  def _outputs(
+    self, encoded: windows.Windows
+  ) -> Iterator[tuple[Batch, np.ndarray, np.ndarray, np.ndarray]]:
+    """Every batch with its vectors, and the rows and columns of slots in it."""
+    for rows in self._rows(encoded):
+      for batch, output in self._run(rows):
+        row, column = np.nonzero(batch['words'] >= 0)
+        yield batch, output, row, column
+
+  def _slot_vectors(self, encoded: windows.Windows) -> np.ndarray:
     """The vector of every slot, [slots, K, D]."""
     found = self._empty(encoded.num_words)
-    for rows in self._rows(encoded):
-      for batch, output in self._run(rows):
-        row, column = np.nonzero(batch['words'] >= 0)
-        slots = batch['words'][row, column]
-        found[slots] = output[:, row, column].swapaxes(0, 1)
+    for batch, output, row, column in self._outputs(encoded):
+      slots = batch['words'][row, column]
+      found[slots] = output[:, row, column].swapaxes(0, 1)
     return found
 
-  def _of_texts(
+  def _text_sums(
     self, encoded: windows.Windows, offsets: np.ndarray
   ) -> np.ndarray:
-    """Sums over the slots of every text that count, [texts, K, D]."""
+    """Sums over the slots that count for each text, [texts, K, D]."""
     found = self._empty(len(offsets) - 1)
-    for rows in self._rows(encoded):
-      for batch, output in self._run(rows):
-        row, column = np.nonzero(batch['words'] >= 0)
-        place = row * output.shape[2] + batch['sequence_ids'][row, column] - 1
-        # Each window owns a slot, and any tells its text.
-        place, at = np.unique(place, return_index=True)
-        slots = batch['words'][row[at], column[at]]
-        texts = np.searchsorted(offsets, slots, 'right') - 1
-        flat = output.reshape(len(output), -1, output.shape[3])
-        np.add.at(found, texts, flat[:, place].swapaxes(0, 1))
+    for batch, output, row, column in self._outputs(encoded):
+      place = row * output.shape[2] + batch['sequence_ids'][row, column] - 1
+      # Each window owns a slot, and any of them tells its text.
+      place, at = np.unique(place, return_index=True)
+      slots = batch['words'][row[at], column[at]]
+      texts = np.searchsorted(offsets, slots, 'right') - 1
+      flat = output.reshape(len(output), -1, output.shape[3])
+      np.add.at(found, texts, flat[:, place].swapaxes(0, 1))
     return found
 
-  def _of_entities(self, text: Embedded) -> Embedded:
-    """The same with vectors of entities in place of those of pieces."""
+  def _entity_vectors(self, text: Embedded) -> Embedded:
+    """The text with vectors of entities in place of those of tokens."""
     # Between [CLS] and [SEP] both rise.
     starts, ends = text.starts[1:-1], text.ends[1:-1]
     kept, found = [], [self._empty(0)]
@@ -223,7 +281,7 @@ class Embedder:
 
 
 def _layers_of(flag: str) -> tuple[int, ...]:
-  """The value of a flag --layers."""
+  """Parses the flag --layers."""
   parts = flag.split(',')
   if not all(re.fullmatch('-[0-9]{1,9}', part) for part in parts):
     raise InputError(
@@ -247,31 +305,29 @@ def embed(
   """Writes the vectors of a file of texts.
 
   Args:
-    model: whatever `weights.open_model` reads, but no compiled export.
-    given: text, one a line; PubTator; or JSONL of `predict`; '-' is standard
+    model: the path of a model in any form, except a compiled export.
+    given: one text per line; PubTator; or JSONL of `predict`; '-' is standard
       input.
-    output: OUT.npz or OUT.jsonl, or '-' for JSONL on standard output;
-      `embedding_files.py` says what they hold.
+    output: OUT.parquet, OUT.npz or OUT.jsonl, as in `embedding_files.py`.
     layers: as '-1,-2,-3,-4': -1 the last, -N the first, -(N + 1) the
       embeddings.
     pooling: 'mean', 'cls', 'tokens' or 'entity'.
-    max_seq_length: pieces of a window; '' for 512 or what the model takes.
+    max_seq_length: tokens of a window; '' for the model's number of positions,
+      at most 512.
     do_lower_case: 'true' or 'false', where no file of the model states it.
 
   Returns:
     `{"output", "texts", "pieces", "vectors", "layers", "hidden_size"}`;
-    `pieces` with [CLS] and [SEP].
+    `pieces` counts tokens, with [CLS] and [SEP].
 
   Raises:
     InputError: a wrong option, no model there, or unreadable text; with
-      pooling `entity`, text without any.
+      pooling `entity`, text without entities.
   """
   suffix = '.jsonl' if output == '-' else pathlib.Path(output).suffix
   if suffix not in embedding_files.WRITERS:
     names = ' or '.join(f'OUT{ending}' for ending in embedding_files.WRITERS)
     raise InputError(f'--output is {output!r}; name it {names}')
-  if pooling not in POOLINGS:
-    raise InputError(f'--pooling is {pooling!r}; choose from {POOLINGS}')
   if max_seq_length and not re.fullmatch('[0-9]{1,6}', max_seq_length):
     raise InputError(f'--max_seq_length is {max_seq_length!r}; give a number')
   if given != '-' and not pathlib.Path(given).exists():
@@ -282,7 +338,9 @@ def embed(
   totals: Counter[str] = Counter(texts=0, pieces=0, vectors=0)
   with atomic_write(os.path.expanduser(output), binary=True) as file:
     # Only now: a wrong output has been refused by then.
-    embedder = Embedder(model, numbers, pooling, length, counts, casing)
+    embedder = Embedder(
+      *(model, numbers, pooling, length), do_lower_case=casing, counts=counts
+    )
 
     def counted() -> Iterator[Embedded]:
       found = embedder(any_format.read_documents(given, counts))

@@ -1,28 +1,29 @@
-"""The forms that vectors of texts are written in: NumPy's .npz and JSONL.
+"""Files of vectors: Parquet, NumPy's .npz and JSONL.
 
-Neither is ever whole in memory, and nobody sees half a file. K is the number
-of layers asked for, D the width of the encoder. Offsets are in code points of
-the text, end exclusive.
+K is the number of layers, D the hidden size. Offsets count code points of the
+text, end exclusive.
 
-  .npz    what `numpy.load` reads, without pickle. `layers` [K] and `ids`
-          [texts] besides
-            mean, cls  `vectors` [texts, K, D]
-            tokens     `vectors` [pieces, K, D], `input_ids`, `starts`, `ends`
-                       [pieces], `offsets` [texts + 1]: where a text's begin
-            entity     `vectors` [entities, K, D], `text_index`, `starts`,
-                       `ends`, `types` [entities]
-  .jsonl  a line a text; `linex_index` counts texts from 0. Of pooling
-          `tokens` it is what google-research/bert extract_features.py writes.
+  .parquet  one row per vector, in row groups that are written as they come, so
+            that any number of texts takes bounded memory. `id` of the text,
+            with pooling `tokens` also `token`, `start`, `end`, with `entity`
+            also `type`, `text`, `start`, `end`; and for each layer a list of D
+            floats, `layer_-1` for the last
+  .npz      arrays for `numpy.load`, without pickle; held in memory until all
+            texts are read. `layers` [K], `ids` [texts] and
+              mean, cls  `vectors` [texts, K, D]
+              tokens     `vectors` [tokens, K, D], `input_ids`, `starts`, `ends`
+                         [tokens], `offsets` [texts + 1]: where each text's
+                         tokens begin
+              entity     `vectors` [entities, K, D], `text_index`, `starts`,
+                         `ends`, `types` [entities]
+  .jsonl    one text per line; `linex_index` counts texts from 0. With pooling
+            `tokens` it is what google-research/bert extract_features.py writes
 """
 
-import contextlib
 import dataclasses
+import itertools
 import json
-import pathlib
-import shutil
-import tempfile
-import zipfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import IO, Any
 
 import numpy as np
@@ -30,11 +31,13 @@ import numpy as np
 from biobert_jax.text.documents import Document, Entity
 
 POOLINGS = ('mean', 'cls', 'tokens', 'entity')
+# Floats of a row group in Parquet: 16 MiB.
+_ROW_GROUP_FLOATS = 2**22
 
 
 @dataclasses.dataclass(frozen=True)
 class Header:
-  """What all texts of a file share.
+  """Facts that all texts of a file share.
 
   Attributes:
     pooling: one of `POOLINGS`.
@@ -49,17 +52,17 @@ class Header:
   pieces: Sequence[str]
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class Embedded:
   """A text and its vectors.
 
   Attributes:
     document: the text.
-    vectors: [n, K, D] float32: one, or one for each piece or entity.
-    input_ids: [pieces] with [CLS] and [SEP].
-    starts: [pieces] where each piece begins in the text; [CLS] is empty at
-      its beginning, [SEP] at its end.
-    ends: [pieces] where each ends.
+    vectors: [n, K, D] float32: one, or one for each token or entity.
+    input_ids: [tokens] with [CLS] and [SEP].
+    starts: [tokens] where each token begins in the text; [CLS] is empty at its
+      beginning, [SEP] at its end.
+    ends: [tokens] where each ends.
     entities: with pooling `entity`, those that have a vector.
   """
 
@@ -70,11 +73,16 @@ class Embedded:
   ends: np.ndarray
   entities: tuple[Entity, ...] = ()
 
+  def __repr__(self) -> str:
+    """As Embedded('7', vectors float32[12, 1, 768])."""
+    shape = [*self.vectors.shape]
+    return f'Embedded({self.document.id!r}, vectors float32{shape})'
+
 
 def write_jsonl(
   file: IO[bytes], header: Header, texts: Iterable[Embedded]
 ) -> None:
-  """Writes a JSON object a text, numbers rounded to six places."""
+  """Writes one JSON object per text, numbers rounded to six places."""
   for index, text in enumerate(texts):
     row: dict[str, Any] = {'linex_index': index}
     rounded = np.round(text.vectors.astype(np.float64), 6).tolist()
@@ -108,121 +116,104 @@ def _layers(
   ]
 
 
-class _Column:
-  """An array on disk, whose length shows only at the end."""
-
-  def __init__(self, spool: IO[bytes], dtype: str, shape: tuple[int, ...] = ()):
-    self._spool, self._dtype, self._shape = spool, dtype, shape
-    self._length = 0
-
-  def extend(self, values: Any) -> None:
-    array = np.ascontiguousarray(values, self._dtype)
-    self._length += len(array)
-    self._spool.write(array.tobytes())
-
-  def save(self, member: IO[bytes]) -> None:
-    _write_head(member, self._dtype, (self._length, *self._shape))
-    self._spool.seek(0)
-    shutil.copyfileobj(self._spool, member, 1 << 20)
-
-
-class _TextColumn:
-  """An array of strings on disk, whose width shows only at the end."""
-
-  def __init__(self, spool: IO[bytes]):
-    self._spool = spool
-    self._length, self._width = 0, 1
-
-  def extend(self, values: Any) -> None:
-    for value in values:
-      self._length += 1
-      self._width = max(self._width, len(value))
-      self._spool.write(json.dumps(value).encode() + b'\n')
-
-  def save(self, member: IO[bytes]) -> None:
-    _write_head(member, f'<U{self._width}', (self._length,))
-    self._spool.seek(0)
-    for line in self._spool:
-      value = json.loads(line).encode('utf-32-le')
-      member.write(value.ljust(4 * self._width, b'\0'))
-
-
-def _write_head(member: IO[bytes], dtype: str, shape: tuple[int, ...]) -> None:
-  head = {'descr': dtype, 'fortran_order': False, 'shape': shape}
-  np.lib.format.write_array_header_1_0(member, head)
-
-
 def write_npz(
   file: IO[bytes], header: Header, texts: Iterable[Embedded]
 ) -> None:
-  """Writes arrays in the form of `numpy.savez`.
-
-  They are collected in nameless files beside the output, which takes twice
-  its size on the disk for a moment: a member's head holds its length.
-
-  Args:
-    file: where to; its name says where the nameless files lie.
-    header: what all texts share.
-    texts: read once.
-  """
-  with contextlib.ExitStack() as stack:
-    folder = pathlib.Path(file.name).parent
-
-    def spool() -> IO[bytes]:
-      return stack.enter_context(tempfile.TemporaryFile(dir=folder))
-
-    shape = (len(header.layers), header.hidden_size)
-    columns: dict[str, _Column | _TextColumn] = {
-      'vectors': _Column(spool(), '<f4', shape),
-      'layers': _Column(spool(), '<i4'),
-      'ids': _TextColumn(spool()),
-    }
-    names = {
-      'tokens': ('input_ids', 'starts', 'ends', 'offsets'),
-      'entity': ('text_index', 'starts', 'ends'),
-    }
-    for name in names.get(header.pooling, ()):
-      columns[name] = _Column(spool(), '<i8')
-    if header.pooling == 'entity':
-      columns['types'] = _TextColumn(spool())
-    first = {'layers': header.layers, 'offsets': [0]}
-    for name in columns.keys() & first.keys():
-      columns[name].extend(first[name])
-    total = 0
-    for index, text in enumerate(texts):
-      total += len(text.vectors)
-      for name, values in _values(header.pooling, index, total, text).items():
-        columns[name].extend(values)
-    with zipfile.ZipFile(file, 'w') as archive:
-      for name, column in columns.items():
-        # Of no date: equal vectors make equal files.
-        member = zipfile.ZipInfo(f'{name}.npy')
-        with archive.open(member, 'w', force_zip64=True) as stream:
-          column.save(stream)
-
-
-def _values(
-  pooling: str, index: int, total: int, text: Embedded
-) -> dict[str, Any]:
-  """What a text adds to each array; `total` counts vectors, its own too."""
-  values: dict[str, Any] = {
-    'vectors': text.vectors,
-    'ids': [text.document.id],
+  """Writes arrays as `numpy.savez` does; equal vectors make equal files."""
+  every = [*texts]
+  nothing = np.zeros((0, len(header.layers), header.hidden_size), np.float32)
+  arrays = {
+    'vectors': np.concatenate([nothing, *(text.vectors for text in every)]),
+    'layers': np.asarray(header.layers, np.int32),
+    'ids': np.asarray([text.document.id for text in every], str),
   }
-  if pooling == 'tokens':
+  none = np.zeros(0, np.int64)
+  if header.pooling == 'tokens':
     for name in ('input_ids', 'starts', 'ends'):
-      values[name] = getattr(text, name)
-    values['offsets'] = [total]
-  elif pooling == 'entity':
-    values['text_index'] = [index] * len(text.entities)
-    values['starts'] = [entity.start for entity in text.entities]
-    values['ends'] = [entity.end for entity in text.entities]
-    values['types'] = [entity.type for entity in text.entities]
-  return values
+      parts = [getattr(text, name) for text in every]
+      arrays[name] = np.concatenate([none, *parts])
+    sizes = [len(text.input_ids) for text in every]
+    arrays['offsets'] = np.cumsum([0, *sizes])
+  elif header.pooling == 'entity':
+    found = [(i, e) for i, text in enumerate(every) for e in text.entities]
+    arrays['text_index'] = np.asarray([i for i, _ in found], np.int64)
+    arrays['starts'] = np.asarray([e.start for _, e in found], np.int64)
+    arrays['ends'] = np.asarray([e.end for _, e in found], np.int64)
+    arrays['types'] = np.asarray([e.type for _, e in found], str)
+  np.savez(file, allow_pickle=False, **arrays)
 
 
-# By the ending of the output's name.
+def write_parquet(
+  file: IO[bytes], header: Header, texts: Iterable[Embedded]
+) -> None:
+  """Writes one row per vector, a row group at a time."""
+  # Only now: importing it takes as long as reading a small model.
+  import pyarrow
+  from pyarrow import parquet
+
+  kinds = {'id': pyarrow.string()}
+  if header.pooling == 'tokens':
+    kinds['token'] = pyarrow.string()
+  elif header.pooling == 'entity':
+    kinds |= {'type': pyarrow.string(), 'text': pyarrow.string()}
+  if header.pooling in ('tokens', 'entity'):
+    kinds |= {'start': pyarrow.int64(), 'end': pyarrow.int64()}
+  vector = pyarrow.list_(pyarrow.float32(), header.hidden_size)
+  fields = kinds | {f'layer_{layer}': vector for layer in header.layers}
+  schema = pyarrow.schema(
+    list(fields.items()), metadata={'pooling': header.pooling}
+  )
+  with parquet.ParquetWriter(file, schema, use_dictionary=[*kinds]) as writer:
+    for group in _groups(header, texts):
+      rows = [row for text in group for row in _labels(header, text)]
+      labels = zip(*rows, strict=True) if rows else [()] * len(kinds)
+      columns = [
+        pyarrow.array(values, kind)
+        for values, kind in zip(labels, kinds.values(), strict=True)
+      ]
+      vectors = np.concatenate([text.vectors for text in group])
+      columns += [
+        pyarrow.FixedSizeListArray.from_arrays(
+          pyarrow.array(vectors[:, place].ravel()), type=vector
+        )
+        for place in range(len(header.layers))
+      ]
+      writer.write_table(pyarrow.table(columns, schema=schema))
+
+
+def _groups(
+  header: Header, texts: Iterable[Embedded]
+) -> Iterator[list[Embedded]]:
+  """Texts whose vectors make a row group, each."""
+  floats = len(header.layers) * header.hidden_size
+  most = max(1, _ROW_GROUP_FLOATS // floats)
+  group: list[Embedded] = []
+  rows = 0
+  for text in texts:
+    group.append(text)
+    rows += len(text.vectors)
+    if rows >= most:
+      yield group
+      group, rows = [], 0
+  if group:
+    yield group
+
+
+def _labels(header: Header, text: Embedded) -> Iterator[tuple[Any, ...]]:
+  """The values beside the vectors of a text, one row per vector."""
+  name = text.document.id
+  if header.pooling == 'tokens':
+    tokens = (header.pieces[i] for i in text.input_ids)
+    places = text.starts.tolist(), text.ends.tolist()
+    return zip(itertools.repeat(name), tokens, *places)  # noqa: B905
+  if header.pooling == 'entity':
+    return ((name, e.type, e.text, e.start, e.end) for e in text.entities)
+  return iter([(name,)])
+
+
+# By the suffix of the output's name.
 WRITERS: dict[str, Callable[[IO[bytes], Header, Iterable[Embedded]], None]] = {
   '.npz': write_npz,
   '.jsonl': write_jsonl,
+  '.parquet': write_parquet,
 }

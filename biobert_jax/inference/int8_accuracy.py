@@ -4,11 +4,11 @@ import pathlib
 import time
 
 from biobert_jax.checkpoints.formats.onnx import onnx
-from biobert_jax.inference.model_runner import BY_PROGRAM
+from biobert_jax.inference.model_runner import ADAPTERS, run_program
 from biobert_jax.tasks.task import Dataset
 
 # Heads whose outputs can be scored.
-HEADS = frozenset(BY_PROGRAM)
+HEADS = frozenset(ADAPTERS)
 
 
 def score_int8(
@@ -31,7 +31,7 @@ def score_int8(
   for name, int8 in (('float32', False), ('int8', True)):
     program = onnx.OnnxProgram(folder, int8=int8)
     began = time.perf_counter()
-    outputs = list(BY_PROGRAM[head](program, rows, True))
+    outputs = list(run_program(program, ADAPTERS[head], rows, trim=True))
     seconds[name] = time.perf_counter() - began
     scored = dataset.score(split, iter(outputs))
     measure = 'f1' if 'f1' in scored.metrics else 'macro_f1'

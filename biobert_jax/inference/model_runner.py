@@ -1,288 +1,330 @@
-"""A classifier of any form, run over rows of pieces."""
+"""A fine-tuned model of any form, run over packed sequences.
+
+One table, `TASKS`, says for each task which heads serve it, which compiled
+step runs parameters, and how the outputs of an exported program (ONNX,
+StableHLO) become what that step predicts.
+"""
 
 import functools
-from collections.abc import Callable, Iterator
-from typing import Any
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
-from biobert_jax.checkpoints import detect
+from biobert_jax.checkpoints import detect, pretrained
+from biobert_jax.checkpoints.detect import Source
 from biobert_jax.checkpoints.formats.onnx import onnx
 from biobert_jax.checkpoints.formats.stablehlo import stablehlo
 from biobert_jax.checkpoints.pretrained import Pretrained
 from biobert_jax.data import packed_sequences, packing
+from biobert_jax.data.packed_sequences import PackedSequences
 from biobert_jax.data.packing import Batch
+from biobert_jax.data.windows import Windows
 from biobert_jax.errors import InputError
+from biobert_jax.models.config import BertConfig
 from biobert_jax.models.param_tree import to_tree
 from biobert_jax.parallel import sharding
 from biobert_jax.tasks import ner, qa, relation, yes_no
-from biobert_jax.tasks.evaluator import Evaluator, Shapes
-from biobert_jax.tasks.task import Rows, Task
+from biobert_jax.tasks.evaluator import Evaluator
+from biobert_jax.tasks.task import Rows, Task, merge
 
-Outputs = Iterator[tuple[Batch, dict[str, np.ndarray]]]
-_ROWS = 16  # Computed together.
-Program = Callable[[np.ndarray, np.ndarray, np.ndarray], dict[str, Any]]
-
-
-class TokenRunner:
-  """Labels and probabilities of every piece of packed rows.
-
-  Attributes:
-    pack: whether several windows may share a row.
-  """
-
-  def __init__(self, model: Pretrained, max_seq_length: int):
-    """Compiles the model.
-
-    Args:
-      model: a token classifier in any form.
-      max_seq_length: pieces of a row.
-
-    Raises:
-      InputError: it is no token classifier.
-    """
-    _check(model, 'token', 'entities need a token classifier')
-    self.pack = model.source.form not in detect.COMPILED
-    shapes = functools.partial(
-      packing.feature_shapes, max_seq_length=max_seq_length
-    )
-    self._run = _runner(model, ner.make_task, shapes, by_program)
-
-  def __call__(self, rows: Rows) -> Outputs:
-    """Yields every batch of `rows` with 'label' and 'probability' [B, L]."""
-    return self._run(rows)
+Arrays = dict[str, np.ndarray]
+Outputs = Iterator[tuple[Batch, Arrays]]
+# A path, or a model that was found or opened already.
+Model = str | os.PathLike[str] | Source | Pretrained
+# (input_ids, attention_mask, token_type_ids) -> outputs by name.
+Program = Callable[[np.ndarray, np.ndarray, np.ndarray], Mapping[str, Any]]
+# (a program's outputs, tokens of a row) -> what our own step predicts.
+Adapter = Callable[[Mapping[str, Any], int], Arrays]
+_ROWS = 16  # Packed sequences computed together.
 
 
-class SequenceRunner:
-  """Probabilities of every sequence of packed rows.
-
-  Attributes:
-    pack: whether several sequences may share a row.
-    needs_starts: whether rows have to say where the entities start.
-  """
-
-  def __init__(
-    self, model: Pretrained, max_seq_length: int, max_sequences: int
-  ):
-    """Compiles the model.
-
-    Args:
-      model: a sequence classifier in any form, or one of entity starts.
-      max_seq_length: pieces of a row.
-      max_sequences: of a row at most.
-
-    Raises:
-      InputError: it is neither.
-    """
-    self.needs_starts = model.head == 'entity_pair'
-    if not self.needs_starts:
-      _check(model, 'sequence', 'relations need a sequence classifier')
-    self.pack = model.source.form not in detect.COMPILED
-    shapes = functools.partial(
-      packed_sequences.feature_shapes,
-      max_seq_length=max_seq_length,
-      max_sequences=max_sequences,
-      starts=self.needs_starts,
-    )
-    make_task = functools.partial(
-      relation.make_task,
-      pooling='entity_start' if self.needs_starts else 'cls',
-    )
-    self._run = _runner(model, make_task, shapes, sequences_by_program)
-
-  def __call__(self, rows: Rows) -> Outputs:
-    """Yields every batch of `rows` with 'probability' [B, P, C]."""
-    return self._run(rows)
+def _softmax(logits: np.ndarray) -> np.ndarray:
+  exponents = np.exp(logits - logits.max(axis=-1, keepdims=True))
+  return exponents / exponents.sum(axis=-1, keepdims=True)
 
 
-class SpanRunner:
-  """Logits of where an answer starts and ends, of packed rows.
+def _lengthened(array: np.ndarray, length: int) -> np.ndarray:
+  """An array [B, l] with zeros up to [B, length]."""
+  return np.pad(array, ((0, 0), (0, length - array.shape[1])))
+
+
+def _adapt_tokens(outputs: Mapping[str, Any], length: int) -> Arrays:
+  """'label' and 'probability' [B, L] of every token."""
+  logits = np.asarray(outputs['logits'])
+  label = logits.argmax(axis=-1).astype(np.int32)
+  probability = _softmax(logits).max(axis=-1).astype(np.float32)
+  return {
+    'label': _lengthened(label, length),
+    'probability': _lengthened(probability, length),
+  }
+
+
+def _adapt_sequences(outputs: Mapping[str, Any], length: int) -> Arrays:
+  """'probability' and 'logits' [B, 1, C] of every sequence."""
+  del length
+  logits = np.asarray(outputs['logits'])
+  return {'probability': _softmax(logits)[:, None], 'logits': logits[:, None]}
+
+
+def _adapt_spans(outputs: Mapping[str, Any], length: int) -> Arrays:
+  """'start_logit' and 'end_logit' [B, L] of every token."""
+  return {
+    name: _lengthened(np.asarray(outputs[f'{name}s'], np.float32), length)
+    for name in ('start_logit', 'end_logit')
+  }
+
+
+def _adapt_yes_no(outputs: Mapping[str, Any], length: int) -> Arrays:
+  """'logits' [B, 1, 2] of no and yes, from the one logit of yes."""
+  del length
+  yes = np.asarray(outputs['logits'])
+  return {'logits': np.stack([np.zeros_like(yes), yes], axis=-1)[:, None]}
+
+
+# Head -> adapter of its program's outputs.
+ADAPTERS: dict[str, Adapter] = {
+  'token': _adapt_tokens,
+  'sequence': _adapt_sequences,
+  'entity_pair': _adapt_sequences,
+  'span': _adapt_spans,
+  'yes_no': _adapt_yes_no,
+}
+
+
+class TaskEntry(NamedTuple):
+  """How the models of one task are run.
 
   Attributes:
-    pack: whether several windows may share a row.
+    heads: the heads that serve it.
+    need: the end of the message that refuses another head.
+    make_task: (architecture, model) -> the task of our own compiled step.
+    per_sequence: whether predictions belong to sequences, not to tokens.
+    defaults: settings for models whose files state none; `max_seq_length`
+      is then the number of positions, unless it stands here.
   """
 
-  def __init__(
-    self, model: Pretrained, max_seq_length: int, max_sequences: int
-  ):
-    """Compiles the model.
-
-    Args:
-      model: one with a span head in any form.
-      max_seq_length: pieces of a row.
-      max_sequences: windows of a row at most.
-
-    Raises:
-      InputError: it has another head.
-    """
-    _check(model, 'span', 'answers need a span head')
-    self.pack = model.source.form not in detect.COMPILED
-    shapes = functools.partial(
-      packing.feature_shapes, max_seq_length=max_seq_length
-    )
-    make_task = functools.partial(qa.make_task, max_sequences=max_sequences)
-    self._run = _runner(model, make_task, shapes, spans_by_program)
-
-  def __call__(self, rows: Rows) -> Outputs:
-    """Yields every batch with 'start_logit' and 'end_logit' [B, L]."""
-    return self._run(rows)
+  heads: tuple[str, ...]
+  need: str
+  make_task: Callable[[BertConfig, Pretrained], Task]
+  per_sequence: bool
+  defaults: Mapping[str, Any]
 
 
-class YesNoRunner:
-  """Logits of every sequence of packed rows.
-
-  Attributes:
-    pack: whether several sequences may share a row.
-    labels: C names of the answers.
-  """
-
-  def __init__(
-    self, model: Pretrained, max_seq_length: int, max_sequences: int
-  ):
-    """Compiles the model.
-
-    Args:
-      model: a sequence classifier, or one with a single logit for yes, in any
-        form.
-      max_seq_length: pieces of a row.
-      max_sequences: of a row at most.
-
-    Raises:
-      InputError: it is neither.
-    """
-    single = model.head == 'yes_no'
-    if not single:
-      need = 'yes/no questions need a sequence classifier or one for yes/no'
-      _check(model, 'sequence', need)
-    self.labels = yes_no.YES_NO if single else model.labels
-    self.pack = model.source.form not in detect.COMPILED
-    shapes = functools.partial(
-      packed_sequences.feature_shapes,
-      max_seq_length=max_seq_length,
-      max_sequences=max_sequences,
-    )
-    make_task = functools.partial(yes_no.make_task, head=model.head)
-    self._run = _runner(model, make_task, shapes, BY_PROGRAM[model.head])
-
-  def __call__(self, rows: Rows) -> Outputs:
-    """Yields every batch of `rows` with 'logits' [B, P, C]."""
-    return self._run(rows)
+def _relation_task(bert: BertConfig, model: Pretrained) -> Task:
+  pooling = 'entity_start' if model.head == 'entity_pair' else 'cls'
+  return relation.make_task(bert, model.labels, pooling)
 
 
-def _check(model: Pretrained, head: str, need: str) -> None:
-  if model.head != head:
-    raise InputError(
-      f'{model.source.given}: its head is {model.head.replace("_", " ")}; '
-      f'{need}'
-    )
+def _qa_task(bert: BertConfig, model: Pretrained) -> Task:
+  sequences = model.settings['max_sequences']
+  return qa.make_task(bert, model.labels, max_sequences=sequences)
 
 
-def _runner(
-  model: Pretrained,
-  make_task: Callable[..., Task],
-  shapes: Shapes,
-  run_program: Callable[[Program, Rows, bool], Outputs],
-) -> Callable[[Rows], Outputs]:
-  if model.source.form not in detect.COMPILED:
-    return _native(model, make_task, shapes)
-  if model.source.form == detect.ONNX:
-    onnx_model = onnx.OnnxProgram(model.source.weights)
-    return lambda rows: run_program(onnx_model, rows, True)
-  # Compiled anew for each length: all rows are given one.
-  program = stablehlo.StableHloProgram(model.source.folder)
-  return lambda rows: run_program(program, rows, False)
+TASKS = {
+  'ner': TaskEntry(
+    ('token',),
+    'entities need a token classifier',
+    lambda bert, model: ner.make_task(bert, model.labels),
+    False,
+    # As in configs/common/ner.py.
+    {'max_seq_length': 128, 'window_overlap': 32, 'entity_type': 'Entity'},
+  ),
+  'relation': TaskEntry(
+    ('sequence', 'entity_pair'),
+    'relations need a sequence classifier',
+    _relation_task,
+    True,
+    # Models of before there were markers state no `entities`.
+    {'max_sequences': 1, 'entities': 'anonymised'},
+  ),
+  'qa': TaskEntry(
+    ('span',),
+    'answers need a span head',
+    _qa_task,
+    False,
+    # As in configs/common/qa.py.
+    {
+      'max_seq_length': 384,
+      'max_question_length': 64,
+      'doc_stride': 128,
+      'max_answer_length': 30,
+      'n_best': 20,
+      'squad_version': '1.1',
+      'null_threshold': 0.0,
+      'max_sequences': 8,
+    },
+  ),
+  'yes_no': TaskEntry(
+    ('sequence', 'yes_no'),
+    'yes/no questions need a sequence classifier or one for yes/no',
+    lambda bert, model: yes_no.make_task(bert, model.labels, head=model.head),
+    True,
+    {'max_sequences': 1, 'reasoning': 'required'},
+  ),
+}
 
 
-def _native(
-  model: Pretrained, make_task: Callable[..., Task], shapes: Shapes
-) -> Callable[[Rows], Outputs]:
-  """Our own step on all devices."""
-  bert = model.bert
-  if model.source.form == detect.WORKDIR:  # As it was trained.
-    compute = model.source.record['config']['compute']
-    bert = bert.replace(dtype=compute['dtype'])
-  task = make_task(bert, model.labels)
-  mesh = sharding.make_mesh('dp', 1)
-  evaluator = Evaluator(task, mesh, 'dp', _ROWS, shapes)
-  tree = to_tree(model.params, scan_layers=False)
-  if 'pooler' not in evaluator.abstract_params['bert']:
-    tree['bert'].pop('pooler', None)  # Some bring one that nothing here needs.
-  params = jax.tree.map(
-    lambda array, layout: jax.make_array_from_callback(
-      array.shape, layout, lambda index: array[index]
-    ),
-    tree,
-    evaluator.param_shardings,
-  )
-  return lambda rows: evaluator.run(params, rows)
+def load_any(model: Model, do_lower_case: bool | None = None) -> Pretrained:
+  """Opens a path or a `Source`; returns an open model as it is."""
+  if isinstance(model, Pretrained):
+    return model
+  source = model if isinstance(model, Source) else os.fspath(model)
+  return pretrained.load_pretrained(source, do_lower_case)
 
 
-def by_program(program: Program, rows: Rows, trim: bool) -> Outputs:
-  """Runs a token classifier in the signature of transformers.
+def load_for(
+  task: str, model: Model, do_lower_case: bool | None = None
+) -> Pretrained:
+  """Opens a model for a task.
 
   Args:
-    program: (input_ids, attention_mask, token_type_ids) -> outputs by name.
-    rows: not packed: the program knows no borders within a row.
-    trim: cut each batch to its longest window.
+    task: a key of `TASKS`.
+    model: a path that `load_pretrained` takes, or a model that was found or
+      opened already.
+    do_lower_case: casing, where no file of the model states it.
+
+  Returns:
+    The model, with all settings of the task.
+
+  Raises:
+    InputError: no model there, or one with another head.
+  """
+  entry = TASKS[task]
+  model = load_any(model, do_lower_case)
+  pretrained.check_known(model)
+  if model.head not in entry.heads:
+    raise InputError(
+      f'{model.source.given}: its head is {model.head.replace("_", " ")}; '
+      f'{entry.need}'
+    )
+  positions = model.bert.max_position_embeddings
+  settings = {'max_seq_length': positions, **entry.defaults, **model.settings}
+  settings['max_seq_length'] = min(settings['max_seq_length'], positions)
+  return replace(model, settings=settings)
+
+
+class ModelRunner:
+  """A compiled model, which predicts for every token or every sequence.
+
+  Attributes:
+    max_seq_length: tokens of a packed sequence.
+    max_sequences: sequences that are packed into one, at most.
+    pack: whether several sequences may be packed into one: a program knows
+      no borders within a row.
+    needs_starts: whether it has to be told where the two entities start.
+  """
+
+  def __init__(self, task: str, model: Pretrained):
+    """Compiles the model.
+
+    Args:
+      task: a key of `TASKS`.
+      model: what `load_for` opened for that task.
+    """
+    self.max_seq_length: int = model.settings['max_seq_length']
+    self.max_sequences: int = model.settings.get('max_sequences', 1)
+    self.pack = model.source.form not in detect.COMPILED
+    self.needs_starts = model.head == 'entity_pair'
+    if self.pack:
+      self._run = self._native(TASKS[task], model)
+    elif model.source.form == detect.ONNX:
+      program: Program = onnx.Model(model.source.weights)
+      self._run = functools.partial(
+        run_program, program, ADAPTERS[model.head], trim=True
+      )
+    else:
+      # Compiled anew for each length: all rows are given one.
+      self._run = functools.partial(
+        run_program,
+        stablehlo.Model(model.source.folder),
+        ADAPTERS[model.head],
+        trim=False,
+      )
+
+  def __call__(self, rows: Rows) -> Outputs:
+    """Yields every batch of `rows` with the predictions of the task."""
+    return self._run(rows)
+
+  def predict_sequences(
+    self,
+    windows: Windows,
+    output: str,
+    width: int,
+    starts: np.ndarray | None = None,
+  ) -> np.ndarray:
+    """Predictions for whole sequences.
+
+    Args:
+      windows: one for each sequence.
+      output: the name of the prediction.
+      width: the number of its values.
+      starts: [sequences, 2] where the entities of each start.
+
+    Returns:
+      float32 array [sequences, width].
+    """
+    count = windows.num_words
+    rows = PackedSequences(
+      windows,
+      np.zeros(count, np.int32),
+      max_seq_length=self.max_seq_length,
+      max_sequences=self.max_sequences,
+      pack=self.pack,
+      starts=starts if self.needs_starts else None,
+    )
+    return merge(self(rows), output, count, width)
+
+  def _native(
+    self, entry: TaskEntry, model: Pretrained
+  ) -> Callable[[Rows], Outputs]:
+    """Our own compiled step, on all devices."""
+    bert = model.bert
+    if model.source.form == detect.WORKDIR:  # As it was trained.
+      compute = model.source.record['config']['compute']
+      bert = bert.replace(dtype=compute['dtype'])
+    mesh = sharding.make_mesh('dp', 1)
+    task = entry.make_task(bert, model)
+    shapes = functools.partial(self._shapes, entry.per_sequence)
+    evaluator = Evaluator(task, mesh, 'dp', _ROWS, shapes)
+    tree = to_tree(model.params, scan_layers=False)
+    if 'pooler' not in evaluator.abstract_params['bert']:
+      tree['bert'].pop('pooler', None)  # Some have one that is not needed.
+    params = jax.tree.map(
+      lambda array, layout: jax.make_array_from_callback(
+        array.shape, layout, lambda index: array[index]
+      ),
+      tree,
+      evaluator.param_shardings,
+    )
+    return functools.partial(evaluator.run, params)
+
+  def _shapes(self, per_sequence: bool, rows: int) -> dict[str, Any]:
+    """Shapes of a batch's device arrays."""
+    if not per_sequence:
+      return packing.feature_shapes(rows, self.max_seq_length)
+    return packed_sequences.feature_shapes(
+      rows, self.max_seq_length, self.max_sequences, self.needs_starts
+    )
+
+
+def run_program(
+  program: Program, adapt: Adapter, rows: Rows, *, trim: bool
+) -> Outputs:
+  """Runs a program with the signature of transformers.
+
+  Args:
+    program: takes ids, attention mask and segment ids.
+    adapt: the adapter of its head.
+    rows: one sequence each: the program knows no borders within a row.
+    trim: whether each batch is cut to its longest sequence.
 
   Yields:
-    As `TokenRunner` does.
+    Every batch with the predictions of our own step.
   """
-  for batch, outputs in _outputs(program, rows, trim):
-    logits, shape = np.asarray(outputs['logits']), batch['input_ids'].shape
-    label = np.zeros(shape, np.int32)
-    probability = np.zeros(shape, np.float32)
-    longest = logits.shape[1]
-    label[:, :longest] = logits.argmax(axis=-1)
-    probability[:, :longest] = _softmax(logits).max(axis=-1)
-    yield batch, {'label': label, 'probability': probability}
-
-
-def sequences_by_program(program: Program, rows: Rows, trim: bool) -> Outputs:
-  """The same with a sequence classifier.
-
-  Yields:
-    Every batch with 'probability' [B, 1, C], as `tasks.relation` predicts it,
-    and 'logits', as `tasks.yes_no` does.
-  """
-  for batch, outputs in _outputs(program, rows, trim):
-    logits = np.asarray(outputs['logits'])
-    each = {'probability': _softmax(logits), 'logits': logits}
-    yield batch, {name: array[:, None] for name, array in each.items()}
-
-
-def yes_no_by_program(program: Program, rows: Rows, trim: bool) -> Outputs:
-  """The same with a classifier that has one logit, for yes.
-
-  Yields:
-    Every batch with 'logits' [B, 1, 2], as `tasks.yes_no` predicts them.
-  """
-  for batch, outputs in _outputs(program, rows, trim):
-    yes = np.asarray(outputs['logits'])
-    logits = np.stack([np.zeros_like(yes), yes], axis=-1)
-    yield batch, {'logits': logits[:, None]}
-
-
-def spans_by_program(program: Program, rows: Rows, trim: bool) -> Outputs:
-  """The same with a model of spans.
-
-  Yields:
-    As `SpanRunner` does.
-  """
-  for batch, outputs in _outputs(program, rows, trim):
-    logits = {}
-    for name in ('start_logit', 'end_logit'):
-      given = np.asarray(outputs[f'{name}s'])
-      logits[name] = np.zeros(batch['input_ids'].shape, np.float32)
-      logits[name][:, : given.shape[1]] = given
-    yield batch, logits
-
-
-def _outputs(
-  program: Program, rows: Rows, trim: bool
-) -> Iterator[tuple[Batch, dict[str, Any]]]:
-  """Every batch with what the program says of it, a window a row."""
   for batch in rows.eval_batches(_ROWS):
     real = batch['sequence_ids'] > 0
     longest = int(real.sum(axis=1).max()) if trim else rows.max_seq_length
@@ -291,18 +333,4 @@ def _outputs(
       real[:, :longest].astype(np.int64),
       batch['segment_ids'][:, :longest],
     )
-    yield batch, outputs
-
-
-def _softmax(logits: np.ndarray) -> np.ndarray:
-  exponents = np.exp(logits - logits.max(axis=-1, keepdims=True))
-  return exponents / exponents.sum(axis=-1, keepdims=True)
-
-
-# Head -> how a corpus of it is run by a program.
-BY_PROGRAM: dict[str, Callable[[Program, Rows, bool], Outputs]] = {
-  'token': by_program,
-  'sequence': sequences_by_program,
-  'span': spans_by_program,
-  'yes_no': yes_no_by_program,
-}
+    yield batch, adapt(outputs, batch['input_ids'].shape[1])

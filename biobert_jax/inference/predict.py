@@ -1,34 +1,161 @@
-"""Raw text to entities, these, or it, to relations; questions to answers."""
+"""`predict`: a file of texts or questions to a file of predictions.
 
-import logging
+The model says what it is for: its form is detected once, its task looked up
+in `JOBS`, and the rest is one path for all tasks.
+"""
+
 from collections import Counter
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
 
 import tqdm
 from etils import epath
 
-from biobert_jax.checkpoints import pretrained
-from biobert_jax.data import counts as data_counts
+from biobert_jax.checkpoints import detect, huggingface, pretrained
+from biobert_jax.checkpoints.detect import Source
+from biobert_jax.data.counts import say_counts
 from biobert_jax.errors import InputError
-from biobert_jax.inference import (
-  question_answerer,
-  relation_extractor,
-  yes_no_answerer,
-)
+from biobert_jax.inference import question_files, relation_files
+from biobert_jax.inference.question_answerer import QuestionAnswerer
+from biobert_jax.inference.relation_extractor import RelationExtractor
 from biobert_jax.inference.tagger import Tagger
-from biobert_jax.text import document_writers, documents, entity_page
-from biobert_jax.text.readers import any_format
+from biobert_jax.inference.yes_no_answerer import YesNoAnswerer
+from biobert_jax.text import document_writers
+from biobert_jax.text.documents import Document
+from biobert_jax.text.readers.any_format import read_documents
 
-_log = logging.getLogger(__name__)
+Tag = Callable[[Iterator[Document]], Iterator[Document]]
+_ANSWERS = {'yes', 'no', 'maybe'}
 
-FORMATS: dict[str, Callable[..., Any]] = {
-  'jsonl': document_writers.write_jsonl,
-  'brat': document_writers.write_brat,
-  'pubtator': document_writers.write_pubtator,
-  'conll': document_writers.write_conll,
-  'html': entity_page.write_html,
+
+class Job(NamedTuple):
+  """The prediction of one task for a file.
+
+  Attributes:
+    predictor: its class.
+    read: (input, counts, predictor) -> what the predictor takes.
+    writers: format -> writer of (results, path).
+    noun: whose formats a message lists.
+    unit: of the progress bar.
+    measure: result -> (its increment of each total, the kinds found in it).
+    figures: names of totals, or of exceptions, in the report.
+    kinds: the report's name for the number of each kind; '' for none.
+  """
+
+  predictor: Callable[..., Any]
+  read: Callable[[str, Counter[str], Any], Iterable[Any]]
+  writers: Mapping[str, Callable[..., None]]
+  noun: str
+  unit: str
+  measure: Callable[[Any], tuple[dict[str, int], list[str]]]
+  figures: tuple[str, ...]
+  kinds: str
+
+
+def _documents(source: str, counts: Counter[str], _: Any) -> Iterator[Document]:
+  return read_documents(source, counts)
+
+
+JOBS = {
+  'ner': Job(
+    Tagger,
+    _documents,
+    {
+      'jsonl': document_writers.write_jsonl,
+      'brat': document_writers.write_brat,
+      'pubtator': document_writers.write_pubtator,
+      'conll': document_writers.write_conll,
+      'html': document_writers.write_html,
+    },
+    '',
+    'documents',
+    lambda document: (
+      {'documents': 1, 'entities': len(document.entities)},
+      [entity.type for entity in document.entities],
+    ),
+    ('documents', 'entities'),
+    'per_type',
+  ),
+  'relation': Job(
+    RelationExtractor,
+    _documents,
+    {'jsonl': relation_files.write_jsonl, 'tsv': relation_files.write_tsv},
+    'of relations ',
+    'documents',
+    lambda found: (
+      {
+        'documents': 1,
+        'entities': len(found.document.entities),
+        'relations': len(found.relations),
+      },
+      [relation.type for relation in found.relations],
+    ),
+    ('documents', 'entities', 'pairs', 'relations'),
+    'per_type',
+  ),
+  'qa': Job(
+    QuestionAnswerer,
+    lambda source, counts, _: question_files.read(source, counts),
+    {
+      'jsonl': question_files.write_jsonl,
+      'squad': question_files.write_squad,
+      'nbest': question_files.write_nbest,
+    },
+    'of answers ',
+    'questions',
+    lambda result: (
+      {
+        'questions': 1,
+        'passages': len(result.by_passage),
+        'with_answer': int(result.has_answer),
+      },
+      [],
+    ),
+    ('questions', 'passages', 'with_answer'),
+    '',
+  ),
+  'yes_no': Job(
+    YesNoAnswerer,
+    lambda source, counts, answerer: question_files.read(
+      source, counts, answerer.reasoning
+    ),
+    {
+      'jsonl': question_files.write_yes_no_jsonl,
+      # For PubMedQA's evaluation.py and prepare-submission.
+      'json': question_files.write_pubmedqa,
+    },
+    'of yes/no questions ',
+    'questions',
+    lambda result: (
+      {'questions': 1, 'passages': result.passages},
+      [result.answer],
+    ),
+    ('questions', 'passages'),
+    'answers',
+  ),
 }
+
+
+def task_of(found: Source) -> str:
+  """The task of a model, as far as its files state it.
+
+  Returns:
+    A key of `JOBS`: 'ner' where nothing states another, which opening the
+    model then confirms or refuses.
+  """
+  record = found.record
+  if 'config' in record:
+    task = record['config'].get('task')
+    return task if task in JOBS else 'ner'
+  if 'placeholders' in record.get('settings', {}):
+    return 'relation'
+  if record.get('head') == 'yes_no':
+    return 'yes_no'
+  spans = record.get('head') == 'span'
+  if spans or (not record and huggingface.has_spans(found.folder)):
+    return 'qa'
+  labels = {label.lower() for label in pretrained.labels_of(found)}
+  return 'yes_no' if len(labels) > 1 and labels <= _ANSWERS else 'ner'
 
 
 def predict(
@@ -41,28 +168,23 @@ def predict(
   keep_entities: str = '',
   pipeline: str = '',
 ) -> dict[str, Any]:
-  """Tags a file of raw text, relates entities of one, answers questions.
+  """Predicts entities, relations or answers for a file.
 
   Args:
     workdir: folder of a training run; '' where `model` is given.
-    source: a file with one document a line, PubTator or JSONL; '-' is standard
-      input. A model of relations needs entities in it, one of answers a file
-      that `data.asked.read` takes.
-    output: the file (for brat, the folder) to write.
-    form: a key of `FORMATS`; of relations, of `relate.FORMATS`; of answers, of
-      `answer.FORMATS`, or `decide.FORMATS` where they are yes and no.
-    model: instead of `workdir`, any model that `Tagger`, `Relater`, `Answerer`
-      or `Decider` opens.
+    source: one document per line, PubTator or JSONL, with entities where
+      relations are wanted; or questions, for `question_files.read`; '-' is
+      standard input.
+    output: the file (with brat, the folder) to write.
+    form: a key of the task's `writers`.
+    model: instead of `workdir`, the path of a model in any form.
     do_lower_case: 'true' or 'false', where no file of the model states it.
-    keep_entities: 'true': those that are there already stay beside those that
-      are found.
+    keep_entities: 'true': entities of the input stay beside those found.
     pipeline: instead of `workdir` and `model`, taggers and, last, a model of
-      relations, with commas between: what they do one after the other, each
-      tagger keeping the entities of those before it.
+      relations, with commas between; each keeps the entities of those before.
 
   Returns:
-    `{"output", "documents", "entities", "per_type"}`, or that of
-    `relate.predict`, `answer.predict` or `decide.predict`.
+    `output` and the figures of the task's entry in `JOBS`.
 
   Raises:
     InputError: no model there, or unreadable text.
@@ -77,53 +199,88 @@ def predict(
     raise InputError(
       f'--keep_entities is {keep_entities!r}; give true or false'
     )
-  keep = keep_entities == 'true'
-  if pipeline:
-    return relation_extractor.pipeline(
-      *(pipeline, source, output, form, casing),
-      lambda name, counts, kept: Tagger(name, counts, casing, kept or keep),
+  names = pipeline.split(',') if pipeline else [workdir or model]
+  *taggers, last = [detect.detect(name.strip()) for name in names]
+  if pipeline and not _is_pipeline(taggers, last):
+    raise InputError(
+      f'--pipeline={pipeline}: name one or several taggers, then one model of '
+      'relations, with commas between'
     )
-  for applies, program in (
-    (relation_extractor.relates, relation_extractor.predict),
-    (question_answerer.answers, question_answerer.predict),
-    (yes_no_answerer.decides, yes_no_answerer.predict),
-  ):
-    if applies(workdir or model):
-      return program(workdir or model, source, output, form, casing)
-  if form not in FORMATS:
-    raise InputError(f'--format is {form!r}; choose from {sorted(FORMATS)}')
-  return _tag(workdir or model, source, output, form, casing, keep)
+  job = JOBS[task_of(last)]
+  if form not in job.writers:
+    raise InputError(
+      f'--format is {form!r}; {job.noun}choose from {sorted(job.writers)}'
+    )
+  keep = keep_entities == 'true'
+  counts: Counter[str] = Counter()
+
+  def open_predictor() -> Any:
+    options: dict[str, Any] = {'do_lower_case': casing, 'counts': counts}
+    if taggers:
+      options['tagger'] = _chain(
+        Tagger(tagger, keep_entities=number > 0 or keep, **options)
+        for number, tagger in enumerate(taggers)
+      )
+    elif job.predictor is Tagger:
+      options['keep_entities'] = keep
+    return job.predictor(last, **options)
+
+  figures = _run(job, open_predictor, source, output, form, counts)
+  return {'output': output, **figures}
 
 
-def _tag(
-  model: str,
+def _is_pipeline(taggers: list[Source], last: Source) -> bool:
+  """Whether models of other tasks come before one of relations."""
+  tasks = [task_of(found) for found in taggers]
+  return bool(tasks) and 'relation' not in tasks and task_of(last) == 'relation'
+
+
+def _chain(taggers: Iterable[Tagger]) -> Tag:
+  """Several taggers as one, each of which reads the entities of the last."""
+  opened = [*taggers]
+
+  def tag(documents: Iterator[Document]) -> Iterator[Document]:
+    for tagger in opened:
+      documents = tagger(documents)
+    return documents
+
+  return tag
+
+
+def _run(
+  job: Job,
+  open_predictor: Callable[[], Any],
   source: str,
   output: str,
   form: str,
-  casing: bool | None,
-  keep: bool,
+  counts: Counter[str],
 ) -> dict[str, Any]:
-  """What `predict` does with a tagger."""
-  counts: Counter[str] = Counter()
-  types: Counter[str] = Counter()
-  total = 0
+  """Reads, predicts and writes; returns the figures of the report."""
+  totals: Counter[str] = Counter()
+  kinds: Counter[str] = Counter()
 
-  def counted() -> Iterator[documents.Document]:
-    nonlocal total
-    # Only now: a writer has refused a wrong output by then.
-    tagger = Tagger(model, counts, casing, keep)
-    tagged = tagger(any_format.read_documents(source, counts))
-    # On a terminal only.
-    for document in tqdm.tqdm(tagged, unit=' documents', disable=None):
-      total += 1
-      types.update(entity.type for entity in document.entities)
-      yield document
+  def results() -> Iterator[Any]:
+    # Only now: the writer has refused a wrong output by then.
+    predictor = open_predictor()
+    found = predictor(iter(job.read(source, counts, predictor)))
+    # The bar is shown on a terminal only.
+    for one in tqdm.tqdm(found, unit=f' {job.unit}', disable=None):
+      numbers, names = job.measure(one)
+      totals.update(numbers)
+      kinds.update(names)
+      yield one
+    if getattr(predictor, 'tagger', found) is None and not totals['entities']:
+      raise InputError(
+        f'--input {source}: no document has entities; give what predict of a '
+        'tagger wrote, JSONL or PubTator'
+      )
 
-  FORMATS[form](counted(), output)
-  data_counts.log_counts(counts)
-  return {
-    'output': output,
-    'documents': total,
-    'entities': types.total(),
-    'per_type': dict(sorted(types.items())),
+  job.writers[form](results(), output)
+  say_counts(counts)
+  figures: dict[str, Any] = {
+    name: totals[name] if name in totals else counts[name]
+    for name in job.figures
   }
+  return figures | (
+    {job.kinds: dict(sorted(kinds.items()))} if job.kinds else {}
+  )

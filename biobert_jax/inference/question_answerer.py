@@ -1,167 +1,129 @@
-"""Questions and passages to ranked answers with character offsets."""
+"""Questions about passages to ranked answers with character offsets."""
 
 import itertools
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, overload
 
-import tqdm
-
-from biobert_jax.checkpoints import detect as sources
-from biobert_jax.checkpoints import huggingface, pretrained
-from biobert_jax.data import counts as data_counts
 from biobert_jax.data.qa import features as qa_features
-from biobert_jax.data.qa import span_decoding as decoding
+from biobert_jax.data.qa import span_decoding
 from biobert_jax.data.qa.span_decoding import Answered
 from biobert_jax.data.qa.squad import Question
-from biobert_jax.errors import InputError
-from biobert_jax.inference import question_files
-from biobert_jax.inference.model_runner import SpanRunner
-from biobert_jax.inference.question_files import QuestionRequest, QuestionResult
+from biobert_jax.inference import inputs
+from biobert_jax.inference.model_runner import Model, ModelRunner, load_for
+from biobert_jax.inference.question_files import (
+  QuestionRequest,
+  QuestionResult,
+  Questions,
+  QuestionStream,
+  request_of,
+)
 from biobert_jax.tasks import qa
 
-FORMATS: dict[str, Callable[..., Any]] = {
-  'jsonl': question_files.write_jsonl,
-  'squad': question_files.write_squad,
-  'nbest': question_files.write_nbest,
-}
 # Questions whose windows are packed and run together: bounds memory.
 _CHUNK = 256
-# Where a model does not say (configs/common/qa.py).
-_DEFAULTS = {
-  'max_seq_length': 384,
-  'max_question_length': 64,
-  'doc_stride': 128,
-  'max_answer_length': 30,
-  'n_best': 20,
-  'squad_version': '1.1',
-  'null_threshold': 0.0,
-  'max_sequences': 8,
-}
 
 
 class QuestionAnswerer:
-  """A trained model that finds answers in passages."""
+  """A fine-tuned model that finds answers in passages."""
 
   def __init__(
     self,
-    model: str,
-    counts: Counter[str] | None = None,
+    model: Model,
+    *,
     do_lower_case: bool | None = None,
+    counts: Counter[str] | None = None,
   ):
     """Opens a model with a span head and compiles it.
 
     Args:
-      model: a work folder of `train`, an import or export of one, a Hugging
-        Face folder.
-      counts: receives what `question_windows.encode` notices.
+      model: the path of a work folder of `train`, an import, an export in any
+        form or a Hugging Face folder; or what `load_pretrained` opened.
       do_lower_case: casing, where no file of the model states it.
+      counts: receives the exceptions that `qa.features.encode` counts.
 
     Raises:
       InputError: no such model there.
     """
-    opened = pretrained.load_pretrained(model, do_lower_case)
-    settings = {**_DEFAULTS, **opened.settings}
-    positions = opened.bert.max_position_embeddings
-    self._length = min(settings['max_seq_length'], positions)
-    room = self._length - qa_features.SPECIALS
-    self._question = min(settings['max_question_length'], room // 2)
-    self._stride = min(settings['doc_stride'], room - self._question)
-    self._rules = decoding.Rules(
+    opened = load_for('qa', model, do_lower_case)
+    settings = opened.settings
+    room = settings['max_seq_length'] - qa_features.SPECIALS
+    self._question_length = min(settings['max_question_length'], room // 2)
+    self._stride = min(settings['doc_stride'], room - self._question_length)
+    self._rules = span_decoding.Rules(
       n_best=settings['n_best'],
       max_answer_length=settings['max_answer_length'],
       unanswerable=settings['squad_version'] == '2.0',
       null_threshold=settings['null_threshold'],
     )
-    self._most = settings['max_sequences']
-    self._run = SpanRunner(opened, self._length, self._most)
+    self._runner = ModelRunner('qa', opened)
     self._tokenizer = opened.tokenizer
     self._counts = Counter() if counts is None else counts
 
+  @overload
   def __call__(
-    self, source: Iterable[QuestionRequest]
-  ) -> Iterator[QuestionResult]:
-    """Yields what is said to each question.
+    self, *, question: str, context: str | Sequence[str]
+  ) -> QuestionResult: ...
+  @overload
+  def __call__(self, questions: QuestionRequest) -> QuestionResult: ...
+  @overload
+  def __call__(self, questions: Questions) -> list[QuestionResult]: ...
+  @overload
+  def __call__(self, questions: QuestionStream) -> Iterator[QuestionResult]: ...
+
+  def __call__(
+    self,
+    questions: Any = None,
+    *,
+    question: str | None = None,
+    context: str | Sequence[str] | None = None,
+  ) -> QuestionResult | list[QuestionResult] | Iterator[QuestionResult]:
+    """Answers one question or many.
 
     Args:
-      source: questions with passages.
+      questions: a list or an iterator of pairs (question, context), or of what
+        `question_files.read` reads.
+      question: instead, one question.
+      context: its passage; or several passages, whose answers are ranked
+        together.
 
-    Yields:
-      In their order, the answers of each passage.
+    Returns:
+      The ranked answers of the question. A list gives a list, in its order; an
+      iterator gives an iterator, which reads as it goes.
+
+    Raises:
+      TypeError: an input that is no question with a context.
     """
-    iterator = iter(source)
-    while chunk := list(itertools.islice(iterator, _CHUNK)):
-      flat = iter(self._answer([q for one in chunk for q in one.passages]))
-      for one in chunk:
-        found = itertools.islice(flat, len(one.passages))
-        yield QuestionResult(one, tuple(found))
+    given = questions if question is None else (question, context)
+    is_one = question is not None or isinstance(given, QuestionRequest)
+    return inputs.apply(given, is_one, request_of, self._stream)
+
+  def _stream(
+    self, requests: Iterable[QuestionRequest]
+  ) -> Iterator[QuestionResult]:
+    return inputs.in_chunks(requests, _CHUNK, self._results)
+
+  def _results(self, chunk: list[QuestionRequest]) -> Iterator[QuestionResult]:
+    answers = iter(self._answer([q for one in chunk for q in one.passages]))
+    for request in chunk:
+      of_request = itertools.islice(answers, len(request.passages))
+      yield QuestionResult(request, tuple(of_request))
 
   def _answer(self, questions: list[Question]) -> list[Answered]:
+    length = self._runner.max_seq_length
     windows = qa_features.encode(
       questions,
       self._tokenizer,
-      max_seq_length=self._length,
-      max_question_length=self._question,
+      max_seq_length=length,
+      max_question_length=self._question_length,
       doc_stride=self._stride,
       counts=self._counts,
     )
     rows = qa.rows_of(
       windows,
-      max_seq_length=self._length,
-      max_sequences=self._most,
-      pack=self._run.pack,
+      max_seq_length=length,
+      max_sequences=self._runner.max_sequences,
+      pack=self._runner.pack,
     )
-    logits = qa.merge(self._run(rows), windows.windows.num_words)
-    return decoding.decode(questions, windows, *logits, self._rules)
-
-
-def answers(model: str) -> bool:
-  """Whether a model says of itself that it answers questions by spans."""
-  found = sources.detect(model)
-  if 'config' in found.record:
-    return found.record['config'].get('task') == 'qa'
-  if found.record:
-    return found.record.get('head') == 'span'
-  return huggingface.has_spans(found.folder)
-
-
-def predict(
-  model: str, source: str, output: str, form: str, casing: bool | None
-) -> dict[str, Any]:
-  """Answers the questions of a file.
-
-  Args:
-    model: any that `Answerer` opens.
-    source: a file that `asked.read` takes; '-' is standard input.
-    output: the file to write.
-    form: a key of `FORMATS`.
-    casing: where no file of the model states it.
-
-  Returns:
-    `{"output", "questions", "passages", "with_answer"}`.
-
-  Raises:
-    InputError: no model there, or unreadable questions.
-  """
-  if form not in FORMATS:
-    raise InputError(
-      f'--format is {form!r}; of answers choose from {sorted(FORMATS)}'
-    )
-  counts: Counter[str] = Counter()
-  totals: Counter[str] = Counter()
-
-  def counted() -> Iterator[QuestionResult]:
-    # Only now: a writer has refused a wrong output by then.
-    answerer = QuestionAnswerer(model, counts, casing)
-    done = answerer(question_files.read(source, counts))
-    # On a terminal only.
-    for one in tqdm.tqdm(done, unit=' questions', disable=None):
-      totals['questions'] += 1
-      totals['passages'] += len(one.answered)
-      totals['with_answer'] += one.has_answer
-      yield one
-
-  FORMATS[form](counted(), output)
-  data_counts.log_counts(counts)
-  names = ('questions', 'passages', 'with_answer')
-  return {'output': output, **{name: totals[name] for name in names}}
+    logits = qa.merge(self._runner(rows), windows.windows.num_words)
+    return span_decoding.decode(questions, windows, *logits, self._rules)

@@ -1,14 +1,14 @@
-"""Questions with passages, asked of a model, and the answers as files.
+"""Files of questions with passages, and of the answers.
 
-What a file is, is found by looking:
+The format of questions is detected from the content:
 
-  a line a question   {"question": …, "context": …}, or of several passages
-                      {"question": …, "passages": [text, …]}; its "id", or the
-                      number of the line
-  SQuAD's JSON        a question for each of "qas"; BioASQ's ids with the number
-                      of a passage (24 hexadecimals, `_001`) make one question
-                      of several passages
-  PubMedQA's JSON     a question for each record
+  JSONL            one question per line: {"question": …, "context": …}, or with
+                   several passages {"question": …, "passages": [text, …]}; its
+                   id is "id", or the number of the line
+  SQuAD's JSON     one question for each of "qas"; BioASQ's ids with the number
+                   of a passage (24 hexadecimals, `_001`) make one question with
+                   several passages
+  PubMedQA's JSON  one question per record
 """
 
 import dataclasses
@@ -16,10 +16,10 @@ import itertools
 import json
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from biobert_jax.data.qa.passage_aggregation import pool_candidates, question_id
+from biobert_jax.data.qa.passage_aggregation import Pooled, pool, question_of
 from biobert_jax.data.qa.span_decoding import Answered
 from biobert_jax.data.qa.squad import Question, question_rows, unicode_text
 from biobert_jax.data.yes_no import pubmedqa
@@ -31,40 +31,97 @@ from biobert_jax.io.strict_json import parse_object
 
 @dataclasses.dataclass(frozen=True)
 class QuestionRequest:
-  """A question and where to look for its answer.
+  """A question and the passages that may answer it.
 
   Attributes:
-    id: Unique in its file.
-    passages: The question about each of its passages.
+    id: unique in its file.
+    passages: the question about each of its passages.
   """
 
   id: str
   passages: tuple[Question, ...]
 
 
+# A question and its passage, or its passages.
+Pair = tuple[str, str | Sequence[str]]
+Questions = list[Pair] | list[tuple[str, str]] | list[QuestionRequest]
+QuestionStream = Iterator[tuple[str, str]] | Iterator[QuestionRequest]
+
+
+def request_of(number: int, given: Any) -> QuestionRequest:
+  """A request of a pair (question, context), named by its number.
+
+  Args:
+    number: the place of the pair among others.
+    given: the pair, whose context is a passage or a list of passages; a
+      request stays as it is.
+
+  Raises:
+    TypeError: neither of them.
+  """
+  if isinstance(given, QuestionRequest):
+    return given
+  is_pair = isinstance(given, tuple) and len(given) == 2
+  question, context = given if is_pair else (None, '')
+  fits = isinstance(context, str) or _are_texts(context)
+  if not isinstance(question, str) or not fits:
+    raise TypeError(
+      f'question {number} is {given!r:.60}; give question="…", context="…", or '
+      'a list or an iterator of pairs (question, context)'
+    )
+  return _request(str(number), question, context)
+
+
+def _are_texts(value: Any) -> bool:
+  """Whether a value is a list of one or more strings."""
+  is_list = isinstance(value, list | tuple) and len(value) > 0
+  return is_list and all(isinstance(one, str) for one in value)
+
+
+def _request(
+  id_: str,
+  question: str,
+  context: str | Sequence[str],
+  path: str = '',
+  place: str = '',
+) -> QuestionRequest:
+  """A request; the passages of a list get numbered ids."""
+  contexts = [context] if isinstance(context, str) else context
+  ids = [id_]
+  if contexts is context:
+    ids = [f'{id_}_{n:03d}' for n in range(1, len(contexts) + 1)]
+  return QuestionRequest(
+    id_,
+    tuple(
+      Question(one, question, context, (), path, place)
+      for one, context in zip(ids, contexts, strict=True)
+    ),
+  )
+
+
 def read(
   source: str, counts: Counter[str], reasoning: str = 'required'
 ) -> Iterator[QuestionRequest]:
-  """The questions of a file.
+  """Reads the questions of a file.
 
   Args:
-    source: A path, or `-` for standard input.
-    counts: Takes `blank_lines` and what `documents.read_lines` notices.
-    reasoning: One of `pubmedqa.REASONING`: which text of a record of PubMedQA
-      is the passage.
+    source: a path, or `-` for standard input.
+    counts: receives `blank_lines` and the exceptions that `read_lines` counts.
+    reasoning: one of `pubmedqa.REASONING`: which text of a PubMedQA record is
+      the passage.
 
   Yields:
     The questions, in the order of the file.
 
   Raises:
-    InputError: With the file and the line or place: not of these forms, an id
-      that stands twice, no question at all.
+    InputError: with the file and the line or place: an unknown format, a
+      repeated id, no question at all.
   """
   lines = io_lines.read_lines(source, counts)
   name = io_lines.source_name(source)
   first = next(((n, line) for n, line in lines if line.strip()), None)
   if first is None:
-    raise InputError(f'{name}: holds no question; name a file that does')
+    raise InputError(f'{name}: has no question; name a file with questions')
   number, text = first
   if _is_whole(text):
     content = parse_object(name, text, first_line=number)
@@ -101,33 +158,20 @@ def _lines(
     place = f'line {number}'
     id_ = row.get('id', str(number))
     if not isinstance(id_, str) or not id_.strip():
-      what = f'id {str(id_)[:40]!r} is no text; write one in quotes'
+      what = f'id {str(id_)[:40]!r} is not a string; write one in quotes'
       raise InputError.at(name, number, what)
     if id_ in known:
-      what = f'the id {id_} stands in line {known[id_]} too; give each its own'
+      what = f'line {known[id_]} has the id {id_} too; give each its own'
       raise InputError.at(name, number, what)
     known[id_] = number
     text = unicode_text(name, place, row, 'question')
     contexts = row.get('passages')
     if contexts is None:
-      contexts = [unicode_text(name, place, row, 'context')]
-    if (
-      not isinstance(contexts, list)
-      or not contexts
-      or not all(isinstance(context, str) for context in contexts)
-    ):
-      what = f'passages {str(contexts)[:40]!r}; write a list of texts'
+      contexts = unicode_of(name, place, row, 'context')
+    elif not _are_texts(contexts):
+      what = f'passages {str(contexts)[:40]!r}; write a list of strings'
       raise InputError.at(name, number, what)
-    ids = [id_]
-    if 'passages' in row:
-      ids = [f'{id_}_{n:03d}' for n in range(1, len(contexts) + 1)]
-    yield QuestionRequest(
-      id_,
-      tuple(
-        Question(one, text, context, (), name, place)
-        for one, context in zip(ids, contexts, strict=True)
-      ),
-    )
+    yield _request(id_, text, contexts, name, place)
 
 
 def _squad(name: str, content: dict[str, Any]) -> Iterator[QuestionRequest]:
@@ -137,14 +181,14 @@ def _squad(name: str, content: dict[str, Any]) -> Iterator[QuestionRequest]:
     id_ = unicode_text(name, place, row, 'id')
     if id_ in known:
       raise InputError(
-        f'{name}: {place}: the id {id_} stands twice; give each its own'
+        f'{name}: {place}: the id {id_} is repeated; give each its own'
       )
     known.add(id_)
     text = unicode_text(name, place, row, 'question')
     question = Question(id_, text, context, (), name, place)
     found.setdefault(question_id(id_), []).append(question)
   if not found:
-    raise InputError(f'{name}: holds no question; name a file that does')
+    raise InputError(f'{name}: has no question; name a file with questions')
   for id_, passages in found.items():
     yield QuestionRequest(id_, tuple(passages))
 
@@ -157,76 +201,156 @@ def _records(
     yield QuestionRequest(pair.id, (question,))
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class QuestionResult:
-  """What was said to a question, passage by passage.
+  """The answers of a question, passage by passage.
 
   Attributes:
-    asked: The question.
-    answered: For each passage.
+    request: the question.
+    by_passage: the answers in each of its passages.
   """
 
-  asked: QuestionRequest
-  answered: tuple[Answered, ...]
+  request: QuestionRequest
+  by_passage: tuple[Answered, ...]
 
   @property
   def has_answer(self) -> bool:
-    """Whether any passage holds one, as far as the model tells."""
-    return any(one.chosen.text for one in self.answered)
+    """Whether the model finds an answer in any passage."""
+    return any(one.chosen.text for one in self.by_passage)
 
+  @property
+  def answers(self) -> list[Pooled]:
+    """The answers, ranked by the sum of their probabilities over passages.
 
-def write_jsonl(
-  source: Iterable[QuestionResult], path: str | os.PathLike[str]
-) -> None:
-  """Writes {"id", "question", "has_answer", "answers"} a line.
-
-  Answers are ranked by the sum of their probabilities over the passages;
-  "passage" (from 0), "start" and "end" (code points) are of the most probable
-  place.
-  """
-  with atomic_write(path) as file:
-    for one in source:
-      nbest = [
-        [candidate._asdict() for candidate in answered.candidates]
-        for answered in one.answered
+    `passage` (from 0), `start` and `end` (code points) say where an answer is
+    most probable.
+    """
+    return pool(
+      [
+        [candidate._asdict() for candidate in one.candidates]
+        for one in self.by_passage
       ]
-      row = {
-        'id': one.asked.id,
-        'question': one.asked.passages[0].text,
-        'has_answer': one.has_answer,
-        'answers': [answer._asdict() for answer in pool_candidates(nbest)],
-      }
+    )
+
+  @property
+  def answer(self) -> str:
+    """The text of the best answer; '' where there is none."""
+    return self.answers[0].text if self.has_answer else ''
+
+  def __repr__(self) -> str:
+    """As QuestionResult('What causes gout?', 'p53', 0.93)."""
+    question, best = self.request.passages[0].text, 'no answer'
+    if self.has_answer:
+      first = self.answers[0]
+      best = f'{first.text!r}, {first.probability:.2f}'
+    return f'QuestionResult({question!r}, {best})'
+
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class YesNoResult:
+  """The answer of a yes/no question.
+
+  Attributes:
+    request: the question.
+    answer: one of the labels.
+    probabilities: label -> its probability, 0-1.
+    passages: the number of passages that were read.
+  """
+
+  request: QuestionRequest
+  answer: str
+  probabilities: Mapping[str, float]
+  passages: int
+
+  def __repr__(self) -> str:
+    """As YesNoResult('Does p53 cause gout?', 'yes', 0.93)."""
+    question = self.request.passages[0].text
+    share = self.probabilities[self.answer]
+    return f'YesNoResult({question!r}, {self.answer!r}, {share:.2f})'
+
+
+def _write_lines(
+  rows: Iterable[Mapping[str, Any]], path: str | os.PathLike[str]
+) -> None:
+  with atomic_write(path) as file:
+    for row in rows:
       file.write(json.dumps(row, ensure_ascii=False) + '\n')
 
 
-def write_squad(
-  source: Iterable[QuestionResult], path: str | os.PathLike[str]
+def write_jsonl(
+  results: Iterable[QuestionResult], path: str | os.PathLike[str]
 ) -> None:
-  """Writes predictions.json: an answer for each passage, by its id."""
-  _write_object(source, path, lambda one: one.chosen.text)
+  """Writes {"id", "question", "has_answer", "answers"} per line."""
+  rows = (
+    {
+      'id': one.request.id,
+      'question': one.request.passages[0].text,
+      'has_answer': one.has_answer,
+      'answers': [answer._asdict() for answer in one.answers],
+    }
+    for one in results
+  )
+  _write_lines(rows, path)
+
+
+def write_squad(
+  results: Iterable[QuestionResult], path: str | os.PathLike[str]
+) -> None:
+  """Writes predictions.json: one answer for each passage, by its id."""
+  _write_by_passage(results, path, lambda one: one.chosen.text)
 
 
 def write_nbest(
-  source: Iterable[QuestionResult], path: str | os.PathLike[str]
+  results: Iterable[QuestionResult], path: str | os.PathLike[str]
 ) -> None:
   """Writes nbest_predictions.json: candidates of each passage, by its id."""
-  _write_object(source, path, lambda one: [c._asdict() for c in one.candidates])
+  _write_by_passage(
+    results, path, lambda one: [c._asdict() for c in one.candidates]
+  )
 
 
-def _write_object(
-  source: Iterable[QuestionResult], path: str | os.PathLike[str], value: Any
+def _write_by_passage(
+  results: Iterable[QuestionResult],
+  path: str | os.PathLike[str],
+  value: Callable[[Answered], Any],
 ) -> None:
   with atomic_write(path) as file:
     pairs = (
-      (question.id, answered)
-      for one in source
-      for question, answered in zip(
-        one.asked.passages, one.answered, strict=True
-      )
+      pair
+      for one in results
+      for pair in zip(one.request.passages, one.by_passage, strict=True)
     )
     separator = '{\n'
-    for id_, answered in pairs:
-      text = json.dumps({id_: value(answered)}, ensure_ascii=False)
-      file.write(f'{separator} {text[1:-1]}')
+    for question, answered in pairs:
+      row = json.dumps({question.id: value(answered)}, ensure_ascii=False)
+      file.write(f'{separator} {row[1:-1]}')
       separator = ',\n'
     file.write('\n}\n')
+
+
+def write_yes_no_jsonl(
+  results: Iterable[YesNoResult], path: str | os.PathLike[str]
+) -> None:
+  """Writes {"id", "question", "answer", "probabilities"} per line."""
+  rows = (
+    {
+      'id': one.request.id,
+      'question': one.request.passages[0].text,
+      'answer': one.answer,
+      'probabilities': {
+        label: round(share, 4) for label, share in one.probabilities.items()
+      },
+      'passages': one.passages,
+    }
+    for one in results
+  )
+  _write_lines(rows, path)
+
+
+def write_pubmedqa(
+  results: Iterable[YesNoResult], path: str | os.PathLike[str]
+) -> None:
+  """Writes the answers by id, as PubMedQA's evaluation.py reads them."""
+  with atomic_write(path) as file:
+    answers = {one.request.id: one.answer for one in results}
+    file.write(json.dumps(answers, indent=1, ensure_ascii=False) + '\n')

@@ -1,17 +1,11 @@
-"""Documents with entities to relations between these."""
+"""Documents with entities to relations between them."""
 
-import itertools
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
-import tqdm
 
-from biobert_jax.checkpoints import detect as sources
-from biobert_jax.checkpoints import pretrained
-from biobert_jax.data import counts as data_counts
-from biobert_jax.data.packed_sequences import PackedSequences
 from biobert_jax.data.relation import features as relation_features
 from biobert_jax.data.relation.annotated import Mention
 from biobert_jax.data.relation.candidates import Pair, candidate_pairs
@@ -19,251 +13,148 @@ from biobert_jax.data.relation.features import PairForm
 from biobert_jax.data.relation.markers import Markers
 from biobert_jax.data.relation.placeholders import Placeholders
 from biobert_jax.errors import InputError
-from biobert_jax.inference import relation_files
-from biobert_jax.inference.model_runner import SequenceRunner
+from biobert_jax.inference import inputs
+from biobert_jax.inference.inputs import Texts, TextStream
+from biobert_jax.inference.model_runner import Model, ModelRunner, load_for
 from biobert_jax.inference.relation_files import (
   PredictedRelation,
   RelatedDocument,
 )
-from biobert_jax.tasks.task import merge
-from biobert_jax.text import documents
-from biobert_jax.text.readers import any_format
+from biobert_jax.text.documents import Document
 
-FORMATS: dict[str, Callable[..., Any]] = {
-  'jsonl': relation_files.write_jsonl,
-  'tsv': relation_files.write_tsv,
-}
-Documents = Iterable[documents.Document]
-# Documents -> the same with their entities; notes go to the counter.
-Tag = Callable[[Documents, Counter[str]], Documents]
-# (a model, where notes go, whether entities that are there stay) -> a tagger.
-MakeTagger = Callable[
-  [str, Counter[str], bool], Callable[[Documents], Documents]
-]
-# Documents whose pairs are packed and judged together: bounds memory.
+# Documents whose pairs are packed and classified together: bounds memory.
 _CHUNK = 512
 
 
 class RelationExtractor:
-  """A trained model that says how entities of a sentence are related."""
+  """A fine-tuned model that finds relations between entities of a sentence."""
 
   def __init__(
     self,
-    model: str,
-    counts: Counter[str] | None = None,
+    model: Model,
+    *,
+    tagger: Callable[[Iterator[Document]], Iterator[Document]] | None = None,
     do_lower_case: bool | None = None,
+    counts: Counter[str] | None = None,
   ):
-    """Opens a classifier of sentences about pairs and compiles it.
+    """Opens a classifier of sentences with an entity pair and compiles it.
 
     Args:
-      model: a work folder of `train`, an import or an export of one.
-      counts: receives what `relation_pairs.pairs_of` and
-        `pair_windows.encode` notice.
+      model: the path of a work folder of `train`, or of an import or export of
+        one; or what `load_pretrained` opened.
+      tagger: finds the entities first, for plain strings and documents without
+        entities: a `Tagger`.
       do_lower_case: casing, where no file of the model states it.
+      counts: receives the exceptions that `candidates.pairs_of` and
+        `relation.features.encode` count.
 
     Raises:
       InputError: no sequence classifier there, or one that does not say which
-        pairs it is about.
+        pairs it was trained on.
     """
-    opened = pretrained.load_pretrained(model, do_lower_case)
-    pretrained.check_known(opened)
+    opened = load_for('relation', model, do_lower_case)
     settings = opened.settings
-    classifies = opened.head in ('sequence', 'entity_pair')
-    if classifies and 'placeholders' not in settings:
+    if 'placeholders' not in settings:
       raise InputError(
-        f'{model}: nothing says which pairs it was trained on; give a work '
-        'folder of relation extraction, or an import or export of one'
+        f'{opened.source.given}: nothing says which pairs it was trained on; '
+        'give a work folder of relation extraction, or an import or export of '
+        'one'
       )
-    positions = opened.bert.max_position_embeddings
-    self._length = min(settings.get('max_seq_length', positions), positions)
-    self._most = settings.get('max_sequences', 1)
-    self._run = SequenceRunner(opened, self._length, self._most)
-    self._words = Placeholders.from_config(
+    self._placeholders = Placeholders.of(
       settings['placeholders'], settings['joint_placeholders']
     )
-    self._pair: PairForm = self._words
-    # Models of before there were markers do not say.
-    if settings.get('entities', 'anonymised') == 'markers':
-      self._pair = Markers.from_config(settings['markers'])
-      self._pair.ids(opened.tokenizer)
+    self._form: PairForm = self._placeholders
+    if settings['entities'] == 'markers':
+      self._form = Markers.of(settings['markers'])
+      self._form.ids(opened.tokenizer)
+    self._runner = ModelRunner('relation', opened)
+    self.tagger = tagger
     self._labels, self._negative = opened.labels, settings['negative']
     self._tokenizer = opened.tokenizer
     self._counts = Counter() if counts is None else counts
 
+  @overload
+  def __call__(self, documents: str | Document) -> RelatedDocument: ...
+  @overload
+  def __call__(self, documents: Texts) -> list[RelatedDocument]: ...
+  @overload
+  def __call__(self, documents: TextStream) -> Iterator[RelatedDocument]: ...
+
   def __call__(
-    self, source: Iterable[documents.Document]
-  ) -> Iterator[RelatedDocument]:
-    """Yields each document with the relations between its entities.
+    self, documents: str | Document | Texts | TextStream
+  ) -> RelatedDocument | list[RelatedDocument] | Iterator[RelatedDocument]:
+    """Finds the relations of one document or of many.
 
     Args:
-      source: documents with entities of the two types.
+      documents: a document with entities of the two types, or a list or an
+        iterator of them; with a tagger, strings too.
 
-    Yields:
-      The documents in their order.
+    Returns:
+      The document with its relations. A list gives a list, in its order; an
+      iterator gives an iterator, which reads as it goes.
+
+    Raises:
+      TypeError: no documents; or strings, and there is no tagger.
     """
-    iterator = iter(source)
-    while chunk := list(itertools.islice(iterator, _CHUNK)):
-      yield from self._relate(chunk)
+    is_one = isinstance(documents, str | Document)
+    return inputs.apply(documents, is_one, self._document_of, self._stream)
 
-  def _relate(
-    self, chunk: list[documents.Document]
-  ) -> Iterator[RelatedDocument]:
-    found = [self._pairs(document) for document in chunk]
-    shares = self._judge([pair.text for pairs in found for pair in pairs])
+  def _document_of(self, number: int, given: Any) -> Document:
+    if isinstance(given, str) and self.tagger is None:
+      raise TypeError(
+        f'input {number} is a string without entities; give documents with '
+        'entities, or build RelationExtractor(model, tagger=Tagger(…))'
+      )
+    return inputs.document_of(number, given)
+
+  def _stream(self, documents: Iterable[Document]) -> Iterator[RelatedDocument]:
+    if self.tagger is not None:
+      documents = self.tagger(iter(documents))
+    return inputs.in_chunks(documents, _CHUNK, self._extract)
+
+  def _extract(self, chunk: list[Document]) -> Iterator[RelatedDocument]:
+    pairs_by_document = [self._pairs(document) for document in chunk]
+    probabilities = self._classify(
+      [pair.text for pairs in pairs_by_document for pair in pairs]
+    )
     first = 0
-    for document, pairs in zip(chunk, found, strict=True):
+    for document, pairs in zip(chunk, pairs_by_document, strict=True):
       last = first + len(pairs)
-      relations = self._relations(pairs, shares[first:last])
+      relations = self._relations(pairs, probabilities[first:last])
       yield RelatedDocument(document, tuple(relations))
       first = last
 
-  def _pairs(self, document: documents.Document) -> list[Pair]:
+  def _pairs(self, document: Document) -> list[Pair]:
     mentions = [
       Mention(str(number), entity)
       for number, entity in enumerate(document.entities)
     ]
-    marked = isinstance(self._pair, Markers)
-    return candidate_pairs(
-      document, mentions, self._words, self._counts, marked
+    marked = isinstance(self._form, Markers)
+    return pairs_of(
+      document, mentions, self._placeholders, self._counts, marked
     )
 
-  def _judge(self, texts: list[str]) -> np.ndarray:
+  def _classify(self, texts: list[str]) -> np.ndarray:
     """Probabilities [texts, C]."""
     if not texts:
       return np.zeros((0, len(self._labels)), np.float32)
     windows, starts = relation_features.encode(
       texts,
       self._tokenizer,
-      self._pair,
-      max_seq_length=self._length,
+      self._form,
+      max_seq_length=self._runner.max_seq_length,
       counts=self._counts,
     )
-    rows = PackedSequences(
-      windows,
-      np.zeros(len(texts), np.int32),
-      max_seq_length=self._length,
-      max_sequences=self._most,
-      pack=self._run.pack,
-      starts=starts if self._run.needs_starts else None,
+    return self._runner.predict_sequences(
+      windows, 'probability', len(self._labels), starts
     )
-    return merge(self._run(rows), 'probability', len(texts), len(self._labels))
 
   def _relations(
-    self, pairs: list[Pair], shares: np.ndarray
+    self, pairs: list[Pair], probabilities: np.ndarray
   ) -> Iterator[PredictedRelation]:
-    for pair, row in zip(pairs, shares, strict=True):
+    for pair, row in zip(pairs, probabilities, strict=True):
       label = self._labels[row.argmax()]
       if label != self._negative:
         score = round(float(row.max()), 4)
         ends = (int(pair.first.id), int(pair.second.id))
         yield PredictedRelation(label, score, *ends, pair.text)
-
-
-def relates(model: str) -> bool:
-  """Whether a model says of itself that it relates entities."""
-  record = sources.detect(model).record
-  if 'config' in record:
-    return record['config'].get('task') == 'relation'
-  return 'placeholders' in record.get('settings', {})
-
-
-def predict(
-  model: str,
-  source: str,
-  output: str,
-  form: str,
-  casing: bool | None,
-  tag: Tag | None = None,
-) -> dict[str, Any]:
-  """Relates the entities in a file of JSONL or PubTator.
-
-  Args:
-    model: any that `Relater` opens.
-    source: the file, as `predict` of a tagger writes it; '-' is standard
-      input.
-    output: the file to write.
-    form: a key of `FORMATS`.
-    casing: where no file of the model states it.
-    tag: finds the entities first, where the file need not have any.
-
-  Returns:
-    `{"output", "documents", "entities", "pairs", "relations", "per_type"}`.
-
-  Raises:
-    InputError: no model there, or unreadable text.
-  """
-  if form not in FORMATS:
-    raise InputError(
-      f'--format is {form!r}; of relations choose from {sorted(FORMATS)}'
-    )
-  counts: Counter[str] = Counter()
-  types: Counter[str] = Counter()
-
-  def counted() -> Iterator[RelatedDocument]:
-    # Only now: a writer has refused a wrong output by then.
-    relater = RelationExtractor(model, counts, casing)
-    found = any_format.read_documents(source, counts)
-    done = relater(found if tag is None else tag(found, counts))
-    # On a terminal only.
-    for one in tqdm.tqdm(done, unit=' documents', disable=None):
-      counts['documents'] += 1
-      types.update(relation.type for relation in one.relations)
-      yield one
-    if tag is None and not counts['mentions']:
-      raise InputError(
-        f'--input {source}: no document has entities; give what predict of a '
-        'tagger wrote, JSONL or PubTator'
-      )
-
-  FORMATS[form](counted(), output)
-  data_counts.log_counts(counts)
-  return {
-    'output': output,
-    'documents': counts['documents'],
-    'entities': counts['mentions'],
-    'pairs': counts['pairs'],
-    'relations': types.total(),
-    'per_type': dict(sorted(types.items())),
-  }
-
-
-def pipeline(
-  models: str,
-  source: str,
-  output: str,
-  form: str,
-  casing: bool | None,
-  make_tagger: MakeTagger,
-) -> dict[str, Any]:
-  """Finds the entities of a text and relates them; see `predict`.
-
-  Args:
-    models: taggers and, last, a model of relations, with commas between.
-    source: raw text, a document a line, PubTator or JSONL; '-' is standard
-      input.
-    output: the file to write.
-    form: a key of `FORMATS`.
-    casing: where no file of a model states it.
-    make_tagger: opens a tagger.
-
-  Returns:
-    What `predict` does; the file has the bytes that the models' own steps
-    write, one after the other, with JSONL between.
-
-  Raises:
-    InputError: the models are others, or unreadable text.
-  """
-  names = [name.strip() for name in models.split(',')]
-  *taggers, last = names
-  if not taggers or [*map(relates, names)] != [False] * len(taggers) + [True]:
-    raise InputError(
-      f'--pipeline={models}: name one or several taggers, then one model of '
-      'relations, with commas between'
-    )
-
-  def tag(found: Documents, counts: Counter[str]) -> Documents:
-    for number, name in enumerate(taggers):
-      found = make_tagger(name, counts, number > 0)(found)
-    return found
-
-  return predict(last, source, output, form, casing, tag)

@@ -1,8 +1,8 @@
-"""Documents whose entities are related, and the forms they are written in.
+"""Documents with predicted relations, and the files they are written to.
 
-JSONL  a line a document: what `annotations.write_jsonl` writes and its
-       relations, which readers of entities pass over
-TSV    a line a relation, with a header, for people and spreadsheets
+JSONL  one document per line, as `document_writers.write_jsonl` writes it,
+       with its relations, which readers of entities skip
+TSV    one relation per line, with a header, for people and spreadsheets
 """
 
 import dataclasses
@@ -25,11 +25,12 @@ class PredictedRelation:
   """One relation of a document.
 
   Attributes:
-    type: The label that a model gave.
-    score: Its probability, 0-1.
-    first: The index of one of the document's entities, of the first type.
-    second: Of another, of the second type.
-    sentence: What the model read: the sentence, the two anonymised or marked.
+    type: the predicted label.
+    score: its probability, 0-1.
+    first: index of the document's entity of the first type.
+    second: index of the entity of the second type.
+    sentence: the sentence that the model read, both entities anonymised or
+      marked.
   """
 
   type: str
@@ -39,35 +40,45 @@ class PredictedRelation:
   sentence: str
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class RelatedDocument:
-  """A document, its entities, and what relates them."""
+  """A document with its entities and the relations between them."""
 
   document: Document
   relations: tuple[PredictedRelation, ...]
 
+  def __repr__(self) -> str:
+    """As RelatedDocument('7', [INHIBITOR('Aspirin', 'COX-1', 0.97)])."""
+    entities = self.document.entities
+    found = ', '.join(
+      f'{r.type}({entities[r.first].text!r}, {entities[r.second].text!r}, '
+      f'{r.score:.2f})'
+      for r in self.relations
+    )
+    return f'RelatedDocument({self.document.id!r}, [{found}])'
+
 
 def write_jsonl(
-  source: Iterable[RelatedDocument], path: str | os.PathLike[str]
+  documents: Iterable[RelatedDocument], path: str | os.PathLike[str]
 ) -> None:
-  """Writes {"id", "text", "entities", "relations"} a line.
+  """Writes {"id", "text", "entities", "relations"} per line.
 
   A relation names its entities by their index in "entities", from 0.
   """
   with atomic_write(path) as file:
-    for one in source:
+    for one in documents:
       row = document_writers.json_row(one.document)
       row['relations'] = [dataclasses.asdict(r) for r in one.relations]
       file.write(json.dumps(row, ensure_ascii=False) + '\n')
 
 
 def write_tsv(
-  source: Iterable[RelatedDocument], path: str | os.PathLike[str]
+  documents: Iterable[RelatedDocument], path: str | os.PathLike[str]
 ) -> None:
-  """Writes a line for each relation; offsets are in code points."""
+  """Writes one line per relation; offsets are in code points."""
   with atomic_write(path) as file:
     file.write('\t'.join(COLUMNS) + '\n')
-    for one in source:
+    for one in documents:
       entities = one.document.entities
       for relation in one.relations:
         cells = [one.document.id, relation.type, f'{relation.score:.4f}']

@@ -1,90 +1,94 @@
 """Raw text to entities."""
 
 import dataclasses
-import itertools
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from typing import overload
 
 import numpy as np
 
-from biobert_jax.checkpoints import pretrained
 from biobert_jax.data import windows
 from biobert_jax.data.packing import PackedRows
 from biobert_jax.errors import InputError
-from biobert_jax.inference.model_runner import TokenRunner
+from biobert_jax.inference import inputs
+from biobert_jax.inference.inputs import Texts, TextStream
+from biobert_jax.inference.model_runner import Model, ModelRunner, load_for
 from biobert_jax.metrics.ner import spans
 from biobert_jax.tasks.ner import merge
-from biobert_jax.text import documents
+from biobert_jax.text.documents import Document, Entity, split_words
 from biobert_jax.text.sentence_splitter import split_sentences
 
-# Documents read, packed and tagged together: bounds memory.
+# Documents that are packed and tagged together: bounds memory.
 _CHUNK = 512
-
-
-# How text is cut where a model does not say (configs/common/ner.py).
-_DEFAULTS = {
-  'max_seq_length': 128,
-  'window_overlap': 32,
-  'entity_type': 'Entity',
-}
-
-
 _NO_ENTITY = ('[PAD]', 'X', '[CLS]', '[SEP]')
 
 
 class Tagger:
-  """A trained model that marks entities in text."""
+  """A fine-tuned model that finds entities in text."""
 
   def __init__(
     self,
-    model: str,
-    counts: Counter[str] | None = None,
-    do_lower_case: bool | None = None,
+    model: Model,
+    *,
     keep_entities: bool = False,
+    do_lower_case: bool | None = None,
+    counts: Counter[str] | None = None,
   ):
     """Opens a token classifier and compiles it.
 
     Args:
-      model: a work folder of `train`, an import, an export in any form, a
-        Hugging Face folder.
-      counts: receives what `windows.encode` notices.
-      do_lower_case: casing, where no file of the model states it.
+      model: the path of a work folder of `train`, an import, an export in any
+        form or a Hugging Face folder; or what `load_pretrained` opened.
       keep_entities: whether entities that documents have already stay.
+      do_lower_case: casing, where no file of the model states it.
+      counts: receives the exceptions that `windows.encode` counts.
 
     Raises:
       InputError: no token classifier there, or labels that are no BIO tags.
     """
-    opened = pretrained.load_pretrained(model, do_lower_case)
-    pretrained.check_known(opened)
-    positions = opened.bert.max_position_embeddings
-    settings = {**_DEFAULTS, **opened.settings}
-    self._length = min(settings['max_seq_length'], positions)
-    self._overlap = min(settings['window_overlap'], self._length // 4)
-    self._entity_type = settings['entity_type']
-    self._run = TokenRunner(opened, self._length)
-    self._tags = bio_tags(opened.labels, model)
+    opened = load_for('ner', model, do_lower_case)
+    self._tags = bio_tags(opened.labels, opened.source.given)
+    self._runner = ModelRunner('ner', opened)
+    overlap = opened.settings['window_overlap']
+    self._overlap = min(overlap, self._runner.max_seq_length // 4)
+    self._entity_type = opened.settings['entity_type']
     self._tokenizer = opened.tokenizer
     self._counts = Counter() if counts is None else counts
     self._keep = keep_entities
 
+  @overload
+  def __call__(self, texts: str | Document) -> Document: ...
+  @overload
+  def __call__(self, texts: Texts) -> list[Document]: ...
+  @overload
+  def __call__(self, texts: TextStream) -> Iterator[Document]: ...
+
   def __call__(
-    self, source: Iterable[documents.Document]
-  ) -> Iterator[documents.Document]:
-    """Yields each document with the entities found in it.
+    self, texts: str | Document | Texts | TextStream
+  ) -> Document | list[Document] | Iterator[Document]:
+    """Finds the entities of one text or of many.
 
     Args:
-      source: documents; entities they already have are dropped, unless they
-        are to be kept.
+      texts: a string or a document, or a list or an iterator of them; strings
+        become documents named '1', '2', and so on. Entities that a document
+        has already are dropped, unless the tagger keeps them.
 
-    Yields:
-      The documents in their order; `text[start:end]` is an entity's text.
+    Returns:
+      The document with its `entities`: `text[start:end]` is an entity's text.
+      A list gives a list, in its order; an iterator gives an iterator, which
+      reads as it goes.
+
+    Raises:
+      TypeError: neither strings nor documents.
     """
-    iterator = iter(source)
-    while chunk := list(itertools.islice(iterator, _CHUNK)):
-      yield from self._tag(chunk)
+    is_one = isinstance(texts, str | Document)
+    return inputs.apply(texts, is_one, inputs.document_of, self._stream)
 
-  def _tag(self, chunk: list[documents.Document]) -> list[documents.Document]:
+  def _stream(self, documents: Iterable[Document]) -> Iterator[Document]:
+    return inputs.in_chunks(documents, _CHUNK, self._tag)
+
+  def _tag(self, chunk: list[Document]) -> list[Document]:
     words = [_sentences(document) for document in chunk]
     flat = [sentence for document in words for sentence in document]
     texts = [
@@ -97,20 +101,20 @@ class Tagger:
     encoded = windows.encode(
       texts,
       self._tokenizer,
-      max_seq_length=self._length,
+      max_seq_length=self._runner.max_seq_length,
       overlap=self._overlap,
       counts=self._counts,
     )
     rows = PackedRows(
       encoded,
       np.zeros(encoded.num_words, np.int32),
-      max_seq_length=self._length,
-      pack=self._run.pack,
+      max_seq_length=self._runner.max_seq_length,
+      pack=self._runner.pack,
     )
-    ids, probabilities = merge(self._run(rows), encoded.num_words)
+    ids, probabilities = merge(self._runner(rows), encoded.num_words)
     tagged, first = [], 0
     for document, sentences in zip(chunk, words, strict=True):
-      found: list[documents.Entity] = []
+      found: list[Entity] = []
       for sentence in sentences:
         last = first + len(sentence)
         found += self._entities(
@@ -120,9 +124,7 @@ class Tagger:
       tagged.append(self._with(document, found))
     return tagged
 
-  def _with(
-    self, document: documents.Document, found: list[documents.Entity]
-  ) -> documents.Document:
+  def _with(self, document: Document, found: list[Entity]) -> Document:
     if self._keep:
       both = {(e.start, e.end, e.type): e for e in (*document.entities, *found)}
       found = [both[key] for key in sorted(both)]
@@ -134,10 +136,10 @@ class Tagger:
     words: list[tuple[int, int]],
     ids: np.ndarray,
     probabilities: np.ndarray,
-  ) -> Iterator[documents.Entity]:
+  ) -> Iterator[Entity]:
     for first, last, kind in spans([self._tags[i] for i in ids]):
       start, end = words[first][0], words[last - 1][1]
-      yield documents.Entity(
+      yield Entity(
         start,
         end,
         kind or self._entity_type,
@@ -147,7 +149,7 @@ class Tagger:
 
 
 def bio_tags(labels: Sequence[str], model: str) -> tuple[str, ...]:
-  """A classifier's labels as BIO tags.
+  """The labels of a classifier as BIO tags.
 
   Args:
     labels: by id. The reference's own [PAD], X, [CLS] and [SEP]
@@ -170,7 +172,7 @@ def bio_tags(labels: Sequence[str], model: str) -> tuple[str, ...]:
   return tuple(tags)
 
 
-def _sentences(document: documents.Document) -> list[list[tuple[int, int]]]:
+def _sentences(document: Document) -> list[list[tuple[int, int]]]:
   """Character spans of the words of each sentence."""
-  words = documents.split_words(document.text)
+  words = split_words(document.text)
   return split_sentences(document.text, words, document.title_length)

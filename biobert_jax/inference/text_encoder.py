@@ -1,4 +1,4 @@
-"""Vectors of every piece of packed rows, or of every text in them."""
+"""Vectors of every token of packed sequences, or of every text in them."""
 
 import re
 from collections.abc import Iterator
@@ -17,8 +17,8 @@ from biobert_jax.parallel import sharding
 from biobert_jax.tasks import forward
 from biobert_jax.tasks.evaluator import one_ahead
 
-# Computed together: what CPUs' caches hold, what keeps one other chip busy.
-_CPU_PIECES, _CHIP_PIECES = 2**10, 2**14
+# Tokens of a batch: as many as CPU caches hold, or as keep another chip busy.
+_CPU_TOKENS, _CHIP_TOKENS = 2**10, 2**14
 _FEATURES = (
   'input_ids',
   'segment_ids',
@@ -36,7 +36,7 @@ class PooledEncoder:
 
     Args:
       model: any with parameters; its heads are left out.
-      header: which layers and what pooling.
+      header: layers and pooling.
     """
     self._module = BertEncoder(model.bert)
     self._header = header
@@ -50,23 +50,23 @@ class PooledEncoder:
     specs = sharding.param_specs(params, 'dp', self._mesh)
     self._shardings = sharding.shardings(specs, self._mesh)
     self._params = jax.device_put(params, self._shardings)
-    # (length of a row, sequences of a row at most) -> program.
+    # (tokens of a row, sequences of a row at most) -> program.
     self._compiled: dict[tuple[int, int], Any] = {}
 
   @property
   def pools(self) -> bool:
-    """Whether vectors of pieces stay on the device."""
+    """Whether the device sums up each text, and returns no token vectors."""
     return self._header.pooling in ('mean', 'cls')
 
   def __call__(self, rows: PackedRows) -> Iterator[tuple[Batch, np.ndarray]]:
     """Yields every batch of `rows` with its vectors.
 
     Args:
-      rows: what to encode, packed by `encode_slots`.
+      rows: texts that `encode_slots` tokenized, packed.
 
     Yields:
       (batch, float32 [K, B, L, D]); where it pools, sums over the slots that
-      count of each packed sequence [K, B, S, D].
+      count for each packed text [K, B, S, D].
     """
     step = self._step(rows.max_seq_length, int(rows.plan.ordinals.max()))
 
@@ -78,14 +78,14 @@ class PooledEncoder:
     yield from one_ahead(dispatch, batches)
 
   def _rows(self, length: int) -> int:
-    """Rows of a batch; each device has as many."""
+    """Rows of a batch; each device gets an equal number."""
     devices = self._mesh.shape[sharding.DATA]
     on_cpu = jax.default_backend() == 'cpu'
-    pieces = _CPU_PIECES if on_cpu else _CHIP_PIECES * devices
-    return max(1, pieces // length // devices) * devices
+    tokens = _CPU_TOKENS if on_cpu else _CHIP_TOKENS * devices
+    return max(1, tokens // length // devices) * devices
 
   def _step(self, length: int, sequences: int) -> Any:
-    """A program for rows of a length, for so many sequences or more."""
+    """A program for rows of a length with this many sequences or more."""
     if not self.pools:
       sequences = 0
     for known in sorted(self._compiled):
@@ -105,7 +105,7 @@ class PooledEncoder:
     return step
 
   def _vectors(self, params: Any, batch: forward.Batch, room: int) -> jax.Array:
-    """Of pieces; with `room` for sequences in a row, of these."""
+    """Vectors of tokens; with `room` for sequences in a row, of sequences."""
     words = batch['words']
     layers = self._header.layers
     output = self._module.apply(
@@ -118,7 +118,7 @@ class PooledEncoder:
     if not room:
       return chosen
     counted = words >= 0
-    if self._header.pooling == 'cls':  # Only a text's first [CLS] counts.
+    if self._header.pooling == 'cls':  # Only the first [CLS] of a text counts.
       counted &= batch['position_ids'] == 0
     own = batch['sequence_ids'][:, :, None] == jnp.arange(1, room + 1)
     return jnp.einsum(

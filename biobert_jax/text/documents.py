@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class Entity:
   """One mention: `text` is the document's `text[start:end]`."""
 
@@ -26,8 +26,13 @@ class Entity:
   text: str
   score: float = 1.0
 
+  def __repr__(self) -> str:
+    """As Entity('type 2 diabetes', Disease, 10:25, 0.98)."""
+    place = f'{self.start}:{self.end}'
+    return f'Entity({self.text!r}, {self.type}, {place}, {self.score:.2f})'
 
-@dataclasses.dataclass(frozen=True)
+
+@dataclasses.dataclass(frozen=True, repr=False)
 class Document:
   """A text with its entities.
 
@@ -47,6 +52,11 @@ class Document:
   title_length: int | None = None
   path: str = dataclasses.field(default='', compare=False)
   line: int = dataclasses.field(default=0, compare=False)
+
+  def __repr__(self) -> str:
+    """As Document('7', 'A case of …', entities=[…])."""
+    text = self.text if len(self.text) <= 60 else self.text[:59] + '…'
+    return f'Document({self.id!r}, {text!r}, entities={[*self.entities]})'
 
 
 class _CharacterClasses(dict[int, str]):

@@ -120,7 +120,7 @@ def test_documents_without_words_pass_through(trained):
   assert out == blank
 
 
-@pytest.mark.parametrize('form', sorted(predict.FORMATS))
+@pytest.mark.parametrize('form', sorted(predict.JOBS['ner'].writers))
 def test_every_format_is_written(trained, tmp_path, form):
   folder, _ = trained
   out = tmp_path / form

@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 
 from biobert_jax import errors
-from biobert_jax.checkpoints import export, pretrained
-from biobert_jax.commands import export as export_command
+from biobert_jax.checkpoints import detect, export, pretrained
 from biobert_jax.data.qa import span_decoding
 from biobert_jax.inference import predict, question_answerer
 from biobert_jax.inference import question_files as questions
@@ -200,7 +199,7 @@ def test_every_export_answers_the_same(form, trained_2, tmp_path):
   card = (model / 'README.md').read_text()
   assert 'question-answering' in card
   assert '| split | exact match | F1 |' in card
-  assert question_answerer.answers(str(model))
+  assert predict.task_of(detect.detect(model)) == 'qa'
   files = []
   for one in (folder, model):
     out = tmp_path / 'out'
@@ -238,7 +237,7 @@ def test_it_goes_on_from_squad_with_its_head(trained, tmp_path):
 def test_a_foreign_model_answers_too(tmp_path):
   """With the windows of the defaults, cut to its positions."""
   model_folders.write_huggingface(tmp_path / 'span', 'span')
-  assert question_answerer.answers(str(tmp_path / 'span'))
+  assert predict.task_of(detect.detect(tmp_path / 'span')) == 'qa'
   out = tmp_path / 'out'
   report = predict.predict(
     '', asked(tmp_path), str(out), 'squad', str(tmp_path / 'span')
@@ -269,5 +268,5 @@ def test_chunks_of_questions_are_put_back_in_order(trained, monkeypatch):
     monkeypatch.setattr(span_decoding, '_CHUNK', windows)
     source = list(questions.read(str(corpus / 'test.json'), Counter()))[:5]
     replies = question_answerer.QuestionAnswerer(str(folder))(source)
-    found.append([(r.asked.id, r.answered[0].chosen.text) for r in replies])
+    found.append([(r.request.id, r.by_passage[0].chosen.text) for r in replies])
   assert found[0] == found[1]

@@ -122,7 +122,7 @@ def test_the_work_folder_is_a_sequence_classifier(whole):
   assert (model.head, model.labels) == ('sequence', ('0', '1'))
   assert 'bert/pooler/dense/kernel' in model.params
   with pytest.raises(errors.InputError, match='its head is sequence; entities'):
-    model_runner.TokenRunner(model, 64)
+    model_runner.load_for('ner', model)
 
 
 @pytest.mark.parametrize('form', sorted(export.FORMATS))

@@ -302,7 +302,7 @@ def test_a_program_gives_no_layers(tmp_path, model):
 @pytest.mark.parametrize(
   ('flags', 'what'),
   [
-    ({'output': 'out.txt'}, 'name it OUT.npz or OUT.jsonl'),
+    ({'output': 'out.txt'}, 'name it OUT.npz or OUT.jsonl or OUT.parquet'),
     ({'pooling': 'max'}, "--pooling is 'max'; choose from"),
     ({'layers': '1'}, "--layers is '1'; give layers counted from the last"),
     ({'layers': ''}, '--layers is'),

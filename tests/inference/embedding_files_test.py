@@ -1,10 +1,11 @@
-"""Vectors written: arrays that NumPy reads, lines as extract_features.py's."""
+"""Vectors written: NumPy's arrays, Parquet, lines as extract_features.py's."""
 
 import json
 import os
 
 import numpy as np
 import pytest
+from pyarrow import parquet
 
 from biobert_jax.errors import InputError
 from biobert_jax.inference import embedding_files
@@ -39,6 +40,22 @@ def lines(tmp_path, pooling, texts):
   return [json.loads(line) for line in path.read_text('ascii').splitlines()]
 
 
+def table(tmp_path, pooling, texts):
+  path = write(tmp_path, pooling, '.parquet', texts)
+  found = parquet.read_table(path)
+  assert found.schema.metadata[b'pooling'] == pooling.encode()
+  path.unlink()
+  vectors = [
+    found.column(f'layer_{layer}').combine_chunks() for layer in (-1, -3)
+  ]
+  assert all(
+    len(one.type.field(0).name) and one.type.list_size == 5 for one in vectors
+  )
+  stacked = [one.flatten().to_numpy().reshape(-1, 5) for one in vectors]
+  rest = found.drop_columns(['layer_-1', 'layer_-3'])
+  return rest.to_pydict(), np.stack(stacked, axis=1)
+
+
 def text(name, count, entities=()):
   return embedding_files.Embedded(
     Document(name, TEXT, entities),
@@ -66,6 +83,9 @@ def test_texts(tmp_path, pooling):
   np.testing.assert_array_equal(found.pop('vectors'), wanted)
   assert not found
   (tmp_path / 'out.npz').unlink()
+  columns, vectors = table(tmp_path, pooling, texts)
+  assert columns == {'id': ['1', '', 'a longer Ω 🧪']}
+  np.testing.assert_array_equal(vectors, wanted)
   assert lines(tmp_path, pooling, texts)[2] == {
     'linex_index': 2,
     'id': 'a longer Ω 🧪',
@@ -84,6 +104,14 @@ def test_pieces(tmp_path):
   assert found['ends'].tolist() == [0, 1, 3, 3] * 2
   (tmp_path / 'out.npz').unlink()
   names = ('[CLS]', 'α', 'b', '[SEP]')
+  columns, vectors = table(tmp_path, 'tokens', texts)
+  np.testing.assert_array_equal(vectors, found['vectors'])
+  assert columns == {
+    'id': ['1'] * 4 + ['2'] * 4,
+    'token': [*names] * 2,
+    'start': [0, 0, 2, 3] * 2,
+    'end': [0, 1, 3, 3] * 2,
+  }
   # The form of google-research/bert extract_features.py, key by key.
   rows = lines(tmp_path, 'tokens', texts)
   assert json.dumps(rows[1]) == json.dumps(
@@ -108,6 +136,15 @@ def test_entities(tmp_path):
   assert found['types'].tolist() == ['Grüße', '', 'Grüße']
   assert found['ids'].tolist() == ['1', '2', '3']
   (tmp_path / 'out.npz').unlink()
+  columns, vectors = table(tmp_path, 'entity', texts)
+  np.testing.assert_array_equal(vectors, found['vectors'])
+  assert columns == {
+    'id': ['1', '1', '3'],
+    'type': ['Grüße', '', 'Grüße'],
+    'text': ['α', TEXT, 'α'],
+    'start': [0, 0, 0],
+    'end': [1, 3, 1],
+  }
   rows = lines(tmp_path, 'entity', texts)
   assert rows[1] == {'linex_index': 1, 'id': '2', 'entities': []}
   assert rows[0]['entities'][1] == {
@@ -126,12 +163,31 @@ def test_no_text_at_all(tmp_path, pooling):
   assert found['ids'].shape == (0,)
   if pooling == 'tokens':
     assert found['offsets'].tolist() == [0]
+  (tmp_path / 'out.npz').unlink()
+  columns, vectors = table(tmp_path, pooling, [])
+  assert set(map(len, columns.values())) == {0}
+  assert vectors.shape == (0, 2, 5)
 
 
-def test_equal_vectors_make_equal_files(tmp_path):
+def test_row_groups_are_written_as_texts_come(tmp_path, monkeypatch):
+  monkeypatch.setattr(embedding_files, '_ROW_GROUP_FLOATS', 40)
+  texts = [text(str(n), n % 3, ENTITIES[: n % 3]) for n in range(11)]
+  path = write(tmp_path, 'entity', '.parquet', texts)
+  groups = parquet.ParquetFile(path).metadata
+  assert [
+    groups.row_group(i).num_rows for i in range(groups.num_row_groups)
+  ] == [4, 5, 1]
+  _, vectors = table(tmp_path, 'entity', texts)
+  np.testing.assert_array_equal(
+    vectors, np.concatenate([t.vectors for t in texts])
+  )
+
+
+@pytest.mark.parametrize('suffix', sorted(embedding_files.WRITERS))
+def test_equal_vectors_make_equal_files(tmp_path, suffix):
   texts = [text('1', 1)]
-  first = write(tmp_path, 'mean', '.npz', texts).read_bytes()
-  assert write(tmp_path, 'mean', '.npz', texts).read_bytes() == first
+  first = write(tmp_path, 'mean', suffix, texts).read_bytes()
+  assert write(tmp_path, 'mean', suffix, texts).read_bytes() == first
 
 
 def test_half_a_file_is_never_seen(tmp_path):

@@ -82,18 +82,21 @@ def test_standard_input(monkeypatch):
 @pytest.mark.parametrize(
   ('text', 'message'),
   [
-    ('', 'holds no question'),
-    ('{"data": []}', 'holds no question'),
+    ('', 'has no question'),
+    ('{"data": []}', 'has no question'),
     ('{"question": "Who?"}', "line 1: 'context' is missing"),
     ('{"context": "He."}', "line 1: 'question' is missing"),
     ('\n{"question": "W?", "passages": []}', ':2: passages'),
     ('{"question": "W?", "passages": [1]}', ':1: passages'),
-    ('{"id": 1, "question": "W?", "context": ""}', ":1: id '1' is no text"),
+    (
+      '{"id": 1, "question": "W?", "context": ""}',
+      "id '1' is not a string",
+    ),
     (
       2 * '{"id": "a", "question": "W?", "context": ""}\n',
-      ':2: the id a stands in line 1 too',
+      ':2: line 1 has the id a too',
     ),
-    (squad(('a', 'A.'), ('a', 'B.')), r'paragraphs\[1\].*a stands twice'),
+    (squad(('a', 'A.'), ('a', 'B.')), r'paragraphs\[1\].*a is repeated'),
     ('{"question": "W?", "context": ""}\nnonsense', ':2: is not JSON'),
     ('Some text.\nMore.', ':1: is not JSON'),
     ('{"question": "\\ud83d", "context": ""}', 'has half a character'),
@@ -109,8 +112,8 @@ def candidate(text, start, probability):
   return Candidate(text, start, start + len(text), probability, 1.0, 2.0)
 
 
-def replied(*passages, id_='a'):
-  """Of each passage its candidates; '' chosen where that is the first."""
+def result(*passages, id_='a'):
+  """A question with candidates for each passage, the first of them chosen."""
   rows = [{'id': id_, 'question': 'W?', 'passages': ['x' * 9] * len(passages)}]
   ((only,),) = [
     list(
@@ -123,11 +126,11 @@ def replied(*passages, id_='a'):
 
 def test_answers_are_ranked_over_passages(tmp_path):
   source = [
-    replied(
+    result(
       [candidate('p53', 4, 0.6), candidate('ATM', 0, 0.4)],
       [candidate('ATM', 2, 0.9)],
     ),
-    replied([candidate('', 0, 0.7), candidate('x', 1, 0.3)], id_='b'),
+    result([candidate('', 0, 0.7), candidate('x', 1, 0.3)], id_='b'),
   ]
   question_files.write_jsonl(source, tmp_path / 'out')
   first, second = map(json.loads, (tmp_path / 'out').read_text().splitlines())
@@ -142,8 +145,8 @@ def test_answers_are_ranked_over_passages(tmp_path):
 
 def test_files_of_the_reference_s_form(tmp_path):
   source = [
-    replied([candidate('p53', 4, 0.6)], [candidate('ATM', 2, 0.9)]),
-    replied([candidate('é', 0, 1.0)], id_='b'),
+    result([candidate('p53', 4, 0.6)], [candidate('ATM', 2, 0.9)]),
+    result([candidate('é', 0, 1.0)], id_='b'),
   ]
   question_files.write_squad(source, tmp_path / 'squad')
   text = (tmp_path / 'squad').read_text('utf-8')

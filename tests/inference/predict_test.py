@@ -1,0 +1,85 @@
+"""One dispatch: a model's files say its task; it is detected once."""
+
+import json
+import pathlib
+
+import pytest
+
+from biobert_jax.checkpoints import detect, export, pretrained
+from biobert_jax.checkpoints.detect import Source
+from biobert_jax.errors import InputError
+from biobert_jax.inference import model_runner, predict
+from biobert_jax.io import checksums
+from tests.fixtures import model_folders
+
+
+def source(record, folder='/nowhere'):
+  path = pathlib.Path(folder)
+  return Source('given', 'imported', path, path, record)
+
+
+@pytest.mark.parametrize(
+  ('record', 'task'),
+  [
+    *(({'config': {'task': task}}, task) for task in predict.JOBS),
+    ({'config': {'task': 'pretraining'}}, 'ner'),  # Which then refuses it.
+    ({'head': 'span', 'labels': [], 'settings': {}}, 'qa'),
+    ({'head': 'yes_no', 'labels': [], 'settings': {}}, 'yes_no'),
+    ({'head': 'sequence', 'labels': ['No', 'yes'], 'settings': {}}, 'yes_no'),
+    ({'head': 'sequence', 'labels': ['yes'], 'settings': {}}, 'ner'),
+    (
+      {
+        'head': 'sequence',
+        'labels': ['no', 'yes'],
+        'settings': {'placeholders': ['@A$', '@B$']},
+      },
+      'relation',
+    ),
+    ({'head': 'token', 'labels': ['O', 'B'], 'settings': {}}, 'ner'),
+  ],
+)
+def test_a_record_says_the_task(record, task):
+  assert predict.task_of(source(record)) == task
+
+
+@pytest.mark.parametrize(
+  ('head', 'task'), [('token', 'ner'), ('span', 'qa'), ('encoder', 'ner')]
+)
+def test_a_hugging_face_folder_says_the_task(head, task, tmp_path):
+  model_folders.write_huggingface(tmp_path, head)
+  assert predict.task_of(detect.detect(tmp_path)) == task
+
+
+def test_every_task_has_a_job_and_a_runner():
+  assert predict.JOBS.keys() == model_runner.TASKS.keys()
+
+
+def test_an_export_is_read_once(tmp_path, monkeypatch):
+  """Its form is detected, its checksums compared, and no more."""
+  model_folders.write_huggingface(tmp_path / 'model')
+  opened = pretrained.load_pretrained(tmp_path / 'model')
+  export.export(opened, 'huggingface', str(tmp_path / 'export'))
+  (tmp_path / 'in.txt').write_text('A bad cold.\n')
+  summed, detected = [], []
+  sha256, found = checksums.sha256, detect.detect
+  for module in (checksums, predict.detect.folders):
+    monkeypatch.setattr(
+      module, 'sha256', lambda path: summed.append(path.name) or sha256(path)
+    )
+  monkeypatch.setattr(
+    detect, 'detect', lambda path: detected.append(path) or found(path)
+  )
+  out = tmp_path / 'out.jsonl'
+  given, wanted = str(tmp_path / 'in.txt'), str(tmp_path / 'export')
+  report = predict.predict('', given, str(out), 'jsonl', wanted)
+  assert json.loads(out.read_text())['text'] == 'A bad cold.'
+  assert report['documents'] == 1
+  assert detected == [wanted]
+  assert summed.count('model.safetensors') == 1
+
+
+@pytest.mark.parametrize('workdir', ['', 'a'])
+def test_one_model_is_named(workdir):
+  model = 'b' if workdir else ''
+  with pytest.raises(InputError, match='needs one of --workdir, --model and'):
+    predict.predict(workdir, '-', 'out', 'jsonl', model)

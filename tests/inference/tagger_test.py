@@ -1,0 +1,67 @@
+"""The tagger as a library: strings and documents, one or many."""
+
+import dataclasses
+
+import pytest
+
+from biobert_jax.errors import InputError
+from biobert_jax.inference.tagger import Tagger, bio_tags
+from biobert_jax.text.documents import Document, Entity
+from tests.fixtures import small_predictors
+
+TEXTS = ['Aspirin cures fever.', '', 'In rats.']
+
+
+@pytest.fixture(scope='module')
+def model(tmp_path_factory):
+  folder = tmp_path_factory.mktemp('tagger')
+  return small_predictors.write(folder, 'token', ('B-Drug', 'O', 'I-Drug'))
+
+
+@pytest.fixture(scope='module')
+def tagger(model):
+  return Tagger(model)
+
+
+def test_one_many_and_a_stream(tagger):
+  found = tagger(TEXTS)
+  assert [document.text for document in found] == TEXTS
+  assert [document.id for document in found] == ['1', '2', '3']
+  assert [*tagger(iter(TEXTS))] == found
+  one = tagger(TEXTS[0])
+  assert one == found[0] == tagger(Document('1', TEXTS[0]))
+  assert one.entities
+  for entity in one.entities:
+    assert TEXTS[0][entity.start : entity.end] == entity.text
+    assert 0 < entity.score <= 1
+  assert tagger([]) == []
+
+
+def test_wrong_types_are_refused_at_the_call(tagger):
+  for given in (7, b'text', ['a', 7], iter([7])):
+    with pytest.raises(TypeError, match='give a string or a Document'):
+      tagger(given)
+
+
+def test_entities_stay_where_they_are_kept(model):
+  own = Entity(0, 7, 'Word', 'Aspirin', 0.5)
+  document = Document('a', TEXTS[0], (own,))
+  assert own not in Tagger(model)(document).entities
+  assert own in Tagger(model, keep_entities=True)(document).entities
+
+
+def test_what_is_found_reads_well():
+  entity = Entity(10, 25, 'Disease', 'type 2 diabetes', 0.9812)
+  assert repr(entity) == "Entity('type 2 diabetes', Disease, 10:25, 0.98)"
+  document = Document('7', 'Case of a type 2 diabetes', (entity,))
+  assert repr(document) == (
+    f"Document('7', 'Case of a type 2 diabetes', entities=[{entity!r}])"
+  )
+  assert len(repr(Document('7', 'long ' * 100))) < 100
+
+
+def test_labels_have_to_be_bio_tags(model):
+  assert bio_tags(('X', 'B', 'I-Drug'), 'here') == ('O', 'B', 'I-Drug')
+  wrong = dataclasses.replace(model, labels=('O', 'Drug', 'I'))
+  with pytest.raises(InputError, match="its label 'Drug' is no BIO tag"):
+    Tagger(wrong)
