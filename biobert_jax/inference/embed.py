@@ -308,7 +308,8 @@ def embed(
     model: the path of a model in any form, except a compiled export.
     given: one text per line; PubTator; or JSONL of `predict`; '-' is standard
       input.
-    output: OUT.parquet, OUT.npz or OUT.jsonl, as in `embedding_files.py`.
+    output: OUT.parquet, OUT.npz or OUT.jsonl, as in `embedding_files.py`; or
+      '-' for JSONL on standard output.
     layers: as '-1,-2,-3,-4': -1 the last, -N the first, -(N + 1) the
       embeddings.
     pooling: 'mean', 'cls', 'tokens' or 'entity'.

@@ -13,7 +13,7 @@ from etils import epath
 
 from biobert_jax.checkpoints import detect, huggingface, pretrained
 from biobert_jax.checkpoints.detect import Source
-from biobert_jax.data.counts import say_counts
+from biobert_jax.data.counts import log_counts
 from biobert_jax.errors import InputError
 from biobert_jax.inference import question_files, relation_files
 from biobert_jax.inference.question_answerer import QuestionAnswerer
@@ -276,7 +276,7 @@ def _run(
       )
 
   job.writers[form](results(), output)
-  say_counts(counts)
+  log_counts(counts)
   figures: dict[str, Any] = {
     name: totals[name] if name in totals else counts[name]
     for name in job.figures

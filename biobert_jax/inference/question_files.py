@@ -19,7 +19,11 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from biobert_jax.data.qa.passage_aggregation import Pooled, pool, question_of
+from biobert_jax.data.qa.passage_aggregation import (
+  PooledAnswer,
+  pool_candidates,
+  question_id,
+)
 from biobert_jax.data.qa.span_decoding import Answered
 from biobert_jax.data.qa.squad import Question, question_rows, unicode_text
 from biobert_jax.data.yes_no import pubmedqa
@@ -167,7 +171,7 @@ def _lines(
     text = unicode_text(name, place, row, 'question')
     contexts = row.get('passages')
     if contexts is None:
-      contexts = unicode_of(name, place, row, 'context')
+      contexts = unicode_text(name, place, row, 'context')
     elif not _are_texts(contexts):
       what = f'passages {str(contexts)[:40]!r}; write a list of strings'
       raise InputError.at(name, number, what)
@@ -219,13 +223,13 @@ class QuestionResult:
     return any(one.chosen.text for one in self.by_passage)
 
   @property
-  def answers(self) -> list[Pooled]:
+  def answers(self) -> list[PooledAnswer]:
     """The answers, ranked by the sum of their probabilities over passages.
 
     `passage` (from 0), `start` and `end` (code points) say where an answer is
     most probable.
     """
-    return pool(
+    return pool_candidates(
       [
         [candidate._asdict() for candidate in one.candidates]
         for one in self.by_passage

@@ -45,7 +45,7 @@ class RelationExtractor:
       tagger: finds the entities first, for plain strings and documents without
         entities: a `Tagger`.
       do_lower_case: casing, where no file of the model states it.
-      counts: receives the exceptions that `candidates.pairs_of` and
+      counts: receives the exceptions that `candidate_pairs` and
         `relation.features.encode` count.
 
     Raises:
@@ -60,12 +60,12 @@ class RelationExtractor:
         'give a work folder of relation extraction, or an import or export of '
         'one'
       )
-    self._placeholders = Placeholders.of(
+    self._placeholders = Placeholders.from_config(
       settings['placeholders'], settings['joint_placeholders']
     )
     self._form: PairForm = self._placeholders
     if settings['entities'] == 'markers':
-      self._form = Markers.of(settings['markers'])
+      self._form = Markers.from_config(settings['markers'])
       self._form.ids(opened.tokenizer)
     self._runner = ModelRunner('relation', opened)
     self.tagger = tagger
@@ -130,7 +130,7 @@ class RelationExtractor:
       for number, entity in enumerate(document.entities)
     ]
     marked = isinstance(self._form, Markers)
-    return pairs_of(
+    return candidate_pairs(
       document, mentions, self._placeholders, self._counts, marked
     )
 
