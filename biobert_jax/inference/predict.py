@@ -20,7 +20,7 @@ from biobert_jax.inference.question_answerer import QuestionAnswerer
 from biobert_jax.inference.relation_extractor import RelationExtractor
 from biobert_jax.inference.tagger import Tagger
 from biobert_jax.inference.yes_no_answerer import YesNoAnswerer
-from biobert_jax.text import document_writers
+from biobert_jax.text import document_writers, entity_page
 from biobert_jax.text.documents import Document
 from biobert_jax.text.readers.any_format import read_documents
 
@@ -65,7 +65,7 @@ JOBS = {
       'brat': document_writers.write_brat,
       'pubtator': document_writers.write_pubtator,
       'conll': document_writers.write_conll,
-      'html': document_writers.write_html,
+      'html': entity_page.write_html,
     },
     '',
     'documents',
