@@ -232,7 +232,7 @@ class ModelRunner:
     if self.pack:
       self._run = self._native(TASKS[task], model)
     elif model.source.form == detect.ONNX:
-      program: Program = onnx.Model(model.source.weights)
+      program: Program = onnx.OnnxProgram(model.source.weights)
       self._run = functools.partial(
         run_program, program, ADAPTERS[model.head], trim=True
       )
@@ -240,7 +240,7 @@ class ModelRunner:
       # Compiled anew for each length: all rows are given one.
       self._run = functools.partial(
         run_program,
-        stablehlo.Model(model.source.folder),
+        stablehlo.StableHloProgram(model.source.folder),
         ADAPTERS[model.head],
         trim=False,
       )

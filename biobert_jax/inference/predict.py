@@ -154,7 +154,7 @@ def task_of(found: Source) -> str:
   spans = record.get('head') == 'span'
   if spans or (not record and huggingface.has_spans(found.folder)):
     return 'qa'
-  labels = {label.lower() for label in pretrained.labels_of(found)}
+  labels = {label.lower() for label in pretrained.source_labels(found)}
   return 'yes_no' if len(labels) > 1 and labels <= _ANSWERS else 'ner'
 
 

@@ -41,7 +41,7 @@ def test_both_programs_are_scored(monkeypatch):
     logits = np.eye(3, dtype=np.float32)[[[best, 0, 0]]]
     return lambda ids, mask, segments: {'logits': logits}
 
-  monkeypatch.setattr(int8_accuracy.onnx, 'Model', model)
+  monkeypatch.setattr(int8_accuracy.onnx, 'OnnxProgram', model)
   found = int8_accuracy.score_int8(
     pathlib.Path('export'), 'token', Dataset(), 'test'
   )
