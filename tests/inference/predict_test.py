@@ -5,11 +5,10 @@ import pathlib
 
 import pytest
 
-from biobert_jax.checkpoints import detect, export, pretrained
+from biobert_jax.checkpoints import detect, export, model_folder, pretrained
 from biobert_jax.checkpoints.detect import Source
 from biobert_jax.errors import InputError
 from biobert_jax.inference import model_runner, predict
-from biobert_jax.io import checksums
 from tests.fixtures import model_folders
 
 
@@ -61,11 +60,12 @@ def test_an_export_is_read_once(tmp_path, monkeypatch):
   export.export(opened, 'huggingface', str(tmp_path / 'export'))
   (tmp_path / 'in.txt').write_text('A bad cold.\n')
   summed, detected = [], []
-  sha256, found = checksums.sha256, detect.detect
-  for module in (checksums, predict.detect.folders):
-    monkeypatch.setattr(
-      module, 'sha256', lambda path: summed.append(path.name) or sha256(path)
-    )
+  sha256, found = model_folder.file_sha256, detect.detect
+  monkeypatch.setattr(
+    model_folder,
+    'file_sha256',
+    lambda path: summed.append(path.name) or sha256(path),
+  )
   monkeypatch.setattr(
     detect, 'detect', lambda path: detected.append(path) or found(path)
   )
