@@ -1,0 +1,88 @@
+"""The form of a model is detected once per command, as are damaged files."""
+
+import pathlib
+from collections import Counter
+
+import pytest
+
+from biobert_jax.checkpoints import detect, export, model_folder, pretrained
+from biobert_jax.errors import InputError
+from biobert_jax.inference import embed, predict
+from tests.fixtures import model_folders
+
+
+@pytest.fixture(scope='module')
+def exported(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+  """An export of a tagger, with checksums."""
+  folder = tmp_path_factory.mktemp('models')
+  model_folders.write_huggingface(folder / 'source')
+  model = pretrained.load_pretrained(folder / 'source')
+  export.export(model, detect.HUGGINGFACE, str(folder / 'exported'))
+  return folder / 'exported'
+
+
+@pytest.fixture
+def passes(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+  """File -> how often its checksum was computed, which reads all its bytes."""
+  counts: Counter[str] = Counter()
+  compute = model_folder.file_sha256
+
+  def counted(path: pathlib.Path) -> str:
+    counts[str(path)] += 1
+    return compute(path)
+
+  monkeypatch.setattr(model_folder, 'file_sha256', counted)
+  return counts
+
+
+@pytest.mark.parametrize('command', ['predict', 'embed', 'export'])
+def test_a_command_checks_the_bytes_of_a_model_once(
+  command, exported, passes, tmp_path
+):
+  text = tmp_path / 'in.txt'
+  text.write_text('A B C\n')
+  if command == 'predict':
+    predict.predict(str(exported), str(text), str(tmp_path / 'out'), 'jsonl')
+  elif command == 'embed':
+    embed.embed(str(exported), str(text), str(tmp_path / 'out.jsonl'))
+  else:
+    model = pretrained.load_pretrained(exported)
+    export.export(model, detect.TENSORFLOW, str(tmp_path / 'out'))
+  read = {p: n for p, n in passes.items() if p.startswith(str(exported))}
+  assert read[str(exported / 'model.safetensors')] == 1
+  assert set(read.values()) == {1}
+
+
+def test_a_source_is_not_detected_again(exported, passes):
+  source = detect.detect(exported)
+  assert source.form == detect.HUGGINGFACE
+  passes.clear()
+  assert pretrained.load_pretrained(source).source is source
+  assert not passes
+
+
+def test_a_damaged_tensor_is_named(exported, tmp_path):
+  for path in model_folder.list_files(exported):
+    (tmp_path / path.name).write_bytes(path.read_bytes())
+  weights = tmp_path / 'model.safetensors'
+  content = bytearray(weights.read_bytes())
+  content[-1] ^= 1
+  weights.write_bytes(content)
+  with pytest.raises(InputError, match=r'differs from its checksum.*\(tensor '):
+    detect.detect(tmp_path)
+
+
+@pytest.mark.parametrize(
+  ('given', 'message'),
+  [
+    ('', 'no checkpoint is named'),
+    ('gs://bucket/model', r'copy it to a \(mounted\) file system'),
+    ('{here}/absent', 'no such file or folder'),
+    ('{here}', 'no checkpoint \\(it holds notes.txt\\)'),
+    ('{here}/notes.txt', 'not a checkpoint'),
+  ],
+)
+def test_places_without_a_model(given, message, tmp_path):
+  (tmp_path / 'notes.txt').touch()
+  with pytest.raises(InputError, match=message):
+    detect.detect(given.format(here=tmp_path))
