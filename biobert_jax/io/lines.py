@@ -22,14 +22,14 @@ def read_lines(
   U+2028, form feed) are text.
 
   Args:
-    source: A path, `-` for standard input, or an open stream.
-    counts: Takes the exceptions.
+    source: a path, `-` for standard input, or an open stream.
+    counts: takes the exceptions.
 
   Yields:
     (line number from 1, the line without its end).
 
   Raises:
-    InputError: The file cannot be opened or is not UTF-8.
+    InputError: the file cannot be opened or is not UTF-8.
   """
   name = source_name(source)
   with contextlib.ExitStack() as stack:

@@ -105,8 +105,8 @@ class _Forward:
   """A stream with the `seek` that tarfile asks for: forwards only.
 
   Attributes:
-    budget: Bytes that a header may still claim; None while data are read.
-    block: The bytes that were read last.
+    budget: bytes that a header may still claim; None while data are read.
+    block: the bytes that were read last.
   """
 
   def __init__(self, stream: Stream) -> None:
