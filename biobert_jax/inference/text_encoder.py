@@ -72,7 +72,9 @@ class PooledEncoder:
 
     def dispatch(batch: Batch) -> Any:
       features = {name: batch[name] for name in _FEATURES}
-      return step(self._params, sharding.place_whole(features, self._mesh))
+      return step(
+        self._params, sharding.shard_global_batch(features, self._mesh)
+      )
 
     batches = rows.eval_batches(self._rows(rows.max_seq_length))
     yield from one_ahead(dispatch, batches)

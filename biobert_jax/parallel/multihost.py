@@ -1,4 +1,4 @@
-"""How the processes of a pod begin and end together."""
+"""The processes of a job on several hosts begin and end together."""
 
 import hashlib
 import importlib.metadata
@@ -104,7 +104,7 @@ def code_version(root: pathlib.Path | None = None) -> str:
   """SHA-256 of the code that runs: the library and the configs.
 
   Args:
-    root: the folder that holds both; ours where not given.
+    root: the folder that holds both; by default ours.
   """
   root = root or pathlib.Path(__file__).parents[2]
   digest = hashlib.sha256()

@@ -4,14 +4,15 @@ The only file that spells a mesh axis. Two axes: `data` holds different rows,
 `model` parts of the same matrix product. Strategies:
 
   dp    every parameter on every device;
-  zero1 the same, but optimizer moments cut over `data` (ZeRO-1, Rajbhandari et
-        al. 2020): each device updates its part, which all then gather;
-  fsdp  parameters and optimizer moments cut over `data`, gathered for use;
-  tp    heads and feed-forward units cut over `model`.
+  zero1 the same, but optimizer moments sharded over `data` (ZeRO-1, Rajbhandari
+        et al. 2020): each device updates its part, which all then gather;
+  fsdp  parameters and optimizer moments sharded over `data`, gathered for use;
+  tp    heads and feed-forward units sharded over `model`.
 """
 
 import math
 import re
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -24,16 +25,16 @@ from biobert_jax.errors import InputError
 
 DATA, MODEL = 'data', 'model'
 
-# Logical axis -> mesh axis. What a strategy does not name is replicated.
-# The vocabulary (28,996 = 4 * 11 * 659 in BioBERT) is never cut.
+# Logical axis -> mesh axis; an axis that is not named is replicated.
+# The vocabulary (28,996 = 4 * 11 * 659 in BioBERT) is never sharded.
 STRATEGIES: dict[str, dict[str, str]] = {
   'dp': {},
   'zero1': {},
   'fsdp': {'embed': DATA},
   'tp': {'heads': MODEL, 'mlp': MODEL},
 }
-# The same of moments, and of gradients once they are summed, where these do
-# not lie as their parameters do.
+# The rules of moments, and of summed gradients, where they are not those of
+# the parameters.
 _MOMENTS: dict[str, dict[str, str]] = {'zero1': {'embed': DATA}}
 
 # Exactly one row matches each parameter path; there is no catch-all row.
@@ -69,8 +70,8 @@ class Layout(NamedTuple):
   """Trees of PartitionSpec over the parameters.
 
   Attributes:
-    params: how they lie between steps.
-    moments: how summed gradients and the optimizer's moments of them lie.
+    params: of the parameters between steps.
+    moments: of summed gradients and of the optimizer's moments.
   """
 
   params: Any
@@ -84,8 +85,8 @@ def make_mesh(
 
   Args:
     strategy: 'dp', 'fsdp' or 'tp'.
-    model: devices that share one row's matrix products; 1 unless 'tp'.
-    devices: default all of the job's.
+    model: devices that share each matrix product; 1 unless 'tp'.
+    devices: by default all devices of the job.
 
   Returns:
     The mesh, with Auto axes (linen layers do not know Explicit ones).
@@ -102,12 +103,12 @@ def make_mesh(
     raise InputError(
       f'mesh.model is {model}; it must divide the {len(devices)} devices'
     )
-  # By the devices, not by this process: they may be a slice that is only
-  # described (preflight).
-  of_host = len(devices) // len({d.process_index for d in devices})
-  if of_host % model:
+  # Counted by the devices, not by this process: preflight only describes them.
+  per_host = len(devices) // len({d.process_index for d in devices})
+  if per_host % model:
     raise InputError(
-      f'mesh.model is {model}; it must divide the {of_host} devices of one host'
+      f'mesh.model is {model}; it must divide the {per_host} devices of one '
+      'host'
     )
   if model > 1 and strategy != 'tp':
     raise InputError(f'mesh.model is {model}; only strategy "tp" uses it')
@@ -116,7 +117,7 @@ def make_mesh(
   shape = (len(devices) // slices // model, model)
   if slices == 1:
     return jax.make_mesh(shape, names, axis_types=types, devices=devices)
-  # Rows are cut over slices first: gradients alone cross the slow network.
+  # The batch is sharded over slices first: only gradients cross DCN.
   placed = mesh_utils.create_hybrid_device_mesh(
     shape, (slices, 1), devices, allow_split_physical_axes=True
   )
@@ -153,7 +154,7 @@ def logical_axes(path: str) -> tuple[str, ...]:
   return ('layers', *rows[0]) if scanned else rows[0]
 
 
-def path_of(key_path: tuple[Any, ...]) -> str:
+def param_path(key_path: tuple[Any, ...]) -> str:
   """`bert/encoder/...` of a leaf of a tree of dicts."""
   return '/'.join(str(entry.key) for entry in key_path)
 
@@ -170,14 +171,14 @@ def param_specs(abstract_params: Any, strategy: str, mesh: Mesh) -> Any:
     A tree of PartitionSpec.
 
   Raises:
-    ValueError: a parameter without its row, or of another rank.
+    ValueError: no single row of `TABLE` fits a parameter and its rank.
     InputError: a dimension that its mesh axis does not divide.
   """
   return _specs(abstract_params, STRATEGIES[strategy], mesh)
 
 
-def layout_of(abstract_params: Any, strategy: str, mesh: Mesh) -> Layout:
-  """Specs of parameters and of moments; arguments, errors: `param_specs`."""
+def make_layout(abstract_params: Any, strategy: str, mesh: Mesh) -> Layout:
+  """Specs of parameters and of moments; see `param_specs`."""
   rules = _MOMENTS.get(strategy, STRATEGIES[strategy])
   params = param_specs(abstract_params, strategy, mesh)
   return Layout(params, _specs(abstract_params, rules, mesh))
@@ -185,7 +186,7 @@ def layout_of(abstract_params: Any, strategy: str, mesh: Mesh) -> Layout:
 
 def _specs(abstract_params: Any, rules: dict[str, str], mesh: Mesh) -> Any:
   def spec(key_path: tuple[Any, ...], leaf: Any) -> P:
-    path = path_of(key_path)
+    path = param_path(key_path)
     axes = logical_axes(path)
     if len(axes) != leaf.ndim:
       raise ValueError(f'{path} has shape {leaf.shape}, the table says {axes}')
@@ -204,34 +205,34 @@ def _specs(abstract_params: Any, rules: dict[str, str], mesh: Mesh) -> Any:
 
 def shardings(specs: Any, mesh: Mesh) -> Any:
   """A tree of PartitionSpec as NamedShardings."""
-  return jax.tree.map(
-    lambda spec: NamedSharding(mesh, spec),
-    specs,
-    is_leaf=lambda x: isinstance(x, P),
-  )
+  return _map_specs(lambda spec: NamedSharding(mesh, spec), specs)
+
+
+def _map_specs(function: Callable[[P], Any], specs: Any) -> Any:
+  return jax.tree.map(function, specs, is_leaf=lambda x: isinstance(x, P))
 
 
 def replicated(mesh: Mesh) -> NamedSharding:
-  """The sharding of what every device holds whole."""
+  """The sharding of arrays that every device holds whole."""
   return NamedSharding(mesh, P())
 
 
-def by_rows(mesh: Mesh) -> NamedSharding:
-  """The sharding of a batch: rows over `data`."""
+def batch_sharding(mesh: Mesh) -> NamedSharding:
+  """The sharding of a batch: its first axis over `data`."""
   return NamedSharding(mesh, P(DATA))
 
 
 def manual_axes(mesh: Mesh) -> set[str]:
-  """The axes of a step's `shard_map`: that of the rows, or all.
+  """The manual axes of a step's `shard_map`: `data`, or all.
 
-  Where nothing is cut over `model`, leaving it to the compiler costs a mark
-  on each of a step's operations.
+  Where nothing is sharded over `model`, leaving that axis to the compiler
+  would annotate every operation of a step.
   """
   return {DATA} if mesh.shape[MODEL] > 1 else set(mesh.axis_names)
 
 
 def check_heads(num_attention_heads: int, mesh: Mesh) -> None:
-  """Refuses a model axis that would cut through an attention head."""
+  """Refuses a model axis that would split an attention head."""
   if num_attention_heads % mesh.shape[MODEL]:
     fitting = [
       n
@@ -244,26 +245,24 @@ def check_heads(num_attention_heads: int, mesh: Mesh) -> None:
     )
 
 
-def cut_axis(spec: P) -> int | None:
-  """The dimension that is cut over `data`, or None."""
+def sharded_axis(spec: P) -> int | None:
+  """The dimension that is sharded over `data`, or None."""
   names = tuple(spec)
   return names.index(DATA) if DATA in names else None
 
 
 def manual_specs(specs: Any) -> Any:
-  """Specs as `shard_map` over `data` sees them: `model` stays automatic."""
-  return jax.tree.map(
-    lambda spec: P(*(n if n == DATA else None for n in spec)),
-    specs,
-    is_leaf=lambda x: isinstance(x, P),
+  """Specs for `shard_map` over `data`: `model` stays automatic."""
+  return _map_specs(
+    lambda spec: P(*(n if n == DATA else None for n in spec)), specs
   )
 
 
 def gather(params: Any, specs: Any) -> Any:
-  """Inside `shard_map`: whole parameters from their pieces (fsdp)."""
+  """Inside `shard_map`: whole parameters from their shards (fsdp)."""
 
   def whole(x: jax.Array, spec: P) -> jax.Array:
-    axis = cut_axis(spec)
+    axis = sharded_axis(spec)
     if axis is None:
       return x
     return jax.lax.all_gather(x, DATA, axis=axis, tiled=True)
@@ -272,24 +271,24 @@ def gather(params: Any, specs: Any) -> Any:
 
 
 def reduce_gradients(gradients: Any, specs: Any, dtype: str) -> Any:
-  """Inside `shard_map`: sums over `data`, each device keeping its piece.
+  """Inside `shard_map`: sums over `data`, each device keeping its shard.
 
-  On a torus of several dimensions XLA:TPU (libtpu 0.0.42.1) sums all and cuts
-  then: a scatter would use the links of one dimension, a sum those of all. Two
-  scatters, over one dimension each, do compile; they send half the bytes over
-  half the links, which by that count gains nothing.
+  On a torus of several dimensions XLA:TPU (libtpu 0.0.42.1) all-reduces and
+  slices afterwards: a reduce-scatter would use the links of one dimension, an
+  all-reduce those of all. Two reduce-scatters, over one dimension each, do
+  compile; they send half the bytes over half the links and gain nothing.
 
   Args:
-    gradients: of this device's rows.
+    gradients: of this device's part of the batch.
     specs: of the sums.
-    dtype: in which they travel and are added; they come back as they were.
+    dtype: in which they are sent and added; the sums have the gradients' own.
 
   Returns:
     The sums.
   """
 
   def summed(g: jax.Array, spec: P) -> jax.Array:
-    axis, sent = cut_axis(spec), g.astype(dtype)
+    axis, sent = sharded_axis(spec), g.astype(dtype)
     if axis is None:
       return jax.lax.psum(sent, DATA).astype(g.dtype)
     return jax.lax.psum_scatter(
@@ -299,26 +298,31 @@ def reduce_gradients(gradients: Any, specs: Any, dtype: str) -> Any:
   return jax.tree.map(summed, gradients, specs)
 
 
-def place_batch(batch: dict[str, np.ndarray], mesh: Mesh) -> dict[str, Any]:
-  """This host's rows -> global arrays cut over `data`.
+def shard_host_batch(
+  batch: dict[str, np.ndarray], mesh: Mesh
+) -> dict[str, Any]:
+  """The batch of this host as part of global arrays, sharded over `data`.
 
-  On a pod, rows may stand in another order than the hosts': a step sums over
-  them, and each carries its `row_ids`, so its result is the same.
+  On a pod, the order of the hosts may differ from that of the devices: a step
+  sums over all examples, and each carries its `row_ids`, so the result is the
+  same.
   """
-  sharding = by_rows(mesh)
+  sharding = batch_sharding(mesh)
   return {
     name: jax.make_array_from_process_local_data(sharding, array)
     for name, array in batch.items()
   }
 
 
-def place_whole(batch: dict[str, np.ndarray], mesh: Mesh) -> dict[str, Any]:
-  """A global batch that every host holds -> the same, cut over `data`.
+def shard_global_batch(
+  batch: dict[str, np.ndarray], mesh: Mesh
+) -> dict[str, Any]:
+  """A global batch that every host holds, sharded over `data`.
 
-  Row i stays row i, however the mesh orders the devices of the hosts, so
-  that what comes back can be laid beside the batch.
+  Example i stays example i, however the mesh orders the devices of the hosts,
+  so that outputs line up with the batch.
   """
-  sharding = by_rows(mesh)
+  sharding = batch_sharding(mesh)
 
   def place(whole: np.ndarray) -> jax.Array:
     return jax.make_array_from_callback(

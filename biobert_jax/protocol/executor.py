@@ -177,7 +177,7 @@ def _line(
     'stage': run.stage,
     'fold': run.fold,
     'seed': run.seed,
-    'point': run.point,
+    'point': run.grid_values,
     'data_sha256': record['data_sha256'],
     'test_also_in_train': record['counts'].get(
       f'{data.test_split}_sentences_also_in_train'

@@ -1,8 +1,8 @@
-"""The ledger of a protocol: one line for each run that is finished.
+"""The ledger of a protocol: one line per finished run.
 
-`ledger.jsonl` begins with a line that says which protocol it is of. A line is
-appended when its run is scored, by a single write; one that a crash cut is
-dropped, and its run made again.
+The first line of `ledger.jsonl` describes the protocol. A line is appended when
+its run is scored, by a single write; a line that a crash truncated is dropped,
+and its run is made again.
 """
 
 import json
@@ -22,7 +22,7 @@ Line = dict[str, Any]
 
 
 class Ledger:
-  """What is finished, by the digest of each run."""
+  """The finished runs, by their digests."""
 
   def __init__(self, path: epath.Path, lines: dict[str, Line]):
     """Use `open_ledger`."""
@@ -38,29 +38,29 @@ class Ledger:
     return len(self._lines)
 
   def check(self, corpora: dict[tuple[str, str], str]) -> None:
-    """Refuses to go on with another corpus.
+    """Refuses to resume with another corpus.
 
     Args:
-      corpora: digest of each, by stage and fold.
+      corpora: the digest of each, by stage and fold.
 
     Raises:
-      InputError: names a run that was made of other text.
+      InputError: names a run that was trained on another corpus.
     """
     for line in self._lines.values():
       now = corpora.get((line['stage'], line['fold']))
       if now not in (None, line['data_sha256']):
         raise InputError(
-          f'{self._path}: {line["run"]} was made of another corpus; use a new '
-          '--workdir'
+          f'{self._path}: {line["run"]} was trained on another corpus; use a '
+          'new --workdir'
         )
 
   @property
   def seconds(self) -> list[float]:
-    """How long each of the finished runs took."""
+    """The time that each finished run took."""
     return [float(line['seconds']) for line in self._lines.values()]
 
   def add(self, lines: list[Line]) -> None:
-    """Appends finished runs; all of them, or none that a reader would take.
+    """Appends finished runs: all of them, or none that a reader would see.
 
     Raises:
       StorageError: the disk is full.
@@ -84,17 +84,17 @@ def _text(record: Line) -> str:
 
 
 def open_ledger(folder: epath.Path, protocol: dict[str, Any]) -> Ledger:
-  """The ledger of a work folder, new or gone on with.
+  """The ledger of a work folder, new or resumed.
 
   Args:
-    folder: of the protocol.
-    protocol: flat, of JSON values: what all its runs share.
+    folder: the work folder of the protocol.
+    protocol: the settings that all its runs share, flat, of JSON values.
 
   Returns:
     The ledger.
 
   Raises:
-    InputError: it is another protocol's, or damaged.
+    InputError: it belongs to another protocol, or is damaged.
   """
   path = folder / LEDGER_FILE
   if not path.exists():
@@ -108,10 +108,11 @@ def open_ledger(folder: epath.Path, protocol: dict[str, Any]) -> Ledger:
   ]
   if drift:
     raise InputError(
-      f'{path}: of another protocol; use a new --workdir, or the old values: '
+      f'{path}: belongs to another protocol; use a new --workdir, or the old '
+      f'values: '
       f'{"; ".join(drift)}'
     )
-  _write(path, [{'protocol': there}, *lines])  # Without a line that was cut.
+  _write(path, [{'protocol': there}, *lines])  # Without a truncated line.
   return Ledger(path, {line['digest']: line for line in lines})
 
 
@@ -128,10 +129,10 @@ def _write(path: epath.Path, records: list[Line]) -> None:
 
 
 def read(folder: epath.Path) -> tuple[dict[str, Any], list[Line]]:
-  """(what all runs share, the finished runs) of a work folder.
+  """(settings that all runs share, the finished runs) of a work folder.
 
   Raises:
-    InputError: no ledger there, or a line that is not ours.
+    InputError: there is no ledger, or it holds a line that is not ours.
   """
   path = folder / LEDGER_FILE
   try:
@@ -147,7 +148,7 @@ def read(folder: epath.Path) -> tuple[dict[str, Any], list[Line]]:
       record = json.loads(text) if text else None
     except ValueError as error:
       if number == len(texts):  # What follows the last line break.
-        _log.warning('%s: dropped a line that was cut', path)
+        _log.warning('%s: dropped a truncated line', path)
         break
       raise InputError.at(path, number, 'not JSON; delete this line') from error
     if text:

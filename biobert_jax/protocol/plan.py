@@ -1,6 +1,6 @@
-"""Which runs a protocol has: its grid, its seeds, its folds.
+"""The runs of a protocol: its grid, its seeds, its folds.
 
-Everything a user can get wrong is found here, before any compilation.
+Wrong flags are refused here, before any compilation.
 """
 
 import copy
@@ -19,17 +19,18 @@ from biobert_jax.errors import InputError
 from biobert_jax.training import experiment as experiments
 from biobert_jax.training import workdir
 
-Point = dict[str, Any]
+# Config keys with the values of one grid configuration.
+GridValues = dict[str, Any]
 NO_GRID = 'none'
-# Of the paper, section 3.3 of Lee et al. 2019: batches of 10, 16, 32, 64
-# sentences; as rows of 128 that are packed, some 3.2 sentences each.
+# Section 3.3 of Lee et al. 2019: batches of 10, 16, 32 and 64 sentences. A
+# packed sequence of 128 tokens holds some 3.2 of them.
 _RATES = 'optim.learning_rate=5e-5,3e-5,1e-5'
 PAPER_GRIDS = {
   ('ner', False): f'batch_size=10,16,32,64;{_RATES}',
   ('ner', True): f'batch_size=3,5,10,20;{_RATES}',
 }
-# What the protocol sets itself.
-_OURS = ('task', 'seed', 'data.', 'train.keep', 'init_from', 'vocab.')
+# Keys that the protocol sets itself.
+_RESERVED = ('task', 'seed', 'data.', 'train.keep', 'init_from', 'vocab.')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,38 +38,38 @@ class Run:
   """One training of a protocol.
 
   Attributes:
-    stage: 'grid', scored on devel; or 'test'.
-    name: of its folder, `runs/NAME`.
-    config: all of it.
-    point: what of it the grid chose.
-    fold: of a corpus in folds, '' for others.
-    digest: of all that decides its result, but for the corpus.
+    stage: 'grid', scored on the dev set; or 'test'.
+    name: the name of its folder, `runs/NAME`.
+    config: the whole config.
+    grid_values: the part of it that the grid sets.
+    fold: the fold of the corpus; '' without folds.
+    digest: of everything that decides its result, except the corpus.
   """
 
   stage: str
   name: str
   config: ConfigDict
-  point: Point
+  grid_values: GridValues
   fold: str
   digest: str
 
   @property
   def seed(self) -> int:
-    """Of initialisation, dropout and the order of the data."""
+    """The seed of initialisation, dropout and the order of the data."""
     seed: int = self.config.seed
     return seed
 
 
-def parse_grid(text: str, config: ConfigDict) -> list[Point]:
-  """The points of a grid: `optim.learning_rate=1e-5,3e-5;batch_size=16,32`.
+def parse_grid(text: str, config: ConfigDict) -> list[GridValues]:
+  """Reads a grid such as `optim.learning_rate=1e-5,3e-5;batch_size=16,32`.
 
   Args:
-    text: as above; '' is the paper's, where it has one; 'none' has one point,
-      the config's own values.
+    text: as above; '' is the paper's grid, where it has one; 'none' has one
+      configuration, the config's own values.
     config: the experiment.
 
   Returns:
-    Each combination of values, those of the last key first.
+    Each combination of values; those of the last key vary fastest.
 
   Raises:
     InputError: no such key, a value of another type or out of range.
@@ -84,17 +85,17 @@ def parse_grid(text: str, config: ConfigDict) -> list[Point]:
     if not equals or not values:
       raise InputError(f'--grid: {part!r} is not KEY=VALUE,VALUE,…')
     if key not in experiments.flatten(config):
-      raise InputError(f'--grid: {key} is no key of this config')
-    if key.startswith(_OURS):
-      raise InputError(f'--grid: {key} is not for a grid to choose')
+      raise InputError(f'--grid: this config has no key {key}')
+    if key.startswith(_RESERVED):
+      raise InputError(f'--grid: the protocol sets {key} itself')
     axes[key] = [_value(value) for value in values.split(',')]
     if len({repr(value) for value in axes[key]}) != len(axes[key]):
-      raise InputError(f'--grid: a value of {key} stands there twice')
+      raise InputError(f'--grid: {key} has the same value twice')
   combined = itertools.product(*axes.values())
-  points = [dict(zip(axes, values, strict=True)) for values in combined]
-  for point in points:
-    changed(config, point)
-  return points
+  configurations = [dict(zip(axes, v, strict=True)) for v in combined]
+  for configuration in configurations:
+    changed(config, configuration)
+  return configurations
 
 
 def _value(text: str) -> Any:
@@ -122,7 +123,7 @@ def changed(config: ConfigDict, changes: dict[str, Any]) -> ConfigDict:
 
 
 def parse_seeds(text: str, config: ConfigDict) -> list[int]:
-  """`--seeds=k`: the config's seed and those that follow it.
+  """`--seeds=k`: the config's seed and the k - 1 numbers after it.
 
   Raises:
     InputError: not a number, or below 1.
@@ -155,16 +156,16 @@ def parse_folds(text: str) -> list[str]:
 
 
 def corpus_folder(config: ConfigDict) -> pathlib.Path:
-  """The folder of a corpus: of one in folds, the folder that holds them."""
+  """The folder of a corpus; with folds, the folder that holds them."""
   folder = pathlib.Path(config.data.dir).expanduser()
   return folder.parent if folder.name.isdecimal() else folder
 
 
 def check_folds(config: ConfigDict, folds: Sequence[str]) -> None:
-  """Refuses folds that are not there.
+  """Refuses missing folds.
 
   Raises:
-    InputError: names all that are missing.
+    InputError: names all of them.
   """
   folder = corpus_folder(config)
   missing = [f for f in folds if f and not (folder / f).is_dir()]
@@ -177,30 +178,38 @@ def check_folds(config: ConfigDict, folds: Sequence[str]) -> None:
     )
 
 
-def plan_grid(config: ConfigDict, points: Sequence[Point]) -> list[Run]:
-  """Runs that are scored on devel; none where there is nothing to choose.
+def plan_grid(
+  config: ConfigDict, configurations: Sequence[GridValues]
+) -> list[Run]:
+  """Runs that are scored on the dev set; none for a single configuration.
 
-  Test is left alone, and the parameters are those of the last step: when the
-  best point trains on train and devel, nothing is left to stop it earlier.
+  The test set is not read, and the final parameters are kept: the selected
+  configuration trains on the train and dev sets, where nothing is left to stop
+  a run earlier.
 
   Raises:
     InputError: the config has no devel split.
   """
-  if len(points) == 1:
+  if len(configurations) == 1:
     return []
   if not config.data.devel_split:
     raise InputError(
-      'data.devel_split is empty, so that there is nothing to choose by; '
-      'leave --grid out, or use --grid=none'
+      'data.devel_split is empty, so that a grid has no dev set to be scored '
+      'on; leave --grid out, or use --grid=none'
     )
   ours = {'data.test_split': '', 'train.keep': 'last'}
-  return [_run('grid', config, point, ours) for point in points]
+  return [_run('grid', config, values, ours) for values in configurations]
 
 
 def plan_tests(
-  config: ConfigDict, point: Point, seeds: Sequence[int], folds: Sequence[str]
+  config: ConfigDict,
+  values: GridValues,
+  seeds: Sequence[int],
+  folds: Sequence[str],
 ) -> list[Run]:
-  """Runs that are scored on test: each fold, or train and devel, a seed each.
+  """Runs that are scored on the test set: one per seed, of each fold.
+
+  Without folds they train on the train and dev sets.
 
   Raises:
     InputError: the config has no test split.
@@ -216,28 +225,28 @@ def plan_tests(
     elif data.devel_split:
       ours = {'data.train_split': 'train_dev', 'data.devel_split': ''}
     for seed in seeds:
-      runs.append(_run('test', config, point, ours | {'seed': seed}, fold))
+      runs.append(_run('test', config, values, ours | {'seed': seed}, fold))
   return runs
 
 
 def _run(
   stage: str,
   config: ConfigDict,
-  point: Point,
+  values: GridValues,
   ours: dict[str, Any],
   fold: str = '',
 ) -> Run:
-  whole = changed(config, point | ours)
+  whole = changed(config, values | ours)
   digest = digest_of([stage, fold, shared(whole)])
-  named = [f'{k.split(".")[-1]}={v}' for k, v in point.items()]
+  named = [f'{k.split(".")[-1]}={v}' for k, v in values.items()]
   if stage == 'test':
     named = [f'fold{fold}'] * bool(fold) + [f'seed{whole.seed}']
   name = re.sub(r'[^\w.=+-]', '_', '-'.join([stage, *named, digest[:8]]))
-  return Run(stage, name, whole, point, fold, digest)
+  return Run(stage, name, whole, values, fold, digest)
 
 
 def shared(config: ConfigDict) -> dict[str, Any]:
-  """What of a config decides results: flat, of JSON values."""
+  """The part of a config that decides results: flat, of JSON values."""
   text = config.to_json_best_effort()
   return {
     key: value

@@ -1,4 +1,4 @@
-"""The paper's protocol: a grid on devel, then test, over seeds or folds.
+"""The paper's protocol: a grid on the dev set, then test, by seeds or folds.
 
 Every run is an ordinary work folder, `runs/NAME`. Finished runs stand in
 `ledger.jsonl` and are never made again: kill the protocol anywhere and give the
@@ -34,32 +34,33 @@ def protocol(
   processes: str,
   corpus: str,
 ) -> dict[str, Any]:
-  """Runs a protocol, or what is left of it, and writes its table.
+  """Makes the runs that are missing, and writes the table of all.
 
   Args:
     config: an experiment of `configs/`.
     workdir: where everything is written.
-    grid: what devel chooses from; see `protocol_plan.parse_grid`. Folds train
-      with the config's own values.
+    grid: the configurations that the dev set selects from; see
+      `plan.parse_grid`. Folds train with the config's own values.
     seeds: how many runs are tested, of each fold where there are folds.
-    folds: of a corpus in folds, which; see `protocol_plan.parse_folds`.
+    folds: the folds of a corpus that has them; see `plan.parse_folds`.
     processes: how many runs train at once; see `device_slots.find_slots`.
     corpus: its name in the paper's tables; '' goes by its folder's.
 
   Returns:
-    What `table.summary` makes of the runs, also in `table.json`.
+    The `results_table.summary` of the runs, also in `table.json`.
 
   Raises:
     InputError: what is wrong, before anything is trained.
-    As `train`, but for runs of the grid that diverge.
+    RunsFailedError: names the runs whose processes failed twice.
+    As `train`, except for runs of the grid that diverge.
   """
   began = time.time()
   folder = training_workdir.folder_of(workdir)
   experiments.validate(config)
   wanted = plans.parse_folds(folds)
   given = (grid or plans.NO_GRID) if wanted[0] else grid
-  points = plans.parse_grid(given, config)
-  if wanted[0] and len(points) > 1:
+  configurations = plans.parse_grid(given, config)
+  if wanted[0] and len(configurations) > 1:
     raise InputError(
       '--folds trains with the values that the config states; leave --grid out'
     )
@@ -69,8 +70,8 @@ def protocol(
     known = ', '.join(row.corpus for row in published_results.CORPORA)
     raise InputError(f'--corpus {corpus}: the paper has {known}')
   plans.check_folds(config, wanted)
-  chosen = plans.plan_grid(config, points)
-  tests = plans.plan_tests(config, points[0], numbers, wanted)
+  chosen = plans.plan_grid(config, configurations)
+  tests = plans.plan_tests(config, configurations[0], numbers, wanted)
   # Before anything here initializes the devices, which children may need.
   slots = find_slots(processes)
   corpora = Corpora.open(chosen[:1] + tests[:: len(numbers)])
@@ -83,8 +84,8 @@ def protocol(
   executor.make(chosen)
   if chosen:
     best = _best(chosen, ledger)
-    _log.info('devel chooses %s', best.name)
-    tests = plans.plan_tests(config, best.point, numbers, wanted)
+    _log.info('the dev set selects %s', best.name)
+    tests = plans.plan_tests(config, best.grid_values, numbers, wanted)
   executor.make(tests)
   lines = [ledger[run.digest] for run in tests]
   if given_up := [line['run'] for line in lines if 'diverged' in line]:
@@ -97,7 +98,7 @@ def protocol(
 
 
 def _best(runs: Sequence[Run], ledger: Ledger) -> Run:
-  """The first of the runs that score highest on devel."""
+  """The first of the runs with the highest score on the dev set."""
   scores = [ledger[run.digest]['devel'] for run in runs]
   known = [score for score in scores if score is not None]
   if not known:

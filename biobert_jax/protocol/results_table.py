@@ -27,8 +27,8 @@ from biobert_jax.training import workdir as training_workdir
 SUMMARY_FILE = 'table.json'
 Summary = dict[str, Any]
 
-# Which figures are shown, under which names, and what makes percents of them:
-# the first row whose figures are all there, one of them not 0.
+# The factor that gives percent, and the names that measures are shown under.
+# The first row applies whose metrics are all present, at least one not 0.
 _MEASURES: tuple[tuple[float, dict[str, str]], ...] = (
   (1.0, {'P': 'precision', 'R': 'recall', 'F1': 'f1'}),
   (
@@ -47,7 +47,7 @@ _MEASURES: tuple[tuple[float, dict[str, str]], ...] = (
 
 
 def _measures(figures: dict[str, Any]) -> dict[str, float]:
-  """Name -> percent of the figures of a split."""
+  """Name -> percent of the metrics of a split."""
   fitting = [
     (factor, names)
     for factor, names in _MEASURES
@@ -62,27 +62,28 @@ def _measures(figures: dict[str, Any]) -> dict[str, float]:
   return {shown: factor * figures[name] for shown, name in names.items()}
 
 
-def _deviation(values: Sequence[float]) -> float | None:
-  """Of a sample (n - 1); None for less than two values."""
+def _standard_deviation(values: Sequence[float]) -> float | None:
+  """That of a sample (n - 1); None for fewer than two values."""
   return statistics.stdev(values) if len(values) > 1 else None
 
 
 def summary(
   corpus: str, tests: Sequence[Line], grid: Sequence[Line]
 ) -> Summary:
-  """What a protocol found, for a table.
+  """The results of a protocol, for a table.
 
   Args:
     corpus: its name, or that of its folder.
     tests: lines of the ledger, of all folds and seeds.
-    grid: those that devel chose from; may be empty.
+    grid: lines of the grid's runs; may be empty.
 
   Returns:
-    corpus, as the paper names it; seeds; folds; point, what was chosen, of
-    points; measures, each {mean, deviation, seeds: the mean of each, folds:
-    the mean of each}, percent; over, what the deviation is of; each, the
-    figures of every run; devel, the score of every point. The mean over folds
-    is that of the folds' own figures, F1 too, as in the paper.
+    corpus, as the paper names it; seeds; folds; point, the grid configuration
+    that was selected; measures, each {mean, deviation, seeds: the mean of each,
+    folds: the mean of each}, percent; over, whether the standard deviation is
+    over folds or seeds; each, the metrics of every run; devel, the score of
+    every grid configuration. The mean over folds is the mean of the folds' own
+    metrics, F1 too, as in the paper.
   """
   row = published_results.find(corpus)
   seeds = sorted({line['seed'] for line in tests})
@@ -102,13 +103,13 @@ def summary(
         if all(run[key] == value for key, value in wanted.items())
       )
 
-    of_seeds = [mean(seed=seed) for seed in seeds]
-    of_folds = [mean(fold=fold) for fold in folds]
+    seed_means = [mean(seed=seed) for seed in seeds]
+    fold_means = [mean(fold=fold) for fold in folds]
     measures[name] = {
       'mean': mean(),
-      'deviation': _deviation(of_folds or of_seeds),
-      'seeds': of_seeds,
-      'folds': of_folds,
+      'deviation': _standard_deviation(fold_means or seed_means),
+      'seeds': seed_means,
+      'folds': fold_means,
     }
   return {
     'corpus': row.corpus if row else corpus,
@@ -204,18 +205,20 @@ def _comparison(number: int, summaries: Sequence[Summary]) -> list[Block]:
 
 
 def notes(one: Summary) -> list[str]:
-  """What a reader has to know about the figures of a protocol."""
+  """Remarks that a reader of a protocol's results needs."""
   seeds, folds = one['seeds'], one['folds']
   found = []
   if folds:
     found.append(
       f'The mean of {len(folds)} folds, F1 too: the mean of their F1; ± is '
-      "the folds' deviation."
+      'the standard deviation over folds.'
     )
     if _published(one)[0] and len(folds) != 10:
       found.append(f'The paper has 10 folds; these are {", ".join(folds)}.')
   elif one['devel']:
-    found.append('Trained on train and devel, with what devel chose.')
+    found.append(
+      'Trained on the train and dev sets, with the selected configuration.'
+    )
   if _published(one)[0] == 6:
     # github.com/dmis-lab/biobert, issues 7, 90 and 94.
     found.append('The authors report the best of their runs; ours is a mean.')
@@ -223,7 +226,8 @@ def notes(one: Summary) -> list[str]:
     point = ', '.join(f'{k} = {v}' for k, v in one['point'].items())
     score = max(d['score'] for d in one['devel'] if d['score'] is not None)
     found.append(
-      f'Devel chose {point} of {len(one["devel"])} points: {score:.2f}.'
+      f'The dev set selected {point} among {len(one["devel"])} grid '
+      f'configurations: {score:.2f}.'
     )
   name, measure = list(one['measures'].items())[-1]
   if len(seeds) == 1:
@@ -235,7 +239,8 @@ def notes(one: Summary) -> list[str]:
     spread = measure['seeds']
     found.append(
       f'{len(seeds)} seeds: {name} from {min(spread):.2f} to '
-      f'{max(spread):.2f}, deviation {_deviation(spread):.2f}.'
+      f'{max(spread):.2f}, standard deviation '
+      f'{_standard_deviation(spread):.2f}.'
     )
   return found
 
@@ -265,7 +270,7 @@ def _devel(one: Summary) -> Table:
     )
     for point in one['devel']
   ]
-  return Table((*keys, 'Devel'), rows)
+  return Table((*keys, 'Dev set'), rows)
 
 
 def _csv(summaries: Sequence[Summary]) -> str:
@@ -310,8 +315,8 @@ def table(workdirs: str, output: str) -> dict[str, Any]:
       summaries.append(json.loads(path.read_text(encoding='utf-8')))
     except (OSError, ValueError) as error:
       raise InputError(
-        f'{path}: cannot be read; --workdirs are folders of `python -m '
-        f'biobert_jax protocol`, finished ({error})'
+        f'{path}: cannot be read; --workdirs are folders of finished '
+        f'`biobert-jax protocol` runs ({error})'
       ) from error
   folder = training_workdir.folder_of(output)
   try:

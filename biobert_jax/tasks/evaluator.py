@@ -60,12 +60,12 @@ class EvalStep:
       return task.predict(task.apply(params, batch), batch)
 
     # The batch axis is manual, as in training: XLA cannot partition a kernel.
-    by_rows = sharding.by_rows(mesh).spec
+    batch_spec = sharding.batch_sharding(mesh).spec
     eval_step = jax.shard_map(
       predict,
       mesh=mesh,
-      in_specs=(sharding.manual_specs(specs), by_rows),
-      out_specs=by_rows,
+      in_specs=(sharding.manual_specs(specs), batch_spec),
+      out_specs=batch_spec,
       axis_names=sharding.manual_axes(mesh),
       check_vma=False,
     )
@@ -122,7 +122,9 @@ class Evaluator:
 
     def dispatch(batch: Batch) -> Any:
       features = {name: batch[name] for name in self._features}
-      return self._step(params, sharding.place_whole(features, self._mesh))
+      return self._step(
+        params, sharding.shard_global_batch(features, self._mesh)
+      )
 
     batches = rows.eval_batches(self.batch_size)
     yield from one_ahead(dispatch, batches, advance)

@@ -44,7 +44,7 @@ def lower_eval_step(
   arguments: tuple[Any, ...],
 ) -> jax.stages.Lowered:
   """Lowers (params, batch) -> predictions, replicated on every host."""
-  rows, whole = sharding.by_rows(mesh), sharding.replicated(mesh)
+  rows, whole = sharding.batch_sharding(mesh), sharding.replicated(mesh)
   jitted = jax.jit(
     eval_step, in_shardings=(param_shardings, rows), out_shardings=whole
   )

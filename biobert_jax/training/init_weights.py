@@ -17,7 +17,7 @@ _log = logging.getLogger(__name__)
 
 def _flat(tree: Any) -> dict[str, Any]:
   leaves = jax.tree_util.tree_leaves_with_path(tree)
-  return {sharding.path_of(path): leaf for path, leaf in leaves}
+  return {sharding.param_path(path): leaf for path, leaf in leaves}
 
 
 def load_weights(
@@ -48,7 +48,7 @@ def replace(params: Any, arrays: dict[str, np.ndarray]) -> Any:
   """Parameters with some replaced, each laid out as the one before."""
 
   def leaf(path: Any, old: jax.Array) -> jax.Array:
-    new = arrays.get(sharding.path_of(path))
+    new = arrays.get(sharding.param_path(path))
     if new is None:
       return old
     new = new.astype(old.dtype)

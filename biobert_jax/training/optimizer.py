@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from biobert_jax.parallel.sharding import path_of
+from biobert_jax.parallel.sharding import param_path
 
 _NO_DECAY = re.compile(r'(bias|LayerNorm/scale)$')
 
@@ -46,7 +46,7 @@ def schedule(
 def decay_mask(params: Any) -> Any:
   """True for parameters that decay: all except biases and layer norms."""
   return jax.tree_util.tree_map_with_path(
-    lambda path, _: not _NO_DECAY.search(path_of(path)),
+    lambda path, _: not _NO_DECAY.search(param_path(path)),
     params,
   )
 
@@ -82,7 +82,7 @@ def scale_by_layer_norms() -> optax.GradientTransformation:
   """
 
   def scaled(path: Any, update: jax.Array, param: jax.Array) -> jax.Array:
-    name = path_of(path)
+    name = param_path(path)
     if _NO_DECAY.search(name):
       return update
     axes = tuple(range('/layers/layer/' in name, param.ndim))

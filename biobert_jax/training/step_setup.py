@@ -117,7 +117,7 @@ def step_of(
   options = step_options(config, mesh.devices.flat[0].platform)
   # Shapes first, so that parameters are born sharded.
   abstract = train_step.abstract_state(task.init, optimizer)
-  layout = sharding.layout_of(abstract.params, config.mesh.strategy, mesh)
+  layout = sharding.make_layout(abstract.params, config.mesh.strategy, mesh)
   shardings = sharding.shardings(
     train_step.state_specs(abstract, optimizer, layout), mesh
   )

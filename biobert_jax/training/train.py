@@ -140,7 +140,7 @@ def train(config: ConfigDict, workdir: str) -> dict[str, Any]:
     first = config.train.profile_step if multihost.is_first_host() else None
     profiler = stack.enter_context(Profiler(folder / 'tensorboard', first))
     batches = log.timed(
-      sharding.place_batch(batch, mesh)
+      sharding.shard_host_batch(batch, mesh)
       for batch in input_pipeline.train_batches(
         train_rows,
         batch_size=config.batch_size,

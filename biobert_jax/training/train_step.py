@@ -249,7 +249,7 @@ def lower_train_step(
 
   Once compiled, it refuses other shapes: no step can compile again.
   """
-  rows, whole = sharding.by_rows(mesh), sharding.replicated(mesh)
+  rows, whole = sharding.batch_sharding(mesh), sharding.replicated(mesh)
   jitted = jax.jit(
     train_step,
     in_shardings=(state_shardings, rows, whole),

@@ -51,14 +51,14 @@ def step_of(task: Task, batch: Batch) -> Callable[[], None]:
     bias_correction=True,
   )
   abstract = train_step.abstract_state(task.init, adam)
-  layout = sharding.layout_of(abstract.params, 'dp', mesh)
+  layout = sharding.make_layout(abstract.params, 'dp', mesh)
   of_state = train_step.state_specs(abstract, adam, layout)
   shardings = sharding.shardings(of_state, mesh)
   key = jax.random.key(0)
   step = train_step.make_train_step(
     task, adam, mesh, layout, train_step.StepOptions()
   )
-  placed = sharding.place_batch(batch, mesh)
+  placed = sharding.shard_host_batch(batch, mesh)
   now = train_step.create_state(task.init, adam, key, shardings)
   arguments = (now, placed, key)
   compiled = train_step.compile_train_step(step, mesh, shardings, arguments)

@@ -212,7 +212,7 @@ def ours(case: Case) -> tuple[list[dict[str, float]], dict[str, Any]]:
     optimizer.make('adamw', rate, bias_correction=True, **recipe),
   )
   mesh = sharding.make_mesh('dp', 1, jax.devices()[:1])
-  specs = sharding.layout_of(case.params, 'dp', mesh)
+  specs = sharding.make_layout(case.params, 'dp', mesh)
   step = jax.jit(
     train_step.make_train_step(
       task, update, mesh, specs, train_step.StepOptions()
@@ -245,7 +245,7 @@ def test_gradients_are_equal(case: Case, ours: Any) -> None:
   norm = case.theirs['grad_norm'][0]
   seen, worst = set(), 0.0
   for key_path, leaf in leaves:
-    path = sharding.path_of(key_path)
+    path = sharding.param_path(key_path)
     theirs = case.theirs[f'grad/{table[path]}']
     seen.add(f'grad/{table[path]}')
     mine = np.asarray(leaf).T if path.endswith('kernel') else np.asarray(leaf)

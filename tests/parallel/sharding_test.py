@@ -39,7 +39,7 @@ def flat(tree):
   leaves = jax.tree_util.tree_leaves_with_path(
     tree, is_leaf=lambda x: isinstance(x, P)
   )
-  return {sharding.path_of(path): leaf for path, leaf in leaves}
+  return {sharding.param_path(path): leaf for path, leaf in leaves}
 
 
 # Several slices.
@@ -198,11 +198,11 @@ def test_specs_of_heads(strategy):
 
 def test_zero1_cuts_moments_where_fsdp_cuts_parameters():
   mesh, params = sharding.make_mesh('zero1', 1), params_of()
-  layout = sharding.layout_of(params, 'zero1', mesh)
+  layout = sharding.make_layout(params, 'zero1', mesh)
   assert layout.params == sharding.param_specs(params, 'dp', mesh)
   assert layout.moments == sharding.param_specs(params, 'fsdp', mesh)
   for strategy in ('dp', 'fsdp', 'tp'):
-    alike = sharding.layout_of(params, strategy, mesh)
+    alike = sharding.make_layout(params, strategy, mesh)
     assert alike.moments == alike.params
 
 
@@ -295,7 +295,7 @@ def zeros(strategy, model, params):
     ),
     params,
   )
-  layout = sharding.layout_of(params, strategy, mesh)
+  layout = sharding.make_layout(params, strategy, mesh)
   of_state = train_step.state_specs(abstract, optimizer, layout)
   build = jax.jit(
     lambda: jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), abstract),
@@ -344,8 +344,8 @@ def test_tp_halves_the_layers_and_dp_nothing():
 def test_rows_go_to_data():
   mesh = sharding.make_mesh('tp', 2)
   batch = {'ids': np.arange(32, dtype=np.int32).reshape(8, 4)}
-  placed = sharding.place_batch(batch, mesh)['ids']
-  assert placed.sharding == sharding.by_rows(mesh)
+  placed = sharding.shard_host_batch(batch, mesh)['ids']
+  assert placed.sharding == sharding.batch_sharding(mesh)
   np.testing.assert_array_equal(placed, batch['ids'])
   for row in range(4):
     for device in mesh.devices[row]:
@@ -359,6 +359,6 @@ def test_a_whole_batch_keeps_its_rows_on_any_order_of_devices():
   shuffled = list(reversed(jax.devices()))
   mesh = sharding.make_mesh('dp', 1, shuffled)
   rows = np.arange(16).reshape(8, 2)
-  placed = sharding.place_whole({'ids': rows}, mesh)['ids']
+  placed = sharding.shard_global_batch({'ids': rows}, mesh)['ids']
   np.testing.assert_array_equal(np.asarray(placed), rows)
-  assert placed.sharding == sharding.by_rows(mesh)
+  assert placed.sharding == sharding.batch_sharding(mesh)

@@ -69,7 +69,7 @@ def test_another_protocol_is_refused_and_left_alone(folder):
 def test_another_corpus_is_refused(folder):
   kept = ledger.open_ledger(folder, PROTOCOL)
   kept.check({('test', ''): 'abc', ('test', '4'): 'new'})
-  with pytest.raises(InputError, match='run-a was made of another corpus'):
+  with pytest.raises(InputError, match='run-a was trained on another corpus'):
     kept.check({('test', ''): 'def'})
 
 

@@ -34,18 +34,18 @@ def test_the_paper_s_grid_is_that_of_ner():
 @pytest.mark.parametrize(
   ('grid', 'what'),
   [
-    ('optim.rate=1,2', 'optim.rate is no key'),
+    ('optim.rate=1,2', 'no key optim.rate'),
     ('batch_size', 'is not KEY=VALUE'),
     ('batch_size=', 'is not KEY=VALUE'),
-    ('batch_size=8,8', 'stands there twice'),
+    ('batch_size=8,8', 'same value twice'),
     ('batch_size=8,many', "batch_size cannot be 'many'"),
     ('batch_size=8,2.5', 'batch_size cannot be 2.5'),
     ('batch_size=8,-1', 'batch_size is -1; it must be positive'),
     ('optim.learning_rate=1e-5,3', 'optim.learning_rate is 3'),
-    ('optim=1', 'optim is no key'),
-    ('seed=1,2', 'seed is not for a grid'),
-    ('data.dir=a,b', 'data.dir is not for a grid'),
-    ('train.keep=best,last', 'train.keep is not for a grid'),
+    ('optim=1', 'no key optim'),
+    ('seed=1,2', 'protocol sets seed'),
+    ('data.dir=a,b', 'protocol sets data.dir'),
+    ('train.keep=best,last', 'protocol sets train.keep'),
   ],
 )
 def test_a_wrong_grid_is_named(grid, what):
@@ -93,7 +93,7 @@ def test_all_missing_folds_are_named_at_once(tmp_path):
 def test_the_grid_leaves_test_alone():
   points = plans.parse_grid(GRID, NER)
   runs = plans.plan_grid(NER, points)
-  assert [run.point for run in runs] == points
+  assert [run.grid_values for run in runs] == points
   assert len({run.digest for run in runs}) == len(runs)
   assert len({run.name for run in runs}) == len(runs)
   for run in runs:

@@ -54,7 +54,7 @@ def test_without_folds_the_deviation_is_of_seeds():
   assert one['measures']['F1']['deviation'] == pytest.approx(2**0.5)
   assert one['measures']['P']['deviation'] == 0
   assert (
-    '2 seeds: F1 from 80.00 to 82.00, deviation 1.41.'
+    '2 seeds: F1 from 80.00 to 82.00, standard deviation 1.41.'
     in results_table.notes(one)
   )
 
@@ -117,7 +117,10 @@ def test_the_tables_have_the_paper_s_columns_and_order(tmp_path):
   cells = [cell.strip(' *') for cell in row.strip('|').split('|')]
   assert cells[1:5] == ['F1', '76.50 ± 6.36', '79.83', '-3.33']
   assert cells[5:7] == ['83.93', '79.29']
-  assert 'Devel chose batch_size = 8 of 2 points: 70.25.' in text
+  assert (
+    'The dev set selected batch_size = 8 among 2 grid configurations: 70.25.'
+    in text
+  )
   assert 'diverged' in text
   page = (tmp_path / 'table.html').read_text()
   assert '<td class="n">76.50 ± 6.36</td>' in page

@@ -49,7 +49,7 @@ class Run:
   ):
     self.mesh = sharding.make_mesh(strategy, model, jax.devices()[:devices])
     abstract = train_step.abstract_state(TASK.init, OPTIMIZER)
-    specs = sharding.layout_of(abstract.params, strategy, self.mesh)
+    specs = sharding.make_layout(abstract.params, strategy, self.mesh)
     of_state = train_step.state_specs(abstract, OPTIMIZER, specs)
     self.shardings = sharding.shardings(of_state, self.mesh)
     batch = jax.eval_shape(lambda: jax.tree.map(jnp.asarray, make_batch(0)))
@@ -71,7 +71,7 @@ class Run:
     return jax.tree.map(jnp.copy, self.first)
 
   def step(self, now, batch):
-    placed = sharding.place_batch(batch, self.mesh)
+    placed = sharding.shard_host_batch(batch, self.mesh)
     return self.compiled(now, placed, KEY)
 
   @functools.cached_property
@@ -338,7 +338,7 @@ def test_the_key_and_the_step_decide_the_bits(run):
   def loss(number, key):
     now = step.start()
     now = now._replace(step=now.step + number)
-    placed = sharding.place_batch(make_batch(0), step.mesh)
+    placed = sharding.shard_host_batch(make_batch(0), step.mesh)
     return float(step.compiled(now, placed, key)[1]['loss'])
 
   first = loss(0, KEY)
@@ -365,7 +365,7 @@ def test_eval_step_gives_whole_predictions(run):
     of_params,
     jax.eval_shape(lambda: (params, jax.tree.map(jnp.asarray, features))),
   )
-  actual = compiled(params, sharding.place_batch(features, mesh))
+  actual = compiled(params, sharding.shard_host_batch(features, mesh))
   assert actual['label'].sharding.is_fully_replicated
   whole = jax.device_get(params)
   logits = jax.jit(TASK.apply)(whole, jax.tree.map(jnp.asarray, features))
