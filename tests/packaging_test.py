@@ -102,3 +102,23 @@ def test_each_python_that_the_environment_may_have_is_declared() -> None:
   listed = [c.removeprefix(prefix) for c in PROJECT['classifiers']]
   assert [c for c in listed if c[0] == '3'] == chosen[1].split()[::-1]
   assert PROJECT['requires-python'] == f'>={chosen[1].split()[-1]}'
+
+
+def test_the_changelog_s_new_names_exist() -> None:
+  """A module, or a name that stands at the top of one."""
+  text = (ROOT / 'CHANGELOG.md').read_text()
+  below = text.partition('Every public name that moved')[2]
+  rows = re.findall(r'^\| `[\w.]+` \| `([\w.]+)` \|$', below, re.M)
+  assert len(rows) > 100
+  package = ROOT / 'biobert_jax'
+  missing = []
+  for row in rows:
+    path = package.joinpath(*row.split('.'))
+    if path.is_dir() or path.with_suffix('.py').is_file():
+      continue
+    module = path.parent.with_suffix('.py')
+    text = module.read_text('utf-8') if module.is_file() else ''
+    defined = rf'^(class |def )?{path.name}\b|^[A-Z_, ]*\b{path.name}\b.* = '
+    if not re.search(defined, text, re.M):
+      missing.append(row)
+  assert not missing
