@@ -43,11 +43,14 @@ sys.exit(errors.exit_code_of(program))
 
 @pytest.fixture
 def preemption():
+  # Where the tests run as a shell's background job, Ctrl-C is ignored.
+  ours = signal.signal(signal.SIGINT, signal.default_int_handler)
   before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
   listening = Preemption()
   yield listening
   listening.close()
   after = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
+  signal.signal(signal.SIGINT, ours)
   assert after == before
 
 
@@ -106,6 +109,8 @@ def test_a_signal_while_xla_compiles(number, code, kind):
     stdout=subprocess.PIPE,
     stderr=subprocess.PIPE,
     text=True,
+    # Where the tests run as a shell's background job, Ctrl-C is ignored.
+    preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
   )
   try:
     assert process.stdout.readline() == 'compiling\n'
