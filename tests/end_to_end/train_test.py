@@ -20,6 +20,13 @@ from tests.fixtures import small_run
 from tests.fixtures.saved_state import leaves_of
 
 ROOT = pathlib.Path(__file__).parents[2]
+# A shell's background job, as which the tests may run, ignores Ctrl-C.
+_COMMAND_LINE = """
+import signal, sys
+from biobert_jax.commands.main import main
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.exit(main())
+"""
 
 
 def records(folder: pathlib.Path) -> list[dict]:
@@ -213,7 +220,7 @@ def test_training_without_tensorflow_says_what_to_install(
 def test_a_signal_saves_and_asks_to_be_run_again(tmp_path, number, code):
   """A real signal to a real process."""
   command = [
-    *(sys.executable, '-m', 'biobert_jax', 'train'),
+    *(sys.executable, '-c', _COMMAND_LINE, 'train'),
     *('--config=configs/quickstart.py:tiny', f'--workdir={tmp_path}'),
     *('--config.model.hidden_size=32', '--config.train.epochs=200'),
     *('--config.model.num_hidden_layers=1', '--config.train.log_every_steps=1'),
@@ -227,8 +234,6 @@ def test_a_signal_saves_and_asks_to_be_run_again(tmp_path, number, code):
       env=environment,
       stderr=stderr,
       stdout=stderr,
-      # Where the tests run as a shell's background job, Ctrl-C is ignored.
-      preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     deadline = time.monotonic() + 400
     while not (log.exists() and log.stat().st_size > 500):

@@ -18,8 +18,9 @@ from biobert_jax.training.train_step import TrainState
 ROOT = pathlib.Path(__file__).parents[2]
 STATE = TrainState(np.int32(7), {}, (), np.zeros(2, np.int32))
 # A program that XLA takes long to compile, and that runs no Python meanwhile.
+# A shell's background job, as which the tests may run, ignores Ctrl-C.
 PROGRAM = """
-import sys
+import signal, sys
 import jax, jax.numpy as jnp
 from biobert_jax import errors
 from biobert_jax.training.preemption import Preemption
@@ -30,6 +31,7 @@ def long(x):
   return x
 
 lowered = jax.jit(long).lower(jnp.ones((64, 64)))
+signal.signal(signal.SIGINT, signal.default_int_handler)
 preemption = Preemption()
 print('compiling', flush=True)
 
@@ -109,8 +111,6 @@ def test_a_signal_while_xla_compiles(number, code, kind):
     stdout=subprocess.PIPE,
     stderr=subprocess.PIPE,
     text=True,
-    # Where the tests run as a shell's background job, Ctrl-C is ignored.
-    preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
   )
   try:
     assert process.stdout.readline() == 'compiling\n'
