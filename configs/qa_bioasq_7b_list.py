@@ -18,7 +18,7 @@ list questions.
 
 `data.dir` is what `biobert-jax prepare-bioasq` makes of the challenge's own
 files. Passages are whole abstracts (`--passages=abstracts`); in train, each
-answer that stands in one is a row of its own.
+answer found in one is an example of its own.
 """
 
 import ml_collections

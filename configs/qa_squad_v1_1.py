@@ -1,4 +1,4 @@
-"""SQuAD 1.1 (Rajpurkar et al. 2016): where in a passage the answer stands.
+"""SQuAD 1.1 (Rajpurkar et al. 2016): the span that answers a question.
 
     python -m biobert_jax train --config=configs/qa_squad_v1_1.py:base \\
       --workdir=runs/squad --config.init_from=BIOBERT --config.data.dir=SQUAD

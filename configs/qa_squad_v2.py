@@ -1,4 +1,4 @@
-"""SQuAD 2.0 (Rajpurkar et al. 2018): some questions have no answer there.
+"""SQuAD 2.0 (Rajpurkar et al. 2018): some questions have no answer.
 
     python -m biobert_jax train --config=configs/qa_squad_v2.py:base \\
       --workdir=runs/squad2 --config.init_from=BIOBERT --config.data.dir=SQUAD

@@ -1,4 +1,4 @@
-"""What the datasets of all tasks share: splits, folders, digests, labels."""
+"""Parts that the datasets of all tasks share: splits, digests, labels."""
 
 import hashlib
 import logging

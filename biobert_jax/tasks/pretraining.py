@@ -307,7 +307,7 @@ dataset_of = PretrainingDataset
 
 
 def _described(statistics: Mapping[str, int | float]) -> str:
-  """What packed sequences hold, in one line."""
+  """Describes the contents of packed sequences in one line."""
   shares = (
     *('fill', 'random_next', 'unlabelled', 'drawn_short', 'shortened_by_room'),
     *('documents_left_out', 'documents_repeated', 'pieces_truncated'),

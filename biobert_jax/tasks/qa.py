@@ -1,4 +1,4 @@
-"""Question answering: where in a passage the answer stands."""
+"""Question answering: the span of a passage that answers a question."""
 
 import functools
 import logging
@@ -318,7 +318,7 @@ def merge(outputs: Outputs, num_tokens: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _records(questions: Sequence[Question]) -> Iterator[str]:
-  """What the digest covers: each passage once, and its questions."""
+  """Records of the digest: each passage once, and its questions."""
   context = None
   for question in questions:
     if question.context != context:

@@ -1,4 +1,4 @@
-"""What a task is to the training loop, to evaluation and to inference."""
+"""The interface of a task to training, evaluation and inference."""
 
 import dataclasses
 from collections import Counter
@@ -112,7 +112,7 @@ class Dataset(Protocol):
 
 
 class TaskModule(Protocol):
-  """What each module of a task defines: `tasks.ner`, `tasks.qa`, ..."""
+  """The interface of the modules `tasks.ner`, `tasks.qa`, ..."""
 
   @property
   def PANELS(self) -> tuple[tuple[str, tuple[str, ...]], ...]:  # noqa: N802

@@ -1,4 +1,4 @@
-"""What the datasets of all tasks share."""
+"""Parts that the datasets of all tasks share."""
 
 import hashlib
 import logging
