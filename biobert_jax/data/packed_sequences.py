@@ -106,13 +106,7 @@ class PackedSequences:
   def train_batch(
     self, step: int, batch_size: int, host: int = 0, hosts: int = 1
   ) -> Batch:
-    """The batch of a training step, or one host's part of it.
-
-    Args:
-      step: from 0; rows run on over the ends of epochs.
-      batch_size: rows of the global batch, a multiple of `hosts`.
-      host: this host's index.
-      hosts: how many hosts share the batch.
+    """The batch of a training step; see `packing.PackedRows.train_batch`.
 
     Returns:
       What `packing.PackedRows` gives, except for int32 arrays [B, P]: `labels`

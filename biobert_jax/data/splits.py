@@ -22,8 +22,8 @@ def find_split(
   `EXTENSIONS` comes first; else a PubTator file with the split in its name.
 
   Args:
-    directory: The corpus.
-    split: One of `SPLITS`.
+    directory: the corpus.
+    split: one of `SPLITS`.
 
   Returns:
     The file, or None where there is none.

@@ -45,7 +45,7 @@ def find_splits(folder: pathlib.Path) -> dict[str, Files]:
   """The files of a corpus, by their names, at any depth.
 
   Args:
-    folder: Where it was unpacked. A file whose name tells no split, such as
+    folder: where it was unpacked. A file whose name tells no split, such as
       that of a sample, is passed over.
 
   Returns:
@@ -115,9 +115,9 @@ def read(
   """Reads a split.
 
   Args:
-    files: One of the values of `find_splits`.
-    counts: Takes what was odd or broken.
-    max_broken: Fraction 0-1 of the rows of a file that may be broken.
+    files: one of the values of `find_splits`.
+    counts: takes what was odd or broken.
+    max_broken: fraction 0-1 of the rows of a file that may be broken.
 
   Returns:
     Its documents, in the file's order.

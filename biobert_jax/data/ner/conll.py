@@ -39,10 +39,10 @@ class Sentence:
   """Tokens with one BIO tag each.
 
   Attributes:
-    tokens: Words as the corpus has them.
+    tokens: words as the corpus has them.
     tags: `O`, `B`, `I`, or `B-Type`, `I-Type`.
-    path: The file it was read from.
-    line: The line of its first token; of its document, for PubTator.
+    path: the file it was read from.
+    line: the line of its first token; of its document, for PubTator.
     lines_per_token: 1, or 0 where all tokens stand on the one line.
   """
 
@@ -67,10 +67,10 @@ def read_columns(
   """Reads one corpus file in columns.
 
   Args:
-    path: The file, UTF-8.
-    counts: Takes what was odd, under the names in this file's first lines.
+    path: the file, UTF-8.
+    counts: takes what was odd, under the names in this file's first lines.
     scheme: `bio`, or `iobes`, which is turned into BIO (S to B, E to I).
-    strict: Whether an invisible token is an error instead of counted.
+    strict: whether an invisible token is an error instead of counted.
 
   Returns:
     The sentences in the file's order; together they hold one token for every

@@ -36,8 +36,8 @@ def sentences_from_documents(
   """Sentences of `split_words` tokens with BIO tags: titles and bodies.
 
   Args:
-    source: Documents with entities.
-    counts: Takes `entities_cut_at_title` (in two), and those of
+    source: documents with entities.
+    counts: takes `entities_cut_at_title` (in two), and those of
       `documents.tag_words`.
 
   Returns:
@@ -73,12 +73,12 @@ def read_split(
   """Reads one split of a corpus, whatever form its file has.
 
   Args:
-    directory: The corpus.
-    split: One of `SPLITS`; `train_dev` without a file of its own is train and
+    directory: the corpus.
+    split: one of `SPLITS`; `train_dev` without a file of its own is train and
       then devel.
-    counts: Takes what was odd.
+    counts: takes what was odd.
     scheme: `bio` or `iobes`; PubTator needs neither.
-    strict: Whether an invisible token is an error.
+    strict: whether an invisible token is an error.
 
   Returns:
     The sentences, in the file's order.
@@ -110,7 +110,7 @@ def label_set(sentences: Sequence[Sentence]) -> tuple[str, ...]:
   """The tags of a corpus, complete: both B and I of each of its types.
 
   Args:
-    sentences: The training split.
+    sentences: the training split.
 
   Returns:
     ('O', 'B', 'I'), or 'O' and then B-Type, I-Type, sorted by type.
@@ -139,9 +139,9 @@ def check_labels(
   """Raises where a split has a tag that training did not have.
 
   Args:
-    sentences: The split.
-    labels: From `label_set` of the training split.
-    split: Its name, for the message.
+    sentences: the split.
+    labels: from `label_set` of the training split.
+    split: its name, for the message.
 
   Raises:
     InputError: With the first five places and the remedy.
@@ -158,8 +158,8 @@ def count_overlap(train: Iterable[Sentence], other: Iterable[Sentence]) -> int:
   """How many sentences of a split stand in train too, token for token.
 
   Args:
-    train: The training split.
-    other: The split that is to be scored.
+    train: the training split.
+    other: the split that is to be scored.
 
   Returns:
     Sentences of `other`; to be counted as `sentences_also_in_train`.

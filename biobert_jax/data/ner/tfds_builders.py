@@ -279,10 +279,10 @@ def prepare(
   `tfds build` cannot: it needs Apache Beam (tensorflow/datasets#5463).
 
   Args:
-    name: A key of `BUILDERS`, as `ncbi_disease`.
-    manual_dir: Where the corpus's files are, or a folder `name` with them.
-    data_dir: Where TFDS keeps its data.
-    file_format: One of `FILE_FORMATS`.
+    name: a key of `BUILDERS`, as `ncbi_disease`.
+    manual_dir: where the corpus's files are, or a folder `name` with them.
+    data_dir: where TFDS keeps its data.
+    file_format: one of `FILE_FORMATS`.
 
   Returns:
     Sentences of each split.

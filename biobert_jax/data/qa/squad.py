@@ -35,8 +35,8 @@ class Answer:
   """A gold answer.
 
   Attributes:
-    text: As the file has it, which scores compare with.
-    start: The code point of the context where it begins; -1 where it stands
+    text: as the file has it, which scores compare with.
+    start: the code point of the context where it begins; -1 where it stands
       nowhere that is certain.
   """
 
@@ -49,12 +49,12 @@ class Question:
   """A question about one passage.
 
   Attributes:
-    id: Unique among all that are read together.
-    text: The question.
-    context: The passage.
-    answers: The gold ones; none where it has none, or none are known.
-    path: The file it was read from.
-    place: Where in the file, such as `data[0].paragraphs[2].qas[1]`.
+    id: unique among all that are read together.
+    text: the question.
+    context: the passage.
+    answers: the gold ones; none where it has none, or none are known.
+    path: the file it was read from.
+    place: where in the file, such as `data[0].paragraphs[2].qas[1]`.
   """
 
   id: str
@@ -76,8 +76,8 @@ class SquadRules:
 
   Attributes:
     version: '2.0' if a question may be without an answer in its passage.
-    training: Whether each needs an answer whose place is known.
-    max_broken: Fraction 0-1 of broken questions, above which a training file
+    training: whether each needs an answer whose place is known.
+    max_broken: fraction 0-1 of broken questions, above which a training file
       is refused.
   """
 
@@ -90,8 +90,8 @@ def find_files(folder: str | os.PathLike[str], pattern: str) -> list[str]:
   """The files of a corpus, in the order of their names.
 
   Args:
-    folder: Where they lie.
-    pattern: Their name, or one for several: `BioASQ-test-factoid-4b-*.json`.
+    folder: where they lie.
+    pattern: their name, or one for several: `BioASQ-test-factoid-4b-*.json`.
 
   Raises:
     InputError: There is none.
@@ -115,10 +115,10 @@ def read_files(
   """Reads files whose questions belong together.
 
   Args:
-    paths: The files.
-    counts: Takes what was odd or broken, by the names in this file's first
+    paths: the files.
+    counts: takes what was odd or broken, by the names in this file's first
       lines.
-    form: What the questions must be like.
+    form: what the questions must be like.
 
   Returns:
     The questions, in their order; of a training file those with an answer
@@ -298,9 +298,9 @@ def locate(context: str, text: str, start: int) -> tuple[int, str]:
   """Where an answer really begins.
 
   Args:
-    context: The passage.
-    text: The answer.
-    start: Where it is said to begin.
+    context: the passage.
+    text: the answer.
+    start: where it is said to begin.
 
   Returns:
     The code point, and '' or the kind of what was fixed; -1 and the kind of

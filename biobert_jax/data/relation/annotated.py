@@ -10,9 +10,9 @@ class Mention:
   """An entity and what relations call it.
 
   Attributes:
-    id: Its own in the document, such as T12.
-    entity: Where it stands, and its type.
-    names: Its id, or its concepts: what relations are between.
+    id: its own in the document, such as T12.
+    entity: where it stands, and its type.
+    names: its id, or its concepts: what relations are between.
   """
 
   id: str
@@ -25,9 +25,9 @@ class Relation:
   """A relation between two mentions, or two concepts.
 
   Attributes:
-    type: Its name, ChemProt's groups in small letters: `cpr:3`.
-    first: A name of mentions.
-    second: Another.
+    type: its name, ChemProt's groups in small letters: `cpr:3`.
+    first: a name of mentions.
+    second: another.
     scored: whether the corpus scores it.
   """
 

@@ -49,10 +49,10 @@ class Pair:
   """Two mentions in a sentence.
 
   Attributes:
-    document: The id of its document.
-    first: The mention of the first type.
-    second: That of the second type.
-    text: The sentence, anonymised or with markers, on one line.
+    document: the id of its document.
+    first: the mention of the first type.
+    second: that of the second type.
+    text: the sentence, anonymised or with markers, on one line.
     overlap: 'overlapping', 'nested', or '' where they stand apart.
   """
 
@@ -73,12 +73,12 @@ def candidate_pairs(
   """All pairs of a document.
 
   Args:
-    document: Its text; entities that it has by itself are not looked at.
-    mentions: What may be paired.
-    words: What is put in their place; they name the types too.
-    counts: Takes `mentions`, `mentions_of_other_types`, `pairs`, and those in
+    document: its text; entities that it has by itself are not looked at.
+    mentions: what may be paired.
+    words: what is put in their place; they name the types too.
+    counts: takes `mentions`, `mentions_of_other_types`, `pairs`, and those in
       this file's first lines.
-    marked: Whether the two get markers around them, not words in their place.
+    marked: whether the two get markers around them, not words in their place.
 
   Returns:
     Sentence by sentence, in the order of the first mention, then the second.
@@ -234,13 +234,13 @@ def labelled_rows(
   """The rows of a document.
 
   Args:
-    annotated: The document, its mentions and relations.
-    words: See `pairs_of`.
-    counts: Takes `documents`, `relations`, and those of `pairs_of`.
-    wanted: Types of relations to be found; (): those the corpus scores.
-    negative: The label of a pair without a relation.
-    keep_overlapping: Whether the two of a pair may overlap.
-    marked: See `pairs_of`.
+    annotated: the document, its mentions and relations.
+    words: see `candidate_pairs`.
+    counts: takes `documents`, `relations`, and those of `pairs_of`.
+    wanted: types of relations to be found; (): those the corpus scores.
+    negative: the label of a pair without a relation.
+    keep_overlapping: whether the two of a pair may overlap.
+    marked: see `candidate_pairs`.
 
   Returns:
     A row for each pair and relation.

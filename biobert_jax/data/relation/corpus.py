@@ -46,10 +46,10 @@ class Example:
 
   Attributes:
     index: its name in the file; its number from 0 where there is none.
-    text: The sentence, as it stands there.
-    label: The relation, spelt as in the labels.
-    path: The file it was read from.
-    line: The line of that file.
+    text: the sentence, as it stands there.
+    label: the relation, spelt as in the labels.
+    path: the file it was read from.
+    line: the line of that file.
   """
 
   index: str
@@ -64,9 +64,9 @@ class RelationRules:
   """The rules that the rows of a corpus must satisfy.
 
   Attributes:
-    pair: The words that stand for its pairs, or around them.
-    labels: Its labels; empty: whatever stands there.
-    max_broken: Fraction 0-1 of broken rows, above which a file is refused.
+    pair: the words that stand for its pairs, or around them.
+    labels: its labels; empty: whatever stands there.
+    max_broken: fraction 0-1 of broken rows, above which a file is refused.
   """
 
   pair: Placeholders | Markers
@@ -80,10 +80,10 @@ def read_rows(
   """Reads one file.
 
   Args:
-    path: The file, UTF-8.
-    counts: Takes what was odd or broken, by the names in this file's first
+    path: the file, UTF-8.
+    counts: takes what was odd or broken, by the names in this file's first
       lines.
-    form: What its rows must look like.
+    form: what its rows must look like.
 
   Returns:
     The examples, in the file's order; none for a file without rows.
@@ -239,11 +239,11 @@ def read_split(
   """Reads one split of a corpus, whatever layout its file has.
 
   Args:
-    directory: The corpus; of one that comes in folds, one of them.
+    directory: the corpus; of one that comes in folds, one of them.
     split: one of `splits.SPLITS`; `train_dev` without a file of its own is
       train and then devel, which may be empty.
-    counts: Takes what was odd or broken.
-    form: What rows must look like.
+    counts: takes what was odd or broken.
+    form: what rows must look like.
 
   Returns:
     The examples, in the file's order.
@@ -311,9 +311,9 @@ def check_labels(
   """Raises where a split has a label that training did not have.
 
   Args:
-    examples: The split.
-    labels: Those that a model knows.
-    split: Its name, for the message.
+    examples: the split.
+    labels: those that a model knows.
+    split: its name, for the message.
 
   Raises:
     InputError: With the first place and the remedy.
@@ -329,8 +329,8 @@ def count_overlap(train: Iterable[Example], other: Iterable[Example]) -> int:
   """How many sentences of a split stand in train too.
 
   Args:
-    train: The training split.
-    other: The split that is to be scored.
+    train: the training split.
+    other: the split that is to be scored.
 
   Returns:
     Sentences of `other`; to be counted as `sentences_also_in_train`.

@@ -21,12 +21,12 @@ class QuestionPair:
   """A question, one of its passages, and the answer.
 
   Attributes:
-    id: Of the pair, once in a file.
-    question_id: Of the question, which may have several passages.
-    question: Its text.
-    passage: The passage's text; '' where there is none.
-    label: The answer; '' where it is not known.
-    path: The file it was read from.
+    id: of the pair, once in a file.
+    question_id: of the question, which may have several passages.
+    question: its text.
+    passage: the passage's text; '' where there is none.
+    label: the answer; '' where it is not known.
+    path: the file it was read from.
   """
 
   id: str
