@@ -112,7 +112,9 @@ def circles(sources: dict[str, str]) -> list[str]:
   }
   arrows = {}
   for module, path in modules.items():
-    names = [name for _, name in imports(ast.parse(sources[path]))]
+    names = {name for _, name in imports(ast.parse(sources[path]))}
+    # All may import it: its file hands on everything else when it is used.
+    names.discard(f'{PACKAGE}.__version__')
     found = {n if n in modules else n.rpartition('.')[0] for n in names}
     arrows[module] = sorted((found & modules.keys()) - {module})
   try:
