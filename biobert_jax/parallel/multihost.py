@@ -157,7 +157,7 @@ def _packed(texts: Sequence[str]) -> np.ndarray:
 
 
 def _disagreement(names: Sequence[str], table: np.ndarray) -> str:
-  """What is wrong with a job, or ''.
+  """Describes how hosts differ; '' where they agree.
 
   Args:
     names: of the facts.

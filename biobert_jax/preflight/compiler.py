@@ -21,7 +21,7 @@ from biobert_jax.preflight.topology import Slice
 _ASSIGNMENT = 'after_optimizations-buffer-assignment.txt'
 _PROGRAM = 'after_optimizations.txt'
 _REPORT = 'after_optimizations-memory-usage-report.txt'
-_CODE = 'after_codegen.txt'  # Alone says how many cycles it reckons with.
+_CODE = 'after_codegen.txt'  # The only one with estimated cycles.
 _CHILD = (sys.executable, '-m', compile_worker.__name__)
 _POLL_SECONDS = 0.2
 _LIMIT_SECONDS = 3600.0  # The longest seen: 17 minutes, to machine code.
@@ -40,16 +40,16 @@ _ENVIRONMENT = {
 
 @dataclasses.dataclass(frozen=True)
 class Compiled:
-  """What the compiler says of a step.
+  """A compiled step, as the compiler reports it.
 
   Attributes:
-    memory: what it keeps on a chip; also of a step that it refuses.
-    cost: what a chip does.
-    cycles: of its longest unit that the compiler reckons with, in a step; None
-      unless it compiled to the end.
-    vocab_size: pieces of the vocabulary.
-    flops_of_row: that a row costs by the model's own count.
-    seconds: that it took.
+    memory: of one chip; known for a step that does not fit, too.
+    cost: of one chip.
+    cycles: the compiler's estimate for a step; None unless it compiled to the
+      end.
+    vocab_size: tokens of the vocabulary.
+    flops_of_row: operations of a packed sequence by the model's own count.
+    seconds: that the compilation took.
   """
 
   memory: memory.Memory
@@ -88,11 +88,11 @@ def compile_for(
   """Compiles a step of a config for a slice.
 
   Args:
-    slice_: that need not exist.
+    slice_: a slice, which need not exist.
     config: the experiment, validated.
-    vocab_size: where the config names no vocabulary.
-    labels: that its corpus would have.
-    folder: empty, for what the compiler writes.
+    vocab_size: used where the config names no vocabulary.
+    labels: the labels that its corpus would have.
+    folder: an empty folder for the compiler's files.
     to_the_end: whether to wait for machine code too, minutes later.
     step: `compile_step.TRAIN` or `EVALUATE`.
 
@@ -134,7 +134,7 @@ def compile_for(
 
 
 def _environment() -> dict[str, str]:
-  """Of the child: this process's modules, and no flags meant for a CPU."""
+  """The variables of the child: our modules, and no XLA flags for a CPU."""
   inherited = {k: v for k, v in os.environ.items() if k != 'XLA_FLAGS'}
   paths = [path for path in sys.path if path]
   return inherited | _ENVIRONMENT | {'PYTHONPATH': os.pathsep.join(paths)}
@@ -146,7 +146,7 @@ def _wait(
   to_the_end: bool,
   deadline: float,
 ) -> None:
-  """Until the compiler has said what is asked for, or is gone."""
+  """Waits until the compiler has written the report, or has ended."""
   size = -1
   while child.poll() is None and time.monotonic() < deadline:
     time.sleep(_POLL_SECONDS)
@@ -163,7 +163,7 @@ def _find(folder: pathlib.Path, ending: str) -> pathlib.Path | None:
 
 
 def _read(slice_: Slice, folder: pathlib.Path, seconds: float) -> Compiled:
-  """What lies in the folder."""
+  """Reads the compiler's files in the folder."""
   failure: dict[str, Any] = {}
   if (path := folder / compile_worker.FAILURE).exists():
     failure = json.loads(path.read_text())

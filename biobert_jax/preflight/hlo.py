@@ -102,7 +102,7 @@ class Computation:
 
   @property
   def root(self) -> Instruction:
-    """What it returns."""
+    """The instruction whose result it returns."""
     return next(i for i in self.instructions.values() if i.is_root)
 
 

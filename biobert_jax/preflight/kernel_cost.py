@@ -1,7 +1,7 @@
-"""What a Pallas kernel does, of which XLA sees operands and results alone.
+"""The cost of a Pallas kernel, of which XLA sees only operands and results.
 
-Of JAX's splash attention, the one kernel that the model has (see
-`models/splash_attention.py`); its name and its shapes say the rest.
+JAX's splash attention is the one kernel of the model (see
+`models/splash_attention.py`); its cost follows from its name and shapes.
 """
 
 import math

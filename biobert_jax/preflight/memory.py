@@ -1,4 +1,4 @@
-"""What a compiled program keeps in a chip's main memory, from XLA's reports.
+"""The memory of a compiled program on a chip, from XLA's reports.
 
 XLA writes, once it has given every array its place, a list of allocations
 (`*-buffer-assignment.txt`) and, of each memory, its largest arrays by size

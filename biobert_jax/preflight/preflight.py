@@ -1,4 +1,4 @@
-"""Compiles a config's steps for slices that are not there, and reckons.
+"""Estimates memory, time and cost of a config before a slice is rented.
 
 Neither a TPU nor data is needed: the TPU's own compiler runs on any x86_64
 Linux, and a step depends on the shapes of a batch alone.
@@ -64,7 +64,7 @@ def preflight(
   search: bool,
   hlo: str,
 ) -> dict[str, Any]:
-  """Says of each slice whether a config's steps fit, and their cost.
+  """Reports for each slice whether a config's steps fit, and their cost.
 
   A JSON object for each slice goes to standard output as soon as it is known,
   a table of all to standard error.
@@ -72,20 +72,20 @@ def preflight(
   Args:
     config: an experiment of `configs/`.
     names: of slices, 'v5e-16'.
-    vocab_size: pieces of the vocabulary, where the config names none.
+    vocab_size: tokens of the vocabulary, where the config names none.
     price: of a chip for an hour, in dollars; 0: not known.
     full: whether to compile to the end, for the compiler's own estimate of
       the time, in minutes instead of seconds.
     search: whether to look for the largest batch that fits.
-    hlo: where to keep what the compiler wrote, two folders for each slice;
-      '': nowhere.
+    hlo: where to keep the compiler's files, two folders for each slice; '':
+      nowhere.
 
   Returns:
     `{"fits": {name: whether}}`.
 
   Raises:
     InputError: no compiler, no such slice, a config that is wrong or cannot
-      be cut so; and a step that does not fit, once all is said.
+      be sharded so; and, after the report, a step that does not fit.
   """
   if not names:
     raise InputError('preflight needs --topology, such as v5e-16 or v4-32')
@@ -171,7 +171,7 @@ class _Preflight:
     return compiled.memory.total <= self.slice_.chip.hbm_bytes
 
   def remedies(self) -> list[dict[str, Any]]:
-    """What makes the step smaller, each compiled, until one of a kind fits."""
+    """Changes that make the step smaller, compiled until one of a kind fits."""
     kinds: dict[str, list[_Remedy]] = {}
     for name, changes in _REMEDIES:
       kinds.setdefault(next(iter(changes)), []).append((name, changes))

@@ -1,4 +1,4 @@
-"""What a compiled program does: operations, traffic, messages, by loop trips.
+"""The cost of a compiled program: operations, traffic, messages.
 
 The compiler's own totals count the body of a loop once; here each counts as
 often as it runs.
@@ -54,7 +54,7 @@ class Collectives:
 
 @dataclasses.dataclass(frozen=True)
 class ProgramCost:
-  """What one chip does in a step.
+  """The cost of a step on one chip.
 
   Attributes:
     flops: of matrix products.
@@ -72,7 +72,7 @@ class ProgramCost:
 
 
 def analyze(module: Module) -> ProgramCost:
-  """Adds a program up."""
+  """Adds up the cost of a program."""
   flops = hbm_bytes = random_bytes = rematerialized = 0
   sent: collections.Counter[tuple[str, str, int]] = collections.Counter()
   counts: collections.Counter[tuple[str, str, int]] = collections.Counter()
@@ -168,13 +168,8 @@ def matmul_flops(one: Instruction, computation: Computation) -> int:
   left, right = (operand.arrays[0].dims for operand in operands)
   if one.opcode == 'dot':
     axes = re.findall(r'\d+', one.attribute('lhs_contracting_dims'))
-    depth = 1
-    for axis in axes:
-      depth *= left[int(axis)]
-    total = 2 * depth
-    for size in out.dims:
-      total *= size
-    return total
+    depth = math.prod(left[int(axis)] for axis in axes)
+    return 2 * depth * math.prod(out.dims)
   labels = one.attribute('dim_labels')
   inputs, rest = labels.split('_')
   kernel, outputs = rest.split('->')
@@ -220,7 +215,7 @@ def _meetings(
 
 
 def collective_kind(one: Instruction) -> str:
-  """What an instruction sends to other chips; '' for nothing."""
+  """The kind of collective that an instruction is; '' for none."""
   if one.opcode == 'send' and (across := _ACROSS.search(one.rest)):
     return ACROSS_SLICES + across[1].lower().replace('_', '-')
   opcode = one.opcode.removesuffix('-start')
@@ -298,7 +293,7 @@ def _in_hbm(arrays: tuple[Array, ...]) -> int:
 
 
 def _read(arrays: tuple[Array, ...], number: int, inner: Computation) -> int:
-  """What a fusion reads of its operand of that number."""
+  """Bytes that a fusion reads of its operand of that number."""
   whole = _in_hbm(arrays)
   if not whole:
     return 0
@@ -321,7 +316,7 @@ def _read(arrays: tuple[Array, ...], number: int, inner: Computation) -> int:
 def _written(
   one: Instruction, computation: Computation, inner: Computation | None
 ) -> int:
-  """What an instruction writes of its result."""
+  """Bytes that an instruction writes of its result."""
   if one.opcode == 'send':  # Its result is its operand.
     return 0
   if one.opcode in ('copy-start', 'recv'):
@@ -351,9 +346,9 @@ def _written(
 
 
 def estimated_cycles(module: Module) -> int:
-  """Cycles that the compiler reckons with, loops by their trips.
+  """The cycles that the compiler estimates, loops by their trips.
 
-  It gives none of random bits, of collectives and of Pallas kernels.
+  It estimates none for random bits, collectives and Pallas kernels.
   """
   total = 0
   for computation, times, fused in walk(module):

@@ -29,7 +29,7 @@ Source = tuple[str, str]
 
 @dataclasses.dataclass(frozen=True)
 class Corpora:
-  """What the runs of a protocol read.
+  """The corpora and weights that the runs of a protocol read.
 
   Attributes:
     opened: an experiment of each stage and fold.
@@ -61,7 +61,7 @@ class Corpora:
 
 
 class Executor:
-  """Makes runs and keeps what comes of them."""
+  """Makes runs and records their results in the ledger."""
 
   def __init__(
     self,
@@ -157,7 +157,7 @@ class Executor:
 def _line(
   run: Run, report: dict[str, Any], seconds: float, at_once: int
 ) -> Line:
-  """What the ledger keeps of a finished run.
+  """The line of a finished run in the ledger.
 
   Args:
     run: the run.

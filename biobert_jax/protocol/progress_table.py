@@ -76,7 +76,7 @@ def _describe(running: Running) -> str:
 
 
 def _records(path: pathlib.Path) -> list[dict[str, Any]]:
-  """What the run wrote so far; a line may be half written just now."""
+  """The records written so far; the last line may be incomplete."""
   try:
     lines = path.read_text(encoding='utf-8').splitlines(keepends=True)
   except FileNotFoundError:
