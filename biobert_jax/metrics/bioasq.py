@@ -77,7 +77,7 @@ class Report:
     answered: number of those with an answer, right or wrong.
     too_many: factoid questions with more than five answers.
     intervals: 95 % bootstrap intervals, fractions, by the names of `Scores`;
-      only of types that occur, empty if none were asked for.
+      only of types that occur, empty if none were requested.
   """
 
   scores: Scores
@@ -88,7 +88,7 @@ class Report:
 
 
 def yes_or_no(text: str) -> str:
-  """What the evaluator reads in a yes/no answer: yes, no or none."""
+  """The yes/no answer as the evaluator reads it: yes, no or none."""
   lowered = text.lower()
   return next((word for word in ('yes', 'no') if word in lowered), 'none')
 

@@ -27,7 +27,7 @@ def interval(
     seed: of the drawing.
 
   Returns:
-    (low, high) in the unit of the score; None if no resamples are asked for or
+    (low, high) in the unit of the score; None if no resamples are requested or
     there is no unit.
   """
   return intervals(rows, {'': score}, resamples=resamples, seed=seed).get('')
@@ -49,7 +49,7 @@ def intervals(
     seed: of the drawing.
 
   Returns:
-    (low, high) by name; empty if no resamples are asked for or there is no
+    (low, high) by name; empty if no resamples are requested or there is no
     unit.
   """
   if not resamples or not len(rows):

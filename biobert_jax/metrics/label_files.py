@@ -1,4 +1,4 @@
-"""What the official scorers read, line by line: tags and relation labels.
+"""The line-by-line files of the official scorers: tags, relation labels.
 
 Any system's output, not only ours: conlleval's columns; the gold file of a
 relation corpus and the predictions for it, in the layouts of BioBERT's
@@ -124,7 +124,7 @@ def read_relation_gold(
   fits = max(label_sets, key=lambda known: sum(x in known for x in labels))
   for (number, _), label in zip(rows, labels, strict=True):
     if label not in fits:
-      what = f'label {label!r} is not one of {", ".join(fits)}; mend it, or '
+      what = f'label {label!r} is not one of {", ".join(fits)}; fix it, or '
       what += 'name the column `label` in the first line'
       raise InputError.at(path, number, what)
   return labels, fits
@@ -145,7 +145,7 @@ def read_relation_predictions(path: str, labels: Sequence[str]) -> list[str]:
 
   Raises:
     InputError: with file and line: columns that are not as many as labels, a
-      value that is no number, a label that is unknown, no example.
+      value that is not a number, a label that is unknown, no example.
   """
   rows = _rows(path)
   width = len(rows[0][1])
@@ -193,6 +193,8 @@ def _largest(path: str, number: int, fields: Sequence[str]) -> int:
     except ValueError:
       values.append(math.nan)
     if not math.isfinite(values[-1]):
-      what = f'{field!r} is no finite number; write one probability for each '
+      what = (
+        f'{field!r} is not a finite number; write one probability for each '
+      )
       raise InputError.at(path, number, what + 'label, separated by tabs')
   return values.index(max(values))

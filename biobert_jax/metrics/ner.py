@@ -85,7 +85,7 @@ class Report:
     per_type: the score of each type that occurs in gold or predicted tags.
     accuracy: tokens whose tags agree, percent (0-100).
     interval: 95 % bootstrap interval of the overall F1, percent; None if none
-      was asked for, or there is no token.
+      was requested, or there is no token.
     false_positives: predicted entities that are not gold, in reading order.
     false_negatives: gold entities that are not predicted, in reading order.
     tokens: number of tokens.

@@ -24,7 +24,7 @@ class Report:
     macro_f1: mean of the labels' F1, fraction (0-1).
     per_label: F1 of each label that occurs, fraction (0-1).
     intervals: 95 % bootstrap intervals of `accuracy` and `macro_f1`, fractions;
-      empty if none were asked for, or there is no question.
+      empty if none were requested, or there is no question.
     questions: number of questions.
   """
 

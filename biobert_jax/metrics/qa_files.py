@@ -1,4 +1,4 @@
-"""What the official scorers read as JSON: SQuAD, BioASQ, PubMedQA.
+"""The JSON files of the official scorers: SQuAD, BioASQ, PubMedQA.
 
 Any system's output, not only ours. A key or an id that stands twice, which
 other readers pass over, stops here.
@@ -92,7 +92,7 @@ def read_squad_predictions(path: str, gold: SquadGold) -> dict[str, str]:
 
   Raises:
     InputError: with file and id: one that gold does not have; one that is
-      missing, in version 2.0 (1.1 scores it 0); a value that is no text.
+      missing, in version 2.0 (1.1 scores it 0); a value that is not a string.
   """
   content = read_object(path)
   check_ids(path, content, gold.answers)
@@ -108,7 +108,7 @@ def read_null_odds(path: str, gold: SquadGold) -> dict[str, float]:
 
   Raises:
     InputError: with file and id: one that gold does not have, one that is
-      missing, a value that is no number.
+      missing, a value that is not a number.
   """
   content = read_object(path)
   check_ids(path, content, gold.answers)
@@ -118,7 +118,7 @@ def read_null_odds(path: str, gold: SquadGold) -> dict[str, float]:
   for id_, value in content.items():
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if not number or not math.isfinite(value):
-      raise InputError(f'{path}: {id_}: {value!r} is no number; write one')
+      raise InputError(f'{path}: {id_}: {value!r} is not a number; write one')
   return content
 
 
@@ -180,7 +180,7 @@ def read_bioasq_gold(
     type_ = require_text(path, id_, row, 'type')
     if type_ not in _QUESTION_TYPES:
       what = f'type {type_!r} is not one of {", ".join(_QUESTION_TYPES)}'
-      raise InputError(f'{path}: {id_}: {what}; mend it')
+      raise InputError(f'{path}: {id_}: {what}; fix it')
     answer = None
     if type_ != 'summary':
       answer = _answer(path, id_, row, type_, counts)

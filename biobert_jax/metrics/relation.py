@@ -120,7 +120,7 @@ class Report:
     per_label: the score of each label, the negative one included.
     accuracy: examples with the right label, percent.
     interval: 95 % bootstrap interval of the overall F1, percent; None if none
-      was asked for, or there is no example.
+      was requested, or there is no example.
     examples: number of examples.
   """
 

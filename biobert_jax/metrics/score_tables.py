@@ -7,7 +7,7 @@ from biobert_jax.metrics import ner, relation
 
 
 class Outcome(NamedTuple):
-  """What a scoring says.
+  """The result of a scoring.
 
   Attributes:
     table: lines for people.

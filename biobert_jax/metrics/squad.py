@@ -39,7 +39,7 @@ class Score(NamedTuple):
 
 
 class Best(NamedTuple):
-  """What the best thresholds of the null odds would give.
+  """Scores at the best thresholds of the null odds.
 
   As in the script, a threshold may lie between questions of equal odds, where
   none can be set; and 0 stands for "never answer", whatever the odds.
@@ -70,7 +70,7 @@ class Report:
     best: if null odds were given.
     missing: questions without a prediction, which score 0 (version 1.1).
     intervals: 95 % bootstrap intervals of `exact` and `f1`, percent; empty if
-      none were asked for.
+      none were requested.
   """
 
   version: str

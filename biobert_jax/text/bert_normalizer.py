@@ -3,8 +3,8 @@
 The Rust library's Unicode tables are older than Python's, so its
 `BertNormalizer` and `BertPreTokenizer` disagree with google-research/bert
 `tokenization.py` on the code points of `_DISPUTED` and, when lower-casing, on
-the final sigma. `settle` rewrites those characters before the library sees
-them and says where each came from, so that words agree on every code point
+the final sigma. `to_bert_form` rewrites those characters before the library
+sees them and says where each came from, so that words agree on every code point
 (Unicode 14.0 to 15.1, the tables of Python 3.11 to 3.13) and offsets are kept.
 
 One limit is left: stand-ins are taken from the unassigned planes 4 to 10, so
@@ -56,9 +56,9 @@ def to_bert_form(
   """Rewrites disputed characters so that the library treats them as Google.
 
   Args:
-    text: Any text, lone surrogates included.
-    do_lower_case: Whether the library will lower-case and strip accents.
-    split_cjk: Whether it will cut at each CJK ideograph.
+    text: any text, lone surrogates included.
+    do_lower_case: whether the library will lower-case and strip accents.
+    split_cjk: whether it will cut at each CJK ideograph.
 
   Returns:
     The rewritten text and, for each of its characters, the index in `text`
@@ -82,8 +82,8 @@ def to_bert_form(
   return ''.join(parts), origin
 
 
-def settle_piece(piece: str) -> str:
-  """A vocabulary piece in the form in which `settle` leaves its characters."""
+def token_in_bert_form(piece: str) -> str:
+  """A vocabulary token as `to_bert_form` leaves its characters."""
   return _DISPUTED_CASED.sub(_stand_in, piece)
 
 
@@ -91,7 +91,7 @@ def settle_piece(piece: str) -> str:
 def normalizer(
   do_lower_case: bool, split_cjk: bool = True
 ) -> normalizers.BertNormalizer:
-  """The library's normaliser, to be run on settled text."""
+  """The library's normaliser, to be run on rewritten text."""
   return normalizers.BertNormalizer(
     clean_text=True,
     handle_chinese_chars=split_cjk,
@@ -104,16 +104,16 @@ def basic_words(text: str, do_lower_case: bool) -> list[str]:
   """Splits a text at white space, punctuation and CJK characters.
 
   Args:
-    text: Any text.
-    do_lower_case: Whether to lower-case and strip accents.
+    text: any text.
+    do_lower_case: whether to lower-case and strip accents.
 
   Returns:
     The words, cleaned of control characters, that WordPiece then cuts up
     (google-research/bert tokenization.py, BasicTokenizer).
   """
-  settled, origin = to_bert_form(text, do_lower_case)
-  settled = normalizer(do_lower_case).normalize_str(settled)
-  splits = pre_tokenizers.BertPreTokenizer().pre_tokenize_str(settled)
+  rewritten, origin = to_bert_form(text, do_lower_case)
+  rewritten = normalizer(do_lower_case).normalize_str(rewritten)
+  splits = pre_tokenizers.BertPreTokenizer().pre_tokenize_str(rewritten)
   if origin is None:
     return [word for word, _ in splits]
   return [_STAND_INS.sub(_stood_for, word) for word, _ in splits]
@@ -127,7 +127,9 @@ def _google_form(
   if unicodedata.category(char) in ('Cc', 'Cf'):
     return ''
   if _CJK.match(char):
-    return f' {settle_piece(char)} ' if split_cjk else settle_piece(char)
+    return (
+      f' {token_in_bert_form(char)} ' if split_cjk else token_in_bert_form(char)
+    )
   if do_lower_case:
     lower = _lower_sigma(text, at) if char == 'Σ' else char.lower()
     decomposed = unicodedata.normalize('NFD', lower)
@@ -135,7 +137,9 @@ def _google_form(
   form = ''
   for c in char:
     is_punctuation = unicodedata.category(c).startswith('P')
-    form += f' {settle_piece(c)} ' if is_punctuation else settle_piece(c)
+    form += (
+      f' {token_in_bert_form(c)} ' if is_punctuation else token_in_bert_form(c)
+    )
   return form
 
 

@@ -1,7 +1,7 @@
-"""The pieces of much text, through a cache of its words.
+"""The tokens of much text, through a cache of its words.
 
 WordPiece works on words by themselves, and text repeats its words: with each
-word's pieces looked up, a sentence costs a split and a join, five times less
+word's tokens looked up, a sentence costs a split and a join, five times less
 than the Rust library takes for it. The library still decides every word.
 """
 
@@ -22,13 +22,13 @@ _LONGEST_KEPT = 64  # Characters; longer words are rare and never repeat.
 
 
 class CachedWordPiece:
-  """Text to the bytes of its pieces, equal to `WordPieceTokenizer.encode`."""
+  """Text to the bytes of its tokens, equal to `WordPieceTokenizer.encode`."""
 
   def __init__(self, tokenizer: WordPieceTokenizer, cache_words: int = 200_000):
     """Starts with an empty cache.
 
     Args:
-      tokenizer: whose pieces are wanted.
+      tokenizer: whose tokens are wanted.
       cache_words: words to hold, about 250 bytes each, before starting anew.
     """
     self._tokenizer = tokenizer
@@ -37,13 +37,13 @@ class CachedWordPiece:
     self._pieces: dict[str, bytes] = {}
 
   def encode(self, texts: Sequence[str]) -> list[bytes]:
-    """The pieces of each text as bytes, without [CLS] and [SEP].
+    """The tokens of each text as bytes, without [CLS] and [SEP].
 
     Args:
       texts: sentences or paragraphs, some thousands at a time.
 
     Returns:
-      For each text its pieces in the form of `shards.piece_dtype`.
+      For each text its tokens in the form of `shards.piece_dtype`.
     """
     texts = [self._plain(text) for text in texts]
     words = [_WORD.findall(text) for text in texts]

@@ -1,6 +1,6 @@
 """The forms that documents with entities are written in.
 
-  JSONL     a line a document, for programs
+  JSONL     one line per document, for programs
   brat      a pair of files a document, ID.txt and ID.ann, for annotators
   PubTator  `id|t|title`, `id|a|abstract`, a line an entity
   CoNLL     `word<TAB>tag`, for training again
@@ -82,11 +82,11 @@ def write_pubtator(
   so offsets stay. An empty type becomes `Entity`; scores have no place here.
 
   Args:
-    documents: Any; their ids must hold no tab, newline or bar.
-    path: The file to write.
+    documents: any; their ids must hold no tab, newline or bar.
+    path: the file to write.
 
   Raises:
-    InputError: An id that the form cannot hold, or an unwritable path.
+    InputError: an id that the form cannot hold, or an unwritable path.
   """
   with atomic_write(path) as file:
     for document in documents:
@@ -135,12 +135,12 @@ def write_brat(
   not a letter, digit, dot, hyphen or underscore becomes `_`.
 
   Args:
-    documents: Any; their ids must stay apart as file names.
-    path: A folder that does not exist yet or is empty: what lies in it could
+    documents: any; their ids must stay apart as file names.
+    path: a folder that does not exist yet or is empty: what lies in it could
       be somebody's annotation.
 
   Raises:
-    InputError: The folder is not empty, or two ids give one file name.
+    InputError: the folder is not empty, or two ids give one file name.
   """
   target, aside = pathlib.Path(path), pathlib.Path(f'{os.fspath(path)}.tmp')
   try:

@@ -2,7 +2,7 @@
 
 Offsets are in code points of `Document.text`, end exclusive. A file holds
 plain text, one document a line, or PubTator: `id|t|title`, `id|a|abstract`
-and a line for each entity, with a blank line between documents, or JSONL:
+and one line for each entity, with a blank line between documents, or JSONL:
 {"id", "text", "entities": [{"start", "end", "type"}, ...]} a line, with
 "title_length" where there is a title. The forms that are written are in
 `document_writers.py`.
@@ -37,13 +37,13 @@ class Document:
   """A text with its entities.
 
   Attributes:
-    id: Its name; the line number for plain text.
-    text: The text; a PubTator title and abstract are joined by a newline.
-    entities: Its mentions, in any order.
-    title_length: Code points of the title, which one blank or newline
+    id: its name; the line number for plain text.
+    text: the text; a PubTator title and abstract are joined by a newline.
+    entities: its mentions, in any order.
+    title_length: code points of the title, which one blank or newline
       follows; None where title and body are not told apart.
-    path: The file it was read from, for error messages; never compared.
-    line: The line of that file where it starts; never compared.
+    path: the file it was read from, for error messages; never compared.
+    line: the line of that file where it starts; never compared.
   """
 
   id: str
@@ -87,7 +87,7 @@ def split_words(text: str) -> list[tuple[int, int]]:
   soft hyphen), else to none; any other character is a word by itself.
 
   Args:
-    text: Any text.
+    text: any text.
 
   Returns:
     (start, end) of each word, in code points, in order.
@@ -115,10 +115,10 @@ def tag_words(
   """BIO tags of words; an entity that ends inside a word takes all of it.
 
   Args:
-    words: Spans from `split_words`.
-    entities: Mentions of the same text; of overlapping ones the longest wins.
+    words: spans from `split_words`.
+    entities: mentions of the same text; of overlapping ones the longest wins.
       An empty type gives the tags `B` and `I`; blanks in a type become `_`.
-    counts: Takes `entities_widened_to_words`, `entities_without_words` and
+    counts: takes `entities_widened_to_words`, `entities_without_words` and
       `entities_sharing_a_word` (dropped: the word is another entity's).
 
   Returns:

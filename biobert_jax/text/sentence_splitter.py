@@ -102,7 +102,7 @@ def sentence_spans(text: str) -> list[tuple[int, int]]:
   """The sentences of a text; a newline always ends one.
 
   Args:
-    text: Any text.
+    text: any text.
 
   Returns:
     (start, end) of each sentence, in code points, in order: disjoint, without

@@ -1,6 +1,6 @@
-"""Vocabularies of word pieces: read from files, or built from text.
+"""Vocabularies of WordPiece tokens: read from files, or built from text.
 
-A vocabulary is a tuple of pieces whose index is the id. A piece that continues
+A vocabulary is a tuple of tokens whose index is the id. A token that continues
 a word begins with `##`.
 """
 
@@ -29,14 +29,14 @@ _WORD_START = '▁'
 
 
 def read_vocab_file(path: str | os.PathLike[str]) -> tuple[str, ...]:
-  """Reads a `vocab.txt`: one piece a line, UTF-8, ids by line from 0.
+  """Reads a `vocab.txt`: one token per line, UTF-8, ids by line from 0.
 
-  White space around a piece is dropped, as in google-research/bert
+  White space around a token is dropped, as in google-research/bert
   tokenization.py (`load_vocab`). A repeated line, which there shifts ids, is
   an error here.
 
   Raises:
-    InputError: Missing file, not UTF-8, an empty or a repeated line.
+    InputError: missing file, not UTF-8, an empty or a repeated line.
   """
   path = pathlib.Path(path)
   try:
@@ -74,7 +74,7 @@ def read_tokenizer_json(path: str | os.PathLike[str]) -> tuple[str, ...]:
   """Reads the vocabulary in a `tokenizer.json` of the library `tokenizers`.
 
   Raises:
-    InputError: Not JSON, not a WordPiece model, or ids with gaps.
+    InputError: not JSON, not a WordPiece model, or ids with gaps.
   """
   model = read_json(path).get('model')
   model = model if isinstance(model, dict) else {}
@@ -97,22 +97,22 @@ def build_vocabulary(
 ) -> tuple[str, ...]:
   """Builds a vocabulary for a corpus; the same one for the same words.
 
-  Pieces are the merges of SentencePiece's BPE over the words of the corpus,
+  Tokens are the merges of SentencePiece's BPE over the words of the corpus,
   in the order of their discovery, so they never cross punctuation. (The
   trainer in `tokenizers` gives another vocabulary on each run.) The five
   specials come first, then every character seen, plain and with `##`, so that
   no word of the corpus up to 200 characters is [UNK].
 
   Args:
-    texts: The corpus, in pieces of any length; order does not matter.
-    size: The most pieces to return; fewer when the corpus has no more.
-    do_lower_case: Whether text is lower-cased and stripped of accents first.
+    texts: the corpus, in parts of any length; order does not matter.
+    size: the most tokens to return; fewer when the corpus has no more.
+    do_lower_case: whether text is lower-cased and stripped of accents first.
 
   Returns:
-    The pieces, index = id.
+    The tokens, index = id.
 
   Raises:
-    InputError: No words, or `size` is too small for the characters.
+    InputError: no words, or `size` is too small for the characters.
   """
   counts: collections.Counter[str] = collections.Counter()
   for text in texts:
@@ -141,7 +141,7 @@ def build_vocabulary(
 
 
 def _merges(counts: collections.Counter[str], limit: int) -> list[str]:
-  """SentencePiece's BPE pieces, by rank; words begin with `_WORD_START`."""
+  """SentencePiece's BPE tokens, by rank; words begin with `_WORD_START`."""
   # Imported here so that reading a vocabulary does not need the library.
   import sentencepiece
 
@@ -164,7 +164,7 @@ def _merges(counts: collections.Counter[str], limit: int) -> list[str]:
     hard_vocab_limit=False,  # A tiny corpus has fewer merges than that.
     character_coverage=1.0,
     normalization_rule_name='identity',
-    # BERT cuts words at punctuation only: 'TNFα' may be one piece.
+    # BERT cuts words at punctuation only: 'TNFα' may be one token.
     split_by_unicode_script=False,
     max_sentencepiece_length=32,
     unk_id=0,

@@ -27,8 +27,8 @@ from biobert_jax.io.atomic import write_text
 from biobert_jax.io.json_files import read_json
 from biobert_jax.text.bert_normalizer import (
   normalizer,
-  settle_piece,
   to_bert_form,
+  token_in_bert_form,
 )
 from biobert_jax.text.vocabulary import (
   CLS,
@@ -51,14 +51,14 @@ class WordPieceTokenizer:
   """A vocabulary, its casing, and the functions from text to ids.
 
   Attributes:
-    pieces: The vocabulary; a piece's index is its id. A piece that continues
+    pieces: the vocabulary; a token's index is its id. A token that continues
       a word begins with `##`.
-    do_lower_case: Whether text is lower-cased and stripped of accents.
-    tokenize_chinese_chars: Whether each CJK ideograph is a word by itself, as
+    do_lower_case: whether text is lower-cased and stripped of accents.
+    tokenize_chinese_chars: whether each CJK ideograph is a word by itself, as
       in Google's; a few published vocabularies were made without.
 
   Raises:
-    InputError: A special token is missing, pieces repeat or are padded,
+    InputError: a special token is missing, tokens repeat or are padded,
       or the vocabulary's casing contradicts `do_lower_case`.
   """
 
@@ -90,13 +90,13 @@ class WordPieceTokenizer:
     """Reads the tokenizer of a checkpoint's directory.
 
     Args:
-      directory: Holds `vocab.txt`, or `tokenizer.json` alone, as transformers
+      directory: holds `vocab.txt`, or `tokenizer.json` alone, as transformers
         5 saves it. Casing is read from `tokenizer_config.json`
         (`do_lower_case`), else `tokenizer.json` (`normalizer.lowercase`).
-      do_lower_case: The casing where no file states it.
+      do_lower_case: the casing where no file states it.
 
     Raises:
-      InputError: No vocabulary, a bad one, or casing unknown or contradicted.
+      InputError: no vocabulary, a bad one, or casing unknown or contradicted.
     """
     folder = pathlib.Path(directory)
     fast_path = folder / 'tokenizer.json'
@@ -127,10 +127,10 @@ class WordPieceTokenizer:
   def from_vocab_file(
     cls, path: str | os.PathLike[str], do_lower_case: bool
   ) -> 'WordPieceTokenizer':
-    """Reads a `vocab.txt`: one piece a line, UTF-8, ids by line from 0.
+    """Reads a `vocab.txt`: one token per line, UTF-8, ids by line from 0.
 
     Raises:
-      InputError: Missing file, not UTF-8, an empty or repeated line, a missing
+      InputError: missing file, not UTF-8, an empty or repeated line, a missing
         special token, or a casing that contradicts the vocabulary.
     """
     return cls._checked(read_vocab_file(path), do_lower_case, path)
@@ -150,7 +150,7 @@ class WordPieceTokenizer:
 
   @property
   def vocab_size(self) -> int:
-    """Number of pieces."""
+    """Number of tokens."""
     return len(self.pieces)
 
   @property
@@ -180,7 +180,7 @@ class WordPieceTokenizer:
 
   @functools.cached_property
   def sha256(self) -> str:
-    """Digest of the pieces joined by newlines, in hexadecimal."""
+    """Digest of the tokens joined by newlines, in hexadecimal."""
     return hashlib.sha256('\n'.join(self.pieces).encode()).hexdigest()
 
   @functools.cached_property
@@ -191,7 +191,9 @@ class WordPieceTokenizer:
   def _backend(self) -> tokenizers.Tokenizer:
     backend = tokenizers.Tokenizer(
       models.WordPiece(
-        vocab={settle_piece(piece): i for i, piece in enumerate(self.pieces)},
+        vocab={
+          token_in_bert_form(piece): i for i, piece in enumerate(self.pieces)
+        },
         unk_token=UNK,
         max_input_chars_per_word=MAX_CHARS_PER_WORD,
         continuing_subword_prefix='##',
@@ -203,26 +205,26 @@ class WordPieceTokenizer:
     backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     return backend
 
-  def _settle(self, text: str) -> tuple[str, list[int] | None]:
+  def _in_bert_form(self, text: str) -> tuple[str, list[int] | None]:
     return to_bert_form(text, self.do_lower_case, self.tokenize_chinese_chars)
 
   def tokenize(self, text: str) -> list[str]:
-    """The pieces of a text, without [CLS] and [SEP]."""
+    """The tokens of a text, without [CLS] and [SEP]."""
     return [self.pieces[i] for i in self.encode(text)[0]]
 
   def encode(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:
-    """The ids of a text and where each piece stands, without [CLS] and [SEP].
+    """The ids of a text and where each token stands, without [CLS] and [SEP].
 
     Args:
-      text: Any text; nothing in it is special.
+      text: any text; nothing in it is special.
 
     Returns:
       Ids, and for each the half-open range of code points in `text` that it
-      covers. Ranges are in order and none is empty; pieces that one character
+      covers. Ranges are in order and none is empty; tokens that one character
       gave (a Hangul syllable, lower-cased) share its range.
     """
-    settled, origin = self._settle(text)
-    encoding = self._backend.encode(settled, add_special_tokens=False)
+    rewritten, origin = self._in_bert_form(text)
+    encoding = self._backend.encode(rewritten, add_special_tokens=False)
     return encoding.ids, _at_origin(encoding.offsets, origin)
 
   def encode_batch(
@@ -231,30 +233,30 @@ class WordPieceTokenizer:
     """What `encode` gives of each text, for many at once.
 
     Args:
-      texts: Any texts.
+      texts: any texts.
     """
-    settled = [self._settle(text) for text in texts]
+    rewritten = [self._in_bert_form(text) for text in texts]
     encodings = self._backend.encode_batch(
-      [text for text, _ in settled], add_special_tokens=False
+      [text for text, _ in rewritten], add_special_tokens=False
     )
     return [
       (encoding.ids, _at_origin(encoding.offsets, origin))
-      for encoding, (_, origin) in zip(encodings, settled, strict=True)
+      for encoding, (_, origin) in zip(encodings, rewritten, strict=True)
     ]
 
   def encode_words(self, words: Sequence[str]) -> list[list[int]]:
     """The ids of each word, tokenised by itself.
 
     Args:
-      words: Words in any order; each distinct one is worked on once.
+      words: words in any order; each distinct one is worked on once.
 
     Returns:
-      One list of ids a word; empty where a word has no piece, such as a
+      One list of ids a word; empty where a word has no token, such as a
       zero-width space.
     """
     distinct = list(dict.fromkeys(words))
     encodings = self._backend.encode_batch_fast(
-      [self._settle(word)[0] for word in distinct],
+      [self._in_bert_form(word)[0] for word in distinct],
       add_special_tokens=False,
     )
     ids: dict[str, list[int]] = {
@@ -301,9 +303,9 @@ class WordPieceTokenizer:
     Without the latter, transformers would lower-case a cased vocabulary.
 
     Args:
-      directory: Where to.
-      model_max_length: Pieces that the model takes; transformers warns beyond.
-      fast: Whether `tokenizer.json` is written too, for transformers.
+      directory: where to.
+      model_max_length: tokens that the model takes; transformers warns beyond.
+      fast: whether `tokenizer.json` is written too, for transformers.
     """
     folder = pathlib.Path(directory)
     folder.mkdir(parents=True, exist_ok=True)
@@ -333,12 +335,12 @@ def check_vocab_size(
   """Refuses a vocabulary of another size than the embedding table.
 
   Args:
-    tokenizer: The tokenizer that will feed the model.
-    vocab_size_of_checkpoint: Rows of the checkpoint's word embeddings.
-    path: The checkpoint, for the message.
+    tokenizer: the tokenizer that will feed the model.
+    vocab_size_of_checkpoint: rows of the checkpoint's word embeddings.
+    path: the checkpoint, for the message.
 
   Raises:
-    InputError: The sizes differ. A larger vocabulary would look up rows that
+    InputError: the sizes differ. A larger vocabulary would look up rows that
       are not there; a smaller one is most often another model's.
   """
   spare = vocab_size_of_checkpoint - tokenizer.vocab_size
@@ -407,12 +409,12 @@ def _check_casing(pieces: tuple[str, ...], do_lower_case: bool) -> None:
 def _at_origin(
   offsets: list[tuple[int, int]], origin: list[int] | None
 ) -> list[tuple[int, int]]:
-  """Ranges of a settled text as ranges of the one it was made of."""
+  """Ranges of a rewritten text as ranges of the one it was made of."""
   if origin is None:
     return offsets
   return [(origin[start], origin[end - 1] + 1) for start, end in offsets]
 
 
 def piece_dtype(vocab_size: int) -> np.dtype[Any]:
-  """How a piece is stored for a vocabulary of so many."""
+  """How a token is stored for a vocabulary of so many."""
   return np.dtype('<u2' if vocab_size <= 1 << 16 else '<u4')

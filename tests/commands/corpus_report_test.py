@@ -77,7 +77,7 @@ def test_the_vocabulary_beside_the_shards(
     (['in'], 'manifest.json: cannot be read'),
     (['out', '--vocab', 'other.txt'], 'name that one with --vocab'),
     (['out', '--sample', '-1'], 'at least 0'),
-    (['out', '--vocab', 'vocab.txt', '--input', 'x'], "'x' matches no file"),
+    (['out', '--vocab', 'vocab.txt', '--input', 'x'], "'x': no file matches"),
   ],
 )
 def test_bad_input_is_one_line(

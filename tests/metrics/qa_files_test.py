@@ -113,8 +113,8 @@ def test_bad_squad_predictions_are_named(path, content, message):
   [
     ({'1': 1, '2': 2, '9': 3}, 'FILE: id 9 is not in the gold file'),
     ({'1': 1}, 'FILE: has no number for id 2; give the null odds'),
-    ({'1': 1, '2': '2'}, "FILE: 2: '2' is no number; write one"),
-    ({'1': 1, '2': True}, 'FILE: 2: True is no number'),
+    ({'1': 1, '2': '2'}, "FILE: 2: '2' is not a number; write one"),
+    ({'1': 1, '2': True}, 'FILE: 2: True is not a number'),
   ],
 )
 def test_bad_null_odds_are_named(path, content, message):

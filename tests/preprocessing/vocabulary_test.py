@@ -156,7 +156,7 @@ def test_versions_and_withdrawals() -> None:
 @pytest.mark.parametrize(
   ('changed', 'message'),
   [
-    (('--input', 'none/*'), 'matches no file'),
+    (('--input', 'none/*'), 'no file matches'),
     (('--size', '20'), 'too small'),
     (('--sample_characters', '3'), 'not one article fits; raise it'),
     (('--sample_characters', '0'), 'at least 1'),

@@ -249,8 +249,8 @@ def test_of_a_repeated_document_the_first_stays(tmp_path):
     ('10\t0\t99\tAtaxia\tDisease', 3, 'not .Ataxia.'),
     ('10\t99\t105\tAtaxia\tDisease', 3, "hold '', not"),
     ('10\t6\t0\tAtaxia\tDisease', 3, "hold '', not"),
-    ('10\t3\t3\t\tDisease', 3, '3 to 3 is no place'),
-    ('10\t43\t99\tcommon.\tDisease', 3, '43 to 99 is no place'),
+    ('10\t3\t3\t\tDisease', 3, '3 to 3 is not inside'),
+    ('10\t43\t99\tcommon.\tDisease', 3, '43 to 99 is not inside'),
     ('10\t0\t6\tAtaxia', 3, 'want id, start, end'),
     ('10\t-1\t6\tAtaxia\tDisease', 3, 'want id, start, end'),
     ('10\t0\t' + '9' * 5000 + '\tAtaxia\tDisease', 3, 'want id, start, end'),
@@ -350,17 +350,17 @@ def test_a_brace_alone_makes_no_jsonl():
     ('["id"]', 'want {"id"'),
     ({'id': '1'}, 'want {"id"'),
     ({'text': 'x', 'entities': None}, 'want {"id"'),
-    ({'text': 'x', 'title_length': 2}, 'title_length 2 is no place'),
-    ({'text': 'x', 'title_length': True}, 'title_length True is no place'),
+    ({'text': 'x', 'title_length': 2}, 'title_length 2 is not inside'),
+    ({'text': 'x', 'title_length': True}, 'title_length True is not inside'),
     ({'text': 'x', 'entities': ['x']}, "an entity needs .* got 'x'"),
     ('{"text": "x", "entities": [{"start": true}]}', 'an entity needs'),
     (
       {'text': 'x', 'entities': [{'start': 0, 'end': 2, 'type': 'T'}]},
-      '0 to 2 is no place in a text of 1 characters',
+      '0 to 2 is not inside a text of 1 characters',
     ),
     (
       {'text': 'x', 'entities': [{'start': 1, 'end': 1, 'type': 'T'}]},
-      '1 to 1 is no place',
+      '1 to 1 is not inside',
     ),
     (
       {

@@ -49,7 +49,7 @@ def find_inputs(patterns: Sequence[str]) -> tuple[InputFile, ...]:
     with _explained(pattern):
       (result,) = _Files.match([pattern])
     if not result.metadata_list:
-      raise InputError(f'--input: {pattern!r} no file matches; check the path')
+      raise InputError(f'--input {pattern!r}: no file matches; check the path')
     for file in sorted(result.metadata_list, key=lambda file: file.path):
       found[file.path] = file
   names = prepare.short_names(list(found))

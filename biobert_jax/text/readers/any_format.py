@@ -2,7 +2,7 @@
 
 What a file is, its first bytes say, unpacked from gzip; a name that says
 otherwise is an error. Files are read as streams: memory does not grow with
-them. What is dropped or mended is counted by name, `dropped_...`,
+them. What is dropped or fixed is counted by name, `dropped_...`,
 `..._dropped` or `..._mended`; see the readers, `pubmed.py`, `jats.py` and
 `jsonl.py`, for the names. Counted here: `articles` handed on, `deletions`,
 `files_in_archives`, `archive_members_skipped`, `text_documents`, and
@@ -70,10 +70,10 @@ def expand_globs(patterns: Sequence[str]) -> list[str]:
   """The files that patterns name, sorted, each once.
 
   Args:
-    patterns: Paths or shell patterns, `**` too; a folder stands for nothing.
+    patterns: paths or shell patterns, `**` too; a folder stands for nothing.
 
   Raises:
-    InputError: A pattern that names no file.
+    InputError: a pattern that names no file.
   """
   found: set[str] = set()
   for pattern in patterns:
@@ -81,8 +81,12 @@ def expand_globs(patterns: Sequence[str]) -> list[str]:
     paths = paths or glob.glob(pattern, recursive=True)
     files = [path for path in paths if not os.path.isdir(path)]
     if not files:
-      hint = f'name its files, {pattern.rstrip("/")}/*' if paths else 'mend it'
-      raise InputError(f'--input: {pattern!r} matches no file: {hint}')
+      hint = (
+        f'name its files: {pattern.rstrip("/")}/*'
+        if paths
+        else 'check the path'
+      )
+      raise InputError(f'--input {pattern!r}: no file matches; {hint}')
     found.update(files)
   return sorted(found)
 
@@ -132,16 +136,16 @@ def read_file(
   Args:
     path: PubMed XML, JATS, JSON lines, plain text, or a tar of JATS; each
       may be packed by gzip.
-    counts: Takes what was read, mended and dropped.
-    notes: Takes reason and id of every record dropped, and some others.
-    options: What is wanted.
-    name: What ids are made of where the file states none; the file's name.
+    counts: takes what was read, fixed and dropped.
+    notes: takes reason and id of every record dropped, and some others.
+    options: what is wanted.
+    name: what ids are made of where the file states none; the file's name.
 
   Yields:
     What is there before an error comes first.
 
   Raises:
-    InputError: With the file, and mostly the line: cannot be read, is cut or
+    InputError: with the file, and mostly the line: cannot be read, is cut or
       damaged, is not what its name says, or would not end.
   """
   path = os.fspath(path)
@@ -168,7 +172,7 @@ def read_file(
 
 
 def _kind(stream: Stream, path: str) -> str:
-  """What the content is.
+  """The format of the content.
 
   Raises:
     InputError: None of these, or not what the name says.
@@ -188,7 +192,7 @@ def _kind(stream: Stream, path: str) -> str:
 
 
 def _content(stream: Stream, path: str, text: bool) -> str:
-  """What the content is, where `text` says that it is named as plain text."""
+  """The format; `text` says that the file is named as plain text."""
   head = stream.head(_HEAD)
   start = head.removeprefix(b'\xef\xbb\xbf').lstrip()
   if not head:
@@ -267,7 +271,7 @@ def _archive(
 def _plain_text(
   stream: Stream, counts: Counter[str], name: str
 ) -> Iterator[Article]:
-  """Documents of a sentence a line, blank lines between them."""
+  """Documents of one sentence per line, blank lines between them."""
   ordinal = 0
   lines: list[str] = []
   rows = io_lines.read_lines(stream.lines(), counts)
@@ -328,15 +332,15 @@ def read_documents(
   named by its line number; blank lines hold none and are counted.
 
   Args:
-    source: A path, `-` for standard input, or an open stream; any length.
-    counts: Takes the exceptions, also those of `read_pubtator`, but repeated
+    source: a path, `-` for standard input, or an open stream; any length.
+    counts: takes the exceptions, also those of `read_pubtator`, but repeated
       ids are kept here: remembering millions of them is the writer's choice.
 
   Yields:
     One document after another; of a plain line, no entities.
 
   Raises:
-    InputError: With file and line: not UTF-8, or a malformed line of PubTator
+    InputError: with file and line: not UTF-8, or a malformed line of PubTator
       or JSONL.
   """
   counts = Counter() if counts is None else counts
@@ -364,10 +368,10 @@ def read_documents(
 
 
 def _json_document(line: str, name: str, number: int) -> Document:
-  """A line of what `annotations.write_jsonl` writes."""
+  """A line of `document_writers.write_jsonl`."""
   try:
     row = json.loads(line)
-    # Half of a surrogate pair is no text: it cannot be written anywhere.
+    # Half of a surrogate pair is not text: it cannot be written anywhere.
     json.dumps(row, ensure_ascii=False).encode()
   except (ValueError, RecursionError) as error:
     what = ' '.join(str(error).split())
@@ -381,8 +385,8 @@ def _json_document(line: str, name: str, number: int) -> Document:
     raise InputError.at(name, number, f'{what}; got {line:.80}')
   cut = row['title_length']
   if not (cut is None or (type(cut) is int and 0 <= cut <= len(text))):
-    what = f'title_length {cut!r:.80} is no place in its text'
-    raise InputError.at(name, number, f'{what}: mend it or leave it out')
+    what = f'title_length {cut!r:.80} is not inside its text'
+    raise InputError.at(name, number, f'{what}: fix it or leave it out')
   kept = tuple(_json_entity(entity, text, name, number) for entity in entities)
   return Document(str(row['id']), text, kept, cut, name, number)
 
@@ -396,7 +400,7 @@ def _json_entity(given: Any, text: str, name: str, line: int) -> Entity:
     what = 'an entity needs numbers "start" and "end" and a text "type"'
     raise InputError.at(name, line, f'{what}; got {given!r:.80}')
   if not 0 <= start < end <= len(text):
-    what = f'{start} to {end} is no place in a text of {len(text)} characters'
+    what = f'{start} to {end} is not inside a text of {len(text)} characters'
     raise InputError.at(name, line, what)
   found = text[start:end]
   if entity.get('text', found) != found:

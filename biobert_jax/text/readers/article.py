@@ -1,4 +1,4 @@
-"""What the readers of raw corpora hand on: articles, their text and notes."""
+"""The records of all readers of raw corpora: articles, their text and notes."""
 
 import dataclasses
 import re
@@ -14,8 +14,8 @@ class Section:
   """A part of an article, in the order of reading.
 
   Attributes:
-    heading: Its heading; '' for title and abstract, or where it has none.
-    paragraphs: White space is single blanks; none is empty.
+    heading: its heading; '' for title and abstract, or where it has none.
+    paragraphs: white space is single blanks; none is empty.
   """
 
   heading: str
@@ -29,11 +29,11 @@ class Article:
   Attributes:
     id: `pmid:123`, `pmcid:PMC123`, what JSON lines say, or `NAME:ordinal`.
     version: PubMed's version of the record; 1 elsewhere. The highest counts.
-    sections: Title and abstract first, without heading (no paragraphs where
+    sections: title and abstract first, without heading (no paragraphs where
       they are missing), then the sections of the full text.
-    source: The name of the file it was read from.
-    presplit: Whether paragraphs are sentences, not to be split again.
-    other_ids: Further names of it, `pmid:123` or `doi:...`, as those that a
+    source: the name of the file it was read from.
+    presplit: whether paragraphs are sentences, not to be split again.
+    other_ids: further names of it, `pmid:123` or `doi:...`, as those that a
       list of articles to leave out may hold.
   """
 
@@ -57,13 +57,13 @@ class Options:
   """Choices in what is read.
 
   Attributes:
-    title_only: Whether a title without an abstract or text is a document. One
+    title_only: whether a title without an abstract or text is a document. One
       sentence cannot give a next-sentence pair: its partner would always be
       random, and a third of PubMed is titles, so they are left out.
-    labels: Whether `METHODS:` stays in front of the part of an abstract that
+    labels: whether `METHODS:` stays in front of the part of an abstract that
       it names. It does where people read PubMed, and so in BC5CDR, the NCBI
       corpus and BioASQ, which a pre-trained model is tuned on.
-    translated: Whether PubMed's English title and abstract of an article in
+    translated: whether PubMed's English title and abstract of an article in
       another language are read.
   """
 
@@ -85,8 +85,8 @@ def clean(text: str, counts: Counter[str]) -> str:
   (ligatures, superscript digits) are what texts to be tagged hold, too.
 
   Args:
-    text: Any text.
-    counts: Takes `paragraphs_with_white_space_mended`.
+    text: any text.
+    counts: takes `paragraphs_with_white_space_mended`.
   """
   mended = ' '.join(text.split())
   if mended != text:
@@ -138,11 +138,11 @@ def full_text(
   """Sections of an article, less those that are no text to learn from.
 
   Args:
-    front: The title, where there is one, and the paragraphs of the abstract.
-    has_abstract: Whether `front` is more than a title.
-    body: The sections of the full text.
-    options: What is wanted.
-    counts: Takes `titles_without_abstract_dropped`, `empty_sections_dropped`
+    front: the title, where there is one, and the paragraphs of the abstract.
+    has_abstract: whether `front` is more than a title.
+    body: the sections of the full text.
+    options: what is wanted.
+    counts: takes `titles_without_abstract_dropped`, `empty_sections_dropped`
       and `boilerplate_sections_dropped`.
 
   Returns:

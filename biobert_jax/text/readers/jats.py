@@ -103,15 +103,15 @@ def read(
   """The articles of one file; mostly one.
 
   Args:
-    stream: The file.
-    counts: Takes `full_texts`, and what was mended or dropped.
-    notes: Takes the id of every article that is dropped (`no_text`,
+    stream: the file.
+    counts: takes `full_texts`, and what was fixed or dropped.
+    notes: takes the id of every article that is dropped (`no_text`,
       `not_english`).
-    options: What is wanted.
+    options: what is wanted.
     name: `name:ordinal` is the id of an article that states none.
 
   Raises:
-    InputError: See `markup.parse`.
+    InputError: see `xml_stream.parse`.
   """
   return xml_stream.parse(
     stream, _Target(stream.name, counts, notes, options, name), counts

@@ -1,4 +1,4 @@
-"""JSON lines: one article a line, in the layouts people keep corpora in.
+"""JSON lines: one article per line, in the layouts people keep corpora in.
 
 Keys: `title`, `abstract`, `text`, `body`; each of the last three a string, or
 a list of strings, or a list of `{"section": ..., "text": ...}`. The id is that
@@ -38,15 +38,15 @@ def read(
   """One article of each line that is not blank.
 
   Args:
-    stream: The file, UTF-8.
-    counts: Takes `json_lines`, and what was mended or dropped.
-    notes: Takes the id of every line that is dropped (`no_text`,
+    stream: the file, UTF-8.
+    counts: takes `json_lines`, and what was fixed or dropped.
+    notes: takes the id of every line that is dropped (`no_text`,
       `title_without_abstract`).
-    options: What is wanted.
+    options: what is wanted.
     name: `name:line` is the id of an article that states none.
 
   Raises:
-    InputError: With file and line: not an object of these keys.
+    InputError: with file and line: not an object of these keys.
   """
   for number, line in lines.read_lines(stream.lines(), counts):
     if not line.strip():
@@ -93,7 +93,7 @@ def _ids(record: dict[str, Any], where: tuple[str, int]) -> list[str]:
     if isinstance(value, str | int) and not isinstance(value, bool):
       match = re.fullmatch(form, str(value).strip())
     if not match:
-      what = f'{key} {str(value)[:60]!r} is no {key}: mend or delete it'
+      what = f'{key} {str(value)[:60]!r} is not a valid {key}: fix or delete it'
       raise InputError.at(*where, what)
     found.append(prefix + match[1])
   return found
@@ -107,7 +107,7 @@ def _sections(
 ) -> tuple[Section, ...]:
   title = record.get('title') or ''
   if not isinstance(title, str):
-    what = f'title {str(title)[:60]!r} is no text: mend or delete it'
+    what = f'title {str(title)[:60]!r} is not a string: fix or delete it'
     raise InputError.at(*where, what)
   title = clean(title, counts)
   abstract = [

@@ -27,8 +27,8 @@ ROOTS = {
   *('MedlineCitation', 'DeleteCitation'),
 }
 
-# What is gathered: element -> its parent. PMIDs and abstracts stand elsewhere
-# too: those of comments, and in other languages.
+# Elements that are collected -> their parents. PMIDs and abstracts stand
+# elsewhere too: those of comments, and in other languages.
 _WANTED = {
   'PMID': {'MedlineCitation', 'DeleteCitation'},
   'ArticleTitle': {'Article'},
@@ -63,16 +63,16 @@ def read(
   """Records of one file, in its order; all versions of each.
 
   Args:
-    stream: The file.
-    counts: Takes `pubmed_records`, `deletions`, and what was mended or
+    stream: the file.
+    counts: takes `pubmed_records`, `deletions`, and what was fixed or
       dropped.
-    notes: Takes the id of every record that is dropped (`no_text`,
+    notes: takes the id of every record that is dropped (`no_text`,
       `title_without_abstract`, `no_pmid`, `book_record`, `not_english`), and
       of those kept that were translated (`translated_kept`).
-    options: What is wanted.
+    options: what is wanted.
 
   Raises:
-    InputError: See `markup.parse`.
+    InputError: see `xml_stream.parse`.
   """
   return xml_stream.parse(
     stream, _Target(stream.name, counts, notes, options), counts

@@ -26,10 +26,10 @@ class PubtatorBlock:
   """The lines of one PubTator document, not yet made sense of.
 
   Attributes:
-    id: The document's.
-    line: Where it starts.
+    id: the document's.
+    line: where it starts.
     parts: `t` and `a` -> title and abstract.
-    rows: Line and fields of each entity and relation.
+    rows: line and fields of each entity and relation.
   """
 
   id: str
@@ -55,11 +55,11 @@ def pubtator_blocks(
   """The documents of PubTator, each with its lines.
 
   Args:
-    lines: Of the file, as `read_lines` gives them.
-    name: The file, for messages.
+    lines: of the file, as `read_lines` gives them.
+    name: the file, for messages.
 
   Raises:
-    InputError: A part that comes twice, or a line of no document.
+    InputError: a part that comes twice, or a line of no document.
   """
   block: PubtatorBlock | None = None
   for number, line in lines:
@@ -113,13 +113,13 @@ def pubtator_entity(
 
   Args:
     fields: id, start, end, mention, type, and whatever follows.
-    text: Of its document.
-    name: The file, for messages.
-    line: Its line there.
-    counts: Takes `mentions_with_trailing_blanks`.
+    text: of its document.
+    name: the file, for messages.
+    line: its line there.
+    counts: takes `mentions_with_trailing_blanks`.
 
   Raises:
-    InputError: Its mention is not the text at its offsets.
+    InputError: its mention is not the text at its offsets.
   """
   if len(fields) < 5 or not all(
     re.fullmatch('[0-9]{1,9}', field) for field in fields[1:3]
@@ -138,7 +138,7 @@ def pubtator_entity(
     counts['mentions_with_trailing_blanks'] += 1
     found, end = trimmed, start + len(trimmed)
   if not found or end > len(text):
-    what = f'{start} to {end} is no place in a text of {len(text)} characters'
+    what = f'{start} to {end} is not inside a text of {len(text)} characters'
     raise InputError.at(name, line, what)
   return Entity(start, end, fields[4], found)
 
@@ -149,8 +149,8 @@ def read_pubtator(
   """All documents of a PubTator file; the first of each id.
 
   Args:
-    path: The file.
-    counts: Takes `relation_lines_skipped`, `overlapping_mentions_dropped`
+    path: the file.
+    counts: takes `relation_lines_skipped`, `overlapping_mentions_dropped`
       (the longest is kept), `mentions_with_trailing_blanks` and
       `repeated_documents_dropped` (the NCBI training file holds one).
 
@@ -158,7 +158,7 @@ def read_pubtator(
     Documents with entities, title and abstract joined by a newline.
 
   Raises:
-    InputError: With file and line, for any other departure from the form,
+    InputError: with file and line, for any other departure from the form,
       above all a mention that is not the text at its offsets.
   """
   documents: dict[str, Document] = {}

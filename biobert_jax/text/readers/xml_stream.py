@@ -24,7 +24,7 @@ _MAX_RECORD = 2**26  # Bytes of XML of one record.
 _MAX_TOKEN = 2**20  # Bytes of one tag or text; libxml2 takes seconds over more.
 _MAX_NAMED = 2**18  # Characters by name in one file.
 MAX_TAGS = 2**19  # Of one record; 10,000 rows of 20 columns have 2**18.
-MAX_TEXT = 2**23  # Characters of one record, 16 more for each piece of text.
+MAX_TEXT = 2**23  # Characters of one record, 16 more for each token of text.
 
 _BEFORE_ROOT = re.compile(
   rb"""(?:\xef\xbb\xbf)?
@@ -67,7 +67,7 @@ def root(stream: Stream) -> str:
   """The name of the root element, without reading on.
 
   Raises:
-    InputError: The file does not start as XML, is in an encoding that is not
+    InputError: the file does not start as XML, is in an encoding that is not
       ASCII's extension, or declares entities or other things of its own.
   """
   head = stream.head(_PROLOG)
@@ -92,12 +92,12 @@ def parse(
   """Feeds a file to a target and yields the records as they are complete.
 
   Args:
-    stream: The file, whose root `root` has looked at.
-    target: What is called for each tag and text.
-    counts: Takes `named_characters_mended`.
+    stream: the file, whose root `root` has looked at.
+    target: what is called for each tag and text.
+    counts: takes `named_characters_mended`.
 
   Raises:
-    InputError: With file and line: not well-formed, cut, or a record of more
+    InputError: with file and line: not well-formed, cut, or a record of more
       than any article; records before that place have been yielded.
   """
   parser = etree.XMLParser(
@@ -228,7 +228,7 @@ class Inline:
     """Text as it is.
 
     Raises:
-      TooLong: All elements of the record together pass `MAX_TEXT`.
+      TooLong: all elements of the record together pass `MAX_TEXT`.
     """
     self._size += len(text) + 16
     if self._size > MAX_TEXT:
@@ -236,7 +236,7 @@ class Inline:
     self._pieces.append(text)
 
   def take(self) -> str:
-    """What was gathered since the last call."""
+    """The text collected since the last call."""
     text = ''.join(self._pieces)
     self._pieces.clear()
     return text

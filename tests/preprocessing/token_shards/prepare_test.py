@@ -272,7 +272,7 @@ def test_wrong_options_are_refused_before_anything_is_written(
   ):
     with pytest.raises(InputError):
       make(inputs, out, **options)
-  with pytest.raises(InputError, match='matches no file'):
+  with pytest.raises(InputError, match='no file matches'):
     make([inputs, str(tmp_path / '*.gone')], out)
   with pytest.raises(InputError, match='no input'):
     make([], out)

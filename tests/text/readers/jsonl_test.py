@@ -66,9 +66,9 @@ def test_what_has_no_text_is_named(tmp_path):
     ('{"text": 3}', 'text: want a text'),
     ('{"body": [{"section": 1, "text": "a"}]}', 'body: want a text'),
     ('{"title": ["a"], "text": "b"}', 'title'),
-    ('{"pmid": "x1", "text": "a"}', "pmid 'x1' is no pmid"),
-    ('{"id": true, "text": "a"}', "id 'True' is no id"),
-    ('{"id": {}, "text": "a"}', "id '{}' is no id"),
+    ('{"pmid": "x1", "text": "a"}', "pmid 'x1' is not a valid pmid"),
+    ('{"id": true, "text": "a"}', "id 'True' is not a valid id"),
+    ('{"id": {}, "text": "a"}', "id '{}' is not a valid id"),
   ],
 )
 def test_a_wrong_line_is_named(tmp_path, line, what):
