@@ -17,8 +17,8 @@ ROOT = pathlib.Path(__file__).parents[2]
 PROGRAM = """
 import sys, jax
 jax.distributed.initialize(f'localhost:{sys.argv[1]}', 2, int(sys.argv[2]))
-from biobert_jax import train
-from tests import small_run
+from biobert_jax.training import train
+from tests.fixtures import small_run
 report = train.train(small_run.config(), sys.argv[3])
 print(jax.process_count(), jax.device_count(), report['results']['test']['f1'])
 """

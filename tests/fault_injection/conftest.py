@@ -24,6 +24,8 @@ def whole(tmp_path_factory) -> pathlib.Path:
   folder = tmp_path_factory.mktemp('whole') / 'run'
   config = small_run.config(train__keep_checkpoints=4)
   train.train(config, str(folder))
+  # As if it had been killed before its report: it is not finished.
+  (folder / 'results.json').unlink()
   return folder
 
 
