@@ -371,7 +371,7 @@ def test_hostile_files_are_one_error(tmp_path: Path) -> None:
   for changes, what in (
     ({'num_hidden_layers': 2_000_000}, 'too few for 2000000 layers'),
     ({'id2label': {'0': ['a'], '1': 'b', '2': 'c'}}, 'not the name of a class'),
-    ({'id2label': {'0': 'a\x1b[31m', '1': 'b', '2': 'c'}}, 'no name of a'),
+    ({'id2label': {'0': 'a\x1b[31m', '1': 'b', '2': 'c'}}, 'not the name of a'),
   ):
     path.write_text(json.dumps(stored | changes))
     with pytest.raises(InputError, match=what):
