@@ -20,7 +20,7 @@ batches of 12 at a learning rate of 8e-6, without SQuAD.
 
 `data.dir` is what `biobert-jax prepare-bioasq` makes of the challenge's own
 files. The script that scores also takes all types of questions at once:
-give `prepare_submission.py` the predictions of every type.
+give `prepare-submission` the predictions of every type.
 """
 
 import ml_collections

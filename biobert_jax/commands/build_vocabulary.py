@@ -70,16 +70,12 @@ articles is kept, which bounds memory (65,000 abstracts by default).""",
       unset='as --do_lower_case',
     ),
     Flag(
-      'sample_characters',
-      'characters of text to hold in memory',
-      type=int,
-      default=100_000_000,
+      'sample_characters', 'characters of text to hold in memory', 100_000_000
     ),
     Flag(
       'character_coverage',
       'share of characters that must have a token, 0-1',
-      type=float,
-      default=0.99999,
+      0.99999,
     ),
   ),
   examples=(

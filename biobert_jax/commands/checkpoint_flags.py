@@ -4,21 +4,15 @@ import argparse
 import sys
 from typing import TYPE_CHECKING, Any
 
-from biobert_jax.commands.command import OUTPUT, Flag
+from biobert_jax.commands.command import OUTPUT_FOLDER, Flag
 from biobert_jax.commands.predict import DO_LOWER_CASE
 
 if TYPE_CHECKING:
   from biobert_jax.checkpoints.pretrained import Pretrained
 
 OUTPUT_FLAGS = (
-  Flag(
-    'output',
-    'folder to write',
-    required=True,
-    path=OUTPUT,
-    metavar='DIR',
-  ),
-  Flag('overwrite', 'replace the folder', type=bool, default=False),
+  OUTPUT_FOLDER,
+  Flag('overwrite', 'replace the folder', False),
 )
 # What some checkpoints do not state.
 READING_FLAGS = (
@@ -26,20 +20,14 @@ READING_FLAGS = (
   Flag(
     'head',
     'what a classifier labels, where no file states it',
-    default='',
+    '',
     choices=('token', 'sequence'),
   ),
   Flag(
-    'labels',
-    'classes by id, where no file states them',
-    default='',
-    metavar='A,B,C',
+    'labels', 'classes by id, where no file states them', '', metavar='A,B,C'
   ),
   Flag(
-    'skip',
-    'regular expression of tensors to leave out',
-    default='',
-    metavar='REGEX',
+    'skip', 'regular expression of tensors to leave out', '', metavar='REGEX'
   ),
 )
 

@@ -36,8 +36,8 @@ class Flag:
   Attributes:
     name: with underscores, without the leading hyphens.
     help: one line.
-    type: str, int, float or bool.
     default: the value where the flag is not given.
+    type: str, int, float or bool; that of the default, where it has one.
     required: whether the flag must be given.
     choices: the values that are allowed; () for any.
     many: whether it takes one or more values; the value is a list.
@@ -51,8 +51,8 @@ class Flag:
 
   name: str
   help: str
-  type: type = str
   default: Any = None
+  type: type = str
   required: bool = False
   choices: tuple[str, ...] = ()
   many: bool = False
@@ -62,6 +62,11 @@ class Flag:
   metavar: str = ''
   aliases: tuple[str, ...] = ()
   unset: str = ''
+
+  def __post_init__(self) -> None:
+    """Takes the type from the default."""
+    if isinstance(self.default, int | float):
+      object.__setattr__(self, 'type', type(self.default))
 
   @property
   def shown(self) -> str:
@@ -79,8 +84,12 @@ class Flag:
 COMPILE_CACHE = Flag(
   'compile_cache',
   'keep compiled programs in ~/.cache; else --no-compile-cache',
-  type=bool,
-  default=True,
+  True,
+)
+
+
+OUTPUT_FOLDER = Flag(
+  'output', 'folder to write', required=True, path=OUTPUT, metavar='DIR'
 )
 
 

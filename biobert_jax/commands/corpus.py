@@ -30,13 +30,7 @@ CORPUS_FLAGS = (
     path=OUTPUT,
     metavar='DIR',
   ),
-  Flag(
-    'vocab',
-    'vocabulary',
-    required=True,
-    path=INPUT,
-    metavar='vocab.txt',
-  ),
+  Flag('vocab', 'vocabulary', required=True, path=INPUT, metavar='vocab.txt'),
   Flag(
     'do_lower_case',
     'true for an uncased vocabulary, false for a cased one as BioBERT',
@@ -44,40 +38,23 @@ CORPUS_FLAGS = (
     required=True,
   ),
   Flag(
-    'shards',
-    'number of training shards',
-    type=int,
-    unset='about 128 MB each',
+    'shards', 'number of training shards', type=int, unset='about 128 MB each'
   ),
-  Flag(
-    'held_out',
-    'fraction of articles for validation, by their id',
-    type=float,
-    default=0.01,
-  ),
+  Flag('held_out', 'fraction of articles for validation, by their id', 0.01),
   Flag(
     'exclude',
     'file of article ids to leave out, one per line: 123 (PMID) or PMC123',
     path=INPUT,
     metavar='FILE',
   ),
+  Flag('title_only', 'read articles that have only a title', False),
   Flag(
-    'title_only',
-    'read articles that have only a title',
-    type=bool,
-    default=False,
-  ),
-  Flag(
-    'labels',
-    'keep the labels of the parts of an abstract, as METHODS:',
-    type=bool,
-    default=True,
+    'labels', 'keep the labels of the parts of an abstract, as METHODS:', True
   ),
   Flag(
     'translated',
     "read PubMed's English text of articles in other languages",
-    type=bool,
-    default=True,
+    True,
   ),
 )
 

@@ -83,9 +83,9 @@ whole corpus; the rest is of a sample. Memory: 8 bytes per document, and the
       path=INPUT,
       metavar='GLOB',
     ),
-    Flag('sample', 'documents of the sample; 0: all', type=int, default=20_000),
-    Flag('seed', 'seed of the sample', type=int, default=0),
-    Flag('texts', 'number of documents to show', type=int, default=3),
+    Flag('sample', 'documents of the sample; 0: all', 20_000),
+    Flag('seed', 'seed of the sample', 0),
+    Flag('texts', 'number of documents to show', 3),
   ),
   examples=(
     'corpus-report corpus',

@@ -53,19 +53,19 @@ COMMAND = Command(
     Flag(
       'layers',
       'layers to write: -1 is the last, -2 the one before it',
-      default='-1',
+      '-1',
       metavar='-N,-N,...',
     ),
     Flag(
       'pooling',
       'one vector per text (mean, cls), per token, or per entity',
-      default='mean',
+      'mean',
       choices=('mean', 'cls', 'tokens', 'entity'),
     ),
     Flag(
       'max_seq_length',
       'tokens of a window; longer texts have several, which overlap',
-      default='',
+      '',
       metavar='N',
       unset="512, or the model's positions where they are fewer",
     ),

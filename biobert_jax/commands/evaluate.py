@@ -30,12 +30,12 @@ COMMAND = Command(
     Flag(
       'split',
       'train, devel, train_dev or test; of pre-training, train or validation',
-      default='test',
+      'test',
     ),
     Flag(
       _DATA,
       'where the corpus is now, if it has moved',
-      default='',
+      '',
       path=INPUT,
       metavar='DIR',
     ),

@@ -99,18 +99,11 @@ ones. Train the model before use.""",
   flags=(
     dataclasses.replace(MODEL, required=True),
     *OUTPUT_FLAGS,
-    Flag(
-      'pieces',
-      'new tokens, one per line',
-      default='',
-      path=INPUT,
-      metavar='FILE',
-    ),
+    Flag('pieces', 'new tokens, one per line', '', path=INPUT, metavar='FILE'),
     Flag(
       'over_unused',
       'put them over [unused*], lowest first, and keep the size',
-      type=bool,
-      default=False,
+      False,
     ),
     Flag(
       'max_position_embeddings',

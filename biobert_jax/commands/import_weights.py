@@ -37,12 +37,7 @@ mapped or reported.""",
   flags=(
     dataclasses.replace(MODEL, required=True, aliases=('input',)),
     *OUTPUT_FLAGS,
-    Flag(
-      'keep_slots',
-      "keep the optimizer's moments and counters too",
-      type=bool,
-      default=False,
-    ),
+    Flag('keep_slots', "keep the optimizer's moments and counters too", False),
     *READING_FLAGS,
   ),
   examples=(

@@ -14,9 +14,7 @@ from biobert_jax.commands.command import (
 from biobert_jax.errors import InputError
 
 DO_LOWER_CASE = Flag(
-  'do_lower_case',
-  'casing, where no file of the model states it',
-  type=bool,
+  'do_lower_case', 'casing, where no file of the model states it', type=bool
 )
 MODEL = Flag(
   'model',
@@ -82,11 +80,7 @@ tsv; of answers: jsonl, squad, nbest; of yes/no answers: jsonl, json""",
       stream=True,
       metavar='FILE',
     ),
-    Flag(
-      'format',
-      'form of the output, as listed above',
-      default='jsonl',
-    ),
+    Flag('format', 'form of the output, as listed above', 'jsonl'),
     DO_LOWER_CASE,
     Flag(
       'keep_entities',

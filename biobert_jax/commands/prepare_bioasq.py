@@ -4,7 +4,7 @@ import argparse
 import sys
 from typing import Any
 
-from biobert_jax.commands.command import INPUT, OUTPUT, Command, Flag
+from biobert_jax.commands.command import INPUT, OUTPUT_FOLDER, Command, Flag
 from biobert_jax.errors import InputError
 
 
@@ -63,13 +63,7 @@ error.""",
       path=INPUT,
       metavar='RAW',
     ),
-    Flag(
-      'output',
-      'folder to write',
-      required=True,
-      path=OUTPUT,
-      metavar='DIR',
-    ),
+    OUTPUT_FOLDER,
     Flag(
       'split',
       'make train.json and dev.json, or test.json',
@@ -79,43 +73,32 @@ error.""",
     Flag(
       'types',
       'types of questions',
+      ('factoid', 'list', 'yesno'),
       many=True,
-      default=('factoid', 'list', 'yesno'),
       choices=('factoid', 'list', 'yesno'),
     ),
     Flag(
       'passages',
       'text beside a question',
-      default='snippets',
+      'snippets',
       choices=('snippets', 'abstracts', 'appended'),
     ),
     Flag(
       'corpus',
       'files with the text of articles: PubMed XML or JSON lines',
+      (),
       many=True,
-      default=(),
       path=INPUT,
       metavar='GLOB',
     ),
     Flag(
       'sentences',
       'sentences on either side of a snippet, of --passages=appended',
-      type=int,
-      default=1,
+      1,
     ),
-    Flag(
-      'devel',
-      'fraction of questions for the dev set; 0 for none',
-      type=float,
-      default=0.1,
-    ),
-    Flag('seed', 'seed of the choice of the dev set', type=int, default=0),
-    Flag(
-      'max_broken',
-      'fraction of questions that may be broken',
-      type=float,
-      default=0.01,
-    ),
+    Flag('devel', 'fraction of questions for the dev set; 0 for none', 0.1),
+    Flag('seed', 'seed of the choice of the dev set', 0),
+    Flag('max_broken', 'fraction of questions that may be broken', 0.01),
   ),
   examples=(
     'prepare-bioasq --input training7b.json --output=runs/bioasq --split=train',

@@ -36,18 +36,8 @@ interrupted run. A table of what was read, repaired and left out goes to
 standard error.""",
   flags=(
     *CORPUS_FLAGS,
-    Flag(
-      'workers',
-      'number of processes',
-      type=int,
-      unset='one per core',
-    ),
-    Flag(
-      'keep_parts',
-      'leave the intermediate files in DIR/parts',
-      type=bool,
-      default=False,
-    ),
+    Flag('workers', 'number of processes', type=int, unset='one per core'),
+    Flag('keep_parts', 'leave the intermediate files in DIR/parts', False),
   ),
   examples=(
     "prepare-corpus --input 'pubmed/*.xml.gz' --output=corpus "

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from biobert_jax.commands.command import INPUT, OUTPUT, Command, Flag
+from biobert_jax.commands.command import INPUT, OUTPUT_FOLDER, Command, Flag
 from biobert_jax.errors import InputError
 
 
@@ -52,53 +52,38 @@ and [E2] ... [/E2], for training with --config.data.entities=markers. A table
 of what was read and left out goes to standard error.""",
   flags=(
     Flag(
-      'input',
-      'unpacked corpus',
-      required=True,
-      path=INPUT,
-      metavar='FOLDER',
+      'input', 'unpacked corpus', required=True, path=INPUT, metavar='FOLDER'
     ),
-    Flag(
-      'output',
-      'folder to write',
-      required=True,
-      path=OUTPUT,
-      metavar='DIR',
-    ),
+    OUTPUT_FOLDER,
     Flag(
       'types',
       'the two types of a pair, such as CHEMICAL GENE',
+      (),
       many=True,
-      default=(),
       metavar='TYPE',
       unset='the two that the corpus has',
     ),
     Flag(
       'relations',
       'relations to be found, such as CPR:3 CPR:4',
+      (),
       many=True,
-      default=(),
       metavar='NAME',
       unset='those that the corpus scores',
     ),
     Flag(
       'entities',
       'hide the two entities, or mark them',
-      default='anonymised',
+      'anonymised',
       choices=('anonymised', 'markers'),
     ),
     Flag(
       'overlapping',
       'make a pair of overlapping entities, or drop it',
-      default='joint',
+      'joint',
       choices=('joint', 'drop'),
     ),
-    Flag(
-      'max_broken',
-      'fraction of rows that may be broken',
-      type=float,
-      default=0.01,
-    ),
+    Flag('max_broken', 'fraction of rows that may be broken', 0.01),
   ),
   examples=(
     'prepare-relation --input=ChemProt --output=runs/chemprot',

@@ -72,8 +72,7 @@ make one file. Exact answers in RAW.json are not looked at; where it has them,
     Flag(
       'threshold',
       'least summed probability of an answer to a list question',
-      type=float,
-      default=0.42,
+      0.42,
     ),
   ),
   examples=(

@@ -40,20 +40,20 @@ The same command resumes what was interrupted; finished runs are kept.
     Flag(
       'grid',
       'values that the dev set selects from, or none',
-      default='',
+      '',
       metavar='KEY=VALUE,VALUE;...',
       unset="the paper's, where it has one",
     ),
     Flag(
       'seeds',
       'number of test runs, of each fold where there are folds',
-      default='1',
+      '1',
       metavar='N',
     ),
     Flag(
       'folds',
       'folds of the corpus: 10, 1-10 or 1,3,5',
-      default='',
+      '',
       unset='a corpus without folds',
     ),
     Flag(
@@ -66,7 +66,7 @@ The same command resumes what was interrupted; finished runs are kept.
     Flag(
       'corpus',
       "name of the corpus in the paper's tables",
-      default='',
+      '',
       unset='the name of its folder',
     ),
     COMPILE_CACHE,

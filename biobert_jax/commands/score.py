@@ -30,13 +30,8 @@ _PREDICTIONS = Flag(
   metavar='PREDICTIONS',
 )
 _RESAMPLING = (
-  Flag(
-    'bootstrap',
-    'resamples for 95 % intervals; 0: none',
-    type=int,
-    default=1000,
-  ),
-  Flag('seed', 'seed of the resampling', type=int, default=0),
+  Flag('bootstrap', 'resamples for 95 % intervals; 0: none', 1000),
+  Flag('seed', 'seed of the resampling', 0),
 )
 _WRITES = 'none; a table on standard error, the figures as JSON'
 
@@ -144,16 +139,11 @@ a token like any other, as it is to conlleval.pl.""",
       Flag(
         'errors',
         'list false positives and false negatives',
-        default='',
+        '',
         path=OUTPUT,
         metavar='OUT.tsv',
       ),
-      Flag(
-        'conlleval',
-        "print conlleval's text first",
-        type=bool,
-        default=False,
-      ),
+      Flag('conlleval', "print conlleval's text first", False),
       *_RESAMPLING,
     ),
     examples=(
@@ -179,7 +169,7 @@ otherwise.""",
       Flag(
         'task',
         'corpus',
-        default='',
+        '',
         choices=('gad', 'euadr', 'chemprot', 'ddi', 'ddi2013', 'drugprot'),
         unset='the first with such labels',
       ),
@@ -204,16 +194,11 @@ to evaluate-v1.1.py.""",
       Flag(
         'null_odds',
         "a number per question id, as run_squad.py's null_odds.json",
-        default='',
+        '',
         path=INPUT,
         metavar='FILE',
       ),
-      Flag(
-        'threshold',
-        'null odds above it mean no answer',
-        type=float,
-        default=1.0,
-      ),
+      Flag('threshold', 'null odds above it mean no answer', 1.0),
       Flag(
         'version',
         'version of SQuAD',
@@ -236,9 +221,7 @@ to evaluate-v1.1.py.""",
     flags=(
       _GOLD,
       _PREDICTIONS,
-      Flag(
-        'line', "print the evaluator's line first", type=bool, default=False
-      ),
+      Flag('line', "print the evaluator's line first", False),
       *_RESAMPLING,
     ),
     examples=(

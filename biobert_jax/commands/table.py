@@ -3,7 +3,7 @@
 import argparse
 from typing import Any
 
-from biobert_jax.commands.command import OUTPUT, Command, Flag
+from biobert_jax.commands.command import OUTPUT_FOLDER, Command, Flag
 
 
 def run(flags: argparse.Namespace) -> dict[str, Any]:
@@ -23,13 +23,7 @@ COMMAND = Command(
       required=True,
       metavar='DIR,DIR,...',
     ),
-    Flag(
-      'output',
-      'folder to write',
-      required=True,
-      path=OUTPUT,
-      metavar='DIR',
-    ),
+    OUTPUT_FOLDER,
   ),
   examples=(
     'table --workdirs=runs/ncbi,runs/gad --output=runs/tables',

@@ -62,26 +62,17 @@ checkpoint. SIGTERM and Ctrl-C save the state first.
     Flag(
       'multihost',
       'this process is one host of a TPU slice or a cluster that JAX detects',
-      type=bool,
-      default=False,
+      False,
     ),
     Flag(
       'coordinator',
       'where JAX detects no cluster: ADDRESS:PORT of the first host',
-      default='',
+      '',
       metavar='ADDRESS:PORT',
     ),
+    Flag('num_hosts', 'where JAX detects no cluster: the number of hosts', 0),
     Flag(
-      'num_hosts',
-      'where JAX detects no cluster: the number of hosts',
-      type=int,
-      default=0,
-    ),
-    Flag(
-      'host',
-      'where JAX detects no cluster: the number of this host, from 0',
-      type=int,
-      default=0,
+      'host', 'where JAX detects no cluster: the number of this host, from 0', 0
     ),
     COMPILE_CACHE,
   ),

@@ -122,7 +122,7 @@ def test_an_extended_model_is_extended_and_exported(model, extend, tmp_path):
   assert made.tokenizer.pieces.index('genes') == PIECES.index('[unused1]')
   export.export(made, 'huggingface', str(tmp_path / 'exported'))
   card = (tmp_path / 'exported' / 'README.md').read_text('utf-8')
-  assert '1 pieces added over [unused*] slots' in card
+  assert '1 tokens added over [unused*] slots' in card
   again = pretrained.load_pretrained(tmp_path / 'exported')
   assert again.tokenizer == made.tokenizer
 
@@ -139,7 +139,7 @@ def test_an_extended_model_is_extended_and_exported(model, extend, tmp_path):
     (
       ['--pieces=PIECES', '--over_unused'],
       'genes\ngens\n',
-      '2 new pieces, but only 1 [unused*] slots',
+      '2 new tokens, but only 1 [unused*] slots',
     ),
     (['--pieces=none.txt'], '', 'none.txt: cannot read'),
   ],

@@ -158,7 +158,7 @@ def _layout(
   if len(cells) not in (2, 3):
     what = f'{_columns(cells)}; want sentence, label or'
     what += ' index, sentence, label, separated by tabs, or a header that names'
-    what += ' them; raw corpora go through scripts/prepare_relation.py'
+    what += ' them; raw corpora go through `biobert-jax prepare-relation`'
     raise InputError.at(name, line, what)
   sentence = cells[-2]
   if ' ' not in sentence and form.pair.locate(sentence) is None:

@@ -153,7 +153,7 @@ def test_no_broken_row_may_be_borne_at_all(tmp_path):
   [
     (f'{YES}\n', r'x\.tsv:1: 1 column; want sentence, label'),
     ('1\t2\t3\t4\n', r'x\.tsv:1: 4 columns'),
-    ('10|t|Title\n10|a|Text\n', r'scripts/prepare_relation\.py'),
+    ('10|t|Title\n10|a|Text\n', 'biobert-jax prepare-relation'),
     (f'index\tsentence\n0\t{YES}\n', r'x\.tsv:1: no column of labels'),
     (f'sent\ty\n{YES}\t1\n', r"x\.tsv:1: the first row begins 'sent'"),
     (f'id\tsent\ty\n0\t{YES}\t1\n', r"x\.tsv:1: the first row begins 'sent'"),
