@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+import os
 from typing import Any
 
 from biobert_jax.commands.command import (
@@ -29,6 +30,11 @@ def true_or_false(value: bool | None) -> str:
   return '' if value is None else str(value).lower()
 
 
+def expanded(paths: str | None) -> str:
+  """Paths with commas between them, each with `~` expanded; '' for None."""
+  return ','.join(map(os.path.expanduser, (paths or '').split(',')))
+
+
 def run(flags: argparse.Namespace) -> dict[str, Any]:
   """Applies a model, or a pipeline of them, to a file."""
   if (flags.model is None) == (flags.pipeline is None):
@@ -44,7 +50,7 @@ def run(flags: argparse.Namespace) -> dict[str, Any]:
     flags.format,
     do_lower_case=true_or_false(flags.do_lower_case),
     keep_entities=true_or_false(flags.keep_entities),
-    pipeline=flags.pipeline or '',
+    pipeline=expanded(flags.pipeline),
   )
 
 
