@@ -24,7 +24,7 @@ TEXTS = (
   'Naïve patients had hyponatraemia, 糖尿病 and e\u0301dema.',
   'Nothing was found',
 )
-README = (peer.REPOSITORY / 'README.md').read_text('utf-8')
+JOBS = peer.REPOSITORY / 'biobert_jax' / 'commands' / 'README.md'
 Spans = set[tuple[int, int, int, str]]
 
 
@@ -72,7 +72,8 @@ def found(base: pathlib.Path) -> dict[str, Spans]:
 
 
 def test_the_python_session_of_the_readme_runs(base: pathlib.Path) -> None:
-  _, session = re.findall(r'```python\n(.*?)```', README, flags=re.S)
+  text = JOBS.read_text('utf-8')
+  (session,) = re.findall(r'```python\n(.*?)```', text, flags=re.S)
   code = session.replace('runs/x/huggingface', str(base / 'model'))
   code = re.sub(r"text = '.*'", "text = 'Aspirin reduced fever in rats.'", code)
   lines = [line.split() for line in peer.run('-c', code).splitlines()]

@@ -9,6 +9,8 @@ import shlex
 import subprocess
 import sys
 
+import pytest
+
 from biobert_jax.commands import config_files
 from biobert_jax.commands.main import COMMANDS as PROGRAMS
 from biobert_jax.commands.main import main
@@ -22,11 +24,18 @@ from tests.fixtures.checkpoint_folders import checkpoint_folder
 
 ROOT = pathlib.Path(__file__).parents[2]
 README = (ROOT / 'README.md').read_text()
-CONTRIBUTING = (ROOT / 'CONTRIBUTING.md').read_text()
+JOBS = (ROOT / 'biobert_jax' / 'commands' / 'README.md').read_text()
+# All that a person reads, except the slices': tests/tpu_setup reads those.
+DOCUMENTS = '\n'.join(
+  path.read_text()
+  for path in sorted(ROOT.rglob('*.md'))
+  if not {'.venv', 'runs', 'tpu_setup'} & set(path.relative_to(ROOT).parts)
+)
 SLICES = (ROOT / 'tpu_setup' / 'README.md').read_text()
 CONFIGS = sorted(p.stem for p in (ROOT / 'configs').glob('[a-z]*.py'))
 DOCSTRINGS = [importlib.import_module(f'configs.{n}').__doc__ for n in CONFIGS]
-COMMANDS = re.findall(r'`(python [^`]+)`', README)
+COMMANDS = re.findall(r'`biobert-jax ([^`]+)`', JOBS)
+SAMPLE = ROOT / 'biobert_jax' / 'sample'
 LIBTPU = os.environ.get('BIOBERT_LIBTPU', '')
 SMALL = (
   *('--config.train.epochs=2', '--config.train.evaluations=1'),
@@ -38,17 +47,29 @@ SPANS = ('--config.data.doc_stride=16', '--config.data.max_question_length=48')
 
 
 def test_there_are_commands_for_every_program():
-  shown = [' '.join(shlex.split(c)[3:5]) for c in COMMANDS if ' -m ' in c]
+  shown = [' '.join(shlex.split(command)[:2]) for command in COMMANDS]
   for name in PROGRAMS.keys() - {'prepare-corpus-beam'}:
     assert [s for s in shown if f'{s} '.startswith(f'{name} ')], name
 
 
 def test_bash_commands_are_run_by_ci():
   ci = (ROOT / '.ci' / 'run').read_text()
-  shown = set(re.findall(r'bash (scripts/\w+\.sh)', README + CONTRIBUTING))
+  shown = set(re.findall(r'bash (scripts/\w+\.sh)', DOCUMENTS))
   for script in shown:
     assert (ROOT / script).exists()
     assert script in ci
+
+
+def test_links_lead_somewhere():
+  for page in sorted(ROOT.rglob('*.md')):
+    if {'.venv', 'runs'} & set(page.relative_to(ROOT).parts):
+      continue
+    for link in re.findall(r'\]\(([^)#:]+)(?:#[^)]*)?\)', page.read_text()):
+      assert (page.parent / link).exists(), f'{page}: {link}'
+
+
+def test_the_front_page_is_short():
+  assert len(re.sub('```.*?```', '', README, flags=re.S).split()) < 650
 
 
 def has(config, key):
@@ -64,15 +85,13 @@ def test_overrides_that_documents_show_are_keys():
     name: importlib.import_module(f'configs.{name}').get_config()
     for name in CONFIGS
   }
-  shown = set(
-    re.findall(r'--config\.([\w.]+)=', README + CONTRIBUTING + SLICES)
-  )
+  shown = set(re.findall(r'--config\.([\w.]+)=', DOCUMENTS + SLICES))
   assert len(shown) >= 6
-  for key in shown - {'KEY'}:
+  for key in shown - {'KEY', 'a.key'}:
     assert any(has(config, key) for config in loaded.values()), key
   # A whole command shows keys of its own config.
   for command in COMMANDS:
-    for name in re.findall(r'--config=configs/(\w+)\.py', command):
+    for name in re.findall(r'--config=(\w+)', command):
       for key in re.findall(r'--config\.([\w.]+)=', command):
         assert has(loaded[name], key), command
 
@@ -82,7 +101,7 @@ def test_flags_that_documents_show_exist():
     *('quickstart', 'pretrain_pubmed_packed', 're_gad'),
     *('qa_squad_v2', 'qa_pubmedqa'),
   )
-  text = ''.join((README, CONTRIBUTING, *DOCSTRINGS))
+  text = ''.join((DOCUMENTS, *DOCSTRINGS))
   for flag in set(re.findall(r'--config\.\w[\w.]*=[\w.-]+', text)):
     key = flag.split('=')[0].removeprefix('--config.')
     name = next(
@@ -146,49 +165,74 @@ def test_the_table_of_commands_runs(tmp_path, monkeypatch, capsys):
     for placeholder, value in names.items():
       command = re.sub(rf'\b{placeholder}\b', value, command)
     command = command.replace(':base', ':tiny')
-    arguments = shlex.split(command)[1:]
-    training = arguments[:3] == ['-m', 'biobert_jax', 'train']
-    pretraining = 'configs/pretrain' in command
-    trained += training and not re.search('configs/(pretrain|re_|qa_)', command)
+    arguments = shlex.split(command)
+    program = ' '.join(arguments[: 1 + (arguments[0] == 'score')])
+    config = next((a for a in arguments if a.startswith('--config=')), '')
+    training = program == 'train'
+    trained += training and not re.search('=(pretrain|re_|qa_)', config)
     folder = f'{tmp_path}/{trained}'
     arguments = [
-      re.sub(r'runs/(x|quickstart)\b', folder, a).replace(
-        'runs/', f'{tmp_path}/'
-      )
+      re.sub(r'runs/x\b', folder, a).replace('runs/', f'{tmp_path}/')
       for a in arguments
     ]
-    if arguments[2:3] == ['prepare-corpus']:
-      names['CORPUS'] = arguments[arguments.index('--output') + 1]
-    if arguments[1:3] == ['biobert_jax', 'preflight'] and not LIBTPU:
+    if program == 'prepare-corpus':
+      names['CORPUS'] = f'{folder}/corpus'
+    if program == 'preflight' and not LIBTPU:
       continue  # tests/tpu says why.
-    if arguments[0] == '-m':
-      name = ' '.join(arguments[2 : 3 + (arguments[2] == 'score')])
-      more = SMALL if PROGRAMS[name].has_config else ()
-      if pretraining:
-        more = (*SMALL, '--config.train.steps=2', '--config.batch_size=16')
-      if training and 'configs/qa_' in command:
-        more = (*SMALL, *SHORT, *(SPANS if 'squad' in command else ()))
-      assert main([*arguments[2:], *more]) == 0, command
-      printed = capsys.readouterr().out
-    else:
-      done = subprocess.run(
-        [sys.executable, *arguments], capture_output=True, text=True, check=True
-      )
-      printed = done.stdout
+    more = SMALL if PROGRAMS[program].has_config else ()
+    if 'pretrain' in config:
+      more = (*SMALL, '--config.train.steps=2', '--config.batch_size=16')
+    if training and '=qa_' in config:
+      more = (*SMALL, *SHORT, *(SPANS if 'squad' in config else ()))
+    assert main([*arguments, *more]) == 0, command
+    printed = capsys.readouterr().out
     assert isinstance(json.loads(printed.splitlines()[-1]), dict), command
   assert trained >= 3
 
 
-def test_the_python_example_runs(tmp_path, monkeypatch, capsys):
-  monkeypatch.chdir(ROOT)
-  workdir = tmp_path / 'run'
-  arguments = ['train', '--config=configs/quickstart.py:tiny']
-  assert main([*arguments, f'--workdir={workdir}', *SMALL]) == 0
-  capsys.readouterr()
-  # The second is of transformers: tests/comparison/pipeline_test.py runs it.
-  code, _ = re.findall(r'```python\n(.*?)```', README, flags=re.S)
-  code = code.replace('runs/quickstart', str(workdir))
+@pytest.fixture(scope='module')
+def quickstart(tmp_path_factory):
+  """A folder with a small `runs/quickstart`, as the quick start leaves it."""
+  folder = tmp_path_factory.mktemp('front_page')
+  (folder / 'biobert_jax').symlink_to(ROOT / 'biobert_jax')
+  made = folder / 'runs' / 'quickstart'
+  text, vocabulary = SAMPLE / 'pubmed' / '*.xml', made / 'vocabulary'
+  lower = '--do_lower_case=true'
+  steps = ('--config.train.steps=2', '--config.train.evaluations=1')
+  for command in (
+    ('build-vocabulary', f'--input={text}', f'--output={vocabulary}', lower)
+    + ('--size=500',),
+    ('prepare-corpus', f'--input={text}', f'--output={made}/corpus', lower)
+    + (f'--vocab={vocabulary}/vocab.txt', '--held_out=0.1'),
+    ('train', '--config=quickstart_pretrain:tiny', *steps)
+    + (f'--workdir={made}/pretrained', f'--config.data.dir={made}/corpus'),
+    ('train', '--config=quickstart:tiny', f'--workdir={made}', *steps)
+    + (f'--config.init_from={made}/pretrained',),
+  ):
+    assert main(command) == 0
+  return folder
+
+
+def test_the_five_jobs_run_as_they_are_pasted(quickstart, monkeypatch, capsys):
+  monkeypatch.chdir(quickstart)
+  blocks = re.findall(r'```bash\n(biobert-jax .*?)```', README, flags=re.S)
+  assert len(blocks) == 5
+  for block in blocks:
+    _, *arguments = shlex.split(block)
+    small = ('--config.train.steps=4',) * (arguments[0] == 'train')
+    assert main([*arguments, *small]) == 0, block
+    printed = capsys.readouterr().out
+    assert isinstance(json.loads(printed.splitlines()[-1]), dict), block
+
+
+def test_the_python_example_runs(quickstart):
+  (code,) = re.findall(r'```python\n(.*?)```', README, flags=re.S)
   done = subprocess.run(
-    [sys.executable, '-c', code], capture_output=True, text=True, check=False
+    [sys.executable, '-c', code],
+    cwd=quickstart,
+    env={**os.environ, 'PYTHONPATH': str(ROOT)},
+    capture_output=True,
+    text=True,
+    check=False,
   )
   assert done.returncode == 0, done.stderr
