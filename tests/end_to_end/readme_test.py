@@ -34,7 +34,7 @@ DOCUMENTS = '\n'.join(
 SLICES = (ROOT / 'tpu_setup' / 'README.md').read_text()
 CONFIGS = sorted(p.stem for p in (ROOT / 'configs').glob('[a-z]*.py'))
 DOCSTRINGS = [importlib.import_module(f'configs.{n}').__doc__ for n in CONFIGS]
-COMMANDS = re.findall(r'`biobert-jax ([^`]+)`', JOBS)
+COMMANDS = re.findall(r'^\| .*?`biobert-jax ([^`]+)`', JOBS, flags=re.M)
 SAMPLE = ROOT / 'biobert_jax' / 'sample'
 LIBTPU = os.environ.get('BIOBERT_LIBTPU', '')
 SMALL = (
@@ -218,7 +218,7 @@ def test_the_five_jobs_run_as_they_are_pasted(quickstart, monkeypatch, capsys):
   blocks = re.findall(r'```bash\n(biobert-jax .*?)```', README, flags=re.S)
   assert len(blocks) == 5
   for block in blocks:
-    _, *arguments = shlex.split(block)
+    _, *arguments = shlex.split(block.replace('\\\n', ' '))
     small = ('--config.train.steps=4',) * (arguments[0] == 'train')
     assert main([*arguments, *small]) == 0, block
     printed = capsys.readouterr().out
