@@ -109,7 +109,7 @@ class Experiment:
   def dataset(self) -> Dataset:
     """The corpus of an experiment that has one."""
     if self.corpus is None:
-      raise ValueError('this experiment was opened without its corpus')
+      raise ValueError('this experiment was opened without a corpus')
     return self.corpus
 
 
