@@ -58,8 +58,7 @@ The same command resumes what was interrupted; finished runs are kept.
     ),
     Flag(
       'processes',
-      'number of runs that train at once, each on its own chip; auto: one per '
-      'TPU or GPU chip, and 1 on a CPU',
+      'runs that train at once; auto: one per TPU or GPU chip, 1 on a CPU',
       default='auto',
       metavar='N',
     ),
