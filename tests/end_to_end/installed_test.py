@@ -4,6 +4,7 @@ The environments hold links to the packages of this one: those that the wheel's
 metadata name, what these bring, and nothing else.
 """
 
+import ast
 import importlib.metadata
 import json
 import os
@@ -179,3 +180,26 @@ def test_a_run_of_the_extra_is_scored_without_it(
   assert done.returncode == 0, done.stderr
   scored = json.loads(done.stdout.splitlines()[-1])
   assert scored['f1'] == trained['results']['test']['f1']
+
+
+def test_the_tour_runs_from_the_wheel_alone(
+  training: Installed, tmp_path: Path
+) -> None:
+  """Every code cell of the notebook, in order, without a notebook's server."""
+  notebook = json.loads((ROOT / 'scripts' / 'tour.ipynb').read_text())
+  cells = [
+    ''.join(cell['source'])
+    for cell in notebook['cells']
+    if cell['cell_type'] == 'code'
+  ]
+  # What only IPython reads installs the library, which is there.
+  program = '\n'.join(cells).replace('  %pip ', '  pass  # %pip ')
+  # The last cell says whether the export tags as the model does.
+  *before, compared = ast.parse(program).body
+  shown = ast.parse(f'print({ast.unparse(compared)})').body
+  (tmp_path / 'tour.py').write_text(
+    ast.unparse(ast.Module([*before, *shown], []))
+  )
+  done = training.run('python', 'tour.py', cwd=tmp_path)
+  assert done.returncode == 0, done.stderr
+  assert done.stdout.splitlines()[-1] == 'True'
