@@ -62,7 +62,8 @@ What is found depends on the model: entities, relations between entities that
 the input has, or answers. --pipeline applies several models one after another.
 
 formats of entities: jsonl, brat, pubtator, conll, html; of relations: jsonl,
-tsv; of answers: jsonl, squad, nbest; of yes/no answers: jsonl, json""",
+tsv, html; of answers: jsonl, squad, nbest, html; of yes/no answers: jsonl,
+json, html""",
   flags=(
     dataclasses.replace(MODEL, aliases=('workdir',)),
     Flag(

@@ -15,7 +15,11 @@ from biobert_jax.checkpoints import detect, huggingface, pretrained
 from biobert_jax.checkpoints.detect import Source
 from biobert_jax.data.counts import log_counts
 from biobert_jax.errors import InputError
-from biobert_jax.inference import question_files, relation_files
+from biobert_jax.inference import (
+  question_files,
+  relation_files,
+  result_pages,
+)
 from biobert_jax.inference.question_answerer import QuestionAnswerer
 from biobert_jax.inference.relation_extractor import RelationExtractor
 from biobert_jax.inference.tagger import Tagger
@@ -79,7 +83,11 @@ JOBS = {
   'relation': Job(
     RelationExtractor,
     _documents,
-    {'jsonl': relation_files.write_jsonl, 'tsv': relation_files.write_tsv},
+    {
+      'jsonl': relation_files.write_jsonl,
+      'tsv': relation_files.write_tsv,
+      'html': result_pages.write_relations,
+    },
     'of relations ',
     'documents',
     lambda found: (
@@ -100,6 +108,7 @@ JOBS = {
       'jsonl': question_files.write_jsonl,
       'squad': question_files.write_squad,
       'nbest': question_files.write_nbest,
+      'html': result_pages.write_answers,
     },
     'of answers ',
     'questions',
@@ -123,6 +132,7 @@ JOBS = {
       'jsonl': question_files.write_yes_no_jsonl,
       # For PubMedQA's evaluation.py and prepare-submission.
       'json': question_files.write_pubmedqa,
+      'html': result_pages.write_yes_no,
     },
     'of yes/no questions ',
     'questions',

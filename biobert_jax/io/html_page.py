@@ -7,8 +7,13 @@ browser).
 """
 
 import html
+import os
 import re
-from collections.abc import Iterator, Sequence
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+
+from biobert_jax.io.atomic import atomic_write
 
 # With several types each mark names its own, for people who do not tell
 # colours apart.
@@ -189,16 +194,64 @@ def filters(kinds: dict[str, int], what: str) -> str:
   )
 
 
-def index(names: Sequence[str]) -> str:
+def index(names: Sequence[str], noun: str) -> str:
   """Links to the articles `d1`, `d2`, … of a page, folded in."""
   items = ''.join(
     f'<li><a href="#d{number}">{escape(name)}</a></li>\n'
     for number, name in enumerate(names, 1)
   )
   return (
-    f'<details><summary>Index of {len(names):,} documents</summary>\n'
+    f'<details><summary>Index of {len(names):,} {noun}</summary>\n'
     f'<ol>\n{items}</ol></details>\n'
   )
+
+
+def counted(number: int, one: str, many: str) -> str:
+  """`1 entity`, `2 entities`."""
+  return f'{number:,} {one if number == 1 else many}'
+
+
+def write_articles(
+  path: str | os.PathLike[str],
+  title: str,
+  nouns: tuple[str, str, str, str],
+  articles: Iterable[tuple[str, str]],
+  kinds: dict[str, int],
+) -> None:
+  """Writes a page of articles with a filter above and an index.
+
+  Args:
+    path: the file to write.
+    title: the page's heading.
+    nouns: singular and plural of the items that the filter filters, and of the
+      articles: 'entity', 'entities', 'document', 'documents'.
+    articles: (name, HTML) of each; only the page's text limits what a browser
+      bears.
+    kinds: number of items by type, which `articles` counts as it goes.
+  """
+  names: list[str] = []
+  # The filter stands above the articles but is known only after them.
+  with (
+    atomic_write(path) as file,
+    tempfile.TemporaryFile('w+', encoding='utf-8', newline='\n') as body,
+  ):
+    for name, inner in articles:
+      names.append(name)
+      body.write(
+        f'<article id="d{len(names)}">\n<h2>{escape(name)}</h2>\n{inner}'
+        '</article>\n'
+      )
+    total = counted(sum(kinds.values()), *nouns[:2])
+    total += f' in {counted(len(names), *nouns[2:])}'
+    typed = ' class="typed"' if len(kinds) > 1 else ''
+    file.write(head(total) + filters(kinds, nouns[1]))
+    file.write(f'<main{typed}>\n<h1>{escape(title)}</h1>\n')
+    file.write(f'<p class="soft">{total}</p>\n')
+    if len(names) > 1:
+      file.write(index(names, nouns[3]))
+    body.seek(0)
+    shutil.copyfileobj(body, file)
+    file.write(f'</main>\n<script>{SCRIPT}</script>\n{END}')
 
 
 _LEFT, _WIDTH, _ROW = 150, 560, 34  # Pixels of a plot.

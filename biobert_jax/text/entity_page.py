@@ -1,13 +1,10 @@
 """Documents with their entities as one HTML page."""
 
 import os
-import shutil
-import tempfile
 from collections.abc import Iterable
 
 from biobert_jax.io import html_page
-from biobert_jax.io.atomic import atomic_write
-from biobert_jax.io.html_page import escape, escape_lines
+from biobert_jax.io.html_page import escape_lines
 from biobert_jax.text.documents import Document, without_overlaps
 
 
@@ -30,11 +27,6 @@ def marked_text(document: Document, kinds: dict[str, int]) -> str:
   return f'<p dir="auto">{"".join(parts)}</p>\n'
 
 
-def counted(number: int, one: str, many: str) -> str:
-  """`1 entity`, `2 entities`."""
-  return f'{number:,} {one if number == 1 else many}'
-
-
 def write_html(
   documents: Iterable[Document], path: str | os.PathLike[str]
 ) -> None:
@@ -45,31 +37,12 @@ def write_html(
   character is shown as U+FFFD.
 
   Args:
-    documents: any number; only the page's text limits what a browser bears.
+    documents: any number of documents.
     path: the file to write.
   """
   kinds: dict[str, int] = {}
-  names: list[str] = []
-  # The legend stands above the articles but is known only after them.
-  with (
-    atomic_write(path) as file,
-    tempfile.TemporaryFile('w+', encoding='utf-8', newline='\n') as body,
-  ):
-    for document in documents:
-      names.append(document.id)
-      body.write(
-        f'<article id="d{len(names)}">\n<h2>{escape(document.id)}</h2>\n'
-        f'{marked_text(document, kinds)}</article>\n'
-      )
-    total = counted(sum(kinds.values()), 'entity', 'entities')
-    total += f' in {counted(len(names), "document", "documents")}'
-    typed = ' class="typed"' if len(kinds) > 1 else ''
-    file.write(html_page.head(total))
-    file.write(html_page.filters(kinds, 'entities'))
-    file.write(f'<main{typed}>\n<h1>Entities</h1>\n')
-    file.write(f'<p class="soft">{total}</p>\n')
-    if len(names) > 1:
-      file.write(html_page.index(names))
-    body.seek(0)
-    shutil.copyfileobj(body, file)
-    file.write(f'</main>\n<script>{html_page.SCRIPT}</script>\n{html_page.END}')
+  articles = (
+    (document.id, marked_text(document, kinds)) for document in documents
+  )
+  nouns = ('entity', 'entities', 'document', 'documents')
+  html_page.write_articles(path, 'Entities', nouns, articles, kinds)
