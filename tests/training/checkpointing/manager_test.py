@@ -228,7 +228,7 @@ def test_what_the_disk_refuses_is_said_at_the_next_save(
 
   monkeypatch.setattr(checkpoints._latest, '_finalize_checkpoint', full)
   checkpoints.save(draw(2, 4))
-  checkpoints._commit.join()
+  checkpoints._watcher.join()
   for act in (checkpoints.check, lambda: checkpoints.save(draw(3, 6))):
     with pytest.raises(StorageError) as raised:
       act()
