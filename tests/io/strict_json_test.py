@@ -35,7 +35,7 @@ def test_an_object_is_read(read):
 @pytest.mark.parametrize(
   ('content', 'message'),
   [
-    ('', 'FILE:1: is not JSON (Expecting value, column 1); mend the file'),
+    ('', 'FILE:1: is not JSON (Expecting value, column 1); fix the file'),
     ('{\n "a": 1,\n}', TRAILING_COMMA),
     ('{"a": 1}\n{"b": 2}\n', 'FILE:2: is not JSON (Extra data, column 1)'),
     ('[{"a": 1}]', "FILE: holds no JSON object but \"[{'a': 1}]\""),
