@@ -10,7 +10,8 @@ from tests.fault_injection import children
 
 PROGRAM = """
 import sys, jax
-from biobert_jax import errors, hosts
+from biobert_jax import errors
+from biobert_jax.parallel import multihost
 jax.config.update('jax_cpu_collectives_implementation', 'gloo')
 jax.distributed.initialize(
   f'localhost:{sys.argv[1]}', 2, int(sys.argv[2]), heartbeat_timeout_seconds=10
@@ -18,7 +19,8 @@ jax.distributed.initialize(
 from jax.experimental import multihost_utils
 
 def agree(by_host):
-  hosts.must_agree({'seed': 0, 'batch_size': by_host[jax.process_index()]})
+  facts = {'seed': 0, 'batch_size': by_host[jax.process_index()]}
+  multihost.assert_equal_across_hosts(facts)
 
 def meet():
   multihost_utils.sync_global_devices('before')
@@ -27,7 +29,7 @@ def meet():
     raise error
   multihost_utils.sync_global_devices('after')
 
-sys.exit(errors.exit_code_of(lambda: hosts.together(meet)))
+sys.exit(errors.exit_code_of(lambda: multihost.run_on_all_hosts(meet)))
 """
 
 
@@ -98,7 +100,8 @@ def test_hosts_with_different_configs_end_alike():
 
 
 def test_hosts_with_other_keys_end_alike():
-  other = "hosts.must_agree(({'a': 1}, {'a': 1, 'b': 2})[jax.process_index()])"
+  facts = "({'a': 1}, {'a': 1, 'b': 2})[jax.process_index()]"
+  other = f'multihost.assert_equal_across_hosts({facts})'
   for code, said, _ in run('(0, 1)', other):
     assert code == 3
     assert 'differs in the set of keys' in said
