@@ -224,8 +224,8 @@ def _tensorflow(prefix: pathlib.Path) -> Any:
   except ImportError as error:
     raise InputError(
       f"{prefix}: TF checkpoints need TensorFlow: pip install 'biobert-jax"
-      "[train]'; Hugging Face folders (model.safetensors, pytorch_model.bin) are "
-      'read and written without it'
+      "[train]'; Hugging Face folders (model.safetensors, pytorch_model.bin) "
+      'are read and written without it'
     ) from error
   with contextlib.suppress(RuntimeError):  # Devices are in use already.
     tf.config.set_visible_devices([], 'GPU')
