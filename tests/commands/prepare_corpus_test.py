@@ -72,7 +72,7 @@ def test_bad_input_is_one_line(
   assert main(arguments) == 3
   out, err = capsys.readouterr()
   assert out == ''
-  assert err.startswith("error: --input: 'nowhere/*.gz'")
+  assert err.startswith("error: --input 'nowhere/*.gz': no file matches")
   assert err.count('\n') == 1
 
 

@@ -156,5 +156,5 @@ def test_without_data_the_vocabulary_has_the_size_asked_for():
   config = small_run.config()
   found = experiment.without_data(config, 28_996, ('O', 'B', 'I'))
   assert found.bert.vocab_size == found.tokenizer.vocab_size == 28_996
-  with pytest.raises(ValueError, match='without its corpus'):
+  with pytest.raises(ValueError, match='without a corpus'):
     _ = found.dataset

@@ -145,7 +145,7 @@ def test_a_vocabulary_that_is_built_has_the_markers(marked):
   config = small_run.relation(str(marked), data__entities='markers')
   assert set(UNUSED) <= set(relation.tokenizer_of(config).pieces)
   bare = WordPieceTokenizer((*SPECIALS, *LETTERS), False)
-  with pytest.raises(InputError, match=r'no piece \[unused95\]'):
+  with pytest.raises(InputError, match=r'no token \[unused95\]'):
     relation.dataset_of(config, bare)
 
 

@@ -9,7 +9,7 @@ import pytest
 from biobert_jax.checkpoints import import_weights
 from tests.fixtures import small_predictors
 
-ROOT = pathlib.Path(__file__).parents[1]
+ROOT = pathlib.Path(__file__).parents[2]
 README = (ROOT / 'biobert_jax' / 'README.md').read_text('utf-8')
 BLOCKS = re.findall(r'```python\n(.*?)```', README, re.DOTALL)
 
