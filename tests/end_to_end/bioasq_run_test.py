@@ -17,10 +17,10 @@ from tests.fixtures import small_bioasq, small_run
 ROOT = pathlib.Path(__file__).parents[2]
 
 
-def script(name: str, *arguments: object) -> dict:
-  """Runs a script; the JSON object of its last line."""
+def command(name: str, *arguments: object) -> dict:
+  """Runs a command; the JSON object of its last line."""
   done = subprocess.run(
-    [sys.executable, f'scripts/{name}.py', *map(str, arguments)],
+    [sys.executable, '-m', 'biobert_jax', name, *map(str, arguments)],
     cwd=ROOT,
     capture_output=True,
     text=True,
@@ -42,8 +42,8 @@ def prepared(raw):
   folder = raw.parent / 'prepared'
   counts = {}
   for split, more in (('train', ['--devel', '0']), ('test', [])):
-    done = script(
-      'prepare_bioasq',
+    done = command(
+      'prepare-bioasq',
       *('--input', raw, '--output', folder, '--split', split, *more),
     )
     counts |= done['counts']
@@ -114,8 +114,8 @@ def test_no_question_is_lost_without_count(raw, prepared):
 
 def test_a_submission_is_scored(raw, predicted, tmp_path):
   output = tmp_path / 'submission.json'
-  done = script(
-    'prepare_submission',
+  done = command(
+    'prepare-submission',
     *('--questions', raw, '--output', output, '--predictions', *predicted),
   )
   assert done['counts']['factoid_questions'] == 6
@@ -127,7 +127,7 @@ def test_a_submission_is_scored(raw, predicted, tmp_path):
       assert 0 < len(row['exact_answer']) <= 5
     if row['type'] == 'list':
       assert 0 < len(row['exact_answer']) <= 2  # Its question says two.
-  figures = script('score', 'bioasq', raw, output)
+  figures = command('score', 'bioasq', raw, output)
   assert figures['yesno_accuracy'] == figures['yesno_macro_f1'] == 1.0
   assert figures['factoid_lenient_accuracy'] >= 0.5  # Seen in training.
   assert figures['answered'] == {
@@ -199,7 +199,7 @@ def test_pubmedqa_from_its_file_to_its_score(tmp_path):
   own = json.loads((tmp_path / 'run' / 'predictions_test.json').read_text())
   test = tmp_path / 'gold.json'
   test.write_text(json.dumps({id_: gold[id_] for id_ in own}))
-  scored = script(
+  scored = command(
     'score', 'pubmedqa', test, tmp_path / 'run' / 'predictions_test.json'
   )
   figures = report['results']['test']

@@ -272,12 +272,12 @@ def test_predict_wants_one_model() -> None:
       predict.predict(names[0], '-', 'out', 'jsonl', model=names[1])
 
 
-def test_both_scripts_convert_in_one_command_each(tmp_path: Path) -> None:
+def test_both_commands_convert_by_themselves(tmp_path: Path) -> None:
   model_folders.write_tensorflow(tmp_path / 'tf')
 
-  def script(name: str, *options: str) -> subprocess.CompletedProcess[str]:
+  def command(name: str, *options: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-      [sys.executable, f'scripts/{name}_weights.py', *options],
+      [sys.executable, '-m', 'biobert_jax', name, *options],
       cwd=ROOT,
       capture_output=True,
       text=True,
@@ -285,11 +285,11 @@ def test_both_scripts_convert_in_one_command_each(tmp_path: Path) -> None:
     )
 
   given, out = f'{tmp_path}/tf', f'{tmp_path}/out'
-  asked = script('import', f'--input={given}', f'--output={out}')
+  asked = command('import', f'--input={given}', f'--output={out}')
   assert asked.returncode == 3
   assert asked.stderr.count('\n') == 1
   assert '--do_lower_case' in asked.stderr
-  done = script(
+  done = command(
     'export',
     f'--model={given}',
     '--format=huggingface',
@@ -298,6 +298,6 @@ def test_both_scripts_convert_in_one_command_each(tmp_path: Path) -> None:
   )
   assert done.returncode == 0, done.stderr
   assert json.loads(done.stdout.splitlines()[-1])['head'] == 'pretraining'
-  refused = script('import', f'--input={out}', f'--output={out}')
+  refused = command('import', f'--input={out}', f'--output={out}')
   assert refused.returncode == 3
   assert '--overwrite' in refused.stderr
