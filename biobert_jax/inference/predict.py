@@ -15,11 +15,7 @@ from biobert_jax.checkpoints import detect, huggingface, pretrained
 from biobert_jax.checkpoints.detect import Source
 from biobert_jax.data.counts import log_counts
 from biobert_jax.errors import InputError
-from biobert_jax.inference import (
-  question_files,
-  relation_files,
-  result_pages,
-)
+from biobert_jax.inference import question_files, relation_files, result_pages
 from biobert_jax.inference.question_answerer import QuestionAnswerer
 from biobert_jax.inference.relation_extractor import RelationExtractor
 from biobert_jax.inference.tagger import Tagger

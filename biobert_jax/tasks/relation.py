@@ -21,14 +21,7 @@ from biobert_jax.metrics import relation as metrics
 from biobert_jax.models.config import BertConfig
 from biobert_jax.models.heads import module_of
 from biobert_jax.tasks import datasets, losses
-from biobert_jax.tasks.task import (
-  Arrays,
-  Outputs,
-  Scored,
-  Shapes,
-  Task,
-  merge,
-)
+from biobert_jax.tasks.task import Arrays, Outputs, Scored, Shapes, Task, merge
 from biobert_jax.text.wordpiece import WordPieceTokenizer
 
 ENTITIES = ('anonymised', 'markers')

@@ -18,11 +18,11 @@ from biobert_jax.training import (
   evaluate,
   init_weights,
   run_log,
-  start_log,
   step_setup,
   train_step,
 )
 from biobert_jax.training.experiment import from_config, validate
+from biobert_jax.training.monitoring import start_log
 from biobert_jax.training.monitoring.profiler import Profiler
 from biobert_jax.training.plan import Plan
 from biobert_jax.training.run_guard import guarded_run

@@ -6,7 +6,8 @@ import logging
 import jax
 import pytest
 
-from biobert_jax.training import experiment, start_log
+from biobert_jax.training import experiment
+from biobert_jax.training.monitoring import start_log
 from tests.fixtures import small_run
 
 
