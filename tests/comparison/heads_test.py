@@ -60,7 +60,7 @@ class Exchange:
     found: what else they answered.
   """
 
-  model_folder: pathlib.Path
+  folder: pathlib.Path
   models: dict[str, pretrained.Pretrained]
   batches: dict[str, tuple[np.ndarray, ...]]
   texts: dict[str, list[str]]

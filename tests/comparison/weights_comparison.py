@@ -78,13 +78,13 @@ def child(action: str, source: str, output: str) -> Figures:
 def draw(size: str, folder: pathlib.Path) -> float:
   """The peers' random model in every form; returns MiB of its weights."""
   from biobert_jax.checkpoints import huggingface
-  from biobert_jax.checkpoints import model_folder as folders
+  from biobert_jax.io.json_files import write_json
   from biobert_jax.models.config import BertConfig
   from biobert_jax.text.wordpiece import WordPieceTokenizer
 
   bert = getattr(BertConfig, size)()
   sizes = folder / 'sizes.json'
-  folders.write_json(sizes, huggingface.config_json(bert, 'pretraining', ()))
+  write_json(sizes, huggingface.config_json(bert, 'pretraining', ()))
   peer.run(peer.script('hf_weights.py'), 'draw', sizes, folder)
   specials = ('[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]')
   words = (f'W{i}' for i in range(bert.vocab_size - len(specials)))

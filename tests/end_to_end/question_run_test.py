@@ -11,6 +11,7 @@ import pytest
 
 from biobert_jax import errors
 from biobert_jax.checkpoints import detect, export, pretrained
+from biobert_jax.commands import export as export_command
 from biobert_jax.data.qa import span_decoding
 from biobert_jax.inference import predict, question_answerer
 from biobert_jax.inference import question_files as questions

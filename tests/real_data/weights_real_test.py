@@ -13,6 +13,7 @@ import pytest
 
 from biobert_jax.checkpoints import export, import_weights, name_map, pretrained
 from biobert_jax.checkpoints.formats import tensorflow
+from biobert_jax.checkpoints.formats.lazy_tensor import LazyTensor
 from biobert_jax.models.config import BertConfig
 from biobert_jax.text.wordpiece import WordPieceTokenizer, check_vocab_size
 from tests.comparison.peer import DATA
@@ -134,7 +135,7 @@ def test_biobert_opens_but_for_its_weights(tmp_path: pathlib.Path) -> None:
   prefix = tensorflow.find_prefix(BIOBERT)
   assert prefix is not None
   zeros = {
-    name: name_map.Stored(t.shape, t.dtype, lambda s=t.shape: np.zeros(s, 'f'))
+    name: LazyTensor(t.shape, t.dtype, lambda s=t.shape: np.zeros(s, 'f'))
     for name, t in tensorflow.list_tensors(prefix).items()
   }
   contents = name_map.read(zeros, name_map.TENSORFLOW, config, BIOBERT)
