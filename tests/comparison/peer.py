@@ -80,7 +80,7 @@ def run(*arguments: object, python: str = '') -> str:
 
 def script(name: str) -> pathlib.Path:
   """The path of one of this folder's peer scripts."""
-  return REPOSITORY / 'tests' / 'peers' / name
+  return REPOSITORY / 'tests' / 'comparison' / name
 
 
 def checkpoint() -> pathlib.Path:
