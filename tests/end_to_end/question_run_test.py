@@ -250,8 +250,8 @@ def test_a_foreign_model_answers_too(tmp_path):
 def test_what_does_not_fit_is_named(trained, tmp_path):
   folder, _, _ = trained
   out = str(tmp_path / 'out')
-  with pytest.raises(errors.InputError, match="'html'; of answers choose from"):
-    predict.predict(str(folder), asked(tmp_path), out, 'html')
+  with pytest.raises(errors.InputError, match="'brat'; of answers choose from"):
+    predict.predict(str(folder), asked(tmp_path), out, 'brat')
   (tmp_path / 'raw').write_text('Only text.\n')
   with pytest.raises(errors.InputError, match='raw:1: is not JSON'):
     predict.predict(str(folder), str(tmp_path / 'raw'), out, 'jsonl')
