@@ -48,6 +48,9 @@ _REPLACED = {
   'FRAME': (9, b''),
 }
 
+# The module of a name that stands where a refused instruction stood.
+_REFUSED = 'instruction'
+
 _STORAGES = {
   'DoubleStorage': 'float64',
   'FloatStorage': 'float32',
@@ -127,7 +130,7 @@ class Machine:
       ) from error
 
   def _screened(self, stream: io.BytesIO) -> bytes:
-    """The instructions of a pickle; all are known, and none asks for memory."""
+    """The instructions of a pickle, up to one that is refused."""
     content, begin, made = stream.getvalue(), stream.tell(), bytearray()
     with warnings.catch_warnings():
       # pickletools warns of odd backslashes in strings of protocol 0.
@@ -136,8 +139,10 @@ class Machine:
         if count >= _MAX_INSTRUCTIONS:
           raise self._error('holds more than the tensors of a model')
         if code.name not in _INSTRUCTIONS:
-          what = f'the instruction {code.name}'
-          raise self.refusal(what, 'no state dict needs it')
+          # Refused in its turn: the name of a class that comes before says
+          # more than the instruction that makes an object of it.
+          name = f'c{_REFUSED}\n{code.name}\n.'
+          return bytes(made + content[begin:at] + name.encode())
         # The unpickler makes room for all numbers below this one.
         if code.name == 'LONG_BINPUT' and argument > _MAX_INSTRUCTIONS:  # type: ignore[operator]
           raise ValueError(f'it counts to {argument}')
@@ -181,6 +186,9 @@ class _Unpickler(pickle.Unpickler):
     Raises:
       InputError: it has none.
     """
+    if module == _REFUSED:
+      what = f'the instruction {name}'
+      raise self._machine.refusal(what, 'no state dict needs it')
     name = f'{module}.{name}'
     if name in _KNOWN:
       return _Meaning(name)

@@ -315,6 +315,12 @@ def test_missing_files(tmp_path):
     (b'\x80\x02ctorch\nSize\n}X\x01\x00\x00\x00aK\x01sb.', 'cut or damaged'),
     (b'\x80\x02cos\nsystem\nX\x02\x00\x00\x00ls\x85R.', 'refuses os.system'),
     (b'\x80\x02}0.', 'refuses the instruction POP'),
+    # An object of a class, by which it is refused; or of a known name.
+    (
+      b'\x80\x02' + files.symbol('torch.nn.modules.linear.Linear') + b')\x81.',
+      'refuses torch.nn.modules.linear.Linear: only plain',
+    ),
+    (b'\x80\x02ctorch\nSize\n)\x81.', 'refuses the instruction NEWOBJ'),
     (b'\x80\x02h\x07.', 'cut or damaged'),
     (b'\x80\x02s.', 'cut or damaged'),
     (b'\x80\x02', 'cut or damaged'),
