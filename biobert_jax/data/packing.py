@@ -2,14 +2,13 @@
 
 Which lengths share a row is decided once (`plan_rows`). Each epoch deals the
 windows anew among the places of their own length and shuffles the rows. So
-the number of rows never changes, neighbours do, and the batch at a step is
-a pure function of (windows, seed, step): no iterator has a state to save,
-starting anywhere costs one sort, and hosts only take their own rows of it.
+the batch at a step is a pure function of (windows, seed, step): no iterator has
+a state to save, and starting anywhere costs one sort.
 """
 
-import dataclasses
 import functools
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 
@@ -27,19 +26,34 @@ FEATURES = (
   'labels',
   'row_ids',
 )
+# Where the two entities of each sequence start.
+STARTS = ('first_positions', 'second_positions')
 
 
 def feature_shapes(
-  batch_size: int, max_seq_length: int
+  batch_size: int,
+  max_seq_length: int,
+  max_sequences: int = 0,
+  starts: bool = False,
 ) -> dict[str, tuple[int, ...]]:
-  """Shapes of `FEATURES` in a batch of so many rows."""
+  """Shapes of the batch's int32 device arrays.
+
+  Args:
+    batch_size: rows.
+    max_seq_length: tokens of a row.
+    max_sequences: slots of a row for labels of sequences; 0: tokens have them.
+    starts: whether `STARTS` are among the arrays.
+  """
   shape = (batch_size, max_seq_length)
-  return {n: shape[:1] if n == 'row_ids' else shape for n in FEATURES}
+  shapes = {n: shape[:1] if n == 'row_ids' else shape for n in FEATURES}
+  if not max_sequences:
+    return shapes
+  names = ('labels', 'cls_positions', *(STARTS if starts else ()))
+  return shapes | dict.fromkeys(names, (batch_size, max_sequences))
 
 
-@dataclasses.dataclass(frozen=True)
-class RowPlan:
-  """Places for windows in rows, sorted by row.
+class RowPlan(NamedTuple):
+  """Places for windows in rows, sorted by row; int64 arrays.
 
   Attributes:
     lengths: [places] tokens of the window that may stand there.
@@ -63,7 +77,7 @@ def plan_rows(
   lengths: np.ndarray,
   max_seq_length: int,
   pack: bool,
-  max_windows: int | None = None,
+  max_sequences: int | None = None,
 ) -> RowPlan:
   """Fills rows with the longest window that fits, until none does.
 
@@ -71,19 +85,15 @@ def plan_rows(
     lengths: [windows] tokens of each, at most `max_seq_length`.
     max_seq_length: tokens of a row.
     pack: False gives each window a row of its own, in the given order.
-    max_windows: of a row at most; None: as many as fit.
+    max_sequences: windows of a row at most; None: as many as fit.
 
   Returns:
     The plan; it depends on the multiset of lengths only (packed).
   """
   if not pack:
     n = len(lengths)
-    return RowPlan(
-      lengths.astype(np.int64),
-      np.zeros(n, np.int64),
-      np.ones(n, np.int64),
-      np.arange(n + 1),
-    )
+    zeros, ones = np.zeros(n, np.int64), np.ones(n, np.int64)
+    return RowPlan(lengths.astype(np.int64), zeros, ones, np.arange(n + 1))
   left = np.bincount(lengths, minlength=max_seq_length + 1)
   place_lengths, starts, ordinals, row_offsets = [], [], [], [0]
   longest = max_seq_length
@@ -93,7 +103,7 @@ def plan_rows(
     if longest == 0:
       break
     used, ordinal, length = 0, 0, longest
-    while length > 0 and ordinal != max_windows:
+    while length > 0 and ordinal != max_sequences:
       if left[length]:
         left[length] -= 1
         ordinal += 1
@@ -105,12 +115,8 @@ def plan_rows(
       else:
         length -= 1
     row_offsets.append(len(place_lengths))
-  return RowPlan(
-    np.asarray(place_lengths, np.int64),
-    np.asarray(starts, np.int64),
-    np.asarray(ordinals, np.int64),
-    np.asarray(row_offsets, np.int64),
-  )
+  columns = (place_lengths, starts, ordinals, row_offsets)
+  return RowPlan(*(np.asarray(column, np.int64) for column in columns))
 
 
 class PackedRows:
@@ -124,7 +130,9 @@ class PackedRows:
     max_seq_length: int,
     pack: bool,
     seed: int = 0,
-    max_windows: int | None = None,
+    max_sequences: int | None = None,
+    per_sequence: bool = False,
+    starts: np.ndarray | None = None,
   ):
     """Lays the windows out.
 
@@ -134,7 +142,11 @@ class PackedRows:
       max_seq_length: tokens of a row.
       pack: several windows a row, or one.
       seed: of the order of training batches.
-      max_windows: of a row at most; None: as many as fit.
+      max_sequences: windows of a row at most; None: as many as fit.
+      per_sequence: labels belong to whole sequences: the words are the
+        examples, each at the [CLS] of its window, and `max_sequences` is set.
+      starts: [words, 2] how far from [CLS] the entities of each sequence start;
+        None where they are not needed.
     """
     if len(labels) != windows.num_words:
       raise ValueError(f'{len(labels)} labels for {windows.num_words} words')
@@ -142,11 +154,14 @@ class PackedRows:
     self.labels = labels
     self.max_seq_length = max_seq_length
     self.seed = seed
-    self.plan = plan_rows(windows.lengths, max_seq_length, pack, max_windows)
+    self.plan = plan_rows(windows.lengths, max_seq_length, pack, max_sequences)
     self._deal = functools.lru_cache(maxsize=2)(self._deal_epoch)
     # Places and windows of equal length correspond, both sorted by length.
     # Unpacked and unshuffled, window i stands in row i.
     self._places_by_length = np.argsort(self.plan.lengths, kind='stable')
+    slots = (max_sequences or 0) if pack else 1
+    self._slots = slots if per_sequence else 0
+    self._starts = starts
 
   @property
   def num_rows(self) -> int:
@@ -160,7 +175,8 @@ class PackedRows:
 
   def feature_shapes(self, batch_size: int) -> dict[str, tuple[int, ...]]:
     """Shapes of the batch's device arrays, int32 each."""
-    return feature_shapes(batch_size, self.max_seq_length)
+    starts = self._starts is not None
+    return feature_shapes(batch_size, self.max_seq_length, self._slots, starts)
 
   def train_batch(
     self, step: int, batch_size: int, host: int = 0, hosts: int = 1
@@ -174,7 +190,11 @@ class PackedRows:
       hosts: how many hosts share the batch.
 
     Returns:
-      The features of `assemble`; concatenated over hosts, always the same.
+      The features, int32; concatenated over hosts, always the same. input_ids,
+      segment_ids, position_ids, sequence_ids, labels (-1: none) and words (-1:
+      none) are [B, L]; row_ids [B] is the row's index in the global batch. Of
+      labelled sequences, [B, P]: labels (-1: no sequence), cls_positions (0
+      then), `STARTS` if given (0 then) and, in place of words, examples (-1).
     """
     each = batch_size // hosts
     first = step * batch_size + host * each
@@ -202,10 +222,8 @@ class PackedRows:
     by_length = np.lexsort((hashes, self.windows.lengths))
     deal = np.empty(count, np.int64)
     deal[self._places_by_length] = by_length
-    order = np.argsort(
-      mix(self.seed, 2 * epoch + 1, np.arange(self.num_rows)), kind='stable'
-    )
-    return order, deal
+    hashes = mix(self.seed, 2 * epoch + 1, np.arange(self.num_rows))
+    return np.argsort(hashes, kind='stable'), deal
 
   def _assemble(
     self,
@@ -214,21 +232,12 @@ class PackedRows:
     batch_size: int,
     first_row_id: int,
   ) -> Batch:
-    """Copies the windows of some rows into arrays.
-
-    Returns:
-      int32 arrays: input_ids, segment_ids, position_ids, sequence_ids,
-      labels (-1: none), words (-1: none), all [batch_size, L], and row_ids
-      [batch_size], the row's index in the global batch.
-    """
+    """Copies the windows of some rows into the arrays of `train_batch`."""
     plan, windows, length = self.plan, self.windows, self.max_seq_length
     begin, end = plan.row_offsets[rows], plan.row_offsets[np.add(rows, 1)]
-    places = np.concatenate(
-      [np.arange(b, e) for b, e in zip(begin, end, strict=True)]
-    )
-    dealt = np.concatenate(
-      [d[b:e] for d, b, e in zip(deals, begin, end, strict=True)]
-    )
+    spans = [*zip(deals, begin, end, strict=True)]
+    places = np.concatenate([np.arange(b, e) for _, b, e in spans])
+    dealt = np.concatenate([deal[b:e] for deal, b, e in spans])
     row = np.repeat(np.arange(len(rows)), end - begin)
     sizes = plan.lengths[places]
     within = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
@@ -245,14 +254,34 @@ class PackedRows:
       out[target] = values
       return out.reshape(batch_size, length)
 
-    return {
+    row_ids = np.arange(batch_size, dtype=np.int32) + np.int32(first_row_id)
+    batch = {
       'input_ids': scatter(windows.input_ids[source], 0),
       'segment_ids': scatter(segments, 0),
       'position_ids': scatter(within, 0),
       'sequence_ids': scatter(np.repeat(plan.ordinals[places], sizes), 0),
       'labels': scatter(labels, -1),
       'words': scatter(words, -1),
-      'row_ids': np.arange(
-        first_row_id, first_row_id + batch_size, dtype=np.int32
-      ),
+      'row_ids': row_ids,
     }
+    return self._by_sequence(batch) if self._slots else batch
+
+  def _by_sequence(self, batch: Batch) -> Batch:
+    """Labels moved from the [CLS] tokens to one slot for each sequence."""
+    row, position = np.nonzero(batch['words'] >= 0)
+    slot = batch['sequence_ids'][row, position] - 1
+    examples = batch.pop('words')[row, position]
+
+    def gather(values: np.ndarray, empty: int) -> np.ndarray:
+      out = np.full((len(batch['row_ids']), self._slots), empty, np.int32)
+      out[row, slot] = values
+      return out
+
+    batch['labels'] = gather(batch['labels'][row, position], -1)
+    batch['cls_positions'] = gather(position, 0)
+    batch['examples'] = gather(examples, -1)
+    if self._starts is not None:
+      places = position[:, None] + self._starts[examples]
+      for name, column in zip(STARTS, places.T, strict=True):
+        batch[name] = gather(column, 0)
+    return batch

@@ -19,9 +19,8 @@ from biobert_jax.checkpoints.detect import Source
 from biobert_jax.checkpoints.formats.onnx import onnx
 from biobert_jax.checkpoints.formats.stablehlo import stablehlo
 from biobert_jax.checkpoints.pretrained import Pretrained
-from biobert_jax.data import packed_sequences, packing
-from biobert_jax.data.packed_sequences import PackedSequences
-from biobert_jax.data.packing import Batch
+from biobert_jax.data import packing
+from biobert_jax.data.packing import Batch, PackedRows
 from biobert_jax.data.windows import Windows
 from biobert_jax.errors import InputError
 from biobert_jax.models.config import BertConfig
@@ -268,11 +267,12 @@ class ModelRunner:
       float32 array [sequences, width].
     """
     count = windows.num_words
-    rows = PackedSequences(
+    rows = PackedRows(
       windows,
       np.zeros(count, np.int32),
       max_seq_length=self.max_seq_length,
       max_sequences=self.max_sequences,
+      per_sequence=True,
       pack=self.pack,
       starts=starts if self.needs_starts else None,
     )
@@ -304,10 +304,9 @@ class ModelRunner:
 
   def _shapes(self, per_sequence: bool, rows: int) -> dict[str, Any]:
     """Shapes of a batch's device arrays."""
-    if not per_sequence:
-      return packing.feature_shapes(rows, self.max_seq_length)
-    return packed_sequences.feature_shapes(
-      rows, self.max_seq_length, self.max_sequences, self.needs_starts
+    slots = self.max_sequences if per_sequence else 0
+    return packing.feature_shapes(
+      rows, self.max_seq_length, slots, self.needs_starts
     )
 
 

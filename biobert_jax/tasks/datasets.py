@@ -8,7 +8,6 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 from ml_collections import ConfigDict
 
-from biobert_jax.data.packed_sequences import PackedSequences
 from biobert_jax.data.packing import PackedRows
 from biobert_jax.errors import InputError
 from biobert_jax.text.vocabulary import build_vocabulary
@@ -64,9 +63,7 @@ def label_ids(names: Iterable[str], labels: Sequence[str]) -> np.ndarray:
   return np.asarray([ids[name] for name in names], np.int32)
 
 
-def log_packing(
-  split: str, contents: str, rows: PackedRows | PackedSequences
-) -> None:
+def log_packing(split: str, contents: str, rows: PackedRows) -> None:
   """Logs what a split holds and how densely it is packed."""
   _log.info(
     '%s: %s in %d packed sequences of %d, %.2f %% padding',

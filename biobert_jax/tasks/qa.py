@@ -295,7 +295,7 @@ def rows_of(
     max_seq_length=max_seq_length,
     pack=pack,
     seed=seed,
-    max_windows=max_sequences,
+    max_sequences=max_sequences,
   )
 
 

@@ -9,8 +9,8 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from biobert_jax.data import packed_sequences
-from biobert_jax.data.packed_sequences import PackedSequences
+from biobert_jax.data import packing
+from biobert_jax.data.packing import PackedRows
 from biobert_jax.data.relation import corpus
 from biobert_jax.data.relation import features as relation_features
 from biobert_jax.data.relation.features import PairForm
@@ -127,7 +127,7 @@ def tokenizer_of(config: ConfigDict) -> WordPieceTokenizer:
 def shapes_of(config: ConfigDict, batch_size: int) -> Shapes:
   """Shapes of a batch's device arrays, without reading the corpus."""
   data = config.data
-  return packed_sequences.feature_shapes(
+  return packing.feature_shapes(
     *(batch_size, data.max_seq_length, data.max_sequences),
     starts=data.pooling == 'entity_start',
   )
@@ -173,7 +173,7 @@ class RelationDataset:
     )
     self.rows = functools.cache(self._rows)
 
-  def _rows(self, split: str) -> PackedSequences:
+  def _rows(self, split: str) -> PackedRows:
     """Packs a split; see `Dataset.rows`."""
     examples, data = self._examples[split], self._config.data
     windows, starts = relation_features.encode(
@@ -183,11 +183,12 @@ class RelationDataset:
       max_seq_length=data.max_seq_length,
       counts=self.counts,
     )
-    rows = PackedSequences(
+    rows = PackedRows(
       windows,
       datasets.label_ids((e.label for e in examples), self.labels),
       max_seq_length=data.max_seq_length,
       max_sequences=data.max_sequences,
+      per_sequence=True,
       pack=data.pack,
       seed=self._config.seed,
       starts=starts if data.pooling == 'entity_start' else None,

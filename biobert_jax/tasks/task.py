@@ -220,7 +220,7 @@ def merge(outputs: Outputs, name: str, number: int, width: int) -> np.ndarray:
   """The predictions for each sequence, in the order of the examples.
 
   Args:
-    outputs: batches of `PackedSequences` with the predictions for them.
+    outputs: batches of labelled sequences with the predictions for them.
     name: of the predicted array [B, P, width].
     number: sequences in all.
     width: values per sequence.

@@ -10,8 +10,8 @@ import jax
 import jax.numpy as jnp
 from ml_collections import ConfigDict
 
-from biobert_jax.data import packed_sequences
-from biobert_jax.data.packed_sequences import PackedSequences
+from biobert_jax.data import packing
+from biobert_jax.data.packing import PackedRows
 from biobert_jax.data.yes_no import answer_aggregation, corpus, pubmedqa
 from biobert_jax.data.yes_no import features as yes_no_features
 from biobert_jax.data.yes_no.features import QuestionPair
@@ -125,7 +125,7 @@ def tokenizer_of(config: ConfigDict) -> WordPieceTokenizer:
 def shapes_of(config: ConfigDict, batch_size: int) -> Shapes:
   """Shapes of a batch's device arrays, without reading the corpus."""
   data = config.data
-  return packed_sequences.feature_shapes(
+  return packing.feature_shapes(
     batch_size, data.max_seq_length, data.max_sequences
   )
 
@@ -179,7 +179,7 @@ class YesNoDataset:
     self.counts[f'{data.train_split}_pairs_left_out_for_balance'] = left_out
     return kept
 
-  def _rows(self, split: str) -> PackedSequences:
+  def _rows(self, split: str) -> PackedRows:
     """Packs a split; see `Dataset.rows`."""
     pairs, data = self._pairs[split], self._config.data
     windows = yes_no_features.encode(
@@ -188,11 +188,12 @@ class YesNoDataset:
       max_seq_length=data.max_seq_length,
       counts=self.counts,
     )
-    rows = PackedSequences(
+    rows = PackedRows(
       windows,
       datasets.label_ids((pair.label for pair in pairs), self.labels),
       max_seq_length=data.max_seq_length,
       max_sequences=data.max_sequences,
+      per_sequence=True,
       pack=data.pack,
       seed=self._config.seed,
     )

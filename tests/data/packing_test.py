@@ -124,7 +124,7 @@ def test_the_longest_that_fits_comes_next():
 
 
 def test_a_row_holds_no_more_windows_than_it_may():
-  plan = plan_rows(np.array([2, 7, 1, 1, 3, 3]), 12, True, max_windows=2)
+  plan = plan_rows(np.array([2, 7, 1, 1, 3, 3]), 12, True, max_sequences=2)
   rows = np.split(plan.lengths, plan.row_offsets[1:-1])
   assert [row.tolist() for row in rows] == [[7, 3], [3, 2], [1, 1]]
   assert plan.ordinals.max() == 2

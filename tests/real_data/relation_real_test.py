@@ -95,5 +95,5 @@ def test_every_pair_is_kept_in_rows_of_the_paper_s_length():
     kept = tokenizer.encode(example.text)[1][:126][-1][1]
     lost += FORM.pair.locate(example.text[:kept]) is None
   assert lost == 9
-  plan = plan_rows(windows.lengths, 128, True, max_windows=8)
+  plan = plan_rows(windows.lengths, 128, True, max_sequences=8)
   assert len(windows.input_ids) / (plan.num_rows * 128) > 0.96

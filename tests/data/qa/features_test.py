@@ -162,7 +162,11 @@ def test_packed_rows_keep_pieces_segments_and_labels_together():
   contexts = ['b c d', 'e f', 'g h i j k', 'l']
   windows, _ = encode([question('a', c, c[0]) for c in contexts])
   rows = PackedRows(
-    windows.windows, windows.labels, max_seq_length=24, pack=True, max_windows=2
+    windows.windows,
+    windows.labels,
+    max_seq_length=24,
+    pack=True,
+    max_sequences=2,
   )
   (batch,) = rows.eval_batches(4)
   places = batch['words'] >= 0

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from biobert_jax.data.packed_sequences import STARTS, PackedSequences
+from biobert_jax.data.packing import STARTS, PackedRows
 from biobert_jax.data.windows import Windows
 from biobert_jax.tasks.task import Rows
 
@@ -18,13 +18,14 @@ def rows_of(lengths, max_sequences=3, pack=True, seed=0, starts=None):
   words[offsets[:-1]] = np.arange(len(lengths))
   ids = np.repeat(np.arange(1, len(lengths) + 1), lengths).astype(np.int32)
   windows = Windows(ids, words, offsets, len(lengths))
-  return PackedSequences(
+  return PackedRows(
     windows,
     np.arange(len(lengths), dtype=np.int32) % 4,
     max_seq_length=16,
     max_sequences=max_sequences,
     pack=pack,
     seed=seed,
+    per_sequence=True,
     starts=starts,
   )
 
