@@ -44,12 +44,13 @@ def feature_shapes(
     max_sequences: slots of a row for labels of sequences; 0: tokens have them.
     starts: whether `STARTS` are among the arrays.
   """
-  shape = (batch_size, max_seq_length)
-  shapes = {n: shape[:1] if n == 'row_ids' else shape for n in FEATURES}
-  if not max_sequences:
-    return shapes
-  names = ('labels', 'cls_positions', *(STARTS if starts else ()))
-  return shapes | dict.fromkeys(names, (batch_size, max_sequences))
+  shapes: dict[str, tuple[int, ...]] = {}
+  shapes |= dict.fromkeys(FEATURES, (batch_size, max_seq_length))
+  shapes['row_ids'] = (batch_size,)
+  if max_sequences:
+    names = ('labels', 'cls_positions', *(STARTS if starts else ()))
+    shapes |= dict.fromkeys(names, (batch_size, max_sequences))
+  return shapes
 
 
 class RowPlan(NamedTuple):
