@@ -43,8 +43,8 @@ def compile_step(request: dict[str, Any]) -> None:
   Args:
     request: 'step', `TRAIN` or `EVALUATE`; 'config', as JSON; 'topology',
       what the TPU's runtime calls the slice; 'vocab_size' and 'labels', see
-      `experiment.without_data`; 'folder', where the compiler writes what it
-      did; 'parent', the process that waits for it.
+      `experiment.without_data`; 'folder', for the compiler's files; 'parent',
+      the process that waits.
   """
   config, folder = ConfigDict(request['config']), request['folder']
   slice_ = topologies.get_topology_desc(platform='tpu', **request['topology'])

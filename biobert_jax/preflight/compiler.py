@@ -6,6 +6,7 @@ import importlib.util
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import time
@@ -14,7 +15,7 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from biobert_jax.errors import InputError
-from biobert_jax.preflight import compile_worker, hlo, memory, program_cost
+from biobert_jax.preflight import compile_worker, hlo, program_cost
 from biobert_jax.preflight.topology import Slice
 
 # Names of what XLA leaves, by their ends, in the order that it writes them.
@@ -38,34 +39,47 @@ _ENVIRONMENT = {
 }
 
 
+_ALLOCATION = re.compile(r'^allocation \d+: size (\d+)(.*)$', re.MULTILINE)
+_TOTAL = re.compile(
+  r'^Memory Space: default \(color=0\)\nTotal bytes: (\d+)', re.MULTILINE
+)
+_LARGEST = re.compile(
+  r'^ +[\d.]+\w*\([ \d]+%\); +([\d.]+)(B|KiB|MiB|GiB); +\d+; +\d+; (.*)$',
+  re.MULTILINE,
+)
+_UNITS = {'B': 1, 'KiB': 2**10, 'MiB': 2**20, 'GiB': 2**30}
+_SHOWN_SHAPES = 80  # Characters of a list of shapes.
+
+
+@dataclasses.dataclass(frozen=True)
+class Memory:
+  """Bytes of HBM on one chip."""
+
+  arguments: int  # State and batch.
+  outputs: int  # Results that do not take the place of an argument.
+  temporaries: int  # Everything else while the step runs.
+  largest: tuple[tuple[int, str], ...]  # (bytes, shapes one after the other).
+
+  @property
+  def total(self) -> int:
+    """All of it."""
+    return self.arguments + self.outputs + self.temporaries
+
+
 @dataclasses.dataclass(frozen=True)
 class Compiled:
-  """A compiled step, as the compiler reports it.
+  """A compiled step, as the compiler reports it."""
 
-  Attributes:
-    memory: of one chip; known for a step that does not fit, too.
-    cost: of one chip.
-    cycles: the compiler's estimate for a step; None unless it compiled to the
-      end.
-    vocab_size: tokens of the vocabulary.
-    flops_of_row: operations of a packed sequence by the model's own count.
-    seconds: that the compilation took.
-  """
-
-  memory: memory.Memory
-  cost: program_cost.ProgramCost
-  cycles: int | None
+  memory: Memory  # Of one chip; known for a step that does not fit, too.
+  cost: program_cost.ProgramCost  # Of one chip.
+  cycles: int | None  # Estimated; None unless compiled to the end.
   vocab_size: int
-  flops_of_row: float
-  seconds: float
+  flops_of_row: float  # Of a packed sequence, by the model's own count.
+  seconds: float  # That the compilation took.
 
 
 def check_compiler() -> str:
-  """The version of the TPU compiler.
-
-  Raises:
-    InputError: there is none.
-  """
+  """The version of the TPU compiler; an InputError where there is none."""
   found = importlib.util.find_spec('libtpu')
   if found is None or found.origin is None:
     raise InputError(
@@ -94,10 +108,7 @@ def compile_for(
     labels: the labels that its corpus would have.
     folder: an empty folder for the compiler's files.
     to_the_end: whether to wait for machine code too, minutes later.
-    step: `compile_step.TRAIN` or `EVALUATE`.
-
-  Returns:
-    Its figures.
+    step: `compile_worker.TRAIN` or `EVALUATE`.
 
   Raises:
     InputError: the config and the slice do not go together.
@@ -177,10 +188,48 @@ def _read(slice_: Slice, folder: pathlib.Path, seconds: float) -> Compiled:
     last = failure.get('compiler') or '\n'.join(log[-_SHOWN_LINES:])
     raise RuntimeError(f'{slice_.name}: the compiler gave up: {last}')
   assignment, report, program = (p.read_text() for p in texts if p is not None)
-  held = memory.parse_memory(assignment, report)
+  held = parse_memory(assignment, report)
   cost = program_cost.analyze(hlo.parse(program))
   cycles = None
   if code := _find(folder, _CODE):
     cycles = program_cost.estimated_cycles(hlo.parse(code.read_text()))
   model = json.loads((folder / compile_worker.MODEL).read_text())
   return Compiled(held, cost, cycles, seconds=seconds, **model)
+
+
+def parse_memory(assignment: str, report: str) -> Memory:
+  """Reads XLA's reports of the places that it gave to arrays.
+
+  Args:
+    assignment: the text of `*-buffer-assignment.txt`, a list of allocations.
+    report: the text of `*-memory-usage-report.txt`, the largest arrays of each
+      memory.
+
+  Raises:
+    ValueError: they are not XLA's, or of a version that writes them otherwise.
+  """
+  total = _TOTAL.search(report)
+  if total is None:
+    raise ValueError('the memory report names no total of HBM')
+  arguments = outputs = 0
+  for size, rest in _ALLOCATION.findall(assignment):
+    # Other memories have a colour. A constant is part of the program.
+    if ', color ' in rest or 'thread-local' in rest:
+      continue
+    if ', parameter ' in rest:
+      arguments += int(size)
+    elif 'maybe-live-out' in rest:
+      outputs += int(size)
+  temporaries = int(total[1]) - arguments - outputs
+  hbm = report[total.end() :].partition('\nMemory Space:')[0]
+  # Places of the same shapes together, the largest sum first.
+  sums: dict[str, list[int]] = {}
+  for size, unit, shapes in _LARGEST.findall(hbm):
+    places = sums.setdefault(shapes[:_SHOWN_SHAPES], [])
+    places.append(int(float(size) * _UNITS[unit]))
+  groups = [
+    (sum(sizes), f'{len(sizes)} x {shapes}' if len(sizes) > 1 else shapes)
+    for shapes, sizes in sums.items()
+  ]
+  largest = tuple(sorted(groups, key=lambda group: -group[0]))
+  return Memory(arguments, outputs, max(0, temporaries), largest)

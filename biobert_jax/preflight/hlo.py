@@ -1,7 +1,6 @@
 """The text of a compiled program, as computations of instructions.
 
-HLO is the compiler's own language (openxla.org/xla/hlo_dumps): named
-computations, one instruction a line,
+HLO (openxla.org/xla/hlo_dumps) has named computations, one instruction a line:
 
     %name = SHAPE opcode(%operand, ...), attribute=value, ...
 
@@ -13,7 +12,7 @@ import dataclasses
 import functools
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 _BITS = {'pred': 8, 'token': 0, 'opaque': 0, 'bf16': 16, 'c64': 64, 'c128': 128}
 _LEAF = re.compile(r'([a-z]\w*)\[([0-9,<=]*)\](?:\{([^}]*)\})?')
@@ -31,47 +30,30 @@ _BRANCHES = re.compile(r'\bbranch_computations=\{([^}]*)\}')
 
 @dataclasses.dataclass(frozen=True)
 class Array:
-  """One array of a shape.
+  """One array of a shape."""
 
-  Attributes:
-    dtype: as HLO spells it, 'bf16'.
-    dims: its sizes.
-    space: the memory it lies in, 0 for HBM.
-  """
-
-  dtype: str
+  dtype: str  # As HLO spells it, 'bf16'.
   dims: tuple[int, ...]
-  space: int
+  space: int  # The memory it lies in, 0 for HBM.
 
   @property
   def bytes(self) -> int:
     """Its size, without what the layout pads."""
     found = re.search(r'\d+', self.dtype)
-    bits = _BITS.get(self.dtype) if self.dtype in _BITS else None
-    if bits is None:
-      bits = int(found[0]) if found else 0
+    bits = _BITS.get(self.dtype, int(found[0]) if found else 0)
     return math.prod(self.dims) * bits // 8
 
 
 @dataclasses.dataclass(frozen=True)
 class Instruction:
-  """One line of a computation.
-
-  Attributes:
-    name: unique in its computation.
-    shape: of its result, as text.
-    opcode: 'fusion', 'all-reduce', ….
-    operands: names, in order.
-    rest: the attributes, as text.
-    is_root: whether it is what its computation returns.
-  """
+  """One line of a computation."""
 
   name: str
-  shape: str
+  shape: str  # Of its result, as text.
   opcode: str
-  operands: tuple[str, ...]
-  rest: str
-  is_root: bool
+  operands: tuple[str, ...]  # Names, in order.
+  rest: str  # The attributes, as text.
+  is_root: bool  # Whether it is what its computation returns.
 
   @functools.cached_property
   def arrays(self) -> tuple[Array, ...]:
@@ -108,17 +90,11 @@ class Computation:
 
 @dataclasses.dataclass(frozen=True)
 class Module:
-  """A program.
-
-  Attributes:
-    computations: by name.
-    entry: the name of the first to run.
-    partitions: chips that it runs on together.
-  """
+  """A program."""
 
   computations: dict[str, Computation]
-  entry: str
-  partitions: int
+  entry: str  # The name of the first to run.
+  partitions: int  # Chips that it runs on together.
 
 
 def arrays(shape: str) -> Iterator[Array]:
@@ -130,13 +106,7 @@ def arrays(shape: str) -> Iterator[Array]:
 
 
 def parse(text: str) -> Module:
-  """Reads a program.
-
-  Args:
-    text: what XLA dumps, or a compiled program's `as_text`.
-
-  Returns:
-    The program.
+  """Reads what XLA dumps, or a compiled program's `as_text`.
 
   Raises:
     ValueError: no entry computation, or a line that is no instruction.
@@ -166,12 +136,10 @@ def _instruction(line: str, name: str, is_root: bool) -> Instruction:
     raise ValueError(f'no instruction: {name} = {shape}{line}')
   end = _closing(line, found.end() - 1)
   inside = line[found.end() : end - 1]
-  operands: Sequence[str] = re.findall(r'%([\w.-]+)', inside)
+  operands = tuple(re.findall(r'%([\w.-]+)', inside))
   if found[1] in ('parameter', 'constant'):
     operands = (inside,)
-  return Instruction(
-    name, shape, found[1], tuple(operands), line[end:], is_root
-  )
+  return Instruction(name, shape, found[1], operands, line[end:], is_root)
 
 
 def _closing(text: str, start: int) -> int:

@@ -22,7 +22,6 @@ from biobert_jax.preflight import compiler, topology
 from biobert_jax.preflight import report as reports
 from biobert_jax.preflight.compile_worker import EVALUATE, TRAIN
 from biobert_jax.preflight.compiler import Compiled
-from biobert_jax.preflight.report import Assumptions
 from biobert_jax.preflight.topology import Slice
 from biobert_jax.training import experiment as experiments
 
@@ -94,7 +93,10 @@ def preflight(
   experiments.validate(config)
   if price < 0:
     raise InputError(f'--price {price}; dollars for an hour of a chip')
-  config = _without_corpus(config)
+  # To be compiled as for a corpus of shards, here or not.
+  config = ConfigDict(config.to_dict())
+  if config.task == 'pretraining':
+    config.data.dir = ''
   labels = tuple(config.data.labels) if 'labels' in config.data else ()
   labels = labels or _LABELS[config.task]
   rows = []
@@ -105,9 +107,8 @@ def preflight(
     with concurrent.futures.ThreadPoolExecutor() as pool:
       scoring = pool.submit(one.compile, {}, False, hlo, EVALUATE)
       compiled = one.compile({}, full, hlo)
-    assumed = Assumptions(vocab_size, price, f'libtpu {version}')
-    row = reports.make_row(slice_, one.config, compiled, assumed)
-    reports.add_evaluation(row, scoring.result(), one.config)
+    row = reports.make_row(slice_, config, compiled, price, f'libtpu {version}')
+    reports.add_evaluation(row, scoring.result(), config)
     if search:
       row['largest'] = one.largest(compiled)
     if not row['fits']:
@@ -116,23 +117,14 @@ def preflight(
     rows.append(row)
   sys.stderr.write(reports.table(rows))
   if missed := [row['topology'] for row in rows if not row['fits']]:
-    raise InputError(
-      f'does not fit {", ".join(missed)}; {reports.advice(rows)}'
-    )
+    advice = reports.advice(rows)
+    raise InputError(f'does not fit {", ".join(missed)}; {advice}')
   if missed := [r['topology'] for r in rows if not r['evaluation']['fits']]:
     raise InputError(
       f'evaluation does not fit {", ".join(missed)}: train.eval_batch_size is '
       f'{config.train.eval_batch_size}; take a smaller one'
     )
   return {'fits': {row['topology']: row['fits'] for row in rows}}
-
-
-def _without_corpus(config: ConfigDict) -> ConfigDict:
-  """The same, to be compiled as for a corpus of shards, here or not."""
-  changed = ConfigDict(config.to_dict())
-  if changed.task == 'pretraining':
-    changed.data.dir = ''
-  return changed
 
 
 @dataclasses.dataclass(frozen=True)
@@ -151,7 +143,6 @@ class _Preflight:
     hlo: str = '',
     step: str = TRAIN,
   ) -> Compiled:
-    """Compiles a step of the config with changes."""
     config = ConfigDict(self.config.to_dict())
     config.update_from_flattened_dict(changes)
     with _folder(hlo, f'{self.slice_.name}-{step}') as folder:
@@ -165,10 +156,6 @@ class _Preflight:
       compiled.seconds,
     )
     return compiled
-
-  def fits(self, compiled: Compiled) -> bool:
-    """Whether a step fits a chip."""
-    return compiled.memory.total <= self.slice_.chip.hbm_bytes
 
   def remedies(self) -> list[dict[str, Any]]:
     """Changes that make the step smaller, compiled until one of a kind fits."""
@@ -188,7 +175,8 @@ class _Preflight:
   def _until_one_fits(self, remedies: list[_Remedy]) -> list[dict[str, Any]]:
     tried: list[dict[str, Any]] = []
     for name, changes in remedies:
-      if all(self._has(k, v) for k, v in changes.items()):
+      current = experiments.flatten(self.config)
+      if all(current[key] == value for key, value in changes.items()):
         continue
       row: dict[str, Any] = {'remedy': name, 'changes': changes}
       try:
@@ -196,14 +184,12 @@ class _Preflight:
       except InputError as error:
         tried.append(row | {'fits': False, 'refused': str(error)})
         continue
-      row |= {'fits': self.fits(compiled), 'hbm': compiled.memory.total}
+      held = compiled.memory.total
+      row |= {'fits': held <= self.slice_.chip.hbm_bytes, 'hbm': held}
       tried.append(row)
       if row['fits']:
         break
     return tried
-
-  def _has(self, key: str, value: Any) -> bool:
-    return bool(experiments.flatten(self.config)[key] == value)
 
   def largest(self, first: Compiled) -> dict[str, Any]:
     """The most rows a chip that fit, and the fewest tried that do not.

@@ -1,16 +1,17 @@
 """The cost of a compiled program: operations, traffic, messages.
 
 The compiler's own totals count the body of a loop once; here each counts as
-often as it runs.
+often as it runs. Of a Pallas kernel XLA sees only operands and results: the
+cost of JAX's splash attention, the one kernel of the model, follows from its
+name and shapes.
 """
 
 import collections
 import dataclasses
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from biobert_jax.preflight import kernel_cost
 from biobert_jax.preflight.hlo import Array, Computation, Instruction, Module
 
 COLLECTIVES = (
@@ -31,44 +32,33 @@ _ACROSS = re.compile(r'_xla_megascale_transfer_type="(\w+)"')
 _TARGET = re.compile(r'_xla_megascale_target="\{([\d,:]*)\}')
 ACROSS_SLICES = 'slices-'  # Before the kind of such a message.
 _SLICES = {'slice', 'dynamic-slice', 'gather'}
+_SPLASH = re.compile(r'splash_mha_(fwd|dq|dkv)_')
+# Matrix products [L, K] x [K, L] or [L, L] x [L, K] of a head: the scores, and
+# what is made of them; backwards, the scores once more.
+_PRODUCTS = {'fwd': 2, 'dq': 3, 'dkv': 4}
+_RESULTS_OF_DKV = 4  # Two of its own use, two gradients.
 
 
 @dataclasses.dataclass(frozen=True)
 class Collectives:
-  """Collectives of one kind and dtype among groups of one size.
+  """Collectives of one kind and dtype among groups of one size."""
 
-  Attributes:
-    kind: 'all-reduce', …; 'slices-all-reduce', … between slices.
-    dtype: of what is sent, 'bf16'.
-    group: chips that take part in one of them; or slices.
-    count: of them in a step.
-    bytes: that each chip puts in, or of an all-gather gets out, in a step.
-  """
-
-  kind: str
-  dtype: str
-  group: int
-  count: int
-  bytes: int
+  kind: str  # 'all-reduce', …; 'slices-all-reduce', … between slices.
+  dtype: str  # Of what is sent, 'bf16'.
+  group: int  # Chips that take part in one of them; or slices.
+  count: int  # Of them in a step.
+  bytes: int  # In, or of an all-gather out, of each chip in a step.
 
 
 @dataclasses.dataclass(frozen=True)
 class ProgramCost:
-  """The cost of a step on one chip.
+  """The cost of a step on one chip."""
 
-  Attributes:
-    flops: of matrix products.
-    hbm_bytes: read from and written to the chip's main memory.
-    messages: collectives.
-    random_bytes: of random bits.
-    rematerialized: instructions that the compiler runs twice to save memory.
-  """
-
-  flops: int
-  hbm_bytes: int
+  flops: int  # Of matrix products.
+  hbm_bytes: int  # Read from and written to the chip's main memory.
   messages: tuple[Collectives, ...]
-  random_bytes: int
-  rematerialized: int
+  random_bytes: int  # Of random bits.
+  rematerialized: int  # Instructions run twice, to save memory.
 
 
 def analyze(module: Module) -> ProgramCost:
@@ -79,24 +69,24 @@ def analyze(module: Module) -> ProgramCost:
   for computation, times, fused in walk(module):
     for one in computation.instructions.values():
       if one.opcode in ('convolution', 'dot'):
-        flops += times * matmul_flops(one, computation)
+        flops += times * _matmul_flops(one, computation)
       elif one.opcode == 'custom-call':
-        flops += times * kernel_cost.kernel_flops(one, computation)
+        flops += times * _kernel_flops(one, computation)
       elif one.opcode == 'rng-bit-generator':
         random_bytes += times * max(a.bytes for a in one.arrays)
-      elif kind := collective_kind(one):
-        group = group_size(one, module.partitions)
-        parts = list(_sent(one, kind, group, computation))
-        for key, size in parts:
-          sent[key] += times * size
-        counts[parts[0][0]] += times
+      elif kind := _collective_kind(one):
+        group = _group_size(one, module.partitions)
+        shares = group if kind == 'all-gather' else 1
+        # Tokens are the order of what is sent.
+        taken = [a for a in _taken(one, computation) if a.dtype != 'token']
+        for array in taken:
+          sent[kind, array.dtype, group] += times * shares * array.bytes
+        counts[kind, taken[0].dtype, group] += times
       rematerialized += '.remat' in one.name and not fused
       if not fused:
-        hbm_bytes += times * hbm_traffic(one, computation, module)
-  messages = [Collectives(*key, counts[key], sent[key]) for key in sorted(sent)]
-  return ProgramCost(
-    flops, hbm_bytes, tuple(messages), random_bytes, rematerialized
-  )
+        hbm_bytes += times * _hbm_traffic(one, computation, module)
+  messages = tuple(Collectives(*k, counts[k], sent[k]) for k in sorted(sent))
+  return ProgramCost(flops, hbm_bytes, messages, random_bytes, rematerialized)
 
 
 def walk(module: Module) -> Iterator[tuple[Computation, int, bool]]:
@@ -112,7 +102,7 @@ def walk(module: Module) -> Iterator[tuple[Computation, int, bool]]:
     for one in computation.instructions.values():
       called = one.called
       if one.opcode == 'while':
-        trips = trip_count(one, computation, module)
+        trips = _trip_count(one, computation, module)
         todo.append((called['body'], times * trips, fused))
       elif one.opcode in ('fusion', 'async-start', 'call', 'custom-call'):
         inside = fused or one.opcode != 'call'
@@ -122,16 +112,10 @@ def walk(module: Module) -> Iterator[tuple[Computation, int, bool]]:
         todo += [(name, times, fused) for name in called.values()]
 
 
-def trip_count(
+def _trip_count(
   loop: Instruction, computation: Computation, module: Module
 ) -> int:
-  """How often the body of a loop runs.
-
-  JAX's loops count from a constant, by one, up to a constant.
-
-  Raises:
-    ValueError: this one does not.
-  """
+  """How often a loop runs; JAX's count from a constant, by one, up to one."""
   if known := re.search(r'"known_trip_count":\{"n":"(\d+)"', loop.rest):
     return int(known[1])
   condition = module.computations[loop.called['condition']]
@@ -157,54 +141,43 @@ def _reachable(
       yield from _reachable(module.computations[name], module)
 
 
-def matmul_flops(one: Instruction, computation: Computation) -> int:
+def _matmul_flops(one: Instruction, computation: Computation) -> int:
   """Operations of a matrix product: an addition and a multiplication each.
 
   The TPU's compiler writes every product as a convolution; products of a batch
   have the batch as a window of which one place meets the input.
   """
-  out = one.arrays[0]
+  out = one.arrays[0].dims
   operands = [computation.instructions[name] for name in one.operands]
   left, right = (operand.arrays[0].dims for operand in operands)
   if one.opcode == 'dot':
     axes = re.findall(r'\d+', one.attribute('lhs_contracting_dims'))
     depth = math.prod(left[int(axis)] for axis in axes)
-    return 2 * depth * math.prod(out.dims)
-  labels = one.attribute('dim_labels')
-  inputs, rest = labels.split('_')
+    return 2 * depth * math.prod(out)
+  inputs, rest = one.attribute('dim_labels').split('_')
   kernel, outputs = rest.split('->')
   total = 2 * right[kernel.index('i')]
-  total *= out.dims[outputs.index('b')] * out.dims[outputs.index('f')]
-  window = _window(one.attribute('window'))
+  total *= out[outputs.index('b')] * out[outputs.index('f')]
+  # `{size=12x12 stride=11x11}`
+  window = dict(re.findall(r'(\w+)=(\S+)', one.attribute('window').strip('{}')))
   for axis in sorted(set(outputs) - {'b', 'f'}):
     place = int(axis)
-    sizes = (
+    total *= _meetings(
       *(left[inputs.index(axis)], right[kernel.index(axis)]),
-      out.dims[outputs.index(axis)],
+      out[outputs.index(axis)],
+      {name: values.split('x')[place] for name, values in window.items()},
     )
-    total *= _meetings(sizes, window, place)
   return total
 
 
-def _window(text: str) -> dict[str, list[str]]:
-  """`{size=12x12 stride=11x11}` by name."""
-  pairs = (part.split('=') for part in text.strip('{}').split() if '=' in part)
-  return {name: values.split('x') for name, values in pairs}
-
-
 def _meetings(
-  sizes: tuple[int, int, int], window: dict[str, list[str]], place: int
+  size_in: int, size_window: int, size_out: int, window: dict[str, str]
 ) -> int:
   """Pairs of an output and a window's place that meet a real input."""
-  size_in, size_window, size_out = sizes
-
-  def of(name: str, default: str) -> str:
-    values = window.get(name)
-    return values[place] if values else default
-
-  stride, pad = int(of('stride', '1')), int(of('pad', '0_0').split('_')[0])
-  spread = int(of('lhs_dilate', '1'))
-  step = int(of('rhs_dilate', '1'))
+  stride = int(window.get('stride', '1'))
+  pad = int(window.get('pad', '0_0').split('_')[0])
+  spread = int(window.get('lhs_dilate', '1'))
+  step = int(window.get('rhs_dilate', '1'))
   last = (size_in - 1) * spread
   count = 0
   for output in range(size_out):
@@ -214,7 +187,39 @@ def _meetings(
   return count
 
 
-def collective_kind(one: Instruction) -> str:
+def _kernel_flops(one: Instruction, computation: Computation) -> int:
+  """Operations of splash attention's products; 0 of any other kernel."""
+  if (found := _SPLASH.match(one.name)) is None:
+    return 0
+  query, key, *_ = _floats(one, computation)
+  products = _PRODUCTS[found[1]]
+  if found[1] == 'dkv' and len(one.arrays) > _RESULTS_OF_DKV:
+    products += 1  # The gradient of queries too.
+  return 2 * products * math.prod(query.dims) * key.dims[-2]
+
+
+def _bytes_read_again(one: Instruction, computation: Computation) -> int:
+  """Bytes of HBM that splash attention reads besides each operand once.
+
+  Forwards and for the gradient of queries, keys and values are read for each
+  block of queries; for their own gradient, it is the other way round.
+  """
+  if (found := _SPLASH.match(one.name)) is None:
+    return 0
+  query, key, value, *others = _floats(one, computation)
+  # Its first result is its scratch, as long as a block.
+  blocks = query.dims[-2] // one.arrays[0].dims[-2]
+  again = [query, *others] if found[1] == 'dkv' else [key, value]
+  return (blocks - 1) * _in_hbm(again)
+
+
+def _floats(one: Instruction, computation: Computation) -> list[Array]:
+  """Queries, keys, values; the sums of weights, a gradient, and its sums."""
+  arrays = _taken(one, computation)
+  return [a for a in arrays if re.match(r'b?f\d', a.dtype)]
+
+
+def _collective_kind(one: Instruction) -> str:
   """The kind of collective that an instruction is; '' for none."""
   if one.opcode == 'send' and (across := _ACROSS.search(one.rest)):
     return ACROSS_SLICES + across[1].lower().replace('_', '-')
@@ -222,44 +227,31 @@ def collective_kind(one: Instruction) -> str:
   return opcode if opcode in COLLECTIVES else ''
 
 
-def _sent(
-  one: Instruction, kind: str, group: int, computation: Computation
-) -> Iterator[tuple[tuple[str, str, int], int]]:
-  """((kind, dtype, group), bytes) of each array that a collective takes."""
-  for name in one.operands:
-    for array in computation.instructions[name].arrays:
-      if array.dtype == 'token':  # The order of what is sent.
-        continue
-      size = array.bytes * (group if kind == 'all-gather' else 1)
-      yield (kind, array.dtype, group), size
+def _taken(one: Instruction, computation: Computation) -> list[Array]:
+  """The arrays of its operands."""
+  operands = [computation.instructions[name] for name in one.operands]
+  return [array for operand in operands for array in operand.arrays]
 
 
-def group_size(one: Instruction, partitions: int) -> int:
-  """Chips, or slices, of a group of a collective; 2 of a permutation.
-
-  Args:
-    one: the collective.
-    partitions: chips that the program runs on, a group where none is named.
-  """
+def _group_size(one: Instruction, partitions: int) -> int:
+  """Chips, or slices, of a group of a collective; 2 of a permutation."""
   if target := _TARGET.search(one.rest):
     ranges = [part.split(':') for part in target[1].split(',')]
     return sum(int(r[-1]) - int(r[0]) + 1 for r in ranges)
-  groups = re.search(r'replica_groups=\{\{([\d,]*)\}', one.rest)
-  if groups:
+  if groups := re.search(r'replica_groups=\{\{([\d,]*)\}', one.rest):
     return groups[1].count(',') + 1
   if tiled := re.search(r'replica_groups=\[\d+,(\d+)\]', one.rest):
     return int(tiled[1])
   # mesh['axis_0'=8,'axis_1'=2] {'axis_0'}; of half an axis {'axis_0':(1)4}.
-  if axes := re.search(
-    r'replica_groups=mesh\[([^\]]*)\] \{([^}]*)\}', one.rest
-  ):
+  mesh = r'replica_groups=mesh\[([^\]]*)\] \{([^}]*)\}'
+  if axes := re.search(mesh, one.rest):
     sizes = dict(re.findall(r"'(\w+)'=(\d+)", axes[1]))
     named = re.findall(r"'(\w+)'(?::\(\d+\)(\d+))?", axes[2])
     return math.prod(int(part or sizes[name]) for name, part in named)
   return 2 if 'source_target_pairs' in one.rest else partitions
 
 
-def hbm_traffic(
+def _hbm_traffic(
   one: Instruction, computation: Computation, module: Module
 ) -> int:
   """Bytes between HBM and the core that an instruction moves.
@@ -274,21 +266,19 @@ def hbm_traffic(
   inner = None
   if one.opcode in ('fusion', 'async-start'):
     inner = module.computations[one.called['calls']]
-  total = kernel_cost.bytes_read_again(one, computation)
+  total = _bytes_read_again(one, computation)
   for number, name in enumerate(one.operands):
-    operand = computation.instructions[name]
+    operand = computation.instructions[name].arrays
     if inner is not None:
-      total += _read(operand.arrays, number, inner)
-    elif one.opcode in _SLICES:
-      total += _in_hbm(one.arrays) if number == 0 else _in_hbm(operand.arrays)
-    elif one.opcode == 'dynamic-update-slice' and number == 0:
-      continue
-    else:
-      total += _in_hbm(operand.arrays)
+      total += _read(operand, number, inner)
+    elif one.opcode in _SLICES and number == 0:
+      total += _in_hbm(one.arrays)
+    elif one.opcode != 'dynamic-update-slice' or number:
+      total += _in_hbm(operand)
   return total + _written(one, computation, inner)
 
 
-def _in_hbm(arrays: tuple[Array, ...]) -> int:
+def _in_hbm(arrays: Iterable[Array]) -> int:
   return sum(a.bytes for a in arrays if a.space == 0)
 
 
@@ -297,15 +287,12 @@ def _read(arrays: tuple[Array, ...], number: int, inner: Computation) -> int:
   whole = _in_hbm(arrays)
   if not whole:
     return 0
-  mine = next(
-    i
-    for i in inner.instructions.values()
-    if i.opcode == 'parameter' and i.operands[0] == str(number)
-  )
-  users = [i for i in inner.instructions.values() if mine.name in i.operands]
+  inside = inner.instructions.values()
+  parameters = (i for i in inside if i.opcode == 'parameter')
+  mine = next(i.name for i in parameters if i.operands[0] == str(number))
   total = 0
-  for user in users:
-    first = user.operands[0] == mine.name
+  for user in (i for i in inside if mine in i.operands):
+    first = user.operands[0] == mine
     if user.opcode in _SLICES and first:
       total += sum(a.bytes for a in user.arrays)
     elif user.opcode != 'dynamic-update-slice' or not first:
@@ -323,21 +310,18 @@ def _written(
     return _in_hbm(one.arrays[:1])
   if one.opcode.endswith('-start'):
     # (operands, results, context), or of an all-reduce the results alone.
-    count = sum(len(computation.instructions[n].arrays) for n in one.operands)
-    after = one.arrays[count:] or one.arrays
+    after = one.arrays[len(_taken(one, computation)) :] or one.arrays
     # What has no dimensions is the context.
-    return _in_hbm(tuple(a for a in after if a.dims))
-  scope = computation if inner is None else inner
-  result = one if inner is None else inner.root
-  results = [result]
-  if inner is not None and result.opcode == 'tuple':
-    results = [inner.instructions[name] for name in result.operands]
+    return _in_hbm(a for a in after if a.dims)
+  scope = inner or computation
+  results = [one if inner is None else inner.root]
+  if inner is not None and inner.root.opcode == 'tuple':
+    results = [inner.instructions[name] for name in inner.root.operands]
   if len(results) != len(one.arrays):
     return _in_hbm(one.arrays)
   total = 0
   for array, source in zip(one.arrays, results, strict=True):
-    update = source.opcode == 'dynamic-update-slice'
-    if array.space == 0 and update:
+    if array.space == 0 and source.opcode == 'dynamic-update-slice':
       written = scope.instructions[source.operands[1]].arrays
       total += sum(a.bytes for a in written)
     elif array.space == 0:
@@ -352,8 +336,7 @@ def estimated_cycles(module: Module) -> int:
   """
   total = 0
   for computation, times, fused in walk(module):
-    if not fused:
-      for one in computation.instructions.values():
-        found = re.search(r'"estimated_cycles":"(\d+)"', one.rest)
-        total += times * int(found[1]) if found else 0
+    for one in computation.instructions.values() if not fused else ():
+      found = re.search(r'"estimated_cycles":"(\d+)"', one.rest)
+      total += times * int(found[1]) if found else 0
   return total

@@ -6,39 +6,70 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from biobert_jax.preflight import roofline
 from biobert_jax.preflight.compiler import Compiled
+from biobert_jax.preflight.program_cost import ACROSS_SLICES, ProgramCost
 from biobert_jax.preflight.topology import Slice
 
 _SHOWN = 8  # Groups of arrays that a row names.
+# How often a chip sends the n - 1 of n parts of its bytes round a ring of n.
+_TURNS = {'all-reduce': 2}
 
 
-@dataclasses.dataclass(frozen=True)
-class Assumptions:
-  """What the estimates assume.
+def time_bounds(cost: ProgramCost, slice_: Slice) -> dict[str, float]:
+  """Least seconds of a step of which one chip has this cost.
 
-  Attributes:
-    vocab_size: where the config names no vocabulary.
-    price: of an hour of a chip, in dollars; 0: not known.
-    compiler: its name and version.
+  Matrix products at the peak and HBM at its bandwidth run at the same time;
+  the compiler's collectives, over ICI ('links') or between slices ('network'),
+  wait (XLA:TPU has `all-reduce`, not `all-reduce-start`): 'step' is the sum.
+  No program reaches it.
   """
-
-  vocab_size: int
-  price: float
-  compiler: str
+  within = across = 0.0
+  for messages in cost.messages:
+    kind = messages.kind.removeprefix(ACROSS_SLICES)
+    sent = float(messages.bytes)
+    if kind != 'collective-permute':
+      share = (messages.group - 1) / messages.group
+      sent = _TURNS.get(kind, 1) * share * messages.bytes
+    if messages.kind == kind:
+      within += sent
+    else:
+      across += sent
+  compute = cost.flops / slice_.chip.peak_flops
+  memory = cost.hbm_bytes / slice_.chip.hbm_bandwidth
+  links = within / (slice_.ici_bandwidth or 1.0)
+  network = across / slice_.chip.dcn_bandwidth
+  return {
+    'compute': compute,
+    'memory': memory,
+    'links': links,
+    'network': network,
+    'step': max(compute, memory) + links + network,
+  }
 
 
 def make_row(
-  slice_: Slice, config: ConfigDict, compiled: Compiled, assumed: Assumptions
+  slice_: Slice,
+  config: ConfigDict,
+  compiled: Compiled,
+  price: float,
+  compiler: str,
 ) -> dict[str, Any]:
   """All figures of a slice, by name; bytes, operations and seconds.
 
   `hbm`, `flops`, `hbm_traffic` and `collectives` are of one chip in one step.
+
+  Args:
+    slice_: the slice.
+    config: that was compiled.
+    compiled: the training step.
+    price: of an hour of a chip, in dollars; 0: not known.
+    compiler: its name and version.
   """
   memory, cost = compiled.memory, compiled.cost
   limit = slice_.chip.hbm_bytes
   flops = config.batch_size * compiled.flops_of_row / slice_.chips
-  bounds = roofline.time_bounds(cost, slice_)
+  seconds = time_bounds(cost, slice_)
+  step = seconds['step']
   tokens = config.batch_size * config.data.max_seq_length
   row = {
     'topology': slice_.name,
@@ -66,25 +97,21 @@ def make_row(
     'random_bytes': cost.random_bytes,
     'rematerialized': cost.rematerialized,
     'collectives': [dataclasses.asdict(m) for m in cost.messages],
-    'seconds': {
-      'compute': bounds.compute,
-      'memory': bounds.memory,
-      'links': bounds.ici,
-      'network': bounds.dcn,
-      'step': bounds.step,
-    },
-    'mfu_bound': flops / (bounds.step * slice_.chip.peak_flops),
-    'pieces_per_second': tokens / bounds.step,
+    'seconds': seconds,
+    'mfu_bound': flops / (step * slice_.chip.peak_flops),
+    'pieces_per_second': tokens / step,
     'compile_seconds': round(compiled.seconds, 1),
   }
   if compiled.cycles is not None:
     row['estimated_cycles'] = compiled.cycles
     row['estimated_seconds'] = compiled.cycles / slice_.chip.clock
-  return (
-    row
-    | _run_cost(config, slice_, bounds.step, assumed)
-    | {'assumed': _assumed(config, compiled, assumed)}
-  )
+  if config.train.steps is not None:
+    hours = config.train.steps * step / 3600
+    row |= {'steps': config.train.steps, 'hours': hours}
+    row['chip_hours'] = hours * slice_.chips
+    if price:
+      row['dollars'] = row['chip_hours'] * price
+  return row | {'assumed': _assumed(config, compiled, compiler)}
 
 
 def add_evaluation(
@@ -102,29 +129,12 @@ def add_evaluation(
   }
 
 
-def _run_cost(
-  config: ConfigDict, slice_: Slice, step: float, assumed: Assumptions
-) -> dict[str, Any]:
-  """Time and cost of the run, where the config says how long it is."""
-  if config.train.steps is None:
-    return {}
-  hours = config.train.steps * step / 3600
-  run = {
-    'steps': config.train.steps,
-    'hours': hours,
-    'chip_hours': hours * slice_.chips,
-  }
-  if assumed.price:
-    run['dollars'] = run['chip_hours'] * assumed.price
-  return run
-
-
 def _assumed(
-  config: ConfigDict, compiled: Compiled, assumed: Assumptions
+  config: ConfigDict, compiled: Compiled, compiler: str
 ) -> list[str]:
   """The assumptions, in words."""
   said = [
-    f'compiled by {assumed.compiler}; nothing was run',
+    f'compiled by {compiler}; nothing was run',
     'the program itself, 0.03 to 0.2 GB, is not counted in the memory',
     'times are bounds: peak operations and bandwidths, messages not hidden; '
     'no step reaches them',
@@ -141,6 +151,10 @@ def gigabytes(size: float) -> str:
   return f'{size / 1e9:.2f} GB'
 
 
+def _milliseconds(row: dict[str, Any], name: str) -> str:
+  return f'{1e3 * row["seconds"][name]:.1f}'
+
+
 def _sent(row: dict[str, Any]) -> str:
   kinds: dict[str, list[int]] = {}
   for messages in row['collectives']:
@@ -151,39 +165,6 @@ def _sent(row: dict[str, Any]) -> str:
     f'{count} {kind} {size / 1e6:.1f} MB'
     for kind, (count, size) in kinds.items()
   )
-
-
-_LINES: tuple[tuple[str, Callable[[dict[str, Any]], str]], ...] = (
-  ('chips, hosts', lambda r: f'{r["chips"]}, {r["hosts"]}'),
-  ('rows a chip', lambda r: f'{r["rows_per_chip"]}'),
-  ('fits', lambda r: 'yes' if r['fits'] else 'NO'),
-  ('HBM needed', lambda r: gigabytes(r['hbm']['total'])),
-  ('  there', lambda r: gigabytes(r['hbm']['limit'])),
-  ('  arguments', lambda r: gigabytes(r['hbm']['arguments'])),
-  ('  outputs', lambda r: gigabytes(r['hbm']['outputs'])),
-  ('  temporaries', lambda r: gigabytes(r['hbm']['temporaries'])),
-  ('  while it evaluates', lambda r: _evaluating(r)),
-  ('  run twice to fit', lambda r: f'{r["rematerialized"]} ops'),
-  ('largest batch', lambda r: _largest(r)),
-  ('TFLOP', lambda r: f'{r["flops"] / 1e12:.3f}'),
-  ('  over the model', lambda r: f'{r["flops"] / r["flops_of_model"]:.3f}'),
-  ('HBM traffic', lambda r: gigabytes(r['hbm_traffic'])),
-  ('random bits', lambda r: gigabytes(r['random_bytes'])),
-  ('messages', _sent),
-  ('ms of compute', lambda r: f'{1e3 * r["seconds"]["compute"]:.1f}'),
-  ('  of memory', lambda r: f'{1e3 * r["seconds"]["memory"]:.1f}'),
-  ('  of ICI', lambda r: f'{1e3 * r["seconds"]["links"]:.1f}'),
-  ('  of DCN', lambda r: _dcn(r)),
-  ('  a step, at least', lambda r: f'{1e3 * r["seconds"]["step"]:.1f}'),
-  ('compiler: Mcycles', lambda r: _cycles(r, 'estimated_cycles', 1e-6)),
-  ('  so many ms', lambda r: _cycles(r, 'estimated_seconds', 1e3)),
-  ('MFU, at most', lambda r: f'{r["mfu_bound"]:.2f}'),
-  ('tokens a second', lambda r: f'{r["pieces_per_second"]:,.0f}'),
-  ('hours of the run', lambda r: f'{r["hours"]:.1f}' if 'hours' in r else ''),
-  ('chip-hours', lambda r: f'{r["chip_hours"]:.0f}' if 'hours' in r else ''),
-  ('dollars', lambda r: f'{r["dollars"]:.0f}' if 'dollars' in r else ''),
-  ('compiled in', lambda r: f'{r["compile_seconds"]:.0f} s'),
-)
 
 
 def _evaluating(row: dict[str, Any]) -> str:
@@ -197,14 +178,44 @@ def _largest(row: dict[str, Any]) -> str:
   return f'{row["largest"]["rows_per_chip"]} rows a chip'
 
 
-def _dcn(row: dict[str, Any]) -> str:
-  if row['slices'] == 1:
-    return ''
-  return f'{1e3 * row["seconds"]["network"]:.1f}'
+def _optional(
+  name: str, scale: float = 1.0, digits: int = 1
+) -> Callable[[dict[str, Any]], str]:
+  """A figure that a row may not have."""
+  return lambda row: f'{row[name] * scale:.{digits}f}' if name in row else ''
 
 
-def _cycles(row: dict[str, Any], name: str, scale: float) -> str:
-  return f'{row[name] * scale:.1f}' if name in row else ''
+_LINES: tuple[tuple[str, Callable[[dict[str, Any]], str]], ...] = (
+  ('chips, hosts', lambda r: f'{r["chips"]}, {r["hosts"]}'),
+  ('rows a chip', lambda r: f'{r["rows_per_chip"]}'),
+  ('fits', lambda r: 'yes' if r['fits'] else 'NO'),
+  ('HBM needed', lambda r: gigabytes(r['hbm']['total'])),
+  ('  there', lambda r: gigabytes(r['hbm']['limit'])),
+  ('  arguments', lambda r: gigabytes(r['hbm']['arguments'])),
+  ('  outputs', lambda r: gigabytes(r['hbm']['outputs'])),
+  ('  temporaries', lambda r: gigabytes(r['hbm']['temporaries'])),
+  ('  while it evaluates', _evaluating),
+  ('  run twice to fit', lambda r: f'{r["rematerialized"]} ops'),
+  ('largest batch', _largest),
+  ('TFLOP', lambda r: f'{r["flops"] / 1e12:.3f}'),
+  ('  over the model', lambda r: f'{r["flops"] / r["flops_of_model"]:.3f}'),
+  ('HBM traffic', lambda r: gigabytes(r['hbm_traffic'])),
+  ('random bits', lambda r: gigabytes(r['random_bytes'])),
+  ('messages', _sent),
+  ('ms of compute', lambda r: _milliseconds(r, 'compute')),
+  ('  of memory', lambda r: _milliseconds(r, 'memory')),
+  ('  of ICI', lambda r: _milliseconds(r, 'links')),
+  ('  of DCN', lambda r: _milliseconds(r, 'network') * (r['slices'] > 1)),
+  ('  a step, at least', lambda r: _milliseconds(r, 'step')),
+  ('compiler: Mcycles', _optional('estimated_cycles', 1e-6)),
+  ('  so many ms', _optional('estimated_seconds', 1e3)),
+  ('MFU, at most', lambda r: f'{r["mfu_bound"]:.2f}'),
+  ('tokens a second', lambda r: f'{r["pieces_per_second"]:,.0f}'),
+  ('hours of the run', _optional('hours')),
+  ('chip-hours', _optional('chip_hours', digits=0)),
+  ('dollars', _optional('dollars', digits=0)),
+  ('compiled in', lambda r: f'{r["compile_seconds"]:.0f} s'),
+)
 
 
 def table(rows: list[dict[str, Any]]) -> str:

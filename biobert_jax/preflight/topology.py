@@ -14,23 +14,14 @@ from typing import Any
 from biobert_jax.errors import InputError
 from biobert_jax.parallel.chips import CHIPS, Chip
 
-_GCLOUD_V5E = 'v5litepod'
-
 
 @dataclasses.dataclass(frozen=True)
 class Slice:
-  """Chips that ICI joins, or several such slices joined by DCN.
+  """Chips that ICI joins, or several such slices joined by DCN."""
 
-  Attributes:
-    name: as given.
-    generation: a key of `CHIPS`.
-    shape: chips in each dimension, of one slice.
-    slices: how many.
-  """
-
-  name: str
-  generation: str
-  shape: tuple[int, ...]
+  name: str  # As given.
+  generation: str  # A key of `CHIPS`.
+  shape: tuple[int, ...]  # Chips in each dimension, of one slice.
   slices: int = 1
 
   @property
@@ -80,13 +71,13 @@ class Slice:
     A dimension that does not close to a ring has half: its ends have one
     neighbour.
     """
-    cubes = len(self.shape) == 2 or all(
-      n % self.chip.torus == 0 for n in self.shape
+    closed = [size % self.chip.torus == 0 for size in self.shape]
+    cubes = len(self.shape) == 2 or all(closed)
+    links = sum(
+      (2 if cubes and ring else 1)
+      for size, ring in zip(self.shape, closed, strict=True)
+      if size > 1
     )
-    links = 0
-    for size in self.shape:
-      ring = cubes and size % self.chip.torus == 0
-      links += 0 if size == 1 else (2 if ring else 1)
     return links * self.chip.ici_link_bandwidth
 
 
@@ -96,11 +87,10 @@ def parse_slice(name: str) -> Slice:
   Raises:
     InputError: no such slice; the message names the nearest ones.
   """
-  several = re.fullmatch(r'([1-9][0-9]{0,3})x(v.*)', name.lower())
-  if several:
+  if several := re.fullmatch(r'([1-9][0-9]{0,3})x(v.*)', name.lower()):
     one = parse_slice(several[2])
     return dataclasses.replace(one, name=name, slices=int(several[1]))
-  spelled = re.sub(f'^{_GCLOUD_V5E}', 'v5e', name.lower())
+  spelled = re.sub('^v5litepod', 'v5e', name.lower())  # Google Cloud's.
   generation, mark, size = spelled.partition(':' if ':' in name else '-')
   chip = CHIPS.get(generation)
   if chip is not None and mark == ':':
@@ -140,9 +130,8 @@ def _nearest(name: str) -> list[str]:
   generation, _, size = name.partition('-')
   known = names()
   if generation in CHIPS and size.isdigit():
-    mine = [n for n in known if n.startswith(f'{generation}-')]
-    return sorted(
-      mine,
-      key=lambda n: abs(math.log(int(n.split('-')[1]) / max(1, int(size)))),
-    )
+    wanted = max(1, int(size))
+    sizes = [int(n.split('-')[1]) for n in known if n.startswith(generation)]
+    sizes.sort(key=lambda n: abs(math.log(n / wanted)))
+    return [f'{generation}-{n}' for n in sizes]
   return difflib.get_close_matches(name, known, len(known), 0.0)

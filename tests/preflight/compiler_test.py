@@ -119,3 +119,31 @@ def test_without_a_compiler_it_says_how_to_install_one(monkeypatch):
   monkeypatch.setattr('importlib.util.find_spec', lambda name: None)
   with pytest.raises(InputError, match=r'pip install .*requirements-tpu\.txt'):
     compiler.check_compiler()
+
+
+def test_bytes_by_what_they_are():
+  found = compiler.parse_memory(
+    compiler_reports.ASSIGNMENT, compiler_reports.REPORT
+  )
+  assert (found.arguments, found.outputs) == (1024, 320)
+  assert found.total == 10344
+  assert found.temporaries == 9000
+
+
+def test_the_largest_arrays_of_hbm_come_first():
+  largest = compiler.parse_memory(
+    compiler_reports.ASSIGNMENT, compiler_reports.REPORT
+  ).largest
+  assert largest == (
+    (6144, '2 x f32[12,64]'),
+    (3584, '2×bf16[1792]'),
+    (24, 's32[6]'),
+  )
+
+
+def test_another_report_is_refused():
+  with pytest.raises(ValueError, match='no total'):
+    compiler.parse_memory(
+      compiler_reports.ASSIGNMENT,
+      compiler_reports.REPORT.replace('Total bytes', 'Sum'),
+    )

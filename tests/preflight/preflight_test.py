@@ -10,8 +10,7 @@ import configs
 from biobert_jax.errors import InputError
 from biobert_jax.preflight import compiler as preflight_compiler
 from biobert_jax.preflight import preflight
-from biobert_jax.preflight.compiler import Compiled
-from biobert_jax.preflight.memory import Memory
+from biobert_jax.preflight.compiler import Compiled, Memory
 from biobert_jax.preflight.program_cost import Collectives, ProgramCost
 from configs import ner_ncbi_disease, pretrain_biobert_v1_1_pubmed, re_chemprot
 
