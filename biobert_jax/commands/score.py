@@ -9,7 +9,7 @@ from biobert_jax.commands.command import INPUT, OUTPUT, Command, Flag
 from biobert_jax.errors import InputError
 
 if TYPE_CHECKING:
-  from biobert_jax.metrics.score_tables import Outcome
+  from biobert_jax.metrics.score_files import Outcome
 
 _GOLD = Flag(
   'gold',
@@ -55,11 +55,11 @@ def _report(
 
 
 def _ner(flags: argparse.Namespace) -> dict[str, Any]:
-  from biobert_jax.metrics import score_tags
+  from biobert_jax.metrics import score_files
 
   return _report(
     flags,
-    lambda: score_tags.score_ner(
+    lambda: score_files.score_ner(
       flags.file, flags.errors, flags.bootstrap, flags.seed
     ),
     flags.conlleval,

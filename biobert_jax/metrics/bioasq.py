@@ -18,7 +18,7 @@ a non-ASCII character for the same unknown character. What may surprise:
   those (`unknown` does), else neither. A wrong answer counts against both F1s.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -33,20 +33,13 @@ MOST_ANSWERS = 5  # To a factoid question, by the rules of the challenge.
 # Of a factoid or list question its answers, each a list of synonyms; of a
 # yes/no question its text; None where there is no answer.
 Answer = str | Sequence[Sequence[str]] | None
-# Sums over questions, [resamples, columns], to a score of each resample.
-Measure = Callable[[np.ndarray], np.ndarray]
 
 
 class Question(NamedTuple):
-  """A gold question.
+  """A gold question."""
 
-  Attributes:
-    type: one of `TYPES`.
-    answer: its exact answer; None for a summary question.
-  """
-
-  type: str
-  answer: Answer
+  type: str  # One of `TYPES`.
+  answer: Answer  # None for a summary question.
 
 
 class Scores(NamedTuple):
@@ -69,21 +62,14 @@ class Scores(NamedTuple):
 
 @dataclass
 class Report:
-  """What `evaluate` finds.
-
-  Attributes:
-    scores: the evaluator's figures.
-    questions: number of gold questions of each type.
-    answered: number of those with an answer, right or wrong.
-    too_many: factoid questions with more than five answers.
-    intervals: 95 % bootstrap intervals, fractions, by the names of `Scores`;
-      only of types that occur, empty if none were requested.
-  """
+  """Result of `evaluate`."""
 
   scores: Scores
-  questions: dict[str, int]
-  answered: dict[str, int]
-  too_many: int
+  questions: dict[str, int]  # Gold questions by type.
+  answered: dict[str, int]  # Those with an answer, right or wrong.
+  too_many: int  # Factoid questions with more than five answers.
+  # 95 % bootstrap intervals, fractions, by the names of `Scores`; only of
+  # types that occur.
   intervals: dict[str, bootstrap_.Interval] = field(default_factory=dict)
 
 
@@ -108,9 +94,6 @@ def evaluate(
       without an answer; the evaluator would stop there.
     bootstrap: number of resamples for the intervals; 0 for none.
     seed: of the resampling.
-
-  Returns:
-    The report.
 
   Raises:
     ValueError: if a question other than a summary has no gold answer, or an
@@ -150,15 +133,9 @@ def line(report: Report) -> str:
 
 
 def as_dict(report: Report) -> dict[str, Any]:
-  """The report for JSON.
+  """The report for JSON: fractions, not rounded.
 
-  Args:
-    report: what `evaluate` returned.
-
-  Returns:
-    The names of `Scores`, fractions, not rounded; questions and answered, by
-    type; factoid_over_five_answers, in questions; intervals_95, as
-    {name: [low, high]}, fractions with four decimals, or None.
+  intervals_95 is {name: [low, high]}, with four decimals, or None.
   """
   intervals = {
     name: [round(x, 4) for x in pair] for name, pair in report.intervals.items()
@@ -174,9 +151,7 @@ def as_dict(report: Report) -> dict[str, Any]:
 
 def _lowered(answers: Iterable[Iterable[str]]) -> list[list[str]]:
   # A list without synonyms is no answer, and takes no rank.
-  return [
-    [text.lower() for text in synonyms] for synonyms in answers if synonyms
-  ]
+  return [[text.lower() for text in texts] for texts in answers if texts]
 
 
 def _submitted(answer: Answer) -> list[list[str]]:
@@ -187,7 +162,7 @@ def _submitted(answer: Answer) -> list[list[str]]:
 def _place(answers: Sequence[Sequence[str]], wanted: Sequence[str]) -> int:
   """The first of the answers that shares a synonym with `wanted`; or -1."""
   for place, synonyms in enumerate(answers):
-    if any(text in wanted for text in synonyms):
+    if not set(wanted).isdisjoint(synonyms):
       return place
   return -1
 
@@ -236,11 +211,11 @@ def _yesno(target: Answer, answer: Answer) -> tuple[float, ...]:
 _ROWS = {'factoid': _factoid, 'list': _list, 'yesno': _yesno}
 
 
-def _mean(column: int) -> Measure:
+def _mean(column: int) -> bootstrap_.Measure:
   return lambda sums: sums[:, column] / sums[:, -1]
 
 
-def _f1(label: int) -> Measure:
+def _f1(label: int) -> bootstrap_.Measure:
   """F1 of yes (0) or no (1), of sums over the rows of `_yesno`."""
 
   def measure(sums: np.ndarray) -> np.ndarray:
@@ -255,7 +230,7 @@ def _macro_f1(sums: np.ndarray) -> np.ndarray:
 
 
 # Functions of sums over rows; the last column of a row is 1.
-_MEASURES: dict[str, dict[str, Measure]] = {
+_MEASURES: dict[str, dict[str, bootstrap_.Measure]] = {
   'factoid': {
     'factoid_strict_accuracy': _mean(0),
     'factoid_lenient_accuracy': _mean(1),

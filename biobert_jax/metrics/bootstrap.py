@@ -9,48 +9,28 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 Interval = tuple[float, float]
-
-
-def interval(
-  rows: np.ndarray,
-  score: Callable[[np.ndarray], np.ndarray],
-  *,
-  resamples: int,
-  seed: int,
-) -> Interval | None:
-  """95 % percentile interval of a score over units drawn with replacement.
-
-  Args:
-    rows: [units, parts]: what each unit adds to the sums.
-    score: the sums of each resample, [resamples, parts] -> [resamples].
-    resamples: number of them; 0 for no interval.
-    seed: of the drawing.
-
-  Returns:
-    (low, high) in the unit of the score; None if no resamples are requested or
-    there is no unit.
-  """
-  return intervals(rows, {'': score}, resamples=resamples, seed=seed).get('')
+# Sums over units, [resamples, parts], to a score of each resample.
+Measure = Callable[[np.ndarray], np.ndarray]
 
 
 def intervals(
   rows: np.ndarray,
-  scores: Mapping[str, Callable[[np.ndarray], np.ndarray]],
+  scores: Mapping[str, Measure],
   *,
   resamples: int,
   seed: int,
 ) -> dict[str, Interval]:
-  """`interval` of several scores of the same resamples.
+  """95 % percentile intervals of scores over units drawn with replacement.
 
   Args:
-    rows: as of `interval`.
-    scores: as of `interval`, by name.
+    rows: [units, parts]: what each unit adds to the sums.
+    scores: by name; all are of the same resamples.
     resamples: number of them; 0 for no interval.
     seed: of the drawing.
 
   Returns:
-    (low, high) by name; empty if no resamples are requested or there is no
-    unit.
+    (low, high) by name, in the unit of the score; empty if no resamples are
+    requested or there is no unit.
   """
   if not resamples or not len(rows):
     return {}
@@ -65,3 +45,14 @@ def intervals(
     low, high = np.percentile(score(sums), [2.5, 97.5])
     found[name] = float(low), float(high)
   return found
+
+
+def f1_interval(rows: np.ndarray, resamples: int, seed: int) -> Interval | None:
+  """`intervals` of F1, percent; rows are gold, predicted, correct counts."""
+
+  def f1(sums: np.ndarray) -> np.ndarray:
+    gold, predicted, correct = sums.T
+    return 200 * correct / np.maximum(gold + predicted, 1)
+
+  found = intervals(rows, {'f1': f1}, resamples=resamples, seed=seed)
+  return found.get('f1')

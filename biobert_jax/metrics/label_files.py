@@ -27,10 +27,7 @@ class Sentence:
 
 
 def read_tags(path: str) -> list[Sentence]:
-  """Reads a file of tokens with gold and predicted tags.
-
-  Args:
-    path: of the file; '-' is standard input.
+  """Reads a file of tokens with gold and predicted tags; '-' is standard input.
 
   Returns:
     The sentences. One without rows stands for each break too many.
@@ -44,13 +41,9 @@ def read_tags(path: str) -> list[Sentence]:
   # Not `splitlines`: a token may hold U+2028 and its like.
   for number, line in enumerate(read_text(path).split('\n'), start=1):
     row = line.rstrip(' \t\r')
-    if not row:
-      sentences.append(Sentence())
-      continue
-    if not separator:
-      separator = '\t' if '\t' in row else ' '
+    separator = separator or ('\t' if '\t' in row else ' ' if row else '')
     fields = row.split('\t') if separator == '\t' else re.split(' +', row)
-    if fields[0] == _BOUNDARY:
+    if fields[0] == _BOUNDARY or not row:
       sentences.append(Sentence())
       continue
     columns = columns or len(fields)
@@ -103,15 +96,14 @@ def read_relation_gold(
     holds all of them.
 
   Raises:
-    InputError: with file and line: columns that are missing, a label that is
-      in no set or not in the one that the others are from, no example.
+    InputError: columns that are missing, a label that is in no set or not in
+      the one that the others are from, no example.
   """
   rows = _rows(path)
   names = [name.strip().lower() for name in rows[0][1]]
   column, columns = -1, max(len(names), 2)
   if 'label' in names:
-    column = names.index('label')
-    rows = rows[1:]
+    column, rows = names.index('label'), rows[1:]
   labels = []
   for number, fields in rows:
     if len(fields) != columns:
@@ -131,7 +123,7 @@ def read_relation_gold(
 
 
 def read_relation_predictions(path: str, labels: Sequence[str]) -> list[str]:
-  """Reads what a system predicted for a relation corpus.
+  """The labels that a system predicted; of equal probabilities the first wins.
 
   Args:
     path: of a file that has for each example a line of tab-separated
@@ -140,12 +132,9 @@ def read_relation_predictions(path: str, labels: Sequence[str]) -> list[str]:
       `prediction` of run_glue.py and the PyTorch port, a number and a label.
     labels: the labels of the corpus, in lower case.
 
-  Returns:
-    The label of each example; of equal probabilities the first wins.
-
   Raises:
-    InputError: with file and line: columns that are not as many as labels, a
-      value that is not a number, a label that is unknown, no example.
+    InputError: columns that are not as many as labels, a value that is not a
+      number, a label that is unknown, no example.
   """
   rows = _rows(path)
   width = len(rows[0][1])
@@ -158,10 +147,10 @@ def read_relation_predictions(path: str, labels: Sequence[str]) -> list[str]:
       what = f'has {len(fields)} tab-separated columns; write one label, or '
       what += f'{len(labels)} probabilities, in every line'
       raise InputError.at(path, number, what)
-    if indexed or width == 1:
-      label = fields[-1].strip().lower()
-    else:
-      label = labels[_largest(path, number, fields)]
+    if not indexed and width > 1:
+      found.append(labels[_largest(path, number, fields)])
+      continue
+    label = fields[-1].strip().lower()
     if label not in labels:
       what = f'label {label!r} is not one of {", ".join(labels)}'
       raise InputError.at(path, number, f'{what}; write one of these')
@@ -193,8 +182,6 @@ def _largest(path: str, number: int, fields: Sequence[str]) -> int:
     except ValueError:
       values.append(math.nan)
     if not math.isfinite(values[-1]):
-      what = (
-        f'{field!r} is not a finite number; write one probability for each '
-      )
-      raise InputError.at(path, number, what + 'label, separated by tabs')
+      what = f'{field!r} is not a finite number; write one probability for'
+      raise InputError.at(path, number, f'{what} each label, separated by tabs')
   return values.index(max(values))

@@ -27,32 +27,25 @@ _NAME_OF_UNTYPED = 'entity'  # In `as_dict`: a JSON key must say something.
 
 
 class Score(NamedTuple):
-  """Numbers of entities, and the percentages that follow from them.
-
-  Attributes:
-    gold: entities in the gold tags.
-    predicted: entities in the predicted tags.
-    correct: entities in both, with the same boundaries and type.
-  """
+  """Numbers of entities, and the percentages (0-100) that follow from them."""
 
   gold: int
   predicted: int
-  correct: int
+  correct: int  # In both, with the same boundaries and type.
 
   @property
   def precision(self) -> float:
-    """Correct of predicted, percent (0-100); 0 where nothing is predicted."""
+    """0 where nothing is predicted."""
     return 100 * self.correct / self.predicted if self.predicted else 0.0
 
   @property
   def recall(self) -> float:
-    """Correct of gold, percent (0-100); 0 where there is no gold entity."""
+    """0 where there is no gold entity."""
     return 100 * self.correct / self.gold if self.gold else 0.0
 
   @property
   def f1(self) -> float:
-    """Harmonic mean of precision and recall, percent (0-100)."""
-    # The script's own order of operations, so that the last bit is its too.
+    """In the script's own order of operations: the last bit is its too."""
     precision, recall = self.precision, self.recall
     if precision + recall == 0:
       return 0.0
@@ -61,40 +54,22 @@ class Score(NamedTuple):
 
 @dataclass(frozen=True)
 class Span:
-  """One entity.
-
-  Attributes:
-    sentence: index of its sentence.
-    start: index of its first token in the sentence.
-    end: index after its last token.
-    type: its type; '' where tags carry none.
-  """
+  """One entity, in tokens of the sentence of that index."""
 
   sentence: int
   start: int
-  end: int
-  type: str
+  end: int  # Exclusive.
+  type: str  # '' where tags carry none.
 
 
 @dataclass
 class Report:
-  """What `evaluate` finds.
-
-  Attributes:
-    overall: the score over all types.
-    per_type: the score of each type that occurs in gold or predicted tags.
-    accuracy: tokens whose tags agree, percent (0-100).
-    interval: 95 % bootstrap interval of the overall F1, percent; None if none
-      was requested, or there is no token.
-    false_positives: predicted entities that are not gold, in reading order.
-    false_negatives: gold entities that are not predicted, in reading order.
-    tokens: number of tokens.
-  """
+  """Result of `evaluate`; the mistakes stand in reading order."""
 
   overall: Score
-  per_type: dict[str, Score]
-  accuracy: float
-  interval: tuple[float, float] | None
+  per_type: dict[str, Score]  # Of types in gold or predicted tags.
+  accuracy: float  # Tokens whose tags agree, percent (0-100).
+  interval: bootstrap_.Interval | None  # 95 %, of the overall F1, percent.
   false_positives: list[Span]
   false_negatives: list[Span]
   tokens: int
@@ -115,16 +90,7 @@ def _split(tag: str) -> tuple[str, str]:
 # A corpus has a handful of tags: the rules run once for each pair of them.
 @lru_cache(maxsize=65536)
 def _transition(previous: str, tag: str) -> tuple[bool, bool, str]:
-  """The script's endOfChunk and startOfChunk.
-
-  Args:
-    previous: the tag of the token before; 'O' at the start of a sentence.
-    tag: the tag of this token.
-
-  Returns:
-    Whether a chunk ends before this token, whether one starts at it, and the
-    type of this token's tag.
-  """
+  """The script's endOfChunk before a tag, its startOfChunk, the tag's type."""
   last, last_type = _split(previous)
   head, type_ = _split(tag)
   # Heads longer than a letter are in no pair; an empty one could fake one.
@@ -144,10 +110,7 @@ def _transition(previous: str, tag: str) -> tuple[bool, bool, str]:
 
 
 def spans(tags: Sequence[str]) -> list[tuple[int, int, str]]:
-  """Decodes the tags of one sentence: the one decoder, for gold and predicted.
-
-  Args:
-    tags: one tag a token, of any scheme that conlleval reads.
+  """Decodes the tags of one sentence, of any scheme that conlleval reads.
 
   Returns:
     (start, end, type) of each entity in reading order: token indices, end
@@ -191,9 +154,6 @@ def evaluate(
     bootstrap: number of resamples for the interval; 0 for none.
     seed: of the resampling.
 
-  Returns:
-    The report.
-
   Raises:
     ValueError: if the numbers of sentences differ, or the numbers of tags in a
       sentence, which is named.
@@ -212,7 +172,7 @@ def evaluate(
     overall=Score(*map(int, counts.sum(axis=0))),
     per_type=per_type,
     accuracy=100 * agreeing / tokens if tokens else 0.0,
-    interval=_interval(counts[lengths > 0], bootstrap, seed),
+    interval=bootstrap_.f1_interval(counts[lengths > 0], bootstrap, seed),
     false_positives=false_positives,
     false_negatives=false_negatives,
     tokens=tokens,
@@ -222,13 +182,8 @@ def evaluate(
 def as_dict(report: Report) -> dict[str, Any]:
   """The report for JSON, rounded as the script prints it (two decimals).
 
-  Args:
-    report: what `evaluate` returned.
-
-  Returns:
-    precision, recall, f1 and accuracy in percent; gold, predicted and correct
-    in entities; per_type, where entities without a type stand under `entity`;
-    f1_interval_95 as [low, high] in percent, or None.
+  In `per_type` entities without a type stand under `entity`; `f1_interval_95`
+  is [low, high] in percent, or None.
   """
   untyped = '' if _NAME_OF_UNTYPED in report.per_type else _NAME_OF_UNTYPED
   return {
@@ -238,20 +193,14 @@ def as_dict(report: Report) -> dict[str, Any]:
       for type_, score in report.per_type.items()
     },
     **report.overall._asdict(),
-    'accuracy': _rounded(report.accuracy),
-    'f1_interval_95': report.interval and [*map(_rounded, report.interval)],
+    'accuracy': round(report.accuracy, 2),
+    'f1_interval_95': report.interval
+    and [round(x, 2) for x in report.interval],
   }
 
 
 def conlleval_text(report: Report) -> str:
-  """What `conlleval.pl` prints, byte for byte (in UTF-8).
-
-  Args:
-    report: what `evaluate` returned.
-
-  Returns:
-    The text, with its last line break.
-  """
+  """What `conlleval.pl` prints, byte for byte (in UTF-8)."""
   overall = report.overall
   text = (
     f'processed {report.tokens} tokens with {overall.gold} phrases; '
@@ -277,16 +226,8 @@ def _figures(score: Score) -> str:
 
 
 def _percentages(score: Score) -> dict[str, float]:
-  return {
-    'precision': _rounded(score.precision),
-    'recall': _rounded(score.recall),
-    'f1': _rounded(score.f1),
-  }
-
-
-def _rounded(value: float) -> float:
-  """To two decimals, as printf does."""
-  return float(f'{value:.2f}')
+  names = ('precision', 'recall', 'f1')
+  return {name: round(getattr(score, name), 2) for name in names}
 
 
 def _check_lengths(
@@ -308,12 +249,7 @@ def _check_lengths(
 def _count(
   gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]
 ) -> tuple[dict[str, Score], np.ndarray]:
-  """Walks over the file as the script does.
-
-  Returns:
-    The score of each type, sorted; and [sentences, 3]: the numbers of gold,
-    predicted and correct entities of each sentence.
-  """
+  """The script's walk: scores by type, and [sentences, 3] of entities."""
   golds: Counter[str] = Counter()
   predictions: Counter[str] = Counter()
   corrects: Counter[str] = Counter()
@@ -368,15 +304,3 @@ def _mistakes(
     false_positives += [Span(index, *s) for s in predictions if s not in known]
     false_negatives += [Span(index, *s) for s in golds if s not in found]
   return false_positives, false_negatives
-
-
-def _interval(
-  counts: np.ndarray, resamples: int, seed: int
-) -> bootstrap_.Interval | None:
-  """Of F1, percent, over sentences drawn with replacement."""
-
-  def f1(sums: np.ndarray) -> np.ndarray:
-    gold, predicted, correct = sums.T
-    return 200 * correct / np.maximum(gold + predicted, 1)
-
-  return bootstrap_.interval(counts, f1, resamples=resamples, seed=seed)

@@ -17,15 +17,10 @@ LABELS = ('maybe', 'no', 'yes')  # Sorted, as scikit-learn sums over them.
 
 @dataclass
 class Report:
-  """What `evaluate` finds.
+  """Figures of `evaluate`: all fractions (0-1), except for `questions`.
 
-  Attributes:
-    accuracy: questions with the right label, fraction (0-1).
-    macro_f1: mean of the labels' F1, fraction (0-1).
-    per_label: F1 of each label that occurs, fraction (0-1).
-    intervals: 95 % bootstrap intervals of `accuracy` and `macro_f1`, fractions;
-      empty if none were requested, or there is no question.
-    questions: number of questions.
+  `per_label` has the F1 of each label that occurs; `intervals` the 95 %
+  bootstrap intervals of `accuracy` and `macro_f1`, or nothing.
   """
 
   accuracy: float
@@ -42,16 +37,13 @@ def evaluate(
   bootstrap: int = 0,
   seed: int = 0,
 ) -> Report:
-  """Scores predicted labels against gold ones.
+  """Scores predicted labels (yes, no or maybe) against gold ones.
 
   Args:
-    gold: the label of each question: yes, no or maybe.
+    gold: the label of each question.
     predicted: the label that each question was given.
     bootstrap: number of resamples for the intervals; 0 for none.
     seed: of the resampling.
-
-  Returns:
-    The report.
 
   Raises:
     ValueError: if the lengths differ, or a label is none of the three.
@@ -69,6 +61,7 @@ def evaluate(
     row[LABELS.index(g) * size + LABELS.index(p)] = 1
   sums = rows.sum(axis=0, keepdims=True)
   f1, occurs = (values[0] for values in _f1(sums))
+  measures = {'accuracy': _accuracy, 'macro_f1': _macro_f1}
   return Report(
     accuracy=float(_accuracy(sums)[0]),
     macro_f1=float(_macro_f1(sums)[0]),
@@ -78,10 +71,7 @@ def evaluate(
       if there
     },
     intervals=bootstrap_.intervals(
-      rows,
-      {'accuracy': _accuracy, 'macro_f1': _macro_f1},
-      resamples=bootstrap,
-      seed=seed,
+      rows, measures, resamples=bootstrap, seed=seed
     ),
     questions=len(gold),
   )
@@ -90,45 +80,32 @@ def evaluate(
 def as_dict(report: Report) -> dict[str, Any]:
   """The report for JSON, rounded as the script prints it (six decimals).
 
-  Args:
-    report: what `evaluate` returned.
-
-  Returns:
-    accuracy, macro_f1 and per_label as fractions; accuracy_interval_95 and
-    macro_f1_interval_95 as [low, high], fractions, or None; questions.
+  accuracy_interval_95 and macro_f1_interval_95 are [low, high] or None.
   """
-  low_and_high = {
-    f'{name}_interval_95': (
-      [*map(_rounded, report.intervals[name])] if report.intervals else None
-    )
+  intervals = {
+    f'{name}_interval_95': [round(x, 6) for x in report.intervals[name]]
+    if report.intervals
+    else None
     for name in ('accuracy', 'macro_f1')
   }
   return {
-    'accuracy': _rounded(report.accuracy),
-    'macro_f1': _rounded(report.macro_f1),
-    'per_label': {k: _rounded(v) for k, v in report.per_label.items()},
-    **low_and_high,
+    'accuracy': round(report.accuracy, 6),
+    'macro_f1': round(report.macro_f1, 6),
+    'per_label': {k: round(v, 6) for k, v in report.per_label.items()},
+    **intervals,
     'questions': report.questions,
   }
 
 
-def _rounded(value: float) -> float:
-  return float(f'{value:.6f}')
-
-
-def _tables(sums: np.ndarray) -> np.ndarray:
-  """[resamples, gold, predicted]."""
-  return sums.reshape(-1, len(LABELS), len(LABELS))
-
-
 def _accuracy(sums: np.ndarray) -> np.ndarray:
-  correct = np.trace(_tables(sums), axis1=1, axis2=2)
-  return correct / np.maximum(sums.sum(axis=1), 1)
+  """Of tables of counts, [resamples, gold * predicted]."""
+  diagonal = sums[:, :: len(LABELS) + 1]
+  return diagonal.sum(axis=1) / np.maximum(sums.sum(axis=1), 1)
 
 
 def _f1(sums: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
   """F1 of each label, and whether it occurs; both [resamples, labels]."""
-  tables = _tables(sums)
+  tables = sums.reshape(-1, len(LABELS), len(LABELS))
   correct = np.diagonal(tables, axis1=1, axis2=2)
   whole = tables.sum(axis=2) + tables.sum(axis=1)
   return 2 * correct / np.maximum(whole, 1), whole > 0

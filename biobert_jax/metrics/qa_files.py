@@ -4,11 +4,10 @@ Any system's output, not only ours. A key or an id that stands twice, which
 other readers pass over, stops here.
 """
 
-import dataclasses
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from biobert_jax.errors import InputError
 from biobert_jax.io.strict_json import (
@@ -19,43 +18,24 @@ from biobert_jax.io.strict_json import (
   require_text,
   some,
 )
+from biobert_jax.metrics import bioasq
 
-_QUESTION_TYPES = ('factoid', 'list', 'yesno', 'summary')
 _DECISIONS = ('yes', 'no', 'maybe')
 
-# As in metrics/bioasq.py, which data may not import: of a factoid or list
-# question its answers, each a list of synonyms; of a yes/no question its text.
-Answer = str | list[list[str]] | None
 
+class SquadGold(NamedTuple):
+  """The questions of a file in SQuAD's form."""
 
-@dataclasses.dataclass
-class SquadGold:
-  """The questions of a file in SQuAD's form.
-
-  Attributes:
-    answers: the answers of each question by its id; none if unanswerable.
-    version: `2.0` if the file says so or has unanswerable questions, else
-      `1.1`.
-  """
-
-  answers: dict[str, list[str]]
-  version: str
+  answers: dict[str, list[str]]  # By question id; none if unanswerable.
+  version: str  # 2.0 if the file says so or has unanswerable ones, else 1.1.
 
 
 def read_squad_gold(path: str, version: str | None = None) -> SquadGold:
-  """Reads questions and their answers.
-
-  Args:
-    path: of a file in the form of SQuAD 1.1 or 2.0.
-    version: takes the place of what the file says.
-
-  Returns:
-    The questions.
+  """Reads a file of SQuAD; `version` takes the place of what the file says.
 
   Raises:
-    InputError: with the file and the place or the id of the question: a key
-      that is missing, an id that stands twice, a question without answer in
-      version 1.1.
+    InputError: a key that is missing, an id that stands twice, a question
+      without answer in version 1.1.
   """
   content = read_object(path)
   unanswerable = str(content.get('version')) in ('2.0', 'v2.0')
@@ -88,33 +68,26 @@ def _squad_rows(path: str, content: Any) -> Iterator[tuple[str, Any]]:
 
 
 def read_squad_predictions(path: str, gold: SquadGold) -> dict[str, str]:
-  """Reads predictions: an object of texts by the ids of the questions.
+  """Reads an object of texts by the ids of the questions.
 
   Raises:
-    InputError: with file and id: one that gold does not have; one that is
-      missing, in version 2.0 (1.1 scores it 0); a value that is not a string.
+    InputError: an id that gold does not have; one that is missing, in version
+      2.0 (1.1 scores it 0); a value that is not a string.
   """
   content = read_object(path)
   check_ids(path, content, gold.answers)
-  missing = gold.answers.keys() - content.keys()
-  if missing and gold.version == '2.0':
-    what = f'{path}: has no prediction for {some(missing)}'
-    raise InputError(f'{what}; write "" for a question without answer')
+  if gold.version == '2.0':
+    remedy = 'write "" for a question without answer'
+    _check_complete(path, content, gold.answers, 'prediction', remedy)
   return {id_: require_text(path, '', content, id_) for id_ in content}
 
 
 def read_null_odds(path: str, gold: SquadGold) -> dict[str, float]:
-  """Reads null odds: an object of numbers by the ids of the questions.
-
-  Raises:
-    InputError: with file and id: one that gold does not have, one that is
-      missing, a value that is not a number.
-  """
+  """Reads an object of finite numbers by the ids of all questions of gold."""
   content = read_object(path)
   check_ids(path, content, gold.answers)
-  if missing := gold.answers.keys() - content.keys():
-    what = f'{path}: has no number for {some(missing)}'
-    raise InputError(f'{what}; give the null odds of every question')
+  remedy = 'give the null odds of every question'
+  _check_complete(path, content, gold.answers, 'number', remedy)
   for id_, value in content.items():
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if not number or not math.isfinite(value):
@@ -122,14 +95,22 @@ def read_null_odds(path: str, gold: SquadGold) -> dict[str, float]:
   return content
 
 
+def _check_complete(
+  path: str,
+  content: Mapping[str, object],
+  gold: Mapping[str, object],
+  noun: str,
+  remedy: str,
+) -> None:
+  if missing := gold.keys() - content.keys():
+    raise InputError(f'{path}: has no {noun} for {some(missing)}; {remedy}')
+
+
 def read_pubmedqa_gold(path: str) -> dict[str, str]:
   """Reads labels by id, as in test_ground_truth.json.
 
   In the form of ori_pqal.json, where an id has an object, its `final_decision`
   is the label.
-
-  Raises:
-    InputError: with file and id: a label other than yes, no and maybe.
   """
   content = read_object(path)
   for id_, value in content.items():
@@ -143,43 +124,33 @@ def read_pubmedqa_gold(path: str) -> dict[str, str]:
 def read_pubmedqa_predictions(
   path: str, gold: Mapping[str, str]
 ) -> dict[str, str]:
-  """Reads a label for each id of gold.
-
-  Raises:
-    InputError: with file and id: one that gold does not have, one that is
-      missing, a label other than yes, no and maybe.
-  """
+  """Reads a label, yes, no or maybe, for each id of gold and no other."""
   content = read_object(path)
   check_ids(path, content, gold)
-  if missing := gold.keys() - content.keys():
-    what = f'{path}: has no label for {some(missing)}'
-    raise InputError(f'{what}; predict all and only the ids of the gold file')
+  remedy = 'predict all and only the ids of the gold file'
+  _check_complete(path, content, gold, 'label', remedy)
   return _decisions(path, content)
 
 
 def read_bioasq_gold(
   path: str, counts: Counter[str]
-) -> dict[str, tuple[str, Answer]]:
-  """Reads questions of the challenge's form with their exact answers.
+) -> dict[str, bioasq.Question]:
+  """Reads `{"questions": [{"id", "type", "exact_answer"}, ...]}`.
 
   Args:
-    path: of the file: `{"questions": [{"id", "type", "exact_answer"}, ...]}`.
+    path: of the file.
     counts: takes `flat_answers`, as `read_bioasq_submission` does, and
       `empty_answers`, which no submission can match.
 
-  Returns:
-    (type, exact answer) by id; (`summary`, None) for a summary question.
-
   Raises:
-    InputError: with file and id: a type that is unknown, an answer that is
-      missing or not of its type's form.
+    InputError: a type that is unknown, an answer that is missing or not of its
+      type's form.
   """
-  questions: dict[str, tuple[str, Answer]] = {}
-  for place, row in _questions(path):
-    id_ = require_id(path, place, row, questions)
+  questions: dict[str, bioasq.Question] = {}
+  for id_, row in _questions(path):
     type_ = require_text(path, id_, row, 'type')
-    if type_ not in _QUESTION_TYPES:
-      what = f'type {type_!r} is not one of {", ".join(_QUESTION_TYPES)}'
+    if type_ not in bioasq.TYPES:
+      what = f'type {type_!r} is not one of {", ".join(bioasq.TYPES)}'
       raise InputError(f'{path}: {id_}: {what}; fix it')
     answer = None
     if type_ != 'summary':
@@ -188,19 +159,19 @@ def read_bioasq_gold(
         what = f'exact_answer {row.get("exact_answer")!r} is no {type_} answer'
         raise InputError(f'{path}: {id_}: {what}; the gold file must have one')
       counts['empty_answers'] += not any(answer)
-    questions[id_] = type_, answer
+    questions[id_] = bioasq.Question(type_, answer)
   if not questions:
     raise InputError(f'{path}: holds no question; name a file that does')
   return questions
 
 
 def read_bioasq_submission(
-  path: str, gold: Mapping[str, tuple[str, Answer]], counts: Counter[str]
-) -> dict[str, Answer]:
-  """Reads a submission of the challenge's form.
+  path: str, gold: Mapping[str, bioasq.Question], counts: Counter[str]
+) -> dict[str, bioasq.Answer]:
+  """Reads `{"questions": [{"id", "exact_answer"}, ...]}`: answers by id.
 
   Args:
-    path: of the file: `{"questions": [{"id", "exact_answer"}, ...]}`.
+    path: of the file.
     gold: what `read_bioasq_gold` returned.
     counts: takes `missing_questions` and `null_answers`, at which the Java
       evaluator stops and which are no answer here; `flat_answers`: lists of
@@ -208,23 +179,18 @@ def read_bioasq_submission(
       each text is an answer here; `ignored_synonyms`: answers with more than
       one, of which the first counts; `neither_yes_nor_no`, which are wrong.
 
-  Returns:
-    The exact answer of each question by id; None where there is none.
-
   Raises:
-    InputError: with file and id: one that gold does not have, an answer that
-      is not of its question's form.
+    InputError: an id that gold does not have, an answer that is not of its
+      question's form.
   """
-  answers: dict[str, Answer] = {}
-  for place, row in _questions(path):
-    id_ = require_id(path, place, row, answers)
+  answers: dict[str, bioasq.Answer] = {}
+  for id_, row in _questions(path):
     check_ids(path, (id_,), gold)
-    type_ = gold[id_][0]
+    type_, _ = gold[id_]
+    answers[id_] = None
     if type_ == 'summary':
-      answers[id_] = None
       continue
-    answer = _answer(path, id_, row, type_, counts)
-    answers[id_] = answer
+    answers[id_] = answer = _answer(path, id_, row, type_, counts)
     if isinstance(answer, list):
       counts['ignored_synonyms'] += sum(len(row) > 1 for row in answer)
     elif answer:
@@ -239,19 +205,20 @@ def read_bioasq_submission(
 
 def _questions(path: str) -> Iterator[tuple[str, Any]]:
   content = read_object(path, numbers_as_text=True)
+  known: set[str] = set()
   for i, row in enumerate(require_list(path, '', content, 'questions')):
-    yield f'questions[{i}]', row
+    id_ = require_id(path, f'questions[{i}]', row, known)
+    known.add(id_)
+    yield id_, row
 
 
-def _decided(answer: Answer) -> bool:
-  """Whether the evaluator reads yes or no in a yes/no answer."""
-  lowered = str(answer).lower()
-  return 'yes' in lowered or 'no' in lowered
+def _decided(answer: bioasq.Answer) -> bool:
+  return bioasq.yes_or_no(str(answer)) != 'none'
 
 
 def _answer(
   path: str, id_: str, row: dict[str, Any], type_: str, counts: Counter[str]
-) -> Answer:
+) -> bioasq.Answer:
   value = row.get('exact_answer')
   if value is None or value == ([] if type_ == 'yesno' else ''):
     return None

@@ -42,20 +42,10 @@ LABELS = {
   'ddi': ('ddi-advise', 'ddi-effect', 'ddi-int', 'ddi-mechanism', 'ddi-false'),
   'ddi2013': ('advise', 'effect', 'int', 'mechanism', 'false'),
   'drugprot': (
-    'activator',
-    'agonist',
-    'agonist-activator',
-    'agonist-inhibitor',
-    'antagonist',
-    'direct-regulator',
-    'indirect-downregulator',
-    'indirect-upregulator',
-    'inhibitor',
-    'part-of',
-    'product-of',
-    'substrate',
-    'substrate_product-of',
-    'false',
+    *('activator', 'agonist', 'agonist-activator', 'agonist-inhibitor'),
+    *('antagonist', 'direct-regulator', 'indirect-downregulator'),
+    *('indirect-upregulator', 'inhibitor', 'part-of', 'product-of'),
+    *('substrate', 'substrate_product-of', 'false'),
   ),
 }
 # The label of "no relation" in these corpora.
@@ -82,53 +72,37 @@ FIGURES = ('precision', 'recall', 'f1', 'specificity')
 
 
 class Score(NamedTuple):
-  """Numbers of examples, and the percentages that follow from them.
+  """Numbers of examples, and the percentages (0-100) that follow from them."""
 
-  Attributes:
-    gold: examples with a label that counts.
-    predicted: examples that were given such a label.
-    correct: examples that were given the one that they have.
-  """
-
-  gold: int
-  predicted: int
-  correct: int
+  gold: int  # With a label that counts.
+  predicted: int  # Given such a label.
+  correct: int  # Given the one that they have.
 
   @property
   def precision(self) -> float:
-    """Correct of predicted, percent (0-100); 0 where nothing is predicted."""
+    """0 where nothing is predicted."""
     return _percent(self.correct, self.predicted)
 
   @property
   def recall(self) -> float:
-    """Correct of gold, percent (0-100); 0 where there is none."""
+    """0 where there is none."""
     return _percent(self.correct, self.gold)
 
   @property
   def f1(self) -> float:
-    """Harmonic mean of precision and recall, percent (0-100)."""
+    """Harmonic mean of precision and recall."""
     return _percent(2 * self.correct, self.gold + self.predicted)
 
 
 @dataclass
 class Report:
-  """What `evaluate` finds.
+  """Result of `evaluate`."""
 
-  Attributes:
-    overall: micro score over all labels but the negative one.
-    specificity: examples without a relation that were taken for such, percent.
-    per_label: the score of each label, the negative one included.
-    accuracy: examples with the right label, percent.
-    interval: 95 % bootstrap interval of the overall F1, percent; None if none
-      was requested, or there is no example.
-    examples: number of examples.
-  """
-
-  overall: Score
-  specificity: float
-  per_label: dict[str, Score]
-  accuracy: float
-  interval: bootstrap_.Interval | None
+  overall: Score  # Micro score over all labels but the negative one.
+  specificity: float  # Recall of the negative label, percent.
+  per_label: dict[str, Score]  # The negative one included.
+  accuracy: float  # Percent.
+  interval: bootstrap_.Interval | None  # 95 %, of the overall F1, percent.
   examples: int
 
 
@@ -146,39 +120,43 @@ def evaluate(
   Args:
     gold: the label of each example.
     predicted: the label that each example was given.
-    labels: all labels, one of them in `negatives`.
+    labels: all labels, exactly one of them in `negatives`.
     negatives: what "no relation" may be called.
     bootstrap: number of resamples for the interval; 0 for none.
     seed: of the resampling.
 
-  Returns:
-    The report.
-
   Raises:
-    ValueError: if the lengths differ, a label is not one of `labels`, or these
-      do not hold one negative label.
+    ValueError: if the lengths differ, or the labels are not as they should be.
   """
-  _check(gold, predicted, labels, negatives)
+  if len(gold) != len(predicted):
+    raise ValueError(
+      f'{len(gold)} gold labels but {len(predicted)} predicted ones; '
+      'give one label for each example'
+    )
+  if sum(label in negatives for label in labels) != 1:
+    raise ValueError(f'want one of {negatives} among the labels {labels}')
+  if unknown := {*gold, *predicted} - {*labels}:
+    raise ValueError(f'labels {sorted(unknown)} are not among {labels}')
   codes = {label: code for code, label in enumerate(labels)}
-  table = np.zeros((len(labels), len(labels)), np.int64)
-  pairs = [(codes[g], codes[p]) for g, p in zip(gold, predicted, strict=True)]
-  for pair in pairs:
-    table[pair] += 1
   positive = np.array([label not in negatives for label in labels])
-  golds, predictions, corrects = table.sum(1), table.sum(0), table.diagonal()
+  golds = np.array([codes[label] for label in gold], np.int64)
+  predictions = np.array([codes[label] for label in predicted], np.int64)
+  right = golds == predictions
   per_label = {
-    label: Score(*(int(c[i]) for c in (golds, predictions, corrects)))
+    label: Score(
+      *(int((c == i).sum()) for c in (golds, predictions, golds[right]))
+    )
     for label, i in codes.items()
   }
   negative = next(label for label in labels if label in negatives)
+  counted = positive[golds], positive[predictions], positive[golds] & right
+  rows = np.stack(counted, axis=1).astype(np.int64)
   return Report(
-    overall=Score(
-      *(int(c[positive].sum()) for c in (golds, predictions, corrects))
-    ),
+    overall=Score(*rows.sum(axis=0).tolist()),
     specificity=per_label[negative].recall,
     per_label=per_label,
-    accuracy=_percent(int(corrects.sum()), len(gold)),
-    interval=_interval(pairs, positive, bootstrap, seed),
+    accuracy=_percent(int(right.sum()), len(gold)),
+    interval=bootstrap_.f1_interval(rows, bootstrap, seed),
     examples=len(gold),
   )
 
@@ -186,26 +164,20 @@ def evaluate(
 def as_dict(report: Report) -> dict[str, Any]:
   """The report for JSON, rounded as the script prints it (two decimals).
 
-  Args:
-    report: what `evaluate` returned.
-
-  Returns:
-    precision, recall, f1, specificity and accuracy in percent; gold, predicted
-    and correct in examples; per_label; f1_interval_95 as [low, high] in
-    percent, or None; examples.
+  `f1_interval_95` is [low, high] in percent, or None.
   """
+  per_label = {
+    label: {n: round(getattr(score, n), 2) for n in FIGURES[:3]}
+    | score._asdict()
+    for label, score in report.per_label.items()
+  }
   return {
-    **{name: _rounded(value) for name, value in figures(report).items()},
+    **{name: round(value, 2) for name, value in figures(report).items()},
     **report.overall._asdict(),
-    'per_label': {
-      label: {
-        **{n: _rounded(getattr(score, n)) for n in FIGURES[:3]},
-        **score._asdict(),
-      }
-      for label, score in report.per_label.items()
-    },
-    'accuracy': _rounded(report.accuracy),
-    'f1_interval_95': report.interval and [*map(_rounded, report.interval)],
+    'per_label': per_label,
+    'accuracy': round(report.accuracy, 2),
+    'f1_interval_95': report.interval
+    and [round(x, 2) for x in report.interval],
     'examples': report.examples,
   }
 
@@ -218,14 +190,9 @@ def figures(report: Report) -> dict[str, float]:
 
 
 def over_folds(reports: Sequence[Report]) -> dict[str, tuple[float, float]]:
-  """Mean and deviation of each figure over folds.
+  """(mean, sample standard deviation) of each figure over folds, percent.
 
-  Args:
-    reports: one for each fold; at least one.
-
-  Returns:
-    (mean, sample standard deviation) of each of `FIGURES`, percent; the
-    deviation of a single fold is 0.
+  The deviation of a single fold is 0.
   """
   rows = np.array([list(figures(report).values()) for report in reports])
   means = rows.mean(axis=0)
@@ -234,51 +201,6 @@ def over_folds(reports: Sequence[Report]) -> dict[str, tuple[float, float]]:
   return dict(zip(FIGURES, pairs, strict=True))
 
 
-def _check(
-  gold: Sequence[str],
-  predicted: Sequence[str],
-  labels: Sequence[str],
-  negatives: Sequence[str],
-) -> None:
-  if len(gold) != len(predicted):
-    raise ValueError(
-      f'{len(gold)} gold labels but {len(predicted)} predicted ones; '
-      'give one label for each example'
-    )
-  if sum(label in negatives for label in labels) != 1:
-    raise ValueError(f'want one of {negatives} among the labels {labels}')
-  if unknown := {*gold, *predicted} - {*labels}:
-    raise ValueError(f'labels {sorted(unknown)} are not among {labels}')
-
-
 def _percent(part: int, whole: int) -> float:
   # Divided first, as scikit-learn and then `{:.2%}` do: the last bit is theirs.
   return part / whole * 100 if whole else 0.0
-
-
-def _rounded(value: float) -> float:
-  return float(f'{value:.2f}')
-
-
-def _interval(
-  pairs: Sequence[tuple[int, int]],
-  positive: np.ndarray,
-  resamples: int,
-  seed: int,
-) -> bootstrap_.Interval | None:
-  """Of the overall F1, percent, over examples drawn with replacement."""
-
-  def f1(sums: np.ndarray) -> np.ndarray:
-    gold, predicted, correct = sums.T
-    return 200 * correct / np.maximum(gold + predicted, 1)
-
-  golds, predictions = np.array(pairs, np.int64).reshape(-1, 2).T
-  rows = np.stack(
-    [
-      positive[golds],
-      positive[predictions],
-      positive[golds] & (golds == predictions),
-    ],
-    axis=1,
-  ).astype(np.int64)
-  return bootstrap_.interval(rows, f1, resamples=resamples, seed=seed)

@@ -1,29 +1,115 @@
 """Gold file and predictions -> a table for people and figures for programs.
 
-One function for each official measure of relation extraction and question
-answering; entities are in `score_tags.py`. They read any system's output, and
-import neither JAX nor TensorFlow.
+One function for each official measure. They read any system's output, and
+import neither JAX nor TensorFlow. All take the number of bootstrap resamples
+for 95 % intervals (0: none) and their seed, and raise an InputError where a
+file is missing, cannot be read or written, or does not fit.
 """
 
 import os
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from biobert_jax.errors import InputError
+from biobert_jax.io import atomic
 from biobert_jax.metrics import (
   bioasq,
   label_files,
+  ner,
   pubmedqa,
   qa_files,
   relation,
   squad,
 )
-from biobert_jax.metrics.score_tables import (
-  Outcome,
-  counted,
-  interval_line,
-  layout,
-)
+
+
+class Outcome(NamedTuple):
+  """The result of a scoring."""
+
+  table: str  # Lines for people.
+  figures: dict[str, Any]  # For JSON, as the measure's `as_dict` has it.
+  line: str = ''  # What the original would print, if it is another form.
+
+
+def score_ner(
+  path: str, errors_file: str = '', bootstrap: int = 0, seed: int = 0
+) -> Outcome:
+  """Scores entities as conlleval.pl does.
+
+  Args:
+    path: a file that `label_files.read_tags` reads.
+    errors_file: where to list false positives and false negatives; '': nowhere.
+    bootstrap: number of resamples for the interval; 0 for none.
+    seed: of the resampling.
+  """
+  if errors_file and os.path.realpath(errors_file) == os.path.realpath(path):
+    what = f'{errors_file}: is the input too; name another file for --errors'
+    raise InputError(what)
+  sentences = label_files.read_tags(path)
+  report = ner.evaluate(
+    [sentence.gold for sentence in sentences],
+    [sentence.predicted for sentence in sentences],
+    bootstrap=bootstrap,
+    seed=seed,
+  )
+  if errors_file:
+    _write_errors(errors_file, sentences, report)
+  rows = [['', 'precision', 'recall', 'F1', *ner.Score._fields]]
+  for type_, score in report.per_type.items():
+    rows.append([type_ or '(no type)', *_counted(score)])
+  rows.append(['overall', *_counted(report.overall)])
+  lines = [_layout(rows), *_interval_line('F1', report.interval)]
+  lines.append(f'{report.tokens} tokens, accuracy {report.accuracy:.2f} %')
+  lines += _scheme_notes(sentences, report)
+  text = ner.conlleval_text(report)
+  return Outcome('\n'.join(lines), ner.as_dict(report), text.rstrip('\n'))
+
+
+def _write_errors(
+  path: str, sentences: list[label_files.Sentence], report: ner.Report
+) -> None:
+  """Lists the mistakes as TSV; a line is that of an entity's first token."""
+  rows = []
+  for kind, spans in (
+    ('false_negative', report.false_negatives),
+    ('false_positive', report.false_positives),
+  ):
+    for span in spans:
+      sentence = sentences[span.sentence]
+      tokens = sentence.tokens[span.start : span.end]
+      text = ' '.join(tokens).replace('\t', ' ')
+      rows.append((sentence.lines[span.start], kind, span.type, text))
+  lines = ['kind\tline\ttype\ttext\n']
+  for line, kind, type_, text in sorted(rows):
+    lines.append(f'{kind}\t{line}\t{type_}\t{text}\n')
+  try:
+    atomic.write_text(path, ''.join(lines))
+  except OSError as error:
+    what = f'{path}: cannot be written ({error.strerror})'
+    raise InputError(f'{what}; name a file in a writable folder') from error
+
+
+def _scheme_notes(
+  sentences: list[label_files.Sentence], report: ner.Report
+) -> list[str]:
+  """What may surprise in the score: schemes that conlleval half knows."""
+  tags = {tag for s in sentences for tag in (*s.gold, *s.predicted)}
+  heads = sorted({tag.partition('-')[0] for tag in tags} - {'B', 'I', 'O'})
+  notes = []
+  if heads:
+    notes.append(
+      f'note: beside B, I, O there are tags {", ".join(heads[:5])}; conlleval '
+      'joins neighbours of one type there, convert them to B, I, O to keep '
+      'them apart'
+    )
+  overall = report.overall
+  if len(report.false_negatives) != overall.gold - overall.correct:
+    notes.append(
+      'note: conlleval leaves chunks open at such tags and counts fewer '
+      'correct ones than the list of errors tells'
+    )
+  return notes
 
 
 def score_relation(
@@ -32,16 +118,13 @@ def score_relation(
   """Scores predicted relations, of one test set or over folds.
 
   Args:
-    gold: a file that `scored_lines.read_relation_gold` reads; or a folder of
+    gold: a file that `label_files.read_relation_gold` reads; or a folder of
       folds 1, 2, ... with a `test.tsv` in each.
-    predictions: a file that `scored_lines.read_relation_predictions` reads; or
+    predictions: a file that `label_files.read_relation_predictions` reads; or
       a folder of the same folds with a `test_results.tsv` in each.
     task: one of `relation.LABELS`; '' to tell by the gold labels.
     bootstrap: number of resamples for the interval; 0 for none.
     seed: of the resampling.
-
-  Raises:
-    InputError: if a file or fold is missing, cannot be read, or does not fit.
   """
   sets: Collection[Sequence[str]] = relation.LABELS.values()
   sets = [relation.LABELS[task]] if task else sets
@@ -61,18 +144,16 @@ def score_relation(
     )
     reports.append(report)
     if not name:
-      rows += [[k, *counted(v), ''] for k, v in report.per_label.items()]
-    total = [*counted(report.overall), f'{report.specificity:.2f}']
+      rows += [[k, *_counted(v), ''] for k, v in report.per_label.items()]
+    total = [*_counted(report.overall), f'{report.specificity:.2f}']
     rows.append([f'fold {name}' if name else 'overall', *total])
   if os.path.isdir(gold):
     return _over_folds(rows, reports)
-  lines = [layout(rows), *interval_line('F1', report.interval)]
-  notes = [
-    f'note: {note}'
-    for name, note in relation.NOTES.items()
-    if relation.LABELS[name] == known
-  ]
-  return Outcome('\n'.join(lines + notes), relation.as_dict(report))
+  lines = [_layout(rows), *_interval_line('F1', report.interval)]
+  for name, note in relation.NOTES.items():
+    if relation.LABELS[name] == known:
+      lines.append(f'note: {note}')
+  return Outcome('\n'.join(lines), relation.as_dict(report))
 
 
 def _folds(gold: str, predictions: str) -> list[tuple[str, str, str]]:
@@ -103,7 +184,7 @@ def _over_folds(
   means = {name: round(pair[0], 2) for name, pair in summary.items()}
   spread = {name: round(pair[1], 2) for name, pair in summary.items()}
   folds = [relation.as_dict(report) for report in reports]
-  return Outcome(layout(rows), {**means, 'deviation': spread, 'folds': folds})
+  return Outcome(_layout(rows), {**means, 'deviation': spread, 'folds': folds})
 
 
 def score_squad(
@@ -127,29 +208,22 @@ def score_squad(
     threshold: null odds above it overrule the prediction.
     bootstrap: number of resamples for the intervals; 0 for none.
     seed: of the resampling.
-
-  Raises:
-    InputError: if a file cannot be read or does not fit.
   """
   questions = qa_files.read_squad_gold(gold, version)
   if null_odds and questions.version == '1.1':
     what = 'null odds belong to version 2.0, but every question has an answer'
     raise InputError(f'{null_odds}: {what}; say --version=2.0 or leave it out')
+  predicted = qa_files.read_squad_predictions(predictions, questions)
+  odds = qa_files.read_null_odds(null_odds, questions) if null_odds else None
   report = squad.evaluate(
     questions.answers,
-    qa_files.read_squad_predictions(predictions, questions),
+    predicted,
     version=questions.version,
-    null_odds=(
-      qa_files.read_null_odds(null_odds, questions) if null_odds else None
-    ),
+    null_odds=odds,
     threshold=threshold,
     bootstrap=bootstrap,
     seed=seed,
   )
-  return Outcome(_squad_table(report), squad.as_dict(report))
-
-
-def _squad_table(report: squad.Report) -> str:
   parts = {
     'answerable': report.answerable,
     'unanswerable': report.unanswerable,
@@ -159,9 +233,9 @@ def _squad_table(report: squad.Report) -> str:
   for name, part in parts.items():
     if part:
       rows.append([name, f'{part[0]:.2f}', f'{part[1]:.2f}', str(part[2])])
-  lines = [layout(rows)]
+  lines = [_layout(rows)]
   for key, name in (('exact', 'exact match'), ('f1', 'F1')):
-    lines += interval_line(name, report.intervals.get(key))
+    lines += _interval_line(name, report.intervals.get(key))
   if best := report.best:
     lines.append(
       f'best thresholds: exact match {best.exact:.2f} at '
@@ -169,45 +243,29 @@ def _squad_table(report: squad.Report) -> str:
     )
   if report.missing:
     lines.append(f'note: questions without prediction: {report.missing}')
-  return '\n'.join(lines)
+  return Outcome('\n'.join(lines), squad.as_dict(report))
 
 
 def score_bioasq(
   gold: str, submission: str, bootstrap: int = 0, seed: int = 0
 ) -> Outcome:
-  """Scores exact answers as BioASQ's Java evaluator does.
-
-  Args:
-    gold: a file of questions in the challenge's form.
-    submission: a file of answers in the challenge's form.
-    bootstrap: number of resamples for the intervals; 0 for none.
-    seed: of the resampling.
-
-  Raises:
-    InputError: if a file cannot be read or does not fit.
-  """
+  """Scores exact answers as BioASQ's Java evaluator does."""
   of_gold, of_answers = Counter[str](), Counter[str]()
-  read = qa_files.read_bioasq_gold(gold, of_gold)
-  answers = qa_files.read_bioasq_submission(submission, read, of_answers)
-  report = bioasq.evaluate(
-    {id_: bioasq.Question(*question) for id_, question in read.items()},
-    answers,
-    bootstrap=bootstrap,
-    seed=seed,
-  )
+  questions = qa_files.read_bioasq_gold(gold, of_gold)
+  answers = qa_files.read_bioasq_submission(submission, questions, of_answers)
+  report = bioasq.evaluate(questions, answers, bootstrap=bootstrap, seed=seed)
   rows = [['', 'score', '95 % interval', 'questions', 'answered']]
   for name, value in report.scores._asdict().items():
     type_, _, figure = name.partition('_')
     if not report.questions[type_]:
       continue
-    pair = report.intervals.get(name)
-    between = f'{pair[0]:.4f} to {pair[1]:.4f}' if pair else ''
+    between = _between(report.intervals.get(name), 4)
     counts = (report.questions[type_], report.answered[type_])
     label = f'{type_} {figure.replace("_", " ")}'
     rows.append([label, f'{value:.4f}', between, *map(str, counts)])
   rows[1:] = sorted(rows[1:], key=lambda row: row[0].split()[0])
   of_answers['too_many'] = report.too_many
-  lines = [layout(rows), *_notes(_REMARKS, of_answers)]
+  lines = [_layout(rows), *_notes(_REMARKS, of_answers)]
   lines += _notes(_GOLD_REMARKS, of_gold)
   figures = bioasq.as_dict(report)
   return Outcome('\n'.join(lines), figures, bioasq.line(report))
@@ -244,17 +302,7 @@ def _notes(remarks: Mapping[str, str], counts: Mapping[str, int]) -> list[str]:
 def score_pubmedqa(
   gold: str, predictions: str, bootstrap: int = 0, seed: int = 0
 ) -> Outcome:
-  """Scores yes, no and maybe as PubMedQA's `evaluation.py` does.
-
-  Args:
-    gold: a file with an object of labels by id.
-    predictions: a file of the same form with the same ids.
-    bootstrap: number of resamples for the intervals; 0 for none.
-    seed: of the resampling.
-
-  Raises:
-    InputError: if a file cannot be read or does not fit.
-  """
+  """Scores yes, no and maybe as PubMedQA's `evaluation.py` does."""
   labels = qa_files.read_pubmedqa_gold(gold)
   predicted = qa_files.read_pubmedqa_predictions(predictions, labels)
   report = pubmedqa.evaluate(
@@ -265,11 +313,37 @@ def score_pubmedqa(
   )
   rows = [['', 'score', '95 % interval']]
   for name in ('accuracy', 'macro_f1'):
-    pair = report.intervals.get(name)
-    between = f'{pair[0]:.6f} to {pair[1]:.6f}' if pair else ''
-    rows.append(
-      [name.replace('_', ' '), f'{getattr(report, name):.6f}', between]
-    )
+    between = _between(report.intervals.get(name), 6)
+    label = name.replace('_', ' ')
+    rows.append([label, f'{getattr(report, name):.6f}', between])
   rows += [[f'F1 of {k}', f'{v:.6f}', ''] for k, v in report.per_label.items()]
-  lines = [layout(rows), f'{report.questions} questions']
+  lines = [_layout(rows), f'{report.questions} questions']
   return Outcome('\n'.join(lines), pubmedqa.as_dict(report))
+
+
+def _layout(rows: Sequence[Sequence[str]]) -> str:
+  """Rows of cells as a table: the first column to the left, others right."""
+  widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+  lines = []
+  for first, *others in rows:
+    cells = [first.ljust(widths[0])]
+    cells += [o.rjust(w) for o, w in zip(others, widths[1:], strict=True)]
+    lines.append('  '.join(cells).rstrip())
+  return '\n'.join(lines)
+
+
+def _counted(score: ner.Score | relation.Score) -> list[str]:
+  """The cells of a score that counts: percentages, then numbers."""
+  figures = score.precision, score.recall, score.f1
+  return [*(f'{figure:.2f}' for figure in figures), *map(str, score)]
+
+
+def _between(pair: Sequence[float] | None, digits: int) -> str:
+  return f'{pair[0]:.{digits}f} to {pair[1]:.{digits}f}' if pair else ''
+
+
+def _interval_line(name: str, pair: Sequence[float] | None) -> list[str]:
+  """A line on a bootstrap interval, percent; none if there is no interval."""
+  if not pair:
+    return []
+  return [f'95 % interval of {name}: {_between(pair, 2)} (bootstrap)']

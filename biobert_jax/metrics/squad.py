@@ -10,7 +10,7 @@ such answer is 0 in version 1.1, and 1 in version 2.0.
 import re
 import string
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -25,30 +25,19 @@ _NO_PUNCTUATION = str.maketrans('', '', string.punctuation)
 
 
 class Score(NamedTuple):
-  """Means over questions.
-
-  Attributes:
-    exact: answers that match exactly, percent (0-100).
-    f1: mean of the answers' F1, percent (0-100).
-    total: number of questions.
-  """
+  """Means over questions: exact match and F1, percent (0-100)."""
 
   exact: float
   f1: float
-  total: int
+  total: int  # Questions.
 
 
 class Best(NamedTuple):
   """Scores at the best thresholds of the null odds.
 
   As in the script, a threshold may lie between questions of equal odds, where
-  none can be set; and 0 stands for "never answer", whatever the odds.
-
-  Attributes:
-    exact: the largest exact match, percent (0-100).
-    exact_threshold: where it is reached, in the unit of the null odds.
-    f1: the largest F1, percent (0-100).
-    f1_threshold: where it is reached, in the unit of the null odds.
+  none can be set; and 0 stands for "never answer", whatever the odds. Scores
+  are percent (0-100), thresholds in the unit of the null odds.
   """
 
   exact: float
@@ -59,26 +48,15 @@ class Best(NamedTuple):
 
 @dataclass
 class Report:
-  """What `evaluate` finds.
+  """Result of `evaluate`."""
 
-  Attributes:
-    version: of the script: 1.1 or 2.0.
-    overall: the score over all questions.
-    answerable: that of the questions with an answer; None for version 1.1, or
-      if there are none.
-    unanswerable: that of the questions without; None likewise.
-    best: if null odds were given.
-    missing: questions without a prediction, which score 0 (version 1.1).
-    intervals: 95 % bootstrap intervals of `exact` and `f1`, percent; empty if
-      none were requested.
-  """
-
-  version: str
+  version: str  # Of the script: 1.1 or 2.0.
   overall: Score
-  answerable: Score | None
+  answerable: Score | None  # None for version 1.1, or if there are none.
   unanswerable: Score | None
-  best: Best | None
-  missing: int
+  best: Best | None  # If null odds were given.
+  missing: int  # Questions without prediction, which score 0 (version 1.1).
+  # 95 % bootstrap intervals of `exact` and `f1`, percent; empty if not wanted.
   intervals: dict[str, bootstrap_.Interval]
 
 
@@ -93,10 +71,7 @@ def compare(
 ) -> tuple[int, float]:
   """Exact match (0 or 1) and F1 (0-1) with the answer that fits best.
 
-  Args:
-    prediction: the answer that was given.
-    answers: those that are right; '' for an unanswerable question.
-    version: of the script.
+  The answer to an unanswerable question is ''; `version` is the script's.
   """
   given = normalize(prediction)
   exact, f1 = 0, 0.0
@@ -128,9 +103,6 @@ def evaluate(
     bootstrap: number of resamples for the intervals; 0 for none.
     seed: of the resampling.
 
-  Returns:
-    The report.
-
   Raises:
     ValueError: if there is no question; for version 1.1 if one has no answer;
       for version 2.0 if one has no prediction or no null odds.
@@ -145,15 +117,22 @@ def evaluate(
   for id_, odds in (null_odds or {}).items():
     if id_ in scores and odds > threshold:
       scores[id_] = (right := int(not gold[id_]), float(right))
+  rows = np.array([*scores.values()], np.float64)
+  means: dict[str, bootstrap_.Measure] = {
+    'exact': lambda sums: 100 * sums[:, 0] / len(rows),
+    'f1': lambda sums: 100 * sums[:, 1] / len(rows),
+  }
+  answerable = [s for i, s in scores.items() if gold[i]]
+  unanswerable = [s for i, s in scores.items() if not gold[i]]
   split = version == '2.0'
   return Report(
     version=version,
-    overall=_mean(scores.values()),
-    answerable=_part(s for i, s in scores.items() if split and gold[i]),
-    unanswerable=_part(s for i, s in scores.items() if split and not gold[i]),
+    overall=_mean([*scores.values()]),
+    answerable=_mean(answerable) if split and answerable else None,
+    unanswerable=_mean(unanswerable) if split and unanswerable else None,
     best=_best(gold, predictions, raw, null_odds) if null_odds else None,
     missing=len(gold) - len(raw),
-    intervals=_intervals(scores.values(), bootstrap, seed),
+    intervals=bootstrap_.intervals(rows, means, resamples=bootstrap, seed=seed),
   )
 
 
@@ -162,10 +141,8 @@ def official(report: Report) -> dict[str, float]:
   if report.version == '1.1':
     return {'exact_match': report.overall.exact, 'f1': report.overall.f1}
   figures: dict[str, float] = report.overall._asdict()
-  for name, part in (
-    ('HasAns', report.answerable),
-    ('NoAns', report.unanswerable),
-  ):
+  parts = {'HasAns': report.answerable, 'NoAns': report.unanswerable}
+  for name, part in parts.items():
     if part:
       figures |= {f'{name}_{k}': v for k, v in part._asdict().items()}
   if report.best:
@@ -175,28 +152,14 @@ def official(report: Report) -> dict[str, float]:
 
 
 def as_dict(report: Report) -> dict[str, Any]:
-  """The report for JSON.
-
-  Args:
-    report: what `evaluate` returned.
-
-  Returns:
-    version; the script's own figures and names (percent), not rounded; missing,
-    in questions; exact_interval_95 and f1_interval_95 as [low, high] in
-    percent with two decimals, or None.
-  """
+  """The report for JSON: `official`, and [low, high] in percent, or None."""
   found = report.intervals
-  return {
-    'version': report.version,
-    **official(report),
-    'missing': report.missing,
-    **{
-      f'{name}_interval_95': found
-      and [round(x, 2) for x in found[name]]
-      or None
-      for name in ('exact', 'f1')
-    },
+  intervals = {
+    f'{name}_interval_95': [round(x, 2) for x in found[name]] if found else None
+    for name in ('exact', 'f1')
   }
+  named = {'version': report.version, **official(report)}
+  return named | {'missing': report.missing} | intervals
 
 
 def _check(
@@ -235,28 +198,12 @@ def _f1(given: list[str], answer: list[str], version: str) -> float:
   return 2 * precision * recall / (precision + recall)
 
 
-def _mean(scores: Iterable[tuple[int, float]]) -> Score:
-  exact, f1, total = 0, 0.0, 0
+def _mean(scores: Sequence[tuple[int, float]]) -> Score:
+  exact, f1 = 0, 0.0
   for one, other in scores:  # Not `sum`: see the top of this file.
-    exact, f1, total = exact + one, f1 + other, total + 1
+    exact, f1 = exact + one, f1 + other
+  total = len(scores)
   return Score(100.0 * exact / total, 100.0 * f1 / total, total)
-
-
-def _part(scores: Iterable[tuple[int, float]]) -> Score | None:
-  some = list(scores)
-  return _mean(some) if some else None
-
-
-def _intervals(
-  scores: Iterable[tuple[int, float]], resamples: int, seed: int
-) -> dict[str, bootstrap_.Interval]:
-  """Of both means, percent, over questions drawn with replacement."""
-  rows = np.array([*scores], np.float64)
-  means: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-    'exact': lambda sums: 100 * sums[:, 0] / len(rows),
-    'f1': lambda sums: 100 * sums[:, 1] / len(rows),
-  }
-  return bootstrap_.intervals(rows, means, resamples=resamples, seed=seed)
 
 
 def _best(
