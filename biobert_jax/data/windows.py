@@ -2,13 +2,11 @@
 
 A sentence that fits is one window. A longer one is cut at word boundaries
 into overlapping windows; each of its words is labelled and predicted in one
-of them only, the one where it has most context (run_squad.py's rule). So
-training counts every gold word once, and every gold word gets exactly one
-prediction. `encode_slots` does the same with texts whose every token is
-wanted, [CLS] and [SEP] too.
+of them only, the one where it has most context (run_squad.py's rule).
 """
 
 import dataclasses
+import itertools
 from collections import Counter
 from collections.abc import Sequence
 
@@ -43,11 +41,7 @@ class Windows:
     return np.diff(self.offsets)
 
   def take(self, chosen: np.ndarray) -> 'Windows':
-    """Some of the windows; words keep their numbers.
-
-    Args:
-      chosen: indices of windows.
-    """
+    """The windows of the chosen indices; words keep their numbers."""
     lengths = self.lengths[chosen]
     offsets = np.concatenate([[0], np.cumsum(lengths)])
     places = np.arange(offsets[-1])
@@ -70,7 +64,7 @@ def encode(
   overlap: int,
   counts: Counter[str],
 ) -> Windows:
-  """Cuts sentences into windows.
+  """Cuts sentences into windows, in their order.
 
   Args:
     sentences: words of each sentence.
@@ -80,9 +74,6 @@ def encode(
       least (fewer where the next word needs the room).
     counts: receives `sentences_split`, `words_without_pieces` (kept as
       [UNK]) and `words_cut` (longer than a window: its first tokens stay).
-
-  Returns:
-    The windows, in the order of the sentences.
 
   Raises:
     InputError: the window is too short for its overlap.
@@ -95,15 +86,19 @@ def encode(
   first = 0
   for sentence in sentences:
     own = pieces[first : first + len(sentence)]
-    own = _at_least_one_piece(own, tokenizer.unk_id, budget, counts)
-    layout = _layout([len(p) for p in own], budget, overlap)
-    counts['sentences_split'] += len(layout) > 1
-    for window, owned in layout:
+    counts['words_without_pieces'] += sum(not word for word in own)
+    counts['words_cut'] += sum(len(word) > budget for word in own)
+    own = [word[:budget] or [tokenizer.unk_id] for word in own]
+    lengths = [len(word) for word in own]
+    cuts = _cut(lengths, budget, overlap)
+    owner = owners(lengths, cuts)
+    counts['sentences_split'] += len(cuts) > 1
+    for number, cut in enumerate(cuts):
       ids.append(tokenizer.cls_id)
       words.append(-1)
-      for w in range(*window):
+      for w in range(*cut):
         ids += own[w]
-        words.append(first + w if w in owned else -1)
+        words.append(first + w if owner[w] == number else -1)
         words += [-1] * (len(own[w]) - 1)
       ids.append(tokenizer.sep_id)
       words.append(-1)
@@ -129,15 +124,9 @@ def encode_slots(
   Args:
     texts: ids of the tokens of each text, without [CLS] and [SEP].
     tokenizer: whose [CLS] and [SEP] to put around.
-    max_seq_length: tokens of a window at most, [CLS] and [SEP] included.
+    max_seq_length: see `encode`, as for the overlap and for what is raised.
     overlap: tokens that neighbouring windows of a long text share.
     counts: receives `texts_split`.
-
-  Returns:
-    The windows, in the order of the texts.
-
-  Raises:
-    InputError: the window is too short for its overlap.
   """
   budget = _budget(max_seq_length, overlap)
   ids: list[int] = []
@@ -145,16 +134,33 @@ def encode_slots(
   offsets = [0]
   first = 0
   for pieces in texts:
-    layout = _layout([1] * len(pieces), budget, overlap)
-    counts['texts_split'] += len(layout) > 1
-    for (begin, end), owned in layout:
+    lengths = [1] * len(pieces)
+    cuts = _cut(lengths, budget, overlap)
+    owner = owners(lengths, cuts)
+    counts['texts_split'] += len(cuts) > 1
+    for number, (begin, end) in enumerate(cuts):
       ids += [tokenizer.cls_id, *pieces[begin:end], tokenizer.sep_id]
       slots.append(first if begin == 0 else -1)
-      slots += [first + 1 + p if p in owned else -1 for p in range(begin, end)]
+      for p in range(begin, end):
+        slots.append(first + 1 + p if owner[p] == number else -1)
       slots.append(first + 1 + end if end == len(pieces) else -1)
       offsets.append(len(ids))
     first += len(pieces) + 2
   return _windows(ids, slots, offsets, first)
+
+
+def one_window_each(
+  sequences: Sequence[Sequence[int]], segment_ids: np.ndarray | None = None
+) -> Windows:
+  """Token ids as windows; in `words`, each one's number stands at its [CLS]."""
+  lengths = [len(sequence) for sequence in sequences]
+  offsets = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
+  ids = itertools.chain.from_iterable(sequences)
+  words = np.full(offsets[-1], -1, np.int32)
+  words[offsets[:-1]] = np.arange(len(sequences))
+  return Windows(
+    np.fromiter(ids, np.int32), words, offsets, len(sequences), segment_ids
+  )
 
 
 def _windows(
@@ -177,24 +183,6 @@ def _budget(max_seq_length: int, overlap: int) -> int:
       f'{max_seq_length} it must lie between 0 and {budget - 1}'
     )
   return budget
-
-
-def _at_least_one_piece(
-  pieces: list[list[int]], unk_id: int, budget: int, counts: Counter[str]
-) -> list[list[int]]:
-  """Invisible words become [UNK], words longer than a window are cut."""
-  for word in pieces:
-    counts['words_without_pieces'] += not word
-    counts['words_cut'] += len(word) > budget
-  return [word[:budget] or [unk_id] for word in pieces]
-
-
-def _layout(
-  lengths: list[int], budget: int, overlap: int
-) -> list[tuple[tuple[int, int], set[int]]]:
-  """For each window of a sentence: its range of words, and those it owns."""
-  cuts = _cut(lengths, budget, overlap)
-  return list(zip(cuts, _owners(lengths, cuts), strict=True))
 
 
 def _cut(
@@ -226,20 +214,25 @@ def _cut(
     start = following
 
 
-def _owners(lengths: list[int], cuts: list[tuple[int, int]]) -> list[set[int]]:
-  """For each window the words that have most context there."""
+def owners(
+  lengths: Sequence[int], cuts: Sequence[tuple[int, int]]
+) -> Sequence[int]:
+  """For each word the window where it has most context (run_squad.py:433).
+
+  Args:
+    lengths: tokens of each word.
+    cuts: word ranges [first, last) of the windows; together they have all.
+  """
   if len(cuts) == 1:
-    return [set(range(len(lengths)))]
+    return [0] * len(lengths)
   ends = np.cumsum(lengths)
-  best: dict[int, tuple[float, int]] = {}
-  for i, (first, last) in enumerate(cuts):
-    begin, end = ends[first] - lengths[first], ends[last - 1]
-    for w in range(first, last):
-      left, right = ends[w] - lengths[w] - begin, end - ends[w]
-      score = min(left, right) + 0.01 * (end - begin)
-      if w not in best or score > best[w][0]:
-        best[w] = (score, i)
-  owned: list[set[int]] = [set() for _ in cuts]
-  for w, (_, owner) in best.items():
-    owned[owner].add(w)
-  return owned
+  starts = ends - lengths
+  best = np.full(len(lengths), -1.0)
+  owner = np.zeros(len(lengths), np.int64)
+  for number, (first, last) in enumerate(cuts):
+    part, begin, end = slice(first, last), starts[first], ends[last - 1]
+    context = np.minimum(starts[part] - begin, end - ends[part])
+    score = context + 0.01 * (end - begin)
+    owner[part] = np.where(score > best[part], number, owner[part])
+    best[part] = np.maximum(score, best[part])
+  return owner.tolist()

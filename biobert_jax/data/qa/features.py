@@ -1,9 +1,8 @@
 """Questions and passages to windows: [CLS] question [SEP] passage [SEP].
 
 A passage that has no room beside its question is cut into overlapping windows
-(run_squad.py:287). A token of it may begin an answer in one of them only, the
-one where it has most context (run_squad.py:433). Every token knows its
-characters, so whatever is predicted is a range of the original passage.
+(run_squad.py:287). A token of it may begin an answer only in the one where it
+has most context. Whatever is predicted is a range of the original passage.
 """
 
 import dataclasses
@@ -11,11 +10,12 @@ import functools
 import itertools
 from collections import Counter
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from biobert_jax.data.qa.squad import Question
-from biobert_jax.data.windows import Windows
+from biobert_jax.data.windows import Windows, owners
 from biobert_jax.errors import InputError
 from biobert_jax.text.wordpiece import WordPieceTokenizer
 
@@ -28,12 +28,8 @@ START, END = 1, 2
 class QuestionWindows:
   """Windows, and what they know of the questions behind them.
 
-  Of the arrays [windows], those of tokens count the tokens of a passage, from
-  its first.
-
   Attributes:
-    windows: laid end to end; in `words` every token has its own number, so
-      that what is said of it can be put in its place.
+    windows: laid end to end; in `words` every token has its own number.
     labels: [tokens] int8 sum of `START` and `END`; 0 elsewhere.
     question: [windows] index of its question; those of one follow each other.
     prefix: [windows] tokens before the passage, [CLS] and [SEP] included.
@@ -66,8 +62,7 @@ class QuestionWindows:
     return len(self.question)
 
 
-@dataclasses.dataclass(frozen=True)
-class _Passages:
+class _Passages(NamedTuple):
   """Distinct passages as tokens with their characters."""
 
   number: dict[str, int]
@@ -86,7 +81,7 @@ def encode(
   doc_stride: int,
   counts: Counter[str],
 ) -> QuestionWindows:
-  """Makes the windows of each question.
+  """Makes the windows of each question, in the order of the questions.
 
   Args:
     questions: about passages; those without a located answer point to [CLS].
@@ -98,12 +93,8 @@ def encode(
       and `answers_without_pieces` (such as a zero-width space: such a
       question has no label).
 
-  Returns:
-    The windows, in the order of the questions.
-
   Raises:
-    InputError: a window has no room for a passage, or the stride steps over
-      tokens.
+    InputError: see `check_room`.
   """
   check_room(max_seq_length, max_question_length, doc_stride)
   passages = _passages(questions, tokenizer)
@@ -112,9 +103,8 @@ def encode(
   sep = np.asarray([tokenizer.sep_id], np.int32)
   parts: list[np.ndarray] = []
   rows: list[tuple[int, ...]] = []
-  for number, (question, (text, _)) in enumerate(
-    zip(questions, encoded, strict=True)
-  ):
+  for number, question in enumerate(questions):
+    text = encoded[number][0]
     counts['questions_cut'] += len(text) > max_question_length
     text_ids = np.asarray(text[:max_question_length], np.int32)
     passage = passages.number[question.context]
@@ -161,9 +151,8 @@ def _passages(
   texts = list(dict.fromkeys(question.context for question in questions))
   encoded = tokenizer.encode_batch(texts)
   lengths = [len(ids) for ids, _ in encoded]
-  spans = np.asarray(
-    list(itertools.chain.from_iterable(spans for _, spans in encoded)), np.int32
-  ).reshape(-1, 2)
+  places = [place for _, spans in encoded for place in spans]
+  spans = np.asarray(places, np.int32).reshape(-1, 2)
   return _Passages(
     {text: i for i, text in enumerate(texts)},
     [np.asarray(ids, np.int32) for ids, _ in encoded],
@@ -199,24 +188,13 @@ def _layout(
   while cuts[-1][1] < length:
     first = cuts[-1][0] + min(budget, stride)
     cuts.append((first, min(first + budget, length)))
-  if len(cuts) == 1:
-    return ((*cuts[0], *cuts[0]),)
-  piece = np.arange(length)
-  scores = np.full((len(cuts), length), -1.0)
-  for i, (first, last) in enumerate(cuts):
-    within = piece[first:last]
-    context = np.minimum(within - first, last - 1 - within)
-    scores[i, first:last] = context + 0.01 * (last - first)
-  # Of equals the first. Those of a window stand side by side: from token to
-  # token its score grows by 1 and then falls, so that once overtaken by a
-  # later window it stays behind it.
-  owner = scores.argmax(axis=0)
-  windows = np.arange(len(cuts))
-  begins = np.searchsorted(owner, windows, 'left').tolist()
-  ends = np.searchsorted(owner, windows, 'right').tolist()
+  # Those of a window stand side by side: from token to token its score grows by
+  # 1 and then falls, so that once overtaken by a later window it stays behind.
+  owner = owners([1] * length, cuts)
+  borders = np.searchsorted(owner, np.arange(len(cuts) + 1)).tolist()
   return tuple(
-    (*cut, begin, end)
-    for cut, begin, end in zip(cuts, begins, ends, strict=True)
+    (*cut, *own)
+    for cut, own in zip(cuts, itertools.pairwise(borders), strict=True)
   )
 
 
@@ -235,9 +213,8 @@ def _labels(
 def _put_together(
   parts: list[np.ndarray], table: np.ndarray, passages: _Passages
 ) -> QuestionWindows:
-  number, prefix, first, last, own_first, own_last, passage, start, end = (
-    table.T
-  )
+  *columns, start, end = table.T
+  _, prefix, first, last, *_ = columns
   lengths = prefix + last - first + 1
   offsets = np.concatenate([[0], np.cumsum(lengths)])
   total = int(offsets[-1])
@@ -250,16 +227,6 @@ def _put_together(
   labels[offsets[:-1][known] + end[known]] += END
   numbers = np.arange(total, dtype=np.int32)
   return QuestionWindows(
-    windows=Windows(ids, numbers, offsets, total, segments),
-    labels=labels,
-    question=number,
-    prefix=prefix,
-    first=first,
-    last=last,
-    own_first=own_first,
-    own_last=own_last,
-    passage=passage,
-    piece_offsets=passages.offsets,
-    char_starts=passages.starts,
-    char_ends=passages.ends,
+    Windows(ids, numbers, offsets, total, segments),
+    *(labels, *columns, passages.offsets, passages.starts, passages.ends),
   )

@@ -2,9 +2,8 @@
 
 A sentence that fits is a window. Of a longer one the window is centred on the
 pair; of a pair that stands further apart than a window is long, the tokens
-stay that are nearest to its placeholders or markers. So none of these falls to
-truncation, as placeholders do where the end is cut off (run_re.py keeps the
-first tokens).
+stay that are nearest to its placeholders or markers (run_re.py keeps the first
+tokens, and so loses placeholders).
 """
 
 from collections import Counter
@@ -14,8 +13,8 @@ from typing import NamedTuple
 import numpy as np
 
 from biobert_jax.data.relation.markers import Markers
-from biobert_jax.data.relation.placeholders import Placeholders, Span
-from biobert_jax.data.windows import Windows
+from biobert_jax.data.relation.placeholders import Placeholders
+from biobert_jax.data.windows import Windows, one_window_each
 from biobert_jax.errors import InputError
 from biobert_jax.text.wordpiece import WordPieceTokenizer
 
@@ -23,33 +22,12 @@ from biobert_jax.text.wordpiece import WordPieceTokenizer
 PairForm = Placeholders | Markers
 
 
-class PairWindows(NamedTuple):
-  """Windows and where the pair stands in them.
-
-  Attributes:
-    windows: one for each sentence, in their order; in `words`, the sentence's
-      number stands at [CLS], where its prediction is taken.
-    starts: [sentences, 2] int32, how far from [CLS] the first token of either
-      entity stands: of its placeholder, or its start marker. 0, which is [CLS]
-      itself, where there is no pair.
-  """
-
-  windows: Windows
-  starts: np.ndarray
-
-
-class _Pieces(NamedTuple):
-  """A sentence, not yet cut.
-
-  Attributes:
-    ids: all tokens.
-    fixed: which of them have to stay, in order; empty without a pair.
-    starts: which are the first of the first and of the second entity.
-  """
+class _Tokens(NamedTuple):
+  """A sentence, not yet cut."""
 
   ids: list[int]
-  fixed: list[int]
-  starts: tuple[int, int]
+  fixed: list[int]  # Those that have to stay, in order; empty without a pair.
+  starts: tuple[int, int]  # The first of the first and of the second entity.
 
 
 def encode(
@@ -59,8 +37,8 @@ def encode(
   *,
   max_seq_length: int,
   counts: Counter[str],
-) -> PairWindows:
-  """Makes a window of each sentence.
+) -> tuple[Windows, np.ndarray]:
+  """Makes a window of each sentence, in their order.
 
   Args:
     texts: sentences.
@@ -72,65 +50,51 @@ def encode(
       (there is no pair).
 
   Returns:
-    The windows.
+    The windows, see `one_window_each`; and [sentences, 2] int32, how far from
+    [CLS] the first token of either entity stands: of its placeholder, or its
+    start marker. 0, which is [CLS] itself, where there is no pair.
 
   Raises:
     InputError: a window has no room for the pair, or the vocabulary no token
       for a marker.
   """
-  budget = max_seq_length - 2
-  ids: list[int] = []
-  words: list[int] = []
-  offsets = [0]
-  starts: list[tuple[int, ...]] = []
-  for number, text in enumerate(texts):
+  sequences: list[list[int]] = []
+  starts: list[list[int]] = []
+  for text in texts:
     if isinstance(pair, Markers):
       found = _marked(text, tokenizer, pair)
     else:
       found = _anonymised(text, tokenizer, pair)
-    kept = _kept(found, budget, counts)
+    kept = _kept(found, max_seq_length - 2, counts)
+    ids = [found.ids[i] for i in kept]
+    sequences.append([tokenizer.cls_id, *ids, tokenizer.sep_id])
     places = {piece: place for place, piece in enumerate(kept, 1)}
-    starts.append(
-      tuple(places[start] for start in found.starts) if found.fixed else (0, 0)
-    )
-    ids += [tokenizer.cls_id, *(found.ids[i] for i in kept), tokenizer.sep_id]
-    words += [number] + [-1] * (len(kept) + 1)
-    offsets.append(len(ids))
-  windows = Windows(
-    np.asarray(ids, np.int32),
-    np.asarray(words, np.int32),
-    np.asarray(offsets, np.int64),
-    len(texts),
-  )
-  return PairWindows(windows, np.asarray(starts, np.int32).reshape(-1, 2))
+    starts.append([places[i] if found.fixed else 0 for i in found.starts])
+  columns = np.asarray(starts, np.int32).reshape(-1, 2)
+  return one_window_each(sequences), columns
 
 
 def _anonymised(
   text: str, tokenizer: WordPieceTokenizer, pair: Placeholders
-) -> _Pieces:
+) -> _Tokens:
   """The tokens of a sentence; those of the two placeholders are fixed."""
   pieces, spans = tokenizer.encode(text)
-  found = pair.locate(text)
-  if not found:
-    return _Pieces(pieces, [], (0, 0))
-  first, second = (_pieces_of(spans, span) for span in found)
-  fixed = sorted({*range(*first), *range(*second)})
-  return _Pieces(pieces, fixed, (first[0], second[0]))
-
-
-def _pieces_of(spans: Sequence[Span], span: Span) -> Span:
-  """The range of the tokens that stand in a span of characters."""
-  begin, end = span
-  inside = [i for i, (a, b) in enumerate(spans) if a < end and begin < b]
   # A word that the vocabulary cannot spell is one token, [UNK], all the same.
-  return inside[0], inside[-1] + 1
+  placed = [
+    [i for i, (a, b) in enumerate(spans) if a < end and begin < b]
+    for begin, end in pair.locate(text) or ()
+  ]
+  if not placed:
+    return _Tokens(pieces, [], (0, 0))
+  first, second = placed
+  return _Tokens(pieces, sorted({*first, *second}), (first[0], second[0]))
 
 
-def _marked(text: str, tokenizer: WordPieceTokenizer, pair: Markers) -> _Pieces:
+def _marked(text: str, tokenizer: WordPieceTokenizer, pair: Markers) -> _Tokens:
   """The tokens of a sentence, one for each marker; these are fixed."""
   found = pair.locate(text)
   if not found:
-    return _Pieces(tokenizer.encode(text)[0], [], (0, 0))
+    return _Tokens(tokenizer.encode(text)[0], [], (0, 0))
   marker_ids = pair.ids(tokenizer)
   pieces: list[int] = []
   places = [0] * len(found)
@@ -142,10 +106,10 @@ def _marked(text: str, tokenizer: WordPieceTokenizer, pair: Markers) -> _Pieces:
     pieces.append(marker_ids[i])
     begin = end
   pieces += tokenizer.encode(text[begin:])[0]
-  return _Pieces(pieces, sorted(places), (places[0], places[2]))
+  return _Tokens(pieces, sorted(places), (places[0], places[2]))
 
 
-def _kept(found: _Pieces, budget: int, counts: Counter[str]) -> Sequence[int]:
+def _kept(found: _Tokens, budget: int, counts: Counter[str]) -> Sequence[int]:
   """Which tokens of a sentence stay, in order."""
   length, fixed = len(found.ids), found.fixed
   if length <= budget:

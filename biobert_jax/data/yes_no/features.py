@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from biobert_jax.data.windows import Windows
+from biobert_jax.data.windows import Windows, one_window_each
 from biobert_jax.errors import InputError
 from biobert_jax.text.wordpiece import WordPieceTokenizer
 
@@ -44,7 +44,7 @@ def encode(
   max_seq_length: int,
   counts: Counter[str],
 ) -> Windows:
-  """Makes a window of each pair.
+  """Makes a window of each pair, see `one_window_each`.
 
   Args:
     pairs: questions with passages.
@@ -53,10 +53,6 @@ def encode(
     counts: receives `passages_cut` and `passage_pieces_cut`; of the passages
       `passages_cut_to_nothing`, and `questions_cut`: those that have no room
       even alone.
-
-  Returns:
-    A window for each, in their order; in `words`, the pair's number stands at
-    [CLS], where its prediction is taken.
 
   Raises:
     InputError: a window has no room for a token.
@@ -67,14 +63,11 @@ def encode(
       f'data.max_seq_length is {max_seq_length}; a question with a passage '
       'needs 4 or more'
     )
-  ids: list[int] = []
-  words: list[int] = []
+  sequences: list[list[int]] = []
   segments: list[int] = []
-  offsets = [0]
-  for number, pair in enumerate(pairs):
-    question, passage = (
-      tokenizer.encode(text)[0] for text in (pair.question, pair.passage)
-    )
+  for pair in pairs:
+    question = tokenizer.encode(pair.question)[0]
+    passage = tokenizer.encode(pair.passage)[0]
     counts['questions_cut'] += len(question) > budget
     question = question[:budget]
     room = budget - len(question)
@@ -84,14 +77,6 @@ def encode(
       counts['passages_cut_to_nothing'] += not room
     first = [tokenizer.cls_id, *question, tokenizer.sep_id]
     second = [*passage[:room], tokenizer.sep_id]
-    ids += first + second
-    words += [number] + [-1] * (len(first) + len(second) - 1)
+    sequences.append(first + second)
     segments += [0] * len(first) + [1] * len(second)
-    offsets.append(len(ids))
-  return Windows(
-    np.asarray(ids, np.int32),
-    np.asarray(words, np.int32),
-    np.asarray(offsets, np.int64),
-    len(pairs),
-    np.asarray(segments, np.int32),
-  )
+  return one_window_each(sequences, np.asarray(segments, np.int32))
