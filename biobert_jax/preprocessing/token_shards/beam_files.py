@@ -1,8 +1,8 @@
 """Files for the Beam pipeline: a mounted folder, or what Beam itself reaches.
 
-A path with a scheme, as `gs://bucket/name`, is Beam's `FileSystems`; any other
-is a file that every worker sees under that name. Remote files are copied whole:
-our readers and ArrayRecord want a local one.
+A path with a scheme, as `gs://bucket/name`, is of Beam's `FileSystems`; any
+other is a file that every worker sees under that name. Remote files are copied
+whole: our readers and ArrayRecord want a local one.
 """
 
 import contextlib
@@ -18,8 +18,10 @@ from biobert_jax.data.pretraining import manifest
 from biobert_jax.errors import InputError
 from biobert_jax.preprocessing.token_shards import prepare
 from biobert_jax.preprocessing.token_shards.stages import InputFile
+from biobert_jax.text.readers import any_format
 
 _Files = filesystems.FileSystems
+_AS_IT_IS = filesystem.CompressionTypes.UNCOMPRESSED
 _BUFFER = 1 << 20  # Bytes copied at once.
 
 
@@ -29,10 +31,7 @@ def is_remote(path: str) -> bool:
 
 
 def find_inputs(patterns: Sequence[str]) -> tuple[InputFile, ...]:
-  """The files that patterns match, as `prepare.find_inputs`.
-
-  Args:
-    patterns: all local, or all remote.
+  """The files that patterns match, all local or all remote.
 
   Raises:
     InputError: A pattern matches no file, or cannot be looked at.
@@ -52,22 +51,16 @@ def find_inputs(patterns: Sequence[str]) -> tuple[InputFile, ...]:
       raise InputError(f'--input {pattern!r}: no file matches; check the path')
     for file in sorted(result.metadata_list, key=lambda file: file.path):
       found[file.path] = file
-  names = prepare.short_names(list(found))
-  return tuple(
-    InputFile(
-      path, name, file.size_in_bytes, int(file.last_updated_in_seconds * 10**9)
-    )
-    for (path, file), name in zip(found.items(), names, strict=True)
-  )
+  files = []
+  for path, name in any_format.short_names(list(found)).items():
+    modified = int(found[path].last_updated_in_seconds * 10**9)
+    files.append(InputFile(path, name, found[path].size_in_bytes, modified))
+  return tuple(files)
 
 
 @contextlib.contextmanager
 def local_copy(path: str) -> Iterator[str]:
-  """The path of a file on this machine, until the context ends.
-
-  Raises:
-    InputError: It cannot be fetched.
-  """
+  """The path of a file on this machine, until the context ends."""
   if not is_remote(path):
     yield path
     return
@@ -75,7 +68,7 @@ def local_copy(path: str) -> Iterator[str]:
     copy = os.path.join(folder, path.rpartition('/')[2])
     with (
       _explained(path),
-      _Files.open(path, compression_type=_as_it_is()) as source,
+      _Files.open(path, compression_type=_AS_IT_IS) as source,
       open(copy, 'wb') as target,
     ):
       shutil.copyfileobj(source, target, _BUFFER)
@@ -86,18 +79,11 @@ def local_copy(path: str) -> Iterator[str]:
 def atomic_folder_write(folder: str, aside: str) -> Iterator[str]:
   """A new local folder, whose files appear in another when the context ends.
 
-  They come one by one, whole, a manifest last; none comes after an error.
-
-  Args:
-    folder: where to.
-    aside: the name of a folder in it, for local files to be renamed from.
-
-  Raises:
-    InputError: They cannot be written.
+  They come one by one, whole, a manifest last; none comes after an error. Local
+  ones are renamed from the folder `aside` in it.
   """
-  if is_remote(folder):
-    place = None
-  else:
+  place = None
+  if not is_remote(folder):
     place = os.path.join(folder, aside)
     os.makedirs(place, exist_ok=True)
   with tempfile.TemporaryDirectory(prefix='writing-', dir=place) as here:
@@ -112,7 +98,7 @@ def atomic_folder_write(folder: str, aside: str) -> Iterator[str]:
       with (
         _explained(target),
         open(file, 'rb') as source,
-        _Files.create(target, compression_type=_as_it_is()) as sink,
+        _Files.create(target, compression_type=_AS_IT_IS) as sink,
       ):
         shutil.copyfileobj(source, sink, _BUFFER)
 
@@ -128,10 +114,6 @@ def is_empty(folder: str) -> bool:
   with _explained(folder):
     (result,) = _Files.match([f'{folder.rstrip("/")}/*'], limits=[1])
   return not result.metadata_list
-
-
-def _as_it_is() -> str:
-  return filesystem.CompressionTypes.UNCOMPRESSED
 
 
 @contextlib.contextmanager

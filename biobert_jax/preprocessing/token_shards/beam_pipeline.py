@@ -29,7 +29,7 @@ import pathlib
 import re
 import shutil
 import struct
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import apache_beam as beam
@@ -93,10 +93,10 @@ def prepare_with_beam(
     output: a folder that every worker sees; with a scheme, an empty one.
     tokenizer: the vocabulary.
     options: of Beam: the runner, and what it needs.
-    num_shards: of the training split; by default of about 128 MB each.
-    held_out: fraction 0-1 of articles, chosen by their id; at least one.
-    exclude_ids: articles to leave out, see `prepare.prepare`.
-    reading: choices of what is read, see `articles.Options`.
+    num_shards: these and the rest as in `prepare.prepare`.
+    held_out: fraction 0-1 of articles.
+    exclude_ids: articles to leave out.
+    reading: choices of what is read.
     sizes: the size of a shard, where their number is not given.
 
   Returns:
@@ -106,14 +106,10 @@ def prepare_with_beam(
     InputError: As `prepare.prepare`; the folder takes the next run.
     RuntimeError: The runner failed otherwise.
   """
-  reading = reading or Options()
   sizes = sizes or prepare.Sizes()
   files = beam_files.find_inputs(inputs)
-  excluded = prepare.excluded_keys(exclude_ids)
-  spec = prepare.corpus_spec(
-    files, tokenizer, excluded, reading, held_out, num_shards
-  )
-  job = Job(reading, excluded, sizes.run, sizes.group)
+  job = prepare.make_job(exclude_ids, reading, sizes)
+  spec = prepare.corpus_spec(files, tokenizer, job, held_out, num_shards)
   # Without the library's own object, which no message can carry.
   tokenizer = dataclasses.replace(tokenizer)
 
@@ -122,10 +118,12 @@ def prepare_with_beam(
     build(pipeline, files, folder, tokenizer, job, spec, sizes)
     try:
       state = pipeline.run().wait_until_finish()
-    except (InputError, RuntimeError) as error:
-      if (line := input_error_message(error)) is None:
+    except InputError as error:
+      raise InputError(_WHILE.sub('', str(error))) from None
+    except RuntimeError as error:  # Its message may hold a worker's traceback.
+      if not (found := _REASON.findall(str(error))):
         raise
-      raise InputError(line) from None
+      raise InputError(_WHILE.sub('', found[-1])) from None
     if state != PipelineState.DONE:
       raise RuntimeError(f'the pipeline ended as {state}')
     with beam_files.atomic_folder_write(folder, 'parts') as here:
@@ -142,22 +140,6 @@ def prepare_with_beam(
   return pretraining_manifest.read_manifest(folder)
 
 
-def input_error_message(error: Exception) -> str | None:
-  """The message of a worker's InputError, from the runner's error.
-
-  Args:
-    error: of the runner: the worker's own with a remark, or another whose
-      message holds the worker's traceback.
-
-  Returns:
-    One line; None where the worker failed otherwise.
-  """
-  if isinstance(error, InputError):
-    return _WHILE.sub('', str(error))
-  found = _REASON.findall(str(error))
-  return _WHILE.sub('', found[-1]) if found else None
-
-
 def _local_runner(options: PipelineOptions) -> Any:
   """Beam's runner in Python where DirectRunner is requested, else None.
 
@@ -168,7 +150,9 @@ def _local_runner(options: PipelineOptions) -> Any:
   return FnApiRunner() if name in (None, 'DirectRunner') else None
 
 
-def _made_remotely(output: str, spec: dict[str, Any], run: Any) -> Manifest:
+def _made_remotely(
+  output: str, spec: dict[str, Any], run: Callable[[str], None]
+) -> Manifest:
   path = f'{output.rstrip("/")}/{pretraining_manifest.MANIFEST}'
   if not beam_files.exists(path):
     if not beam_files.is_empty(output):
@@ -189,18 +173,8 @@ def build(
   spec: dict[str, Any],
   sizes: prepare.Sizes,
 ) -> None:
-  """Adds every step to a pipeline.
-
-  Args:
-    pipeline: an empty one.
-    files: the input.
-    folder: of the output.
-    tokenizer: the vocabulary.
-    job: what is wanted of all files.
-    spec: of `prepare.corpus_spec`.
-    sizes: the size of a shard, where their number is not given.
-  """
-  rows = [json.dumps([i, *dataclasses.astuple(f)]) for i, f in enumerate(files)]
+  """Adds every step to an empty pipeline."""
+  rows = [json.dumps([i, *file]) for i, file in enumerate(files)]
   read = (
     pipeline
     | 'Files' >> beam.Create(rows)
@@ -217,7 +191,7 @@ def build(
     said
     | 'ByArticle' >> beam.GroupByKey()
     | 'Latest'
-    >> beam.ParDo(Latest()).with_outputs(_COUNTS, _NOTES, main='kept')
+    >> beam.FlatMap(_latest).with_outputs(_COUNTS, _NOTES, main='kept')
   )
   kept = latest.kept | 'Kept' >> beam.Map(_same).with_output_types(bytes)
   plan = _planned(pipeline, said, kept, spec['options'], sizes)
@@ -233,9 +207,33 @@ def build(
     )
     | 'WithEmpty' >> beam.Flatten()
     | 'ByShard' >> beam.GroupByKey()
-    | 'Write' >> beam.ParDo(WriteShard(folder), plan).with_output_types(str)
+    | 'Write' >> beam.Map(_write_shard, plan, folder).with_output_types(str)
   )
-  _tallied(pipeline, (read, latest), plan, written, folder, files, spec)
+  steps = (read, latest)
+  counts = (
+    tuple(step[_COUNTS] for step in steps)
+    | 'AllCounts' >> beam.Flatten()
+    | 'Counts' >> beam.Map(_same).with_output_types(tuple[str, int])
+    | 'Sum' >> beam.CombinePerKey(sum)
+  )
+  notes = (
+    tuple(step[_NOTES] for step in steps)
+    | 'AllNotes' >> beam.Flatten()
+    | 'Notes'
+    >> beam.Map(_same).with_output_types(tuple[str, tuple[bytes, str]])
+    | 'Named' >> beam.combiners.Top.SmallestPerKey(prepare.NAMED)
+  )
+  names = tuple(file.name for file in files)
+  _ = (
+    pipeline
+    | 'FinishOnce' >> beam.Create([''])
+    | 'Finish'
+    >> beam.Map(
+      _write_manifest,
+      *(plan, AsList(written), AsList(counts), AsList(notes)),
+      *(folder, names, spec),
+    )
+  )
 
 
 def _planned(
@@ -272,44 +270,6 @@ def _planned(
   return AsSingleton(plan)
 
 
-def _tallied(
-  pipeline: beam.Pipeline,
-  steps: Sequence[Any],
-  plan: AsSingleton,
-  written: beam.PCollection,
-  folder: str,
-  files: Sequence[InputFile],
-  spec: dict[str, Any],
-) -> None:
-  """Adds up what the steps counted, and writes the manifest when all is."""
-  counts = (
-    tuple(step[_COUNTS] for step in steps)
-    | 'AllCounts' >> beam.Flatten()
-    | 'Counts' >> beam.Map(_same).with_output_types(tuple[str, int])
-    | 'Sum' >> beam.CombinePerKey(sum)
-  )
-  notes = (
-    tuple(step[_NOTES] for step in steps)
-    | 'AllNotes' >> beam.Flatten()
-    | 'Notes'
-    >> beam.Map(_same).with_output_types(tuple[str, tuple[bytes, str]])
-    | 'Named' >> beam.combiners.Top.SmallestPerKey(prepare.NAMED)
-  )
-  names = tuple(file.name for file in files)
-  _ = (
-    pipeline
-    | 'FinishOnce' >> beam.Create([''])
-    | 'Finish'
-    >> beam.ParDo(
-      WriteManifest(folder, names, spec),
-      plan,
-      AsList(written),
-      AsList(counts),
-      AsList(notes),
-    )
-  )
-
-
 class ReadFile(beam.DoFn):
   """A file to its articles, as bytes of `external_sort.encode`."""
 
@@ -324,14 +284,14 @@ class ReadFile(beam.DoFn):
     self._article_tokenizer = ArticleTokenizer(self._tokenizer)
 
   def process(self, row: str) -> Iterator[Any]:
-    """Reads one file, and then says what was counted in it."""
+    """Reads one file, and then says what was counted in it; no progress."""
     number, *stated = json.loads(row)
     file = InputFile(*stated)
     tally = Tally()
     with beam_files.local_copy(file.path) as path:
-      here = dataclasses.replace(file, path=path)
+      here = file._replace(path=path)
       said = stages.read_input(
-        here, self._article_tokenizer, self._job, tally, _ignored
+        here, self._article_tokenizer, self._job, tally, lambda *_: None
       )
       try:
         for ordinal, (id, version, documents) in enumerate(said):
@@ -341,86 +301,73 @@ class ReadFile(beam.DoFn):
     yield from _outputs(tally, functools.partial(_IN_FILE.pack, _FILES, number))
 
 
-class Latest(beam.DoFn):
+def _latest(group: tuple[bytes, Iterable[bytes]]) -> Iterator[Any]:
   """All that was said of an article to what stands of it."""
-
-  def process(self, group: tuple[bytes, Iterable[bytes]]) -> Iterator[Any]:
-    """Takes one article."""
-    key, values = group
-    said = {entry.order: (entry, data) for entry, data in _decoded(values)}
-    tally = Tally()
-    kept = stages.keep_latest([said[at][0] for at in sorted(said)], tally)
-    if kept is not None:
-      yield said[kept.order][1]
-    yield from _outputs(tally, functools.partial(_OF_KEY.pack, _ARTICLES, key))
-
-
-class WriteShard(beam.DoFn):
-  """The articles of a shard to its files."""
-
-  def __init__(self, folder: str):
-    """Keeps the name of the output."""
-    self._folder = folder
-
-  def process(
-    self, group: tuple[int, Iterable[bytes]], plan: str
-  ) -> Iterator[str]:
-    """Takes one shard; a JSON list: number, entry in the manifest, counts."""
-    number, values = group
-    tally = Tally()
-    ordered = sorted(filter(None, values), key=external_sort.encoded_key)
-    with beam_files.atomic_folder_write(self._folder, 'parts') as here:
-      entry = stages.write_articles(
-        here, map(external_sort.decode, ordered), _ranges(plan)[number], tally
-      )
-    yield json.dumps([number, entry, tally.as_dict()])
+  key, values = group
+  said = {}
+  for data in values:
+    record = external_sort.decode(data)
+    said[record.order] = record, data
+  tally = Tally()
+  kept = stages.keep_latest([said[at][0] for at in sorted(said)], tally)
+  if kept is not None:
+    yield said[kept.order][1]
+  yield from _outputs(tally, functools.partial(_OF_KEY.pack, _ARTICLES, key))
 
 
-class WriteManifest(beam.DoFn):
-  """The counts of all steps to the files that complete a corpus."""
+def _write_shard(
+  group: tuple[int, Iterable[bytes]], plan: str, folder: str
+) -> str:
+  """Writes a shard; a JSON list: number, entry in the manifest, counts."""
+  number, values = group
+  tally = Tally()
+  ordered = sorted(filter(None, values), key=external_sort.encoded_key)
+  with beam_files.atomic_folder_write(folder, 'parts') as here:
+    entry = stages.write_articles(
+      here, map(external_sort.decode, ordered), _ranges(plan)[number], tally
+    )
+  return json.dumps([number, entry, tally.as_dict()])
 
-  def __init__(self, folder: str, names: Sequence[str], spec: dict[str, Any]):
-    """Keeps the output, the names of the input files, and the corpus's spec."""
-    self._folder = folder
-    self._names = names
-    self._spec = spec
 
-  def process(
-    self,
-    _: str,
-    plan: str,
-    written: Sequence[str],
-    counts: Sequence[tuple[str, int]],
-    notes: Sequence[tuple[str, Sequence[tuple[bytes, str]]]],
-  ) -> None:
-    """Writes them, the manifest last."""
-    ranges = _ranges(plan)
-    tally = Tally()
-    stored: dict[str, Any] = {'counts': {}, 'read': {}, 'notes': []}
-    for name, count in counts:
-      whose, _, name = name.partition(' ')
-      stored[whose][name] = count
-    for place, text in sorted(note for _, some in notes for note in some):
-      reason, id, file = json.loads(text)
-      if place[0] == _ARTICLES:  # `stages.keep_latest` knows a file's number.
-        file = self._names[int(file.split()[-1])]
-      stored['notes'].append((reason, id, file))
-    tally.add(stored, prepare.NAMED)
-    results = []
-    for _, entry, shard in sorted(map(json.loads, written), key=_number):
-      shard_tally = Tally()
-      shard_tally.add(shard, 0)
-      tally.add(shard, 0)
-      results.append((entry, shard_tally))
-    prepare.check_kept(results, tally, ranges)
-    if not beam_files.is_remote(self._folder):
-      folder = pathlib.Path(self._folder)
-      prepare.write_manifest(folder, ranges, results, tally, self._spec)
-      return
-    with beam_files.atomic_folder_write(self._folder, '') as here:
-      prepare.write_manifest(
-        pathlib.Path(here), ranges, results, tally, self._spec
-      )
+def _write_manifest(
+  _: str,
+  plan: str,
+  written: Sequence[str],
+  counts: Sequence[tuple[str, int]],
+  notes: Sequence[tuple[str, Sequence[tuple[bytes, str]]]],
+  folder: str,
+  names: Sequence[str],
+  spec: dict[str, Any],
+) -> None:
+  """Writes what completes a corpus, the manifest last."""
+  ranges = _ranges(plan)
+  tally = Tally()
+  stored: dict[str, Any] = {'counts': {}, 'read': {}, 'notes': []}
+  for name, count in counts:
+    whose, _, name = name.partition(' ')
+    stored[whose][name] = count
+  for place, text in sorted(note for _, some in notes for note in some):
+    reason, id, file = json.loads(text)
+    if place[0] == _ARTICLES:  # `stages.keep_latest` knows a file's number.
+      file = names[int(file.split()[-1])]
+    stored['notes'].append((reason, id, file))
+  tally.add(stored, prepare.NAMED)
+  results = []
+  for _, entry, shard in sorted(
+    map(json.loads, written), key=lambda row: row[0]
+  ):
+    shard_tally = Tally()
+    shard_tally.add(shard, 0)
+    tally.add(shard, 0)
+    results.append((entry, shard_tally))
+  prepare.check_kept(results, tally, ranges)
+  if not beam_files.is_remote(folder):
+    local = pathlib.Path(folder)
+    prepare.write_manifest(local, ranges, results, tally, spec)
+    return
+  with beam_files.atomic_folder_write(folder, '') as here:
+    local = pathlib.Path(here)
+    prepare.write_manifest(local, ranges, results, tally, spec)
 
 
 def _outputs(tally: Tally, place: Any) -> Iterator[TaggedOutput]:
@@ -430,10 +377,6 @@ def _outputs(tally: Tally, place: Any) -> Iterator[TaggedOutput]:
       yield TaggedOutput(_COUNTS, (f'{whose} {name}', count))
   for number, note in enumerate(tally.notes):
     yield TaggedOutput(_NOTES, (note[0], (place(number), json.dumps(note))))
-
-
-def _ignored(characters: int, input_bytes: int) -> None:
-  """Progress is the runner's to show."""
 
 
 def _keyed(data: bytes) -> tuple[bytes, bytes]:
@@ -447,17 +390,6 @@ def _same(value: Any) -> Any:
 
 def _size(keyed: tuple[bytes, bytes]) -> int:
   return len(keyed[1])
-
-
-def _number(row: Sequence[Any]) -> int:
-  return int(row[0])
-
-
-def _decoded(
-  values: Iterable[bytes],
-) -> Iterator[tuple[external_sort.SortRecord, bytes]]:
-  for data in values:
-    yield external_sort.decode(data), data
 
 
 def _plan(
@@ -478,15 +410,11 @@ def _ranges(plan: str) -> list[Range]:
   return prepare.plan_ranges(*json.loads(plan))
 
 
-@functools.lru_cache(1)
-def _lows(plan: str) -> list[int]:
-  return [wanted.low for wanted in _ranges(plan)]
-
-
 def _assigned(data: bytes, plan: str) -> tuple[int, bytes]:
   """An article with the number of its shard."""
   place = external_sort.hash_position(external_sort.encoded_key(data))
-  return bisect.bisect_right(_lows(plan), place) - 1, data
+  lows = _ranges(plan)
+  return bisect.bisect_right(lows, place, key=lambda r: r.low) - 1, data
 
 
 def _every_shard(_: str, plan: str) -> list[tuple[int, bytes]]:

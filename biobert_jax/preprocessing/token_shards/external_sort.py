@@ -16,7 +16,7 @@ import json
 import os
 import struct
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -29,7 +29,6 @@ _SHIFT = KEY_BITS - 12  # From the first 64 bits of a key to its partition.
 # Key, bytes after this head, version, ordinal in the part, file of the unit,
 # is it a deletion, bytes of the id, documents.
 _HEAD = struct.Struct('<16sQIQIBII')
-_KEY_BYTES = 16
 # Bytes of the record, words, sentences, tokens, unknown tokens.
 _DOCUMENT = struct.Struct('<QIIII')
 _TRAILER = struct.Struct('<QQI16s')  # Table, JSON, runs, magic.
@@ -37,46 +36,27 @@ _MAGIC = b'biobert part v1\n'
 _LATEST = 2**32 - 1  # Version; an input may state anything.
 
 
-@dataclasses.dataclass(frozen=True)
-class Document:
-  """A tokenized document, ready to be written.
+class Document(NamedTuple):
+  """A tokenized document, ready to be written."""
 
-  Attributes:
-    record: as `shards.encode_document` made it.
-    words: between white space.
-    sentences: that have tokens.
-    tokens: WordPiece tokens.
-    unknown: of them [UNK].
-  """
-
-  record: bytes
-  words: int
-  sentences: int
+  record: bytes  # As `shards.encode_document` made it.
+  words: int  # Between white space.
+  sentences: int  # That have tokens.
   tokens: int
-  unknown: int
+  unknown: int  # Of the tokens, [UNK].
 
 
 @dataclasses.dataclass(frozen=True)
 class SortRecord:
-  """One record of the input about an article.
-
-  Attributes:
-    id: of the article.
-    version: the higher, the later.
-    order: (part, ordinal in the part).
-    file: number of the file among those of the part.
-    is_deletion: the article is withdrawn; there are no documents.
-    documents: bytes of the documents, see `SortRecord.read`.
-    count: of the documents.
-  """
+  """One record of the input about an article."""
 
   id: str
-  version: int
-  order: tuple[int, int]
-  file: int
-  is_deletion: bool
-  documents: bytes = dataclasses.field(repr=False)
-  count: int
+  version: int  # The higher, the later.
+  order: tuple[int, int]  # Part, ordinal in the part.
+  file: int  # Its number among those of the part.
+  is_deletion: bool  # The article is withdrawn; there are no documents.
+  documents: bytes = dataclasses.field(repr=False)  # See `read`.
+  count: int  # Of the documents.
 
   def read(self) -> Iterator[Document]:
     """The documents, in order."""
@@ -117,24 +97,12 @@ def encode(
   """
   body = bytearray(id.encode('utf-8', 'surrogatepass'))
   size_of_id = len(body)
-  for document in documents or ():
-    body += _DOCUMENT.pack(
-      len(document.record),
-      document.words,
-      document.sentences,
-      document.tokens,
-      document.unknown,
-    )
-    body += document.record
+  for record, *numbers in documents or ():
+    body += _DOCUMENT.pack(len(record), *numbers) + record
+  version = min(max(version, 0), _LATEST)
   head = _HEAD.pack(
-    article_key(id),
-    len(body),
-    min(max(version, 0), _LATEST),
-    ordinal,
-    file,
-    documents is None,
-    size_of_id,
-    len(documents or ()),
+    *(article_key(id), len(body), version, ordinal, file),
+    *(documents is None, size_of_id, len(documents or ())),
   )
   return head + body
 
@@ -142,29 +110,24 @@ def encode(
 def decode(data: bytes) -> SortRecord:
   """Reads what `encode` made; the order is (file, ordinal)."""
   head = _HEAD.unpack_from(data)
-  return _entry((head[0], (head[4], head[3]), head, data[_HEAD.size :]))
+  return _record((head[0], (head[4], head[3]), head, data[_HEAD.size :]))
 
 
 def encoded_key(data: bytes) -> bytes:
   """The key of the article that encoded data is of."""
-  return data[:_KEY_BYTES]
+  return data[:16]
 
 
 class PartWriter:
   """Writes a part, holding one run in memory."""
 
   def __init__(self, path: str, run_bytes: int):
-    """Opens the file, aside.
-
-    Args:
-      path: of the part; it appears there when `close` is called.
-      run_bytes: of a run.
-    """
+    """Opens the file, aside: it appears at `path` when `close` is called."""
     self._path = path
     self._aside = f'{path}.{os.getpid()}.tmp'
     self._file = open(self._aside, 'wb')  # noqa: SIM115
     self._run_bytes = run_bytes
-    self._run: list[tuple[bytes, bytes]] = []
+    self._run: list[bytes] = []
     self._held = 0
     self._ordinal = 0
     self._starts: list[np.ndarray] = []
@@ -176,28 +139,21 @@ class PartWriter:
     documents: Sequence[Document] | None,
     file: int = 0,
   ) -> None:
-    """Adds an article, or its deletion where `documents` is None.
-
-    Args:
-      id: of the article.
-      version: the higher, the later.
-      documents: in order.
-      file: that says so, by its number among those of the part.
-    """
+    """Adds a record of an article, see `encode`."""
     data = encode(id, version, documents, self._ordinal, file)
     self._ordinal += 1
-    self._run.append((encoded_key(data), data))
+    self._run.append(data)
     self._held += len(data)
     if self._held >= self._run_bytes:
       self._flush()
 
   def _flush(self) -> None:
     # Stable, so what is said twice of an article keeps its order.
-    self._run.sort(key=lambda entry: entry[0])
+    self._run.sort(key=encoded_key)
     start = self._file.tell()
     sizes = np.zeros(PARTITIONS + 1, np.int64)
-    for key, data in self._run:
-      sizes[(hash_position(key) >> _SHIFT) + 1] += len(data)
+    for data in self._run:
+      sizes[(hash_position(encoded_key(data)) >> _SHIFT) + 1] += len(data)
       self._file.write(data)
     self._starts.append(start + np.cumsum(sizes))
     self._run, self._held = [], 0
@@ -229,11 +185,7 @@ class Part:
   """A finished part."""
 
   def __init__(self, path: str):
-    """Reads the trailer.
-
-    Raises:
-      InputError: The file is not a whole part.
-    """
+    """Reads the trailer; an InputError where the file is not a whole part."""
     self._path = path
     with open(path, 'rb') as file:
       size = os.fstat(file.fileno()).st_size
@@ -244,11 +196,14 @@ class Part:
     self._table, self._words, self._runs, _ = _TRAILER.unpack(trailer)
     self._end = size - _TRAILER.size
 
+  def _bytes(self, start: int, size: int) -> bytes:
+    with open(self._path, 'rb') as file:
+      file.seek(start)
+      return file.read(size)
+
   def summary(self) -> dict[str, Any]:
     """The summary that `PartWriter.close` received."""
-    with open(self._path, 'rb') as file:
-      file.seek(self._words)
-      return json.loads(file.read(self._end - self._words))
+    return json.loads(self._bytes(self._words, self._end - self._words))
 
   def sizes(self) -> np.ndarray:
     """[PARTITIONS] bytes in each range of keys."""
@@ -256,33 +211,27 @@ class Part:
     return np.diff(starts, axis=0).sum(axis=1)
 
   def _starts(self, first: int, count: int) -> np.ndarray:
-    with open(self._path, 'rb') as file:
-      file.seek(self._table + 8 * self._runs * first)
-      data = file.read(8 * self._runs * count)
+    size = 8 * self._runs
+    data = self._bytes(self._table + size * first, size * count)
     return np.frombuffer(data, '<i8').reshape(count, self._runs)
 
   def read(self, first: int, last: int, part: int) -> Iterator[tuple[Any, ...]]:
     """(key, order, head, body) of the articles in partitions [first, last).
 
-    Args:
-      first: partition.
-      last: partition, not included.
-      part: the number of this part, for the order.
+    `part` is the number of this part, for the order.
     """
     if not self._runs:
       return
-    begins = self._starts(first, 1)[0]
-    ends = self._starts(last, 1)[0]
-    with open(self._path, 'rb') as file:
-      for begin, end in zip(begins.tolist(), ends.tolist(), strict=True):
-        file.seek(begin)
-        data = file.read(end - begin)
-        at = 0
-        while at < len(data):
-          head = _HEAD.unpack_from(data, at)
-          at += _HEAD.size
-          yield head[0], (part, head[3]), head, data[at : at + head[1]]
-          at += head[1]
+    begins = self._starts(first, 1)[0].tolist()
+    ends = self._starts(last, 1)[0].tolist()
+    for begin, end in zip(begins, ends, strict=True):
+      data = self._bytes(begin, end - begin)
+      at = 0
+      while at < len(data):
+        head = _HEAD.unpack_from(data, at)
+        at += _HEAD.size
+        yield head[0], (part, head[3]), head, data[at : at + head[1]]
+        at += head[1]
 
 
 def partition_groups(
@@ -310,27 +259,32 @@ def partition_groups(
 
 
 def records_by_article(
-  parts: Sequence[Part], first: int, last: int, low: int, high: int
-) -> Iterator[tuple[bytes, list[SortRecord]]]:
-  """(key, all that was said) of each article, in the order of keys.
+  parts: Sequence[Part],
+  sizes: np.ndarray,
+  low: int,
+  high: int,
+  group_bytes: int,
+) -> Iterator[list[SortRecord]]:
+  """All that was said of each article of a range, in the order of keys.
 
   Args:
     parts: all of them, in the order of the input.
-    first: partition.
-    last: partition, not included.
+    sizes: [PARTITIONS] bytes of all parts.
     low: first hash position.
     high: last hash position, not included.
+    group_bytes: of parts to hold at once.
   """
-  rows: list[tuple[Any, ...]] = []
-  for number, part in enumerate(parts):
-    rows += part.read(first, last, number)
-  rows.sort(key=lambda row: row[:2])
-  for key, group in itertools.groupby(rows, key=lambda row: row[0]):
-    if low <= hash_position(key) < high:
-      yield key, [_entry(row) for row in group]
+  for first, last in partition_groups(sizes, low, high, group_bytes):
+    rows: list[tuple[Any, ...]] = []
+    for number, part in enumerate(parts):
+      rows += part.read(first, last, number)
+    rows.sort(key=lambda row: row[:2])
+    for key, group in itertools.groupby(rows, key=lambda row: row[0]):
+      if low <= hash_position(key) < high:
+        yield [_record(row) for row in group]
 
 
-def _entry(row: tuple[Any, ...]) -> SortRecord:
+def _record(row: tuple[Any, ...]) -> SortRecord:
   _, order, head, body = row
   _, _, version, _, file, is_deletion, size_of_id, count = head
   id = body[:size_of_id].decode('utf-8', 'surrogatepass')
@@ -340,19 +294,19 @@ def _entry(row: tuple[Any, ...]) -> SortRecord:
   )
 
 
-def latest_record(entries: Iterable[SortRecord]) -> SortRecord | None:
+def latest_record(records: Iterable[SortRecord]) -> SortRecord | None:
   """The latest version of an article: None if it was deleted.
 
   A deletion withdraws the records before it; of the rest the highest version is
   kept, and of several equal ones the last.
 
   Args:
-    entries: all that was said of one article, in the order of the input.
+    records: all that was said of one article, in the order of the input.
   """
   best: SortRecord | None = None
-  for entry in entries:
-    if entry.is_deletion:
+  for record in records:
+    if record.is_deletion:
       best = None
-    elif best is None or entry.version >= best.version:
-      best = entry
+    elif best is None or record.version >= best.version:
+      best = record
   return best

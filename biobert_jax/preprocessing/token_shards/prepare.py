@@ -3,15 +3,13 @@
     files -> sentences -> tokens -> parts     a worker a file
     parts -> latest versions -> shards        a worker a shard
 
-Input files are read by worker processes, which stream: each holds a batch of
-text, a cache of words and one sorted run. What a file gave is kept in
-`OUTPUT/parts` until the end, so a killed run resumes there. Shards hold
-documents by the hash of their article's id: the order is a shuffle, the first
-hundredth is held out, and neither the number of workers nor a kill changes a
-byte. Nothing here imports jax or TensorFlow.
+A worker streams: it holds a batch of text, a cache of words and one sorted run.
+What a file gave is kept in `OUTPUT/parts` until the end, so a killed run
+resumes there. Shards hold documents by the hash of their article's id: the
+order is a shuffle, the first hundredth is held out, and neither the number of
+workers nor a kill changes a byte. Nothing here imports jax or TensorFlow.
 """
 
-import collections
 import contextlib
 import dataclasses
 import fcntl
@@ -22,7 +20,7 @@ import pathlib
 import shutil
 import subprocess
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -36,6 +34,7 @@ from biobert_jax.preprocessing.token_shards import external_sort, stages
 from biobert_jax.preprocessing.token_shards.stages import (
   InputFile,
   Job,
+  Parts,
   Range,
   Tally,
   Unit,
@@ -52,24 +51,14 @@ _SMALL_FILE = 256 << 10  # Bytes.
 _END = 1 << external_sort.KEY_BITS
 
 
-@dataclasses.dataclass(frozen=True)
-class Sizes:
-  """How much is held and written at once, in bytes.
+class Sizes(NamedTuple):
+  """How much is held and written at once, in bytes."""
 
-  Attributes:
-    unit: of small files that make a part together, where there are many; a
-      larger file is one by itself.
-    unit_files: at most so many files.
-    run: tokenized text that a worker sorts at once.
-    group: of parts that a worker merges at once.
-    shard: of a shard, where their number is not given.
-  """
-
-  unit: int = 16 << 20
-  unit_files: int = 1000
-  run: int = 24 << 20
-  group: int = 24 << 20
-  shard: int = 128 << 20
+  unit: int = 16 << 20  # Of small files that make a part together.
+  unit_files: int = 1000  # At most so many of them.
+  run: int = 24 << 20  # Of tokenized text that a worker sorts at once.
+  group: int = 24 << 20  # Of parts that a worker merges at once.
+  shard: int = 128 << 20  # Of a shard, where their number is not given.
 
 
 def prepare(
@@ -97,7 +86,7 @@ def prepare(
     held_out: fraction 0-1 of articles, chosen by their id; at least one.
     exclude_ids: articles to leave out; '123' means 'pmid:123', 'PMC1'
       'pmcid:PMC1'.
-    reading: choices of what is read, see `article.Options`.
+    reading: choices of what is read.
     keep_parts: leaves the intermediate files where they are.
     sizes: of what is held at once.
 
@@ -112,14 +101,12 @@ def prepare(
   workers = len(os.sched_getaffinity(0)) if workers is None else workers
   if workers < 1:
     raise InputError('workers must be at least 1')
-  reading = reading or Options()
   files = find_inputs(inputs)
-  excluded = excluded_keys(exclude_ids)
-  spec = corpus_spec(files, tokenizer, excluded, reading, held_out, num_shards)
+  job = make_job(exclude_ids, reading, sizes)
+  spec = corpus_spec(files, tokenizer, job, held_out, num_shards)
   folder = pathlib.Path(output)
   if (done := finished_manifest(folder, spec)) is not None:
     return done
-  job = Job(reading, excluded, sizes.run, sizes.group)
   with open_output(folder, spec) as parts:
     tokenizer.save(folder)  # Without it the shards are but numbers.
     units = plan_units(files, parts, spec, sizes)
@@ -131,23 +118,33 @@ def prepare(
   return manifest
 
 
+def make_job(
+  exclude_ids: Iterable[str], reading: Options | None, sizes: Sizes
+) -> Job:
+  """The options that hold for all files, see `prepare`."""
+  key = external_sort.article_key
+  excluded = frozenset(key(_full_id(id)) for id in exclude_ids)
+  return Job(reading or Options(), excluded, sizes.run, sizes.group)
+
+
+def _full_id(id: str) -> str:
+  """An article's id as the readers write it: '123' is 'pmid:123'."""
+  id = id.strip()
+  if id.isascii() and id.isdigit():
+    return f'pmid:{id}'
+  if id.upper().startswith('PMC') and id[3:].isascii() and id[3:].isdigit():
+    return f'pmcid:{id.upper()}'
+  return id
+
+
 def corpus_spec(
   files: Sequence[InputFile],
   tokenizer: WordPieceTokenizer,
-  excluded: frozenset[bytes],
-  reading: Options,
+  job: Job,
   held_out: float,
   num_shards: int | None,
 ) -> dict[str, Any]:
   """The input and options of a corpus, as its manifest holds them.
-
-  Args:
-    files: the input.
-    tokenizer: the vocabulary.
-    excluded: keys of articles to leave out.
-    reading: choices of the readers.
-    held_out: fraction 0-1 of articles.
-    num_shards: of the training split, if stated.
 
   Raises:
     InputError: A number that cannot be.
@@ -164,13 +161,13 @@ def corpus_spec(
       'sha256': stages.fingerprint([(file.name, file.bytes) for file in files]),
     },
     'options': {
-      'excluded_ids': len(excluded),
+      'excluded_ids': len(job.excluded),
       'excluded_sha256': stages.fingerprint(
-        sorted(key.hex() for key in excluded)
+        sorted(key.hex() for key in job.excluded)
       ),
       'held_out': held_out,
       'shards': num_shards,
-      'reading': dataclasses.asdict(reading),
+      'reading': dataclasses.asdict(job.reading),
     },
   }
 
@@ -191,45 +188,14 @@ def find_inputs(patterns: Sequence[str]) -> tuple[InputFile, ...]:
       paths[os.path.realpath(path)] = None
   if not paths:
     raise InputError('no input: name files or patterns with --input')
-  names = short_names(list(paths))
   files = []
-  for path, name in zip(paths, names, strict=True):
+  for path, name in any_format.short_names(list(paths)).items():
     try:
       state = os.stat(path)
     except OSError as error:
       raise InputError(f'{path}: {error.strerror}; remove it') from None
     files.append(InputFile(path, name, state.st_size, state.st_mtime_ns))
   return tuple(files)
-
-
-def short_names(paths: Sequence[str]) -> list[str]:
-  """The shortest end of each path that no other has, in linear time."""
-  names = [''] * len(paths)
-  left = list(range(len(paths)))
-  length = 0
-  while left:
-    length += 1
-    ends = ['/'.join(paths[i].split('/')[-length:]) for i in left]
-    count = collections.Counter(ends)
-    for i, end in zip(left, ends, strict=True):
-      names[i] = end
-    left = [i for i, end in zip(left, ends, strict=True) if count[end] > 1]
-  return names
-
-
-def excluded_keys(ids: Iterable[str]) -> frozenset[bytes]:
-  """The keys of articles to leave out, see `prepare`."""
-  return frozenset(external_sort.article_key(full_id(id)) for id in ids)
-
-
-def full_id(id: str) -> str:
-  """An article's id as the readers write it: '123' is 'pmid:123'."""
-  id = id.strip()
-  if id.isascii() and id.isdigit():
-    return f'pmid:{id}'
-  if id.upper().startswith('PMC') and id[3:].isascii() and id[3:].isdigit():
-    return f'pmcid:{id.upper()}'
-  return id
 
 
 def plan_units(
@@ -240,11 +206,7 @@ def plan_units(
 ) -> list[Unit]:
   """Groups small files, since each part has its cost.
 
-  Args:
-    files: in the order of the input.
-    parts: the folder of parts.
-    spec: of `corpus_spec`; it decides the content of a part.
-    sizes: of a unit.
+  The options of `spec` decide the content of a part, and with it its name.
   """
   groups: list[list[InputFile]] = []
   # Of a small corpus in few files, every core shall have its share.
@@ -258,22 +220,12 @@ def plan_units(
     held += file.bytes
   chosen = spec['options']
   how = [spec['vocabulary'], chosen['excluded_sha256'], chosen['reading']]
-  return [
-    Unit(
-      tuple(group),
-      os.path.join(
-        parts,
-        stages.fingerprint(
-          biobert_jax.__version__,
-          how,
-          sizes.run,
-          [dataclasses.astuple(f) for f in group],
-        )
-        + '.part',
-      ),
-    )
-    for group in groups
-  ]
+  version = biobert_jax.__version__
+  units = []
+  for group in groups:
+    name = stages.fingerprint(version, how, sizes.run, group)
+    units.append(Unit(tuple(group), os.path.join(parts, f'{name}.part')))
+  return units
 
 
 def finished_manifest(
@@ -327,14 +279,13 @@ def open_output(
       ) from None
     # Input may be added; the rest was decided when the folder was begun.
     fixed = {'vocabulary': spec['vocabulary'], 'options': spec['options']}
-    if (parts / 'asked.json').exists():
-      path = parts / 'asked.json'
+    path = parts / 'asked.json'
+    if path.exists():
       check_same_spec(path, json.loads(path.read_text()), fixed)
     else:
-      json_files.write_json(parts / 'asked.json', fixed, sort_keys=True)
-    for place in (folder, parts):
-      for path in place.glob('*.tmp'):
-        path.unlink()
+      json_files.write_json(path, fixed, sort_keys=True)
+    for unfinished in (*folder.glob('*.tmp'), *parts.glob('*.tmp')):
+      unfinished.unlink()
     yield parts
 
 
@@ -352,26 +303,22 @@ def _write_shards(
     part = external_sort.Part(unit.path)
     tally.add(part.summary(), NAMED)
     in_range += part.sizes()
-  paths = tuple(unit.path for unit in units)
-  options = spec['options']
-  count = options['shards'] or count_shards(int(in_range.sum()), sizes)
-  pool.parts(str(folder), paths, in_range)
-  ranges = plan_ranges(options['held_out'], count)
-  results = pool.write(ranges)
-  if options['held_out'] and not results[0][1].counts['documents']:
+  parts = Parts(str(folder), tuple(unit.path for unit in units), in_range)
+  held_out = spec['options']['held_out']
+  count = spec['options']['shards'] or count_shards(int(in_range.sum()), sizes)
+  ranges = plan_ranges(held_out, count)
+  results = pool.write(parts, ranges)
+  if held_out and not results[0][1].counts['documents']:
     # Too small a corpus: its very first article is held out.
-    position = pool.first_position(ranges[1:])
+    position = pool.first_position(parts, ranges[1:])
     if position is not None:
-      ranges = plan_ranges(options['held_out'], count, position)
-      results = pool.write(ranges)
+      ranges = plan_ranges(held_out, count, position)
+      results = pool.write(parts, ranges)
   for _, shard_tally in results:
-    stored = shard_tally.as_dict()
-    numbers = [
-      (why, id, *map(int, at.split())) for why, id, at in stored['notes']
-    ]
-    stored['notes'] = [
-      (why, id, units[part].files[file].name) for why, id, part, file in numbers
-    ]
+    stored = shard_tally.as_dict() | {'notes': []}
+    for why, id, at in shard_tally.notes:
+      number, file = map(int, at.split())
+      stored['notes'].append((why, id, units[number].files[file].name))
     tally.add(stored, NAMED)
   check_kept(results, tally, ranges)
   return write_manifest(folder, ranges, results, tally, spec)
@@ -409,21 +356,20 @@ def check_kept(
   ranges: Sequence[Range],
 ) -> None:
   """Refuses a corpus without documents to train on."""
-  train = sum(
-    result.counts['documents']
-    for wanted, (_, result) in zip(ranges, results, strict=True)
+  pairs = zip(ranges, results, strict=True)
+  if any(
+    shard_tally.counts['documents']
+    for wanted, (_, shard_tally) in pairs
     if wanted.split == TRAIN
-  )
-  if train:
+  ):
     return
-  found = ', '.join(
-    f'{name} {count}' for name, count in (tally.counts + tally.read).items()
-  )
   if tally.counts['documents']:
     raise InputError(
       'the input holds one article, and it is held out; add more, or set'
       ' --held_out 0'
     )
+  counts = (tally.counts + tally.read).items()
+  found = ', '.join(f'{name} {count}' for name, count in counts)
   raise InputError(
     f'nothing of the input was kept ({found or "no record"}); check that the'
     ' patterns of --input name articles with text'
@@ -439,12 +385,15 @@ def write_manifest(
 ) -> Manifest:
   """Writes the notes, what tfds reads, and the manifest last of all."""
   splits: dict[str, Any] = {}
+  names = ('documents', 'sentences', 'words', 'pieces', 'unknown pieces')
+  keep: set[str] = set()
   for wanted, (entry, shard_tally) in zip(ranges, results, strict=True):
-    split = splits.setdefault(wanted.split, {'shards': [], 'counts': {}})
+    empty = {'shards': [], 'counts': dict.fromkeys(names, 0)}
+    split = splits.setdefault(wanted.split, empty)
     split['shards'].append(entry)
-    for name in ('documents', 'sentences', 'words', 'pieces', 'unknown pieces'):
-      so_far = split['counts'].get(name, 0)
-      split['counts'][name] = so_far + shard_tally.counts[name]
+    keep |= {entry['file'], entry['lengths']['file']}
+    for name in names:
+      split['counts'][name] += shard_tally.counts[name]
   manifest: Manifest = {
     'format': pretraining_manifest.FORMAT,
     'code': {'version': biobert_jax.__version__, 'revision': _revision()},
@@ -453,11 +402,6 @@ def write_manifest(
     'readers': dict(tally.read),
     'splits': splits,
   }
-  keep = {pretraining_manifest.MANIFEST, 'parts', DROPPED, 'features.json'}
-  keep |= {'dataset_info.json'}
-  for split in splits.values():
-    for entry in split['shards']:
-      keep |= {entry['file'], entry['lengths']['file']}
   for path in folder.iterdir():  # Of a run that was to have other shards.
     if path.name not in keep and shards.is_ours(path.name):
       path.unlink()

@@ -1,17 +1,21 @@
 """The work of one process: files to a part, parts to a shard."""
 
-import collections
 import dataclasses
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from biobert_jax.data.pretraining import shards
 from biobert_jax.errors import InputError
 from biobert_jax.preprocessing.token_shards import external_sort
+from biobert_jax.preprocessing.token_shards.external_sort import (
+  Document,
+  SortRecord,
+)
 from biobert_jax.preprocessing.token_shards.tokenize_articles import (
   ArticleTokenizer,
 )
@@ -22,10 +26,10 @@ from biobert_jax.text.readers.article import Article, Deletion, Options
 _NAMED = 1000
 
 Note = tuple[str, str, str]  # Reason, id, file.
+Progress = Callable[[int, int], None]  # Characters of text, bytes of input.
 
 
-@dataclasses.dataclass(frozen=True)
-class InputFile:
+class InputFile(NamedTuple):
   """An input file as it was found."""
 
   path: str
@@ -34,34 +38,28 @@ class InputFile:
   modified: int  # Nanoseconds.
 
 
-@dataclasses.dataclass(frozen=True)
-class Job:
-  """The options that hold for all files.
+class Job(NamedTuple):
+  """The options that hold for all files."""
 
-  Attributes:
-    reading: choices of the readers.
-    excluded: keys of articles to leave out.
-    run_bytes: tokenized text to hold and sort at once.
-    group_bytes: of parts to hold and merge at once.
-  """
-
-  reading: Options
-  excluded: frozenset[bytes]
-  run_bytes: int
-  group_bytes: int
+  reading: Options  # Choices of the readers.
+  excluded: frozenset[bytes]  # Keys of articles to leave out.
+  run_bytes: int  # Of tokenized text to hold and sort at once.
+  group_bytes: int  # Of parts to hold and merge at once.
 
 
-@dataclasses.dataclass(frozen=True)
-class Unit:
-  """Input files that make one part: what a kill may cost.
+class Unit(NamedTuple):
+  """Input files that make one part: what a kill may cost."""
 
-  Attributes:
-    files: in the order of the input.
-    path: of the part; it names the files, and the options they are read with.
-  """
+  files: tuple[InputFile, ...]  # In the order of the input.
+  path: str  # Of the part; it names the files, and how they are read.
 
-  files: tuple[InputFile, ...]
-  path: str
+
+class Parts(NamedTuple):
+  """All parts, and where shards go."""
+
+  folder: str
+  paths: tuple[str, ...]  # In the order of the input.
+  sizes: np.ndarray  # [PARTITIONS] bytes of all parts.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,7 +78,6 @@ def fingerprint(*values: Any) -> str:
   return hashlib.sha256(json.dumps(values).encode()).hexdigest()[:32]
 
 
-@dataclasses.dataclass
 class Tally:
   """Counts, and the records that were left out.
 
@@ -90,21 +87,17 @@ class Tally:
     notes: records that were left out, at most 1,000 for each reason.
   """
 
-  counts: collections.Counter[str] = dataclasses.field(
-    default_factory=collections.Counter
-  )
-  read: collections.Counter[str] = dataclasses.field(
-    default_factory=collections.Counter
-  )
-  notes: list[Note] = dataclasses.field(default_factory=list)
-  _named: collections.Counter[str] = dataclasses.field(
-    default_factory=collections.Counter
-  )
+  def __init__(self) -> None:
+    """Starts empty."""
+    self.counts: Counter[str] = Counter()
+    self.read: Counter[str] = Counter()
+    self.notes: list[Note] = []
+    self._named: Counter[str] = Counter()
 
-  def note(self, reason: str, id: str, file: str) -> None:
-    """Names a record that was left out."""
+  def note(self, reason: str, id: str, file: str, limit: int = _NAMED) -> None:
+    """Names a record that was left out, up to `limit` of each reason."""
     self._named[reason] += 1
-    if self._named[reason] <= _NAMED:
+    if self._named[reason] <= limit:
       self.notes.append((reason, id, file))
 
   def as_dict(self) -> dict[str, Any]:
@@ -116,24 +109,13 @@ class Tally:
     self.counts.update(stored['counts'])
     self.read.update(stored['read'])
     for reason, id, file in stored['notes']:
-      self._named[reason] += 1
-      if self._named[reason] <= limit:
-        self.notes.append((reason, id, file))
+      self.note(reason, id, file, limit)
 
 
 def read_unit(
-  unit: Unit,
-  article_tokenizer: ArticleTokenizer,
-  job: Job,
-  progress: Callable[[int, int], None],
+  unit: Unit, article_tokenizer: ArticleTokenizer, job: Job, progress: Progress
 ) -> None:
-  """Reads the files of a unit into its part.
-
-  Args:
-    unit: what to read and where to write.
-    tokenizing: sentences to tokens.
-    job: what is wanted of them.
-    progress: called with characters of text and bytes of input done.
+  """Reads the files of a unit into its part, telling the progress.
 
   Raises:
     InputError: A file is at fault, or the part cannot be written.
@@ -161,16 +143,9 @@ def read_input(
   article_tokenizer: ArticleTokenizer,
   job: Job,
   tally: Tally,
-  progress: Callable[[int, int], None],
-) -> Iterator[tuple[str, int, tuple[external_sort.Document, ...] | None]]:
-  """The articles of a file, tokenized.
-
-  Args:
-    file: to read.
-    tokenizing: sentences to tokens.
-    job: what is wanted of it.
-    tally: takes what was left out.
-    progress: called with characters of text, and 0.
+  progress: Progress,
+) -> Iterator[tuple[str, int, tuple[Document, ...] | None]]:
+  """The articles of a file, tokenized; the tally takes what was left out.
 
   Yields:
     (id, version, documents), in the file's order; None for the documents of an
@@ -199,38 +174,27 @@ def _wanted(
   def note(reason: str, id: str) -> None:
     tally.note(reason, id, file.name)
 
+  key = external_sort.article_key
   for item in any_format.read_file(
     file.path, tally.read, note, job.reading, file.name
   ):
     if isinstance(item, Deletion):
       tally.counts['deletions'] += 1
+      yield item
+      continue
+    tally.counts['articles read'] += 1
+    names = (item.id, *item.other_ids) if job.excluded else ()
+    if any(key(name) in job.excluded for name in names):
+      tally.counts['excluded'] += 1
+      note('excluded', item.id)
     else:
-      tally.counts['articles read'] += 1
-      names = (item.id, *item.other_ids)
-      if job.excluded and any(
-        external_sort.article_key(name) in job.excluded for name in names
-      ):
-        tally.counts['excluded'] += 1
-        note('excluded', item.id)
-        continue
-    yield item
+      yield item
 
 
 def write_range(
-  directory: str,
-  paths: Sequence[str],
-  sizes: np.ndarray,
-  wanted: Range,
-  group_bytes: int,
+  parts: Parts, wanted: Range, group_bytes: int
 ) -> tuple[dict[str, Any], Tally]:
-  """Writes a shard from all parts.
-
-  Args:
-    directory: where to.
-    paths: of the parts, in the order of the input.
-    sizes: [PARTITIONS] bytes of all parts.
-    wanted: the shard.
-    group_bytes: of parts to hold at once.
+  """Writes a shard from all parts, holding `group_bytes` of them at once.
 
   Returns:
     The shard's entry in the manifest, and what was counted on the way; its
@@ -240,18 +204,14 @@ def write_range(
     InputError: The shard cannot be written, or a part cannot be read.
   """
   tally = Tally()
-  parts = [external_sort.Part(path) for path in paths]
-
-  kept = (
-    keep_latest(said, tally)
-    for said in _in_range(parts, sizes, wanted, group_bytes)
-  )
-  return write_articles(directory, kept, wanted, tally), tally
+  records = _in_range(parts, wanted, group_bytes)
+  kept = (keep_latest(said, tally) for said in records)
+  return write_articles(parts.folder, kept, wanted, tally), tally
 
 
 def write_articles(
   directory: str,
-  articles: Iterable[external_sort.SortRecord | None],
+  articles: Iterable[SortRecord | None],
   wanted: Range,
   tally: Tally,
 ) -> dict[str, Any]:
@@ -285,36 +245,24 @@ def write_articles(
   )
 
 
-def first_position(
-  paths: Sequence[str], sizes: np.ndarray, wanted: Range, group_bytes: int
-) -> int | None:
+def first_position(parts: Parts, wanted: Range, group_bytes: int) -> int | None:
   """The hash position of the first article of a range; None: no article."""
-  parts = [external_sort.Part(path) for path in paths]
-  for said in _in_range(parts, sizes, wanted, group_bytes):
+  for said in _in_range(parts, wanted, group_bytes):
     if kept := external_sort.latest_record(said):
       return external_sort.hash_position(external_sort.article_key(kept.id))
   return None
 
 
 def _in_range(
-  parts: Sequence[external_sort.Part],
-  sizes: np.ndarray,
-  wanted: Range,
-  group_bytes: int,
-) -> Iterator[list[external_sort.SortRecord]]:
-  low, high = wanted.low, wanted.high
-  for first, last in external_sort.partition_groups(
-    sizes, low, high, group_bytes
-  ):
-    for _, said in external_sort.records_by_article(
-      parts, first, last, low, high
-    ):
-      yield said
+  parts: Parts, wanted: Range, group_bytes: int
+) -> Iterator[list[SortRecord]]:
+  opened = [external_sort.Part(path) for path in parts.paths]
+  return external_sort.records_by_article(
+    opened, parts.sizes, wanted.low, wanted.high, group_bytes
+  )
 
 
-def keep_latest(
-  said: Sequence[external_sort.SortRecord], tally: Tally
-) -> external_sort.SortRecord | None:
+def keep_latest(said: Sequence[SortRecord], tally: Tally) -> SortRecord | None:
   """The latest version of an article; the tally receives why others go.
 
   Args:
@@ -322,12 +270,14 @@ def keep_latest(
     tally: its notes name the number of the part and of a file in it.
   """
   kept = external_sort.latest_record(said)
-  deleted = [i for i, entry in enumerate(said) if entry.is_deletion]
-  for i, entry in enumerate(said):
-    if entry is kept:
+  last_deletion = max(
+    (i for i, r in enumerate(said) if r.is_deletion), default=-1
+  )
+  for i, record in enumerate(said):
+    if record is kept:
       tally.counts['articles kept'] += 1
-    elif not entry.is_deletion:
-      reason = 'deleted' if deleted and i < deleted[-1] else 'repeated'
+    elif not record.is_deletion:
+      reason = 'deleted' if i < last_deletion else 'repeated'
       tally.counts[reason] += 1
-      tally.note(reason, entry.id, f'{entry.order[0]} {entry.file}')
+      tally.note(reason, record.id, f'{record.order[0]} {record.file}')
   return kept

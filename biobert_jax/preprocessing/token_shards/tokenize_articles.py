@@ -1,13 +1,12 @@
 """Articles to tokenized documents, many at a time."""
 
-import collections
-import dataclasses
 from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from biobert_jax.data.pretraining import manifest, shards
-from biobert_jax.preprocessing.token_shards import external_sort
+from biobert_jax.preprocessing.token_shards.external_sort import Document
 from biobert_jax.text import wordpiece
 from biobert_jax.text.cached_wordpiece import CachedWordPiece
 from biobert_jax.text.readers import any_format
@@ -19,16 +18,15 @@ _BATCH = 1 << 18  # Characters tokenized at once.
 _LONGEST = np.iinfo(manifest.LENGTH_DTYPE).max  # Tokens of a sentence.
 _BATCH_ITEMS = 1 << 12
 
-# An article and the sentences of each of its documents.
-_Split = tuple[Article | Deletion, list[tuple[str, list[str]]]]
+# An article, the sentences of each of its documents, and their characters.
+_Split = tuple[Article | Deletion, list[tuple[str, list[str]]], int]
 
 
-@dataclasses.dataclass(frozen=True)
-class TokenizedArticle:
+class TokenizedArticle(NamedTuple):
   """An article and its documents; none where it has no tokens."""
 
   article: Article
-  documents: tuple[external_sort.Document, ...]
+  documents: tuple[Document, ...]
   characters: int
 
 
@@ -36,11 +34,7 @@ class ArticleTokenizer:
   """Article to documents, by one vocabulary; holds a cache of words."""
 
   def __init__(self, tokenizer: WordPieceTokenizer):
-    """Starts with an empty cache.
-
-    Args:
-      tokenizer: the vocabulary and its casing.
-    """
+    """Starts with an empty cache."""
     self._bulk = CachedWordPiece(tokenizer)
     self._dtype = wordpiece.piece_dtype(tokenizer.vocab_size)
     self._unknown = tokenizer.unk_id
@@ -48,10 +42,9 @@ class ArticleTokenizer:
   def items(
     self, items: Iterable[Article | Deletion]
   ) -> Iterator[TokenizedArticle | Deletion]:
-    """Tokenises articles, a quarter of a million characters at a time.
+    """Tokenizes articles, a quarter of a million characters at a time.
 
-    Args:
-      items: in any number; deletions are passed on in their place.
+    Deletions are passed on in their place.
     """
     batch: list[_Split] = []
     held = 0
@@ -62,8 +55,9 @@ class ArticleTokenizer:
           (id, sentences(item, paragraphs))
           for id, paragraphs in any_format.documents(item)
         ]
-      batch.append((item, documents))
-      held += sum(len(s) for _, texts in documents for s in texts)
+      characters = sum(len(s) for _, texts in documents for s in texts)
+      batch.append((item, documents, characters))
+      held += characters
       if held >= _BATCH or len(batch) >= _BATCH_ITEMS:
         yield from self._tokenize(batch)
         batch, held = [], 0
@@ -72,38 +66,34 @@ class ArticleTokenizer:
   def _tokenize(
     self, batch: Sequence[_Split]
   ) -> Iterator[TokenizedArticle | Deletion]:
-    texts = [s for _, documents in batch for _, ss in documents for s in ss]
-    encoded = collections.deque(self._bulk.encode(texts))
-    for item, documents in batch:
+    texts = [s for _, documents, _ in batch for _, ss in documents for s in ss]
+    encoded = iter(self._bulk.encode(texts))
+    for item, documents, characters in batch:
       if isinstance(item, Deletion):
         yield item
         continue
-      made = []
-      for id, its_sentences in documents:
-        tokens = [encoded.popleft() for _ in its_sentences]
-        document = self._document(id, its_sentences, tokens)
-        if document.tokens:
-          made.append(document)
-      characters = sum(len(s) for _, ss in documents for s in ss)
-      yield TokenizedArticle(item, tuple(made), characters)
+      made = [
+        self._document(
+          id, its_sentences, [next(encoded) for _ in its_sentences]
+        )
+        for id, its_sentences in documents
+      ]
+      kept = tuple(document for document in made if document.tokens)
+      yield TokenizedArticle(item, kept, characters)
 
   def _document(
     self, id: str, texts: Sequence[str], encoded: Sequence[bytes]
-  ) -> external_sort.Document:
+  ) -> Document:
     lengths: list[int] = []
     for row in encoded:
-      left = len(row) // self._dtype.itemsize
-      while left > _LONGEST:
-        lengths.append(_LONGEST)
-        left -= _LONGEST
-      if left:
-        lengths.append(left)
+      whole, rest = divmod(len(row) // self._dtype.itemsize, _LONGEST)
+      lengths += [_LONGEST] * whole + [rest] * bool(rest)
     input_ids = b''.join(encoded)
     ids = np.frombuffer(input_ids, self._dtype)
     record = shards.encode_document(
       id, input_ids, np.array(lengths, manifest.LENGTH_DTYPE).tobytes()
     )
-    return external_sort.Document(
+    return Document(
       record,
       words=sum(len(text.split()) for text in texts),
       sentences=len(lengths),
@@ -113,12 +103,7 @@ class ArticleTokenizer:
 
 
 def sentences(article: Article, paragraphs: Sequence[str]) -> list[str]:
-  """The sentences of a document.
-
-  Args:
-    article: it belongs to; its lines may be sentences already.
-    paragraphs: of the document.
-  """
+  """The sentences of a document; its lines may be sentences already."""
   if article.presplit:
     return [text for text in paragraphs if text.strip()]
   return [

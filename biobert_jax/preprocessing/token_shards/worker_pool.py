@@ -6,14 +6,12 @@ import json
 import multiprocessing
 import os
 import signal
-import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures.process import BrokenProcessPool
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
-import numpy as np
 import tqdm
 
 from biobert_jax.errors import InputError
@@ -21,6 +19,7 @@ from biobert_jax.io import checksums, json_files
 from biobert_jax.preprocessing.token_shards import stages
 from biobert_jax.preprocessing.token_shards.stages import (
   Job,
+  Parts,
   Range,
   Tally,
   Unit,
@@ -34,8 +33,7 @@ _Result = TypeVar('_Result')
 _ShardResult = tuple[dict[str, Any], Tally]
 
 
-@dataclasses.dataclass(frozen=True)
-class _Settings:
+class _Settings(NamedTuple):
   """The settings that every worker receives when it starts."""
 
   tokenizer: WordPieceTokenizer
@@ -43,15 +41,6 @@ class _Settings:
   characters: Any  # Shared counters of text and of input done.
   input_bytes: Any
   stop: Any  # Shared: not 0 when the run is to end.
-
-
-@dataclasses.dataclass(frozen=True)
-class _Parts:
-  """All parts, and where shards go."""
-
-  folder: str
-  paths: tuple[str, ...]
-  sizes: np.ndarray
 
 
 # Of a worker process: its settings, and a cache of words that outlives files.
@@ -63,7 +52,7 @@ def _start(settings: _Settings) -> None:
   signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's.
   threading.Thread(target=_end_with_parent, daemon=True).start()
   _worker['settings'] = settings
-  _worker['tokenising'] = ArticleTokenizer(settings.tokenizer)
+  _worker['tokenizing'] = ArticleTokenizer(settings.tokenizer)
 
 
 def _end_with_parent() -> None:
@@ -86,14 +75,13 @@ def _read(unit: Unit) -> None:
       with counter.get_lock():
         counter.value += more
 
-  stages.read_unit(unit, _worker['tokenising'], settings.job, progress)
+  stages.read_unit(unit, _worker['tokenizing'], settings.job, progress)
 
 
-def _write(parts: _Parts, wanted: Range) -> _ShardResult:
+def _write(parts: Parts, wanted: Range) -> _ShardResult:
   """A shard; not again if it was finished before a kill."""
-  at = (parts.paths, dataclasses.astuple(wanted))
-  folder = os.path.dirname(parts.paths[0])
-  record = os.path.join(folder, f'{stages.fingerprint(*at)}.shard')
+  name = stages.fingerprint(parts.paths, dataclasses.astuple(wanted))
+  record = os.path.join(os.path.dirname(parts.paths[0]), f'{name}.shard')
   if os.path.exists(record):
     with open(record, encoding='utf-8') as file:
       entry, stored = json.load(file)
@@ -103,56 +91,34 @@ def _write(parts: _Parts, wanted: Range) -> _ShardResult:
       tally.add(stored, len(stored['notes']))
       return entry, tally
   group_bytes = _worker['settings'].job.group_bytes
-  entry, tally = stages.write_range(
-    parts.folder, parts.paths, parts.sizes, wanted, group_bytes
-  )
+  entry, tally = stages.write_range(parts, wanted, group_bytes)
   json_files.write_json(record, [entry, tally.as_dict()], sort_keys=True)
   return entry, tally
 
 
-def _first_position(parts: _Parts, wanted: Range) -> int | None:
+def _first_position(parts: Parts, wanted: Range) -> int | None:
   group_bytes = _worker['settings'].job.group_bytes
-  return stages.first_position(parts.paths, parts.sizes, wanted, group_bytes)
+  return stages.first_position(parts, wanted, group_bytes)
 
 
 class Workers:
   """A pool of processes, spawned: they know neither jax nor TensorFlow."""
 
-  def __init__(
-    self,
-    count: int,
-    tokenizer: WordPieceTokenizer,
-    job: Job,
-  ):
-    """Prepares the pool; processes start with the first work.
-
-    Args:
-      count: of processes.
-      tokenizer: the vocabulary.
-      job: what is wanted of all files.
-    """
+  def __init__(self, count: int, tokenizer: WordPieceTokenizer, job: Job):
+    """Prepares `count` processes, which start with the first work."""
     context = multiprocessing.get_context('spawn')
-    self._characters = context.Value('q', 0)
-    self._input_bytes = context.Value('q', 0)
-    self._stop = context.Value('q', 0)
-    settings = _Settings(
-      # Without the library's own object, which is slow to send.
-      dataclasses.replace(tokenizer),
-      job,
-      self._characters,
-      self._input_bytes,
-      self._stop,
-    )
+    shared = [context.Value('q', 0) for _ in range(3)]
+    # Without the tokenizer library's own object, which is slow to send.
+    self._settings = _Settings(dataclasses.replace(tokenizer), job, *shared)
     self._pool = concurrent.futures.ProcessPoolExecutor(
-      count, context, _start, (settings,)
+      count, context, _start, (self._settings,)
     )
-    self._parts: _Parts | None = None
 
   def __enter__(self) -> 'Workers':
     return self
 
   def __exit__(self, *_: object) -> None:
-    self._stop.value = 1  # Nobody waits for the rest of a large file.
+    self._settings.stop.value = 1  # Nobody waits for the rest of a large file.
     self._pool.shutdown(cancel_futures=True)
 
   def read(self, units: Sequence[Unit]) -> None:
@@ -161,57 +127,42 @@ class Workers:
     Raises:
       InputError: What the first worker to fail said.
     """
-    size = sum(file.bytes for unit in units for file in unit.files)
+    settings = self._settings
+    # The largest first, or the last worker might work alone at the end.
+    units = sorted(units, key=_bytes)[::-1]
     start = time.monotonic()
     with tqdm.tqdm(
-      total=size, unit='B', unit_scale=True, desc='read', disable=_quiet()
+      total=sum(map(_bytes, units)),
+      unit='B',
+      unit_scale=True,
+      desc='read',
+      disable=None,
     ) as bar:
 
       def show() -> None:
         seconds = time.monotonic() - start
-        rate = self._characters.value / max(seconds, 1e-9) / 1e6
+        rate = settings.characters.value / max(seconds, 1e-9) / 1e6
         bar.set_postfix_str(f'text {rate:.1f} MB/s', refresh=False)
-        bar.update(self._input_bytes.value - bar.n)
+        bar.update(settings.input_bytes.value - bar.n)
 
-      # The largest first, or the last worker might work alone at the end.
-      self._map(
-        _read, [(unit,) for unit in sorted(units, key=_bytes)[::-1]], show
-      )
+      self._map(_read, [(unit,) for unit in units], show)
 
-  def parts(
-    self, folder: str, paths: tuple[str, ...], sizes: np.ndarray
-  ) -> None:
-    """Sets the parts that `write` and `first_position` read.
-
-    Args:
-      folder: where shards go.
-      paths: of the parts, in the order of the input.
-      sizes: [PARTITIONS] bytes of all parts.
-    """
-    self._parts = _Parts(folder, paths, sizes)
-
-  def write(self, ranges: Sequence[Range]) -> list[_ShardResult]:
+  def write(self, parts: Parts, ranges: Sequence[Range]) -> list[_ShardResult]:
     """Writes shards; the manifest's entry and the counts of each.
 
     Raises:
       InputError: What the first worker to fail said.
     """
+    jobs = [(parts, wanted) for wanted in ranges]
     with tqdm.tqdm(
-      total=len(ranges), unit=' shards', desc='write', disable=_quiet()
+      total=len(jobs), unit=' shards', desc='write', disable=None
     ) as bar:
-      return self._map(
-        _write,
-        [(self._parts, wanted) for wanted in ranges],
-        lambda: None,
-        lambda: bar.update(1),
-      )
+      return self._map(_write, jobs, done_one=lambda: bar.update(1))
 
-  def first_position(self, ranges: Sequence[Range]) -> int | None:
+  def first_position(self, parts: Parts, ranges: Sequence[Range]) -> int | None:
     """The hash position of the first article of ranges; None: no article."""
     for wanted in ranges:
-      (position,) = self._map(
-        _first_position, [(self._parts, wanted)], lambda: None
-      )
+      (position,) = self._map(_first_position, [(parts, wanted)])
       if position is not None:
         return position
     return None
@@ -220,7 +171,7 @@ class Workers:
     self,
     function: Callable[..., _Result],
     jobs: Sequence[tuple[Any, ...]],
-    tick: Callable[[], None],
+    tick: Callable[[], None] = lambda: None,
     done_one: Callable[[], object] = lambda: None,
   ) -> list[_Result]:
     try:
@@ -244,7 +195,3 @@ class Workers:
 
 def _bytes(unit: Unit) -> int:
   return sum(file.bytes for file in unit.files)
-
-
-def _quiet() -> bool:
-  return not sys.stderr.isatty()

@@ -97,16 +97,14 @@ def short_names(paths: Sequence[str]) -> dict[str, str]:
   The ids of texts that state none are made of it: they stay the same where a
   corpus is moved as a whole.
   """
-  parts = {path: PurePosixPath(path).parts for path in paths}
   names: dict[str, str] = {}
-  for path, own in parts.items():
-    length = 1
-    while length < len(own) and any(
-      other != path and theirs[-length:] == own[-length:]
-      for other, theirs in parts.items()
-    ):
-      length += 1
-    names[path] = '/'.join(own[-length:])
+  left, length = list(paths), 0
+  while left:
+    length += 1
+    ends = {path: '/'.join(path.split('/')[-length:]) for path in left}
+    count = Counter(ends.values())
+    names |= ends
+    left = [path for path in left if count[ends[path]] > 1]
   return names
 
 

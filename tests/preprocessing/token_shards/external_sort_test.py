@@ -33,15 +33,9 @@ def read(
   sizes = sum(
     (p.sizes() for p in parts), np.zeros(external_sort.PARTITIONS, np.int64)
   )
-  return [
-    said
-    for first, last in external_sort.partition_groups(
-      sizes, low, high, group_bytes
-    )
-    for _, said in external_sort.records_by_article(
-      parts, first, last, low, high
-    )
-  ]
+  return list(
+    external_sort.records_by_article(parts, sizes, low, high, group_bytes)
+  )
 
 
 @pytest.mark.parametrize('run_bytes', [1, 1000, 1 << 20])
