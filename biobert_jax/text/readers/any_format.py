@@ -2,12 +2,8 @@
 
 What a file is, its first bytes say, unpacked from gzip; a name that says
 otherwise is an error. Files are read as streams: memory does not grow with
-them. What is dropped or fixed is counted by name, `dropped_...`,
-`..._dropped` or `..._mended`; see the readers, `pubmed.py`, `jats.py` and
-`jsonl.py`, for the names. Counted here: `articles` handed on, `deletions`,
-`files_in_archives`, `archive_members_skipped`, `text_documents`, and
-`dropped_not_latin_script` for articles that BERT's English vocabulary would
-take apart letter by letter.
+them. What is dropped or fixed is counted by name: `dropped_...`,
+`..._dropped` or `..._mended`.
 """
 
 import glob
@@ -21,7 +17,6 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from biobert_jax.errors import InputError
-from biobert_jax.io import lines as io_lines
 from biobert_jax.io import streams, tar_archives
 from biobert_jax.io.lines import Source, read_lines, source_name
 from biobert_jax.io.streams import Stream
@@ -32,15 +27,11 @@ from biobert_jax.text.readers.article import (
   Deletion,
   Notes,
   Options,
+  Reading,
   Section,
   clean,
 )
 from biobert_jax.text.readers.pubtator import PUBTATOR_START, iter_pubtator
-
-__all__ = [
-  *('Article', 'Deletion', 'Notes', 'Options', 'Section'),
-  *('documents', 'expand_globs', 'read_file', 'short_names'),
-]
 
 # Ending of a name, without .gz -> what the file has to be.
 _KINDS = {
@@ -63,17 +54,13 @@ _SAID = {
 }
 _HEAD = 2**12  # Bytes by which plain text is told.
 _MAX_SENTENCES = 2**17  # Of one document of plain text.
-_ARTICLE_NAMES = ('.xml', '.nxml')
 
 
 def expand_globs(patterns: Sequence[str]) -> list[str]:
-  """The files that patterns name, sorted, each once.
-
-  Args:
-    patterns: paths or shell patterns, `**` too; a folder stands for nothing.
+  """The files that paths or patterns (`**` too) name, sorted, each once.
 
   Raises:
-    InputError: a pattern that names no file.
+    InputError: a pattern that names no file; a folder is none.
   """
   found: set[str] = set()
   for pattern in patterns:
@@ -81,11 +68,8 @@ def expand_globs(patterns: Sequence[str]) -> list[str]:
     paths = paths or glob.glob(pattern, recursive=True)
     files = [path for path in paths if not os.path.isdir(path)]
     if not files:
-      hint = (
-        f'name its files: {pattern.rstrip("/")}/*'
-        if paths
-        else 'check the path'
-      )
+      folder = f'name its files: {pattern.rstrip("/")}/*'
+      hint = folder if paths else 'check the path'
       raise InputError(f'--input {pattern!r}: no file matches; {hint}')
     found.update(files)
   return sorted(found)
@@ -109,11 +93,10 @@ def short_names(paths: Sequence[str]) -> dict[str, str]:
 
 
 def documents(article: Article) -> Iterator[tuple[str, tuple[str, ...]]]:
-  """The documents of an article: title with abstract, and each section.
+  """(id, paragraphs) of an article's documents.
 
-  Yields:
-    (id, paragraphs): under the article's id its title and abstract, the title
-    being a paragraph; under `id#1`, `id#2`, ... a section, its heading first.
+  Under the article's id stand its title and abstract, the title being a
+  paragraph; under `id#1`, `id#2`, ... a section, its heading first.
   """
   for index, section in enumerate(article.sections):
     heading = (section.heading,) if section.heading else ()
@@ -134,47 +117,34 @@ def read_file(
   Args:
     path: PubMed XML, JATS, JSON lines, plain text, or a tar of JATS; each
       may be packed by gzip.
-    counts: takes what was read, fixed and dropped.
+    counts: takes what was read, fixed and dropped; articles that BERT's English
+      vocabulary would take apart letter by letter are `not_latin_script`.
     notes: takes reason and id of every record dropped, and some others.
     options: what is wanted.
     name: what ids are made of where the file states none; the file's name.
 
-  Yields:
-    What is there before an error comes first.
-
   Raises:
     InputError: with the file, and mostly the line: cannot be read, is cut or
-      damaged, is not what its name says, or would not end.
+      damaged, is not what its name says, or would not end. What is there
+      before it has been yielded.
   """
   path = os.fspath(path)
-  name = name or PurePosixPath(path).name
+  reading = Reading(name or PurePosixPath(path).name, counts, notes, options)
+  readers = {'tar': _archive, 'json': jsonl.read, 'text': _plain_text}
   with streams.open_stream(path) as stream:
-    kind = _kind(stream, path)
-    if kind == 'tar':
-      found = _archive(stream, counts, notes, options, name)
-    elif kind == 'json':
-      found = jsonl.read(stream, counts, notes, options, name)
-    elif kind == 'text':
-      found = _plain_text(stream, counts, name)
-    else:
-      found = _xml(stream, counts, notes, options, name)
-    for one in found:
+    read = readers.get(_kind(stream, path), _xml)
+    for one in read(stream, reading):
       if isinstance(one, Deletion):
         yield one
       elif _is_latin(one):
         counts['articles'] += 1
         yield one
       else:
-        counts['dropped_not_latin_script'] += 1
-        notes('not_latin_script', one.id)
+        reading.drop('not_latin_script', one.id)
 
 
 def _kind(stream: Stream, path: str) -> str:
-  """The format of the content.
-
-  Raises:
-    InputError: None of these, or not what the name says.
-  """
+  """The format of the content, which the name must not contradict."""
   stem = path.lower()
   if stem.endswith(('.gz', '.tgz')) and not stream.packed:
     what = 'is not packed by gzip as its name says: rename it, or download it'
@@ -204,9 +174,8 @@ def _content(stream: Stream, path: str, text: bool) -> str:
     raise InputError(f'{path}: {what}; it begins with {_shown(stream)}')
   if xml_stream.is_xml(head) and not (text and _is_prose(start)):
     root = xml_stream.root(stream)
-    for kind, roots in (('pubmed', pubmed.ROOTS), ('jats', jats.ROOTS)):
-      if root in roots:
-        return kind
+    if root in pubmed.ROOTS | jats.ROOTS:
+      return 'pubmed' if root in pubmed.ROOTS else 'jats'
     what = f'XML of <{root[:60]}>, and want PubmedArticleSet or article'
     raise InputError(f'{path}: {what}: leave the file out')
   if start[:1] in (b'{', b'[') and not (text and not _is_object(start)):
@@ -233,53 +202,35 @@ def _shown(stream: Stream) -> str:
   return repr(stream.head(40)[:40])[1:]
 
 
-def _xml(
-  stream: Stream,
-  counts: Counter[str],
-  notes: Notes,
-  options: Options,
-  name: str,
-) -> Iterator[Article | Deletion]:
+def _xml(stream: Stream, reading: Reading) -> Iterator[Article | Deletion]:
   if xml_stream.root(stream) in pubmed.ROOTS:
-    return pubmed.read(stream, counts, notes, options)
-  return jats.read(stream, counts, notes, options, name)
+    return pubmed.read(stream, reading)
+  return jats.read(stream, reading)
 
 
-def _archive(
-  stream: Stream,
-  counts: Counter[str],
-  notes: Notes,
-  options: Options,
-  name: str,
-) -> Iterator[Article | Deletion]:
+def _archive(stream: Stream, reading: Reading) -> Iterator[Article | Deletion]:
   """Articles of the XML files in a tar archive."""
   for member, _, content in tar_archives.members(stream):
-    if not member.lower().endswith(_ARTICLE_NAMES):
-      counts['archive_members_skipped'] += 1
+    if not member.lower().endswith(('.xml', '.nxml')):
+      reading.counts['archive_members_skipped'] += 1
       continue
-    counts['files_in_archives'] += 1
+    reading.counts['files_in_archives'] += 1
     kind = _content(content, content.name, False)
     if kind not in ('jats', 'pubmed'):
       what = f'is named as XML, but holds {_SAID[kind]}: leave it out'
       raise InputError(f'{content.name}: {what}')
-    own = f'{name}/{PurePosixPath(member).name}'
-    yield from _xml(content, counts, notes, options, own)
+    name = f'{reading.name}/{PurePosixPath(member).name}'
+    yield from _xml(content, reading._replace(name=name))
 
 
-def _plain_text(
-  stream: Stream, counts: Counter[str], name: str
-) -> Iterator[Article]:
+def _plain_text(stream: Stream, reading: Reading) -> Iterator[Article]:
   """Documents of one sentence per line, blank lines between them."""
-  ordinal = 0
+  counts = reading.counts
   lines: list[str] = []
-  rows = io_lines.read_lines(stream.lines(), counts)
-
-  def article() -> Article:
-    counts['text_documents'] += 1
-    section = Section('', tuple(lines))
-    return Article(f'{name}:{ordinal}', 1, (section,), stream.name, True)
-
   size = 0
+  ordinal = 0
+  # A blank line ends the last document too.
+  rows = itertools.chain(read_lines(stream.lines(), counts), [(0, '')])
   for number, line in rows:
     line = clean(line, counts)
     if line:
@@ -290,11 +241,10 @@ def _plain_text(
         raise InputError.at(stream.name, number, f'{what} documents')
     elif lines:
       ordinal += 1
-      yield article()
+      counts['text_documents'] += 1
+      sections = (Section('', tuple(lines)),)
+      yield Article(f'{reading.name}:{ordinal}', 1, sections, stream.name, True)
       lines, size = [], 0
-  if lines:
-    ordinal += 1
-    yield article()
 
 
 # Letters that are not of the Latin script, phonetic or Greek: the last two
@@ -303,13 +253,9 @@ _FOREIGN = re.compile('[\u0400-\u1cff\u2c00-\u2dff\u3040-\ud7ff\uf900-\ufaff]')
 
 
 def _is_latin(article: Article) -> bool:
-  """Whether most of the text is in letters that English has.
-
-  Only the script is looked at: which language it is takes a model of it.
-  """
-  texts = [text for part in article.sections for text in part.paragraphs]
+  """Whether most of the text is in letters that English has."""
   foreign = letters = 0
-  for text in texts:
+  for text in (one for part in article.sections for one in part.paragraphs):
     letters += len(text)
     # Such letters take two bytes or three.
     if not text.isascii() and len(text.encode()) > 1.2 * len(text):
@@ -333,9 +279,6 @@ def read_documents(
     source: a path, `-` for standard input, or an open stream; any length.
     counts: takes the exceptions, also those of `read_pubtator`, but repeated
       ids are kept here: remembering millions of them is the writer's choice.
-
-  Yields:
-    One document after another; of a plain line, no entities.
 
   Raises:
     InputError: with file and line: not UTF-8, or a malformed line of PubTator

@@ -4,6 +4,7 @@ import dataclasses
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 # (reason, id) of a record that was dropped, or that a person may want named.
 Notes = Callable[[str, str], None]
@@ -11,38 +12,26 @@ Notes = Callable[[str, str], None]
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Section:
-  """A part of an article, in the order of reading.
+  """A part of an article, in the order of reading."""
 
-  Attributes:
-    heading: its heading; '' for title and abstract, or where it has none.
-    paragraphs: white space is single blanks; none is empty.
-  """
-
-  heading: str
-  paragraphs: tuple[str, ...]
+  heading: str  # '' for title and abstract, or where it has none.
+  paragraphs: tuple[str, ...]  # White space is single blanks; none is empty.
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Article:
   """One record.
 
-  Attributes:
-    id: `pmid:123`, `pmcid:PMC123`, what JSON lines say, or `NAME:ordinal`.
-    version: PubMed's version of the record; 1 elsewhere. The highest counts.
-    sections: title and abstract first, without heading (no paragraphs where
-      they are missing), then the sections of the full text.
-    source: the name of the file it was read from.
-    presplit: whether paragraphs are sentences, not to be split again.
-    other_ids: further names of it, `pmid:123` or `doi:...`, as those that a
-      list of articles to leave out may hold.
+  The first section is title and abstract, without heading (no paragraphs where
+  they are missing); those of the full text follow.
   """
 
-  id: str
-  version: int
+  id: str  # `pmid:123`, `pmcid:PMC123`, what JSON lines say, `NAME:ordinal`.
+  version: int  # PubMed's; 1 elsewhere. The highest counts.
   sections: tuple[Section, ...]
-  source: str
-  presplit: bool = False
-  other_ids: tuple[str, ...] = ()
+  source: str  # The name of the file it was read from.
+  presplit: bool = False  # Paragraphs are sentences, not to be split again.
+  other_ids: tuple[str, ...] = ()  # `pmid:123`, `doi:...`, to leave it out by.
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -72,6 +61,20 @@ class Options:
   translated: bool = True
 
 
+class Reading(NamedTuple):
+  """What every reader of a file is given."""
+
+  name: str  # What ids are made of where the file states none.
+  counts: Counter[str]  # Takes what was read, fixed and dropped.
+  notes: Notes
+  options: Options
+
+  def drop(self, reason: str, id: str) -> None:
+    """Counts and names a record that is dropped."""
+    self.counts[f'dropped_{reason}'] += 1
+    self.notes(reason, id)
+
+
 # NLM's word for a part of an abstract that has no label.
 _NO_LABEL = {'', 'UNLABELLED', 'UNLABELED'}
 
@@ -83,10 +86,6 @@ def clean(text: str, counts: Counter[str]) -> str:
   spaces too, as BERT's tokenizer has it. Nothing else changes: control and
   format characters are the tokenizer's to drop, and compatibility forms
   (ligatures, superscript digits) are what texts to be tagged hold, too.
-
-  Args:
-    text: any text.
-    counts: takes `paragraphs_with_white_space_mended`.
   """
   mended = ' '.join(text.split())
   if mended != text:
@@ -129,27 +128,18 @@ def is_boilerplate(heading: str) -> bool:
 
 
 def full_text(
-  front: Sequence[str],
-  has_abstract: bool,
+  title: str,
+  abstract: Sequence[str],
   body: Sequence[Section],
-  options: Options,
-  counts: Counter[str],
+  reading: Reading,
 ) -> tuple[Section, ...]:
-  """Sections of an article, less those that are no text to learn from.
+  """Title and abstract, and the sections that are text to learn from.
 
-  Args:
-    front: the title, where there is one, and the paragraphs of the abstract.
-    has_abstract: whether `front` is more than a title.
-    body: the sections of the full text.
-    options: what is wanted.
-    counts: takes `titles_without_abstract_dropped`, `empty_sections_dropped`
-      and `boilerplate_sections_dropped`.
-
-  Returns:
-    Title and abstract, and the rest; empty where nothing is left.
+  It is empty where nothing is left.
   """
-  kept = [Section('', tuple(front))]
-  if front and not has_abstract and not options.title_only:
+  counts = reading.counts
+  kept = [Section('', (*([title] if title else []), *abstract))]
+  if title and not abstract and not reading.options.title_only:
     counts['titles_without_abstract_dropped'] += 1
     kept = [Section('', ())]
   for section in body:

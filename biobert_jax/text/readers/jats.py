@@ -13,8 +13,7 @@ from biobert_jax.io.streams import Stream
 from biobert_jax.text.readers import xml_stream
 from biobert_jax.text.readers.article import (
   Article,
-  Notes,
-  Options,
+  Reading,
   Section,
   clean,
   full_text,
@@ -23,30 +22,25 @@ from biobert_jax.text.readers.article import (
 
 ROOTS = {'article', 'pmc-articleset'}
 
-# Elements that are passed over with all that is in them -> what is counted.
+# Elements that are passed over with all that is in them, by what is counted.
+_DROPPED_BY_COUNT = {
+  'tables_dropped': ('table-wrap',),
+  'figures_dropped': ('fig', 'chem-struct-wrap'),
+  'formulas_dropped': ('disp-formula',),
+  'references_dropped': ('ref',),
+  'footnotes_dropped': ('fn',),
+  'supplements_dropped': ('supplementary-material',),
+  'definition_lists_dropped': ('def-list',),
+  'program_texts_dropped': ('code', 'preformat'),
+  'other_abstracts_dropped': ('trans-abstract',),
+  'sub_articles_dropped': ('sub-article', 'response'),
+  '': (
+    *('table', 'graphic', 'media', 'tex-math', 'ref-list', 'floats-group'),
+    *('back', 'label', 'object-id'),
+  ),
+}
 _DROPPED = {
-  'table-wrap': 'tables_dropped',
-  'table': '',
-  'fig': 'figures_dropped',
-  'chem-struct-wrap': 'figures_dropped',
-  'graphic': '',
-  'media': '',
-  'disp-formula': 'formulas_dropped',
-  'tex-math': '',
-  'ref': 'references_dropped',
-  'ref-list': '',
-  'fn': 'footnotes_dropped',
-  'supplementary-material': 'supplements_dropped',
-  'def-list': 'definition_lists_dropped',
-  'code': 'program_texts_dropped',
-  'preformat': 'program_texts_dropped',
-  'trans-abstract': 'other_abstracts_dropped',
-  'sub-article': 'sub_articles_dropped',
-  'response': 'sub_articles_dropped',
-  'floats-group': '',
-  'back': '',
-  'label': '',
-  'object-id': '',
+  tag: name for name, tags in _DROPPED_BY_COUNT.items() for tag in tags
 }
 # Those that stand at a word, not between words.
 _WITHOUT_BLANK = {'fn', 'label', 'tex-math', 'graphic'}
@@ -54,7 +48,7 @@ _WITHOUT_BLANK = {'fn', 'label', 'tex-math', 'graphic'}
 _OTHER_ABSTRACTS = re.compile(
   '.*(?:summary|graphical|toc|teaser|precis|highlight|key-?points|editor).*'
 )
-_ROLES = {'p': 'paragraph', 'title': 'title', 'article-title': 'article-title'}
+_TEXTS = {'p', 'title', 'article-title'}
 # They end the paragraph they stand in; their own text, if any, is in `p`.
 _BLOCKS = {'list', 'list-item', 'disp-quote', 'boxed-text', 'verse-group'}
 _LANGUAGE = '{http://www.w3.org/XML/1998/namespace}lang'
@@ -93,50 +87,28 @@ def without_citations(text: str, counts: Counter[str]) -> str:
   return _MARKS.sub('', text)
 
 
-def read(
-  stream: Stream,
-  counts: Counter[str],
-  notes: Notes,
-  options: Options,
-  name: str,
-) -> Iterator[Article]:
+def read(stream: Stream, reading: Reading) -> Iterator[Article]:
   """The articles of one file; mostly one.
 
-  Args:
-    stream: the file.
-    counts: takes `full_texts`, and what was fixed or dropped.
-    notes: takes the id of every article that is dropped (`no_text`,
-      `not_english`).
-    options: what is wanted.
-    name: `name:ordinal` is the id of an article that states none.
+  Articles that are dropped are noted as `no_text` or `not_english`.
 
   Raises:
     InputError: see `xml_stream.parse`.
   """
-  return xml_stream.parse(
-    stream, _Target(stream.name, counts, notes, options, name), counts
-  )
+  target = _Target(stream.name, reading)
+  return xml_stream.parse(stream, target, reading.counts)
 
 
 class _Target:
   """Gathers one article after another from tags and text."""
 
-  def __init__(
-    self,
-    source: str,
-    counts: Counter[str],
-    notes: Notes,
-    options: Options,
-    name: str,
-  ) -> None:
+  def __init__(self, source: str, reading: Reading) -> None:
+    self.found: list[Article] = []
     self._source = source
-    self._counts = counts
-    self._notes = notes
-    self._options = options
-    self._name = name
+    self._reading = reading
+    self._counts = reading.counts
     self._ordinal = 0
-    self._found: list[Article] = []
-    self._parents: list[str] = []
+    self._parents = ['']
     self._skip = 0  # Depth at which what is dropped began, 0 outside.
     self._inline = xml_stream.Inline()
     self._clear()
@@ -151,35 +123,28 @@ class _Target:
     self._body: list[tuple[str, list[str]]] = []
     self._place = ''  # article-meta, abstract or body.
     self._roles: list[str] = []  # Of the open elements that hold text.
-    self._tags = 0
     self._inline.next_record()
-
-  def take(self) -> list[Article]:
-    found, self._found = self._found, []
-    return found
 
   def close(self) -> None:
     """lxml asks for it."""
 
   def start(self, tag: str, attributes: dict[str, str]) -> None:
-    parents = self._parents
-    parents.append(tag)
-    self._tags += 1
-    if self._tags > xml_stream.MAX_TAGS:
-      raise xml_stream.TooLong
+    self._parents.append(tag)
+    self._inline.count_tag()
     if tag in _DROPPED:
       if _DROPPED[tag]:
         self._counts[_DROPPED[tag]] += 1
       if not self._skip:
-        self._skip = len(parents)
+        self._skip = len(self._parents)
         if self._roles and tag not in _WITHOUT_BLANK:
           self._inline.add(' ')
     if self._skip:
       return
-    if self._roles and tag not in _ROLES and tag not in _BLOCKS:
+    if tag in _TEXTS:
+      self._flush()
+      self._roles.append(self._role(tag) if self._place else '')
+    elif self._roles and tag not in _BLOCKS:
       self._start_inline(tag, attributes)
-    elif tag in _ROLES:
-      self._start_text(tag)
     elif tag in _BLOCKS:
       self._flush()
     else:
@@ -196,25 +161,20 @@ class _Target:
     else:
       self._inline.start(tag)
 
-  def _start_text(self, tag: str) -> None:
-    self._flush()
-    parent = self._parents[-2] if len(self._parents) > 1 else ''
-    role = _ROLES[tag]
-    if tag == 'title':
-      if self._place == 'abstract':
-        role = 'heading' if parent == 'abstract' else 'label'
-      elif parent == 'sec' and self._parents[-3:-2] == ['body']:
-        role = 'heading'
-      else:
-        role = 'paragraph'
-    elif tag == 'article-title' and (
-      self._place != 'article-meta' or parent != 'title-group'
-    ):
-      role = ''
-    self._roles.append(role if self._place else '')
+  def _role(self, tag: str) -> str:
+    """The role of the text in an element that was just opened."""
+    *before, parent, _ = self._parents
+    if tag == 'article-title':
+      named = self._place == 'article-meta' and parent == 'title-group'
+      return tag if named else ''
+    if tag == 'title' and self._place == 'abstract':
+      return 'heading' if parent == 'abstract' else 'label'
+    if tag == 'title' and parent == 'sec' and before[-1:] == ['body']:
+      return 'heading'
+    return 'paragraph'
 
   def _start_part(self, tag: str, attributes: dict[str, str]) -> None:
-    parent = self._parents[-2] if len(self._parents) > 1 else ''
+    parent = self._parents[-2]
     if tag == 'article':
       self._clear()
       self._language = attributes.get(_LANGUAGE, '')
@@ -232,7 +192,7 @@ class _Target:
     elif tag == 'body' and parent == 'article':
       self._place = tag
       self._body.append(('', []))
-    elif tag == 'sec' and parent == 'body' and self._place == 'body':
+    elif tag == 'sec' and parent == self._place == 'body':
       self._body.append(('', []))
 
   def data(self, text: str) -> None:
@@ -245,8 +205,7 @@ class _Target:
     if self._skip:
       if depth == self._skip:
         self._skip = 0
-      return
-    if tag in _ROLES or tag == 'article-id' and self._roles[-1:] == ['id']:
+    elif tag in _TEXTS or tag == 'article-id' and self._roles[-1:] == ['id']:
       self._flush()
       self._roles.pop()
     elif tag in _BLOCKS:
@@ -255,13 +214,12 @@ class _Target:
       self._end_inline(tag)
     elif tag == 'abstract' and self._place == 'abstract':
       self._place = 'article-meta'
-    elif (
-      tag == 'sec' and self._place == 'body' and self._parents[-1:] == ['body']
-    ):
+    elif tag == 'sec' and self._place == self._parents[-1] == 'body':
       self._body.append(('', []))
     elif tag in ('article-meta', 'body') and tag == self._place:
       self._place = ''
     elif tag == 'article':
+      self._counts['full_texts'] += 1
       self._article()
       self._clear()
 
@@ -289,7 +247,8 @@ class _Target:
       self._label = text
     elif self._place == 'abstract' and role == 'paragraph':
       if text:
-        self._abstract.append(labelled(self._label, text, self._options))
+        options = self._reading.options
+        self._abstract.append(labelled(self._label, text, options))
         self._label = ''
     elif self._place == 'body' and role == 'heading':
       self._body[-1] = (text, self._body[-1][1])
@@ -297,30 +256,19 @@ class _Target:
       self._body[-1][1].append(text)
 
   def _article(self) -> None:
-    counts = self._counts
-    counts['full_texts'] += 1
     self._ordinal += 1
-    names = _names(self._ids) or [f'{self._name}:{self._ordinal}']
-    if self._language and not self._language.lower().startswith('en'):
-      counts['dropped_not_english'] += 1
-      self._notes('not_english', names[0])
-      return
-    front = [text for text in (self._title, *self._abstract) if text]
-    body = [
-      Section(heading, tuple(paragraphs))
-      for heading, paragraphs in self._body
-      if heading or paragraphs
+    name, *others = _names(self._ids) or [
+      f'{self._reading.name}:{self._ordinal}'
     ]
-    sections = full_text(
-      front, bool(self._abstract), body, self._options, counts
-    )
+    if self._language and not self._language.lower().startswith('en'):
+      return self._reading.drop('not_english', name)
+    body = [Section(h, tuple(texts)) for h, texts in self._body if h or texts]
+    sections = full_text(self._title, self._abstract, body, self._reading)
     if not sections:
-      counts['dropped_no_text'] += 1
-      self._notes('no_text', names[0])
-      return
-    self._found.append(
-      Article(names[0], 1, sections, self._source, other_ids=tuple(names[1:]))
-    )
+      return self._reading.drop('no_text', name)
+    article = Article(name, 1, sections, self._source, other_ids=tuple(others))
+    self.found.append(article)
+    return None
 
 
 def _names(ids: dict[str, str]) -> list[str]:

@@ -17,8 +17,7 @@ from biobert_jax.io import lines
 from biobert_jax.io.streams import Stream
 from biobert_jax.text.readers.article import (
   Article,
-  Notes,
-  Options,
+  Reading,
   Section,
   clean,
   full_text,
@@ -26,28 +25,23 @@ from biobert_jax.text.readers.article import (
 )
 
 _PARTS = ('title', 'abstract', 'text', 'body')
+_ID_FORMS = {
+  'pmcid': ('(?:PMC)?([0-9]{1,12})', 'pmcid:PMC'),
+  'pmid': ('([0-9]{1,9})', 'pmid:'),
+  'id': (r'(\S.{0,199})', ''),
+  'doi': (r'(\S.{0,199})', 'doi:'),
+}
 
 
-def read(
-  stream: Stream,
-  counts: Counter[str],
-  notes: Notes,
-  options: Options,
-  name: str,
-) -> Iterator[Article]:
+def read(stream: Stream, reading: Reading) -> Iterator[Article]:
   """One article of each line that is not blank.
 
-  Args:
-    stream: the file, UTF-8.
-    counts: takes `json_lines`, and what was fixed or dropped.
-    notes: takes the id of every line that is dropped (`no_text`,
-      `title_without_abstract`).
-    options: what is wanted.
-    name: `name:line` is the id of an article that states none.
+  Lines that are dropped are noted as `no_text` or `title_without_abstract`.
 
   Raises:
     InputError: with file and line: not an object of these keys.
   """
+  counts = reading.counts
   for number, line in lines.read_lines(stream.lines(), counts):
     if not line.strip():
       counts['blank_lines'] += 1
@@ -62,24 +56,13 @@ def read(
     if not isinstance(record, dict) or not record.keys() & set(_PARTS):
       what = f'want an object with some of {", ".join(_PARTS)}; got'
       raise InputError.at(*where, f'{what} {line[:60]!r}')
-    ids = _ids(record, where) or [f'{name}:{number}']
-    sections = _sections(record, where, counts, options)
-    if sections:
-      others = tuple(ids[1:])
-      yield Article(ids[0], 1, sections, stream.name, other_ids=others)
+    name, *others = _ids(record, where) or [f'{reading.name}:{number}']
+    if sections := _sections(record, where, reading):
+      ids = tuple(others)
+      yield Article(name, 1, sections, stream.name, other_ids=ids)
     else:
-      titled = isinstance(record.get('title'), str) and record['title'].strip()
-      reason = 'title_without_abstract' if titled else 'no_text'
-      counts[f'dropped_{reason}'] += 1
-      notes(reason, ids[0])
-
-
-_ID_FORMS = {
-  'pmcid': ('(?:PMC)?([0-9]{1,12})', 'pmcid:PMC'),
-  'pmid': ('([0-9]{1,9})', 'pmid:'),
-  'id': (r'(\S.{0,199})', ''),
-  'doi': (r'(\S.{0,199})', 'doi:'),
-}
+      titled = (record.get('title') or '').strip()
+      reading.drop('title_without_abstract' if titled else 'no_text', name)
 
 
 def _ids(record: dict[str, Any], where: tuple[str, int]) -> list[str]:
@@ -100,35 +83,31 @@ def _ids(record: dict[str, Any], where: tuple[str, int]) -> list[str]:
 
 
 def _sections(
-  record: dict[str, Any],
-  where: tuple[str, int],
-  counts: Counter[str],
-  options: Options,
+  record: dict[str, Any], where: tuple[str, int], reading: Reading
 ) -> tuple[Section, ...]:
   title = record.get('title') or ''
   if not isinstance(title, str):
     what = f'title {str(title)[:60]!r} is not a string: fix or delete it'
     raise InputError.at(*where, what)
+  counts = reading.counts
   title = clean(title, counts)
   abstract = [
-    labelled(heading, paragraph, options)
+    labelled(heading, paragraph, reading.options)
     for heading, paragraphs in _parts(record, 'abstract', where, counts)
     for paragraph in paragraphs
   ]
   # A text without headings belongs to the title, as an abstract does.
-  text = _parts(record, 'text', where, counts)
-  if all(not heading for heading, _ in text):
-    abstract += [
-      paragraph for _, paragraphs in text for paragraph in paragraphs
-    ]
-    text = []
+  parts = _parts(record, 'text', where, counts)
+  if not any(heading for heading, _ in parts):
+    abstract += [text for _, paragraphs in parts for text in paragraphs]
+    parts = []
+  parts += _parts(record, 'body', where, counts)
   body = []
-  parts = text + _parts(record, 'body', where, counts)
   for heading, rows in itertools.groupby(parts, key=lambda part: part[0]):
-    paragraphs = tuple(p for _, row in rows for p in row)
-    body.append(Section(heading, paragraphs))
-  front = ([title] if title else []) + abstract
-  return full_text(front, bool(abstract), body, options, counts)
+    body.append(
+      Section(heading, tuple(text for _, row in rows for text in row))
+    )
+  return full_text(title, abstract, body, reading)
 
 
 def _parts(
@@ -141,11 +120,10 @@ def _parts(
   value = record.get(key)
   if value is None:
     return []
-  rows = value if isinstance(value, list) else [value]
   parts = []
-  for row in rows:
-    heading = row.get('section') if isinstance(row, dict) else ''
-    text = row.get('text') if isinstance(row, dict) else row
+  for row in value if isinstance(value, list) else [value]:
+    part = row if isinstance(row, dict) else {'text': row}
+    heading, text = part.get('section'), part.get('text')
     if not isinstance(text, str) or not isinstance(heading or '', str):
       what = f'{key}: want a text, a list of texts or of objects with section'
       raise InputError.at(*where, f'{what} and text; got {str(row)[:60]!r}')

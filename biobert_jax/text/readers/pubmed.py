@@ -7,7 +7,6 @@ https://www.nlm.nih.gov/bsd/licensee/elements_descriptions.html
 """
 
 import re
-from collections import Counter
 from collections.abc import Iterator
 
 from biobert_jax.io.streams import Stream
@@ -15,8 +14,7 @@ from biobert_jax.text.readers import xml_stream
 from biobert_jax.text.readers.article import (
   Article,
   Deletion,
-  Notes,
-  Options,
+  Reading,
   Section,
   clean,
   labelled,
@@ -57,40 +55,29 @@ _BOILERPLATE = re.compile(
 )
 
 
-def read(
-  stream: Stream, counts: Counter[str], notes: Notes, options: Options
-) -> Iterator[Article | Deletion]:
+def read(stream: Stream, reading: Reading) -> Iterator[Article | Deletion]:
   """Records of one file, in its order; all versions of each.
 
-  Args:
-    stream: the file.
-    counts: takes `pubmed_records`, `deletions`, and what was fixed or
-      dropped.
-    notes: takes the id of every record that is dropped (`no_text`,
-      `title_without_abstract`, `no_pmid`, `book_record`, `not_english`), and
-      of those kept that were translated (`translated_kept`).
-    options: what is wanted.
+  `reading.notes` takes the id of every record that is dropped (`no_text`,
+  `title_without_abstract`, `no_pmid`, `book_record`, `not_english`), and of
+  those kept that were translated (`translated_kept`).
 
   Raises:
     InputError: see `xml_stream.parse`.
   """
-  return xml_stream.parse(
-    stream, _Target(stream.name, counts, notes, options), counts
-  )
+  target = _Target(stream.name, reading)
+  return xml_stream.parse(stream, target, reading.counts)
 
 
 class _Target:
   """Gathers one record after another from tags and text."""
 
-  def __init__(
-    self, source: str, counts: Counter[str], notes: Notes, options: Options
-  ) -> None:
+  def __init__(self, source: str, reading: Reading) -> None:
+    self.found: list[Article | Deletion] = []
     self._source = source
-    self._counts = counts
-    self._notes = notes
-    self._options = options
-    self._found: list[Article | Deletion] = []
-    self._parents: list[str] = []
+    self._reading = reading
+    self._counts = reading.counts
+    self._parents = ['']
     self._inline = xml_stream.Inline()
     self._inside = ''  # The wanted element that is open.
     self._clear()
@@ -102,12 +89,7 @@ class _Target:
     self._abstract: list[tuple[str, str]] = []
     self._languages: list[str] = []
     self._label = ''
-    self._tags = 0
     self._inline.next_record()
-
-  def take(self) -> list[Article | Deletion]:
-    found, self._found = self._found, []
-    return found
 
   def close(self) -> None:
     """lxml asks for it."""
@@ -115,24 +97,17 @@ class _Target:
   def start(self, tag: str, attributes: dict[str, str]) -> None:
     if self._inside:
       self._inline.start(tag)
-    elif (
-      tag in _WANTED
-      and self._parents[-1:]
-      and (self._parents[-1] in _WANTED[tag])
-    ):
+    elif self._parents[-1] in _WANTED.get(tag, ()):
       self._inside = tag
       self._label = attributes.get('Label', '')
       if tag == 'PMID':
         version = attributes.get('Version', '1')
-        self._version = (
-          int(version) if re.fullmatch('[0-9]{1,9}', version) else 1
-        )
+        known = re.fullmatch('[0-9]{1,9}', version)
+        self._version = int(version) if known else 1
     elif tag in _COUNTED:
       self._counts[_COUNTED[tag]] += 1
     self._parents.append(tag)
-    self._tags += 1
-    if self._tags > xml_stream.MAX_TAGS:
-      raise xml_stream.TooLong
+    self._inline.count_tag()
 
   def data(self, text: str) -> None:
     if self._inside:
@@ -144,19 +119,19 @@ class _Target:
       # An element inside may bear the same name: the parent decides.
       if tag == self._inside and self._parents[-1] in _WANTED[tag]:
         self._inside = ''
-        self._gathered(tag, self._inline.take())
+        self._gathered(tag, clean(self._inline.take(), self._counts))
       else:
         self._inline.end(tag)
     elif tag == 'MedlineCitation':
+      self._counts['pubmed_records'] += 1
       self._record()
       self._clear()
     elif tag == 'PubmedBookArticle':
       self._counts['book_records_dropped'] += 1
-      self._notes('book_record', self._source)
+      self._reading.notes('book_record', self._source)
       self._clear()
 
   def _gathered(self, tag: str, text: str) -> None:
-    text = clean(text, self._counts)
     if tag == 'ArticleTitle':
       self._title = text
     elif tag == 'AbstractText':
@@ -165,57 +140,48 @@ class _Target:
       self._languages.append(text)
     elif self._parents[-1] == 'DeleteCitation':
       self._counts['deletions'] += 1
-      self._found.append(Deletion(f'pmid:{text}'))
-      self._tags = 0
+      self.found.append(Deletion(f'pmid:{text}'))
       self._inline.next_record()
     else:
       self._pmid = text
 
   def _record(self) -> None:
-    counts = self._counts
-    counts['pubmed_records'] += 1
+    drop, options = self._reading.drop, self._reading.options
     name = f'pmid:{self._pmid}'
     if not re.fullmatch('[0-9]{1,9}', self._pmid):
-      self._drop('no_pmid', f'{self._source}: {self._title[:60]}')
-      return
+      return drop('no_pmid', f'{self._source}: {self._title[:60]}')
     translated = bool(self._languages) and 'eng' not in self._languages
     if translated:
-      counts['records_of_articles_in_other_languages'] += 1
-      if not self._options.translated:
-        self._drop('not_english', name)
-        return
-      self._notes('translated_kept', name)
+      self._counts['records_of_articles_in_other_languages'] += 1
+      if not options.translated:
+        return drop('not_english', name)
+      self._reading.notes('translated_kept', name)
     title = self._clean_title(translated)
     abstract = self._clean_abstract()
     if not abstract and not title:
-      self._drop('no_text', name)
-    elif not abstract and not self._options.title_only:
-      self._drop('title_without_abstract', name)
-    else:
-      if abstract:
-        counts['records_with_abstract'] += 1
-      if not title:
-        counts['records_without_title'] += 1
-      section = Section('', tuple([title] if title else []) + abstract)
-      self._found.append(Article(name, self._version, (section,), self._source))
-
-  def _drop(self, reason: str, name: str) -> None:
-    self._counts[f'dropped_{reason}'] += 1
-    self._notes(reason, name)
+      return drop('no_text', name)
+    if not abstract and not options.title_only:
+      return drop('title_without_abstract', name)
+    if abstract:
+      self._counts['records_with_abstract'] += 1
+    if not title:
+      self._counts['records_without_title'] += 1
+    section = Section('', (*([title] if title else []), *abstract))
+    self.found.append(Article(name, self._version, (section,), self._source))
+    return None
 
   def _clean_title(self, translated: bool) -> str:
     """The title without NLM's brackets, or '' for a placeholder."""
-    title = self._title
-    if _PLACEHOLDER.fullmatch(title):
+    if _PLACEHOLDER.fullmatch(self._title):
       self._counts['placeholder_titles_dropped'] += 1
       return ''
-    match = _TRANSLATED.fullmatch(title) if translated else None
-    if match:
-      self._counts['title_brackets_removed'] += 1
-      title = match[1] + match[2]
-    return title
+    match = _TRANSLATED.fullmatch(self._title) if translated else None
+    if not match:
+      return self._title
+    self._counts['title_brackets_removed'] += 1
+    return match[1] + match[2]
 
-  def _clean_abstract(self) -> tuple[str, ...]:
+  def _clean_abstract(self) -> list[str]:
     """Its paragraphs with their labels, without copyright lines."""
     paragraphs = []
     for label, text in self._abstract:
@@ -225,7 +191,7 @@ class _Target:
         self._counts['copyright_sentences_dropped'] += 1
         text = text[: len(text) - len(tail) + match.start()]
       if text:
-        paragraphs.append(labelled(label, text, self._options))
+        paragraphs.append(labelled(label, text, self._reading.options))
       elif not match:
         self._counts['empty_paragraphs_dropped'] += 1
-    return tuple(paragraphs)
+    return paragraphs

@@ -44,14 +44,14 @@ _CDATA = b'<![CDATA['
 
 
 class Target(Protocol[_T]):
-  """What `parse` calls: lxml's target interface, and `take`."""
+  """What `parse` calls: lxml's target interface, and the records."""
+
+  found: list[_T]  # Complete records, which `parse` takes away.
 
   def start(self, tag: str, attributes: dict[str, str]) -> None: ...
   def end(self, tag: str) -> None: ...
   def data(self, text: str) -> None: ...
   def close(self) -> None: ...
-  def take(self) -> list[_T]:
-    """The records that are complete, each handed out once."""
 
 
 class TooLong(ValueError):
@@ -91,15 +91,15 @@ def parse(
 ) -> Iterator[_T]:
   """Feeds a file to a target and yields the records as they are complete.
 
-  Args:
-    stream: the file, whose root `root` has looked at.
-    target: what is called for each tag and text.
-    counts: takes `named_characters_mended`.
-
   Raises:
     InputError: with file and line: not well-formed, cut, or a record of more
       than any article; records before that place have been yielded.
   """
+
+  def taken() -> list[_T]:
+    records, target.found = target.found, []
+    return records
+
   parser = etree.XMLParser(
     target=target,
     resolve_entities=False,
@@ -117,24 +117,22 @@ def parse(
       if token > _MAX_TOKEN:
         raise TooLong
       parser.feed(chunk)
-      if found := target.take():
+      if target.found:
         size = 0
-        yield from found
+        yield from taken()
       elif size > _MAX_RECORD:
         raise TooLong
     parser.close()
   except etree.XMLSyntaxError as error:
-    yield from target.take()
+    yield from taken()
     said = ' '.join(str(error.msg).split())[:120]
-    what = f'not well-formed, or cut ({said}); download it'
-    raise InputError.at(stream.name, error.lineno or 1, f'{what} again') from (
-      error
-    )
+    what = f'not well-formed, or cut ({said}); download it again'
+    raise InputError.at(stream.name, error.lineno or 1, what) from error
   except TooLong:
-    yield from target.take()
+    yield from taken()
     what = 'a record longer or with more tags than any article; leave it out'
     raise InputError.at(stream.name, line + 1, what) from None
-  yield from target.take()
+  yield from taken()
 
 
 def _without_names(stream: Stream, counts: Counter[str]) -> Iterator[bytes]:
@@ -175,9 +173,9 @@ def _without_names(stream: Stream, counts: Counter[str]) -> Iterator[bytes]:
 
 _MATH = '{http://www.w3.org/1998/Math/MathML}'
 _SCRIPTS = {
-  _MATH + tag
-  for tag in ('msub', 'msup', 'msubsup', 'munder', 'mover', 'munderover')
-} | {_MATH + 'mmultiscripts'}
+  *(_MATH + tag for tag in ('msub', 'msup', 'msubsup', 'munder', 'mover')),
+  *(_MATH + tag for tag in ('munderover', 'mmultiscripts')),
+}
 _LEAVES = {_MATH + tag for tag in ('mi', 'mn', 'mo', 'mtext', 'ms')}
 _ANNOTATIONS = {_MATH + 'annotation', _MATH + 'annotation-xml'}
 
@@ -191,8 +189,7 @@ class Inline:
   """
 
   def __init__(self) -> None:
-    self._pieces: list[str] = []
-    self._size = 0
+    self.next_record()
     self._math = 0  # Depth of elements inside a formula, 0 outside.
     self._scripts = 0
     self._silent = 0
@@ -225,11 +222,7 @@ class Inline:
       self.add(text)
 
   def add(self, text: str) -> None:
-    """Text as it is.
-
-    Raises:
-      TooLong: all elements of the record together pass `MAX_TEXT`.
-    """
+    """Text as it is; `TooLong` if the record's passes `MAX_TEXT`."""
     self._size += len(text) + 16
     if self._size > MAX_TEXT:
       raise TooLong
@@ -241,7 +234,13 @@ class Inline:
     self._pieces.clear()
     return text
 
+  def count_tag(self) -> None:
+    """Counts a tag; `TooLong` if the record's pass `MAX_TAGS`."""
+    self._tags += 1
+    if self._tags > MAX_TAGS:
+      raise TooLong
+
   def next_record(self) -> None:
-    """Starts to measure the text of another record."""
-    self._pieces.clear()
-    self._size = 0
+    """Starts to measure another record."""
+    self._pieces: list[str] = []
+    self._size = self._tags = 0
