@@ -18,9 +18,10 @@ from ml_collections import ConfigDict
 
 from biobert_jax.data.pretraining import manifest as pretraining_manifest
 from biobert_jax.data.pretraining import shards
-from biobert_jax.data.pretraining.google_tfrecords import TfExampleRows
+from biobert_jax.data.pretraining.google_tfrecords import TfExamples
 from biobert_jax.data.pretraining.manifest import read_tokenizer
-from biobert_jax.data.pretraining.rows import PretrainingRows, feature_shapes
+from biobert_jax.data.pretraining.pair_arrays import feature_shapes
+from biobert_jax.data.pretraining.sequences import PretrainingSequences
 from biobert_jax.errors import COUNT, InputError, Range
 from biobert_jax.models.config import BertConfig
 from biobert_jax.models.heads import PreTrainer, PretrainingLogits
@@ -233,9 +234,9 @@ class PretrainingDataset:
     """The packed documents of a split; see `Dataset.rows`."""
     return self._rows_of[split]
 
-  def _shards(self, split: str) -> PretrainingRows:
+  def _shards(self, split: str) -> PretrainingSequences:
     data, found = self._config.data, self._opened[split]
-    rows = PretrainingRows(
+    rows = PretrainingSequences(
       found,
       self._tokenizer,
       max_seq_length=data.max_seq_length,
@@ -271,9 +272,9 @@ class PretrainingDataset:
       )
     return paths
 
-  def _tf_examples(self, paths: list[str]) -> TfExampleRows:
+  def _tf_examples(self, paths: list[str]) -> TfExamples:
     data = self._config.data
-    rows = TfExampleRows(
+    rows = TfExamples(
       paths,
       max_seq_length=data.max_seq_length,
       vocab_size=self._tokenizer.vocab_size,

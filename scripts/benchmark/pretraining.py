@@ -18,7 +18,7 @@ import numpy as np
 
 from biobert_jax.data.ner.corpus import Sentence
 from biobert_jax.data.packing import Batch
-from biobert_jax.data.pretraining.rows import PretrainingRows
+from biobert_jax.data.pretraining.sequences import PretrainingSequences
 from biobert_jax.data.pretraining.shards import Shards
 from biobert_jax.models.config import BertConfig
 from biobert_jax.preprocessing.token_shards import prepare
@@ -70,9 +70,9 @@ def prepare_shards(
 
 def rows_of(
   shards: Shards, tokenizer: WordPieceTokenizer, pack: bool
-) -> PretrainingRows:
+) -> PretrainingSequences:
   """Our rows, or the reference's."""
-  return PretrainingRows(
+  return PretrainingSequences(
     shards,
     tokenizer,
     max_seq_length=LENGTH,

@@ -10,8 +10,8 @@ import time
 import numpy as np
 import pytest
 
-from biobert_jax.data.pretraining.rows import PretrainingRows
 from biobert_jax.data.pretraining.sentence_pairs import article_id
+from biobert_jax.data.pretraining.sequences import PretrainingSequences
 from biobert_jax.data.pretraining.shards import Shards
 from biobert_jax.preprocessing.token_shards import prepare
 from biobert_jax.text.wordpiece import WordPieceTokenizer
@@ -51,7 +51,7 @@ def corpus(request, tmp_path_factory, tokenizer):
 @pytest.mark.parametrize('length', [512, 128])
 def test_rows_are_full(corpus, tokenizer, length):
   name, shards = corpus
-  rows = PretrainingRows(shards, tokenizer, max_seq_length=length)
+  rows = PretrainingSequences(shards, tokenizer, max_seq_length=length)
   start = time.process_time()
   found = rows.statistics(num_blocks=60)
   seconds = time.process_time() - start
@@ -64,7 +64,7 @@ def test_rows_are_full(corpus, tokenizer, length):
   assert found['rows_at_max_pairs'] < 0.02
   assert found['documents_left_out'] < 0.06
   assert found['documents_repeated'] < 0.06
-  alone = PretrainingRows(
+  alone = PretrainingSequences(
     shards, tokenizer, max_seq_length=length, next_sentence=False
   )
   assert alone.statistics(num_blocks=60)['fill'] > 0.97
@@ -72,7 +72,7 @@ def test_rows_are_full(corpus, tokenizer, length):
 
 def test_pairs_are_those_of_the_reference(corpus, tokenizer):
   name, shards = corpus
-  rows = PretrainingRows(
+  rows = PretrainingSequences(
     shards,
     tokenizer,
     max_seq_length=512,
@@ -131,7 +131,7 @@ def test_segments_are_text_of_the_corpus(corpus, tokenizer):
         found.add(str(names[at // 2]))
     return found
 
-  rows = PretrainingRows(shards, tokenizer, max_seq_length=512)
+  rows = PretrainingSequences(shards, tokenizer, max_seq_length=512)
   batch = rows.train_batch(3, 64)
   seen = {0: 0, 1: 0}
   for row in range(64):

@@ -1,9 +1,8 @@
 """The reference's own pre-training files, read as they are.
 
 google-research/bert `create_pretraining_data.py` (lines 97-160) writes masked
-sentence pairs, one a row, as TFRecord files of `tf.train.Example`. Those who
-have such files train from them: rows are read at random, each epoch in another
-order, and the batch is a function of (files, seed, step).
+sentence pairs as TFRecord files of `tf.train.Example`. They are read at random,
+each epoch in another order; the batch is a function of (files, seed, step).
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,6 +11,7 @@ from os import PathLike
 import numpy as np
 
 from biobert_jax.data.packing import Batch
+from biobert_jax.data.pretraining.pair_arrays import feature_shapes
 from biobert_jax.data.random_streams import mix
 from biobert_jax.errors import InputError
 from biobert_jax.io import tf_example
@@ -30,11 +30,8 @@ _FEATURES = {
 _ROUNDS = 6  # Of the Feistel network; four already mix fully.
 
 
-class TfExampleRows:
-  """Rows of TFRecord files, masked when they were written.
-
-  Safe in several threads.
-  """
+class TfExamples:
+  """Masked examples of TFRecord files; safe in several threads."""
 
   def __init__(
     self,
@@ -45,10 +42,10 @@ class TfExampleRows:
     max_eval_rows: int | None = None,
     seed: int = 0,
   ):
-    """Finds all rows, which reads through the files once.
+    """Finds all examples, which reads through the files once.
 
     Args:
-      paths: the files; their order matters to the order of rows.
+      paths: the files; their order matters to the order of examples.
       vocab_size: V; ids are below it.
       max_seq_length: L that the files were made with.
       max_eval_rows: of a pass of `eval_batches`; None or 0 for all.
@@ -56,7 +53,7 @@ class TfExampleRows:
 
     Raises:
       InputError: A file is missing, packed, cut or of other records, or its
-        rows have another length.
+        examples have another length.
     """
     self.max_seq_length = max_seq_length
     self.max_pairs = 1
@@ -77,41 +74,26 @@ class TfExampleRows:
 
   @property
   def num_rows(self) -> int:
-    """Rows of an epoch."""
+    """Examples of an epoch."""
     return int(self._offsets[-1])
 
   def feature_shapes(self, batch_size: int) -> dict[str, tuple[int, ...]]:
-    """Name and shape of what the device gets, all int32.
+    """Shapes of the batch's device arrays, int32 each.
 
-    Args:
-      batch_size: B, rows of a batch.
-
-    Returns:
-      input_ids (masked), segment_ids, position_ids, sequence_ids (1: real, 0:
-      padding), [B, L]; cls_positions and next_sentence_labels (0: next, 1:
-      random), [B, 1]; masked_positions and masked_ids (-1: none), [B, M]; and
-      row_ids, [B].
+    Those of `pair_arrays.feature_shapes` with one pair, and masked_positions
+    and masked_ids (-1: none), [B, M].
     """
-    names = ('input_ids', 'segment_ids', 'position_ids', 'sequence_ids')
-    shapes: dict[str, tuple[int, ...]] = {}
-    shapes |= dict.fromkeys(names, (batch_size, self.max_seq_length))
-    shapes['cls_positions'] = shapes['next_sentence_labels'] = (batch_size, 1)
+    shapes = feature_shapes(batch_size, self.max_seq_length, 1)
     masked = (batch_size, self.max_predictions)
-    shapes['masked_positions'] = shapes['masked_ids'] = masked
-    shapes['row_ids'] = (batch_size,)
-    return shapes
+    return shapes | {'masked_positions': masked, 'masked_ids': masked}
 
   def train_batch(
     self, step: int, batch_size: int, host: int = 0, hosts: int = 1
   ) -> Batch:
     """The batch of a training step; see `packing.PackedRows.train_batch`.
 
-    Returns:
-      Arrays as in `feature_shapes`, where row_ids is the row's index in the
-      global batch; concatenated over hosts, always the same.
-
     Raises:
-      InputError: A row is damaged or not what it should be.
+      InputError: An example is damaged or not what it should be.
     """
     each = batch_size // hosts
     first = host * each
@@ -124,12 +106,9 @@ class TfExampleRows:
   def eval_batches(self, batch_size: int) -> Iterator[Batch]:
     """One pass in the order of the files; padding fills up the last batch.
 
-    Args:
-      batch_size: rows of each batch.
-
     Yields:
-      Arrays as in `feature_shapes`, where row_ids is the row's index in the
-      pass; rows of padding go on counting.
+      Arrays as in `feature_shapes`, where row_ids is the index in the pass;
+      padding goes on counting.
     """
     for first in range(0, self._eval_total, batch_size):
       last = min(first + batch_size, self._eval_total)
@@ -137,7 +116,7 @@ class TfExampleRows:
       yield self._stack(rows, batch_size, first)
 
   def _stack(self, rows: list[Batch], batch_size: int, first: int) -> Batch:
-    """Rows one below the other, padded to a batch."""
+    """Examples one below the other, padded to a batch."""
     batch = {}
     for name, shape in self.feature_shapes(batch_size).items():
       none = name in ('next_sentence_labels', 'masked_ids')
@@ -149,16 +128,12 @@ class TfExampleRows:
     return batch
 
   def _place(self, index: int) -> tuple[TfRecordFile, int]:
-    """The file of a row, and its number there."""
+    """The file of an example, and its number there."""
     file = int(np.searchsorted(self._offsets, index, 'right')) - 1
     return self._files[file], index - int(self._offsets[file])
 
   def _row(self, index: int) -> Batch:
-    """A row's features, without row_ids.
-
-    Raises:
-      InputError: It is damaged or not what it should be.
-    """
+    """The arrays of an example, without row_ids."""
     file, number = self._place(index)
     features = _decode(file, number)
     sizes = {'L': self.max_seq_length, 'M': self.max_predictions, '1': 1}
@@ -169,8 +144,7 @@ class TfExampleRows:
         raise file.fault(
           number, f'has {found} {name}, not the {sizes[size]} that are expected'
         )
-    fault = self._fault(features)
-    if fault:
+    if fault := self._fault(features):
       raise file.fault(number, fault)
     real = features['input_mask']
     weighted = features['masked_lm_weights'] > 0
@@ -186,7 +160,7 @@ class TfExampleRows:
     }
 
   def _fault(self, features: dict[str, np.ndarray]) -> str | None:
-    """The fault of a row's features; None if they are valid."""
+    """The fault of an example's features; None if they are valid."""
     mask = features['input_mask']
     # Real tokens, and behind them padding.
     if not (_zeros_and_ones(mask) and (mask[1:] <= mask[:-1]).all()):

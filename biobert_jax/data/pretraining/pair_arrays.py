@@ -1,4 +1,4 @@
-"""Rows of sentence pairs: what they follow from, batch arrays, statistics."""
+"""Packed sentence pairs: what they follow from, batch arrays, statistics."""
 
 import dataclasses
 from typing import NamedTuple
@@ -13,6 +13,25 @@ IS_NEXT, IS_RANDOM, UNLABELLED = 0, 1, -1
 PAIR_SPECIALS, ALONE_SPECIALS = 3, 2
 
 
+def feature_shapes(
+  batch_size: int, max_seq_length: int, max_pairs: int
+) -> dict[str, tuple[int, ...]]:
+  """Shapes of the batch's device arrays, int32 each.
+
+  Returns:
+    input_ids, segment_ids (0: A, 1: B), position_ids (from 0 in each pair),
+    sequence_ids (0: padding, 1, 2, ...: the pair), all [B, L]; cls_positions
+    (0 where there is no pair) and next_sentence_labels (0: next, 1: random,
+    -1: none), [B, P]; and row_ids, [B].
+  """
+  names = ('input_ids', 'segment_ids', 'position_ids', 'sequence_ids')
+  pairs = (batch_size, max_pairs)
+  shapes: dict[str, tuple[int, ...]] = {}
+  shapes |= dict.fromkeys(names, (batch_size, max_seq_length))
+  shapes |= {'cls_positions': pairs, 'next_sentence_labels': pairs}
+  return shapes | {'row_ids': (batch_size,)}
+
+
 class Pair(NamedTuple):
   """Two segments by their first token and their number of tokens."""
 
@@ -22,44 +41,35 @@ class Pair(NamedTuple):
   b_length: int  # 0: A stands alone.
   label: int
   is_short: bool  # Its document drew a target length below the longest.
-  is_shortened: bool  # The room of the row cut its chunk.
+  is_shortened: bool  # The room of the sequence cut its chunk.
 
   @property
   def size(self) -> int:
-    """Positions that it takes in a row."""
+    """Positions that it takes."""
     specials = PAIR_SPECIALS if self.b_length else ALONE_SPECIALS
     return self.a_length + self.b_length + specials
 
 
 @dataclasses.dataclass
 class BlockUsage:
-  """How much of a block's documents its rows use.
-
-  Attributes:
-    documents: that the block has.
-    begun: of them, each counted again in each further round.
-    walked: tokens that rows were made of, again in each further round.
-    truncated: of these, tokens that no row holds.
-  """
+  """How much of a block's documents its sequences use."""
 
   documents: int
-  begun: int = 0
-  walked: int = 0
-  truncated: int = 0
+  begun: int = 0  # Documents, each counted again in each further round.
+  walked: int = 0  # Tokens taken, again in each further round.
+  truncated: int = 0  # Of these, tokens that no sequence holds.
 
 
 @dataclasses.dataclass(frozen=True)
-class Rows:
-  """Rows of pairs, in the least that they follow from.
+class PackedPairs:
+  """R packed sequences of pairs, in the least that they follow from.
 
   Attributes:
-    input_ids: [R, L] int32, 0 where a row is empty.
+    input_ids: [R, L] int32, 0 where a sequence is empty.
     lengths: [R, P, 2] int32 tokens of A and B; B has 0 where A stands alone,
-      both have 0 where a row has no further pair.
+      both have 0 where there is no further pair.
     labels: [R, P] int32, see `IS_NEXT`; `UNLABELLED` where there is no pair.
-    is_short: [R, P] see `Pair`.
-    is_shortened: [R, P] see `Pair`.
-    usage: of the documents.
+    is_short: [R, P] see `Pair`, as `is_shortened`.
   """
 
   input_ids: np.ndarray
@@ -76,11 +86,11 @@ def lay_out(
   shape: tuple[int, int],
   specials: tuple[int, int],
   usage: BlockUsage,
-) -> Rows:
-  """Copies the pairs of rows into arrays.
+) -> PackedPairs:
+  """Copies pairs into arrays.
 
   Args:
-    rows: the pairs of each row.
+    rows: the pairs of each packed sequence.
     source: [tokens] that they point to.
     shape: L and P.
     specials: ids of [CLS] and [SEP].
@@ -107,7 +117,7 @@ def lay_out(
         ids[at] = sep_id
         at += 1
       table[number, place] = (a_length, b_length, *rest)
-  return Rows(
+  return PackedPairs(
     ids.reshape(count, length),
     table[..., :2],
     table[..., 2],
@@ -123,20 +133,13 @@ def expand(
   labels: np.ndarray,
   row_ids: np.ndarray,
 ) -> Batch:
-  """Batch arrays from what they follow from.
-
-  Args:
-    input_ids: [B, L] int32.
-    lengths: [B, P, 2] tokens of A and B of each pair, see `Rows`.
-    labels: [B, P] int32.
-    row_ids: [B].
-  """
+  """The arrays of `feature_shapes`, from those of `PackedPairs` and row ids."""
   rows, length = input_ids.shape
   a, b = lengths[..., 0], lengths[..., 1]
   sizes = a + np.where(b > 0, b + PAIR_SPECIALS, ALONE_SPECIALS) * (a > 0)
   ends = np.cumsum(sizes, 1)
   firsts = ends - sizes  # [B, P]
-  # What is left of a row is one more run, of padding: [B, P + 1].
+  # What is left of a sequence is one more run, of padding: [B, P + 1].
   runs = np.append(sizes, length - ends[:, -1:], 1).ravel()
 
   def spread(values: np.ndarray, padding: int) -> np.ndarray:
@@ -160,11 +163,8 @@ def expand(
   }
 
 
-def describe(blocks: list[Rows]) -> dict[str, float]:
-  """Statistics of rows.
-
-  Args:
-    blocks: at least one.
+def describe(blocks: list[PackedPairs]) -> dict[str, float]:
+  """Statistics of packed sequences, of one block at least.
 
   Returns:
     fill: share of positions that are no padding; useful_pieces: that are

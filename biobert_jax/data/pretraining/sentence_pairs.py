@@ -1,11 +1,11 @@
-"""Documents to rows of sentence pairs, for next sentence prediction.
+"""Documents to packed sentence pairs, for next sentence prediction.
 
 The pairs are those of google-research/bert `create_pretraining_data.py`
 (lines 225-338). Three things are ours. Packed, the next pair goes into the room
-that is left in the row. A chunk of one sentence, which has no next one, may
-stay without a label, where theirs calls its next "random" and so skews the
-labels. And what follows at random comes from another article, where theirs
-takes any other document: sections of one article are documents of their own.
+that is left. A chunk of one sentence, which has no next one, may stay without a
+label, where theirs calls its next "random" and so skews the labels. And what
+follows at random comes from another article, where theirs takes any other
+document: sections of one article are documents of their own.
 """
 
 import bisect
@@ -22,8 +22,8 @@ from biobert_jax.data.pretraining.pair_arrays import (
   PAIR_SPECIALS,
   UNLABELLED,
   BlockUsage,
+  PackedPairs,
   Pair,
-  Rows,
   lay_out,
 )
 from biobert_jax.data.pretraining.shards import TokenizedDocument
@@ -36,20 +36,11 @@ _HALF = 1 << 63
 
 @dataclasses.dataclass(frozen=True)
 class Rules:
-  """How rows are made.
+  """How pairs are made and packed; see `PretrainingSequences`.
 
   Attributes:
-    max_seq_length: L, positions of a row.
-    max_pairs: P, pairs of a row at most.
-    min_room: a row with less room left is finished, in positions.
     slack: a chunk cut by the room ends with a whole sentence where that wastes
       no more tokens.
-    next_sentence: pairs with labels, or tokens of documents alone.
-    single_sentence: what becomes of a chunk of one sentence: 'unlabelled' lays
-      it out alone, 'random' adds a random next (the reference).
-    short_seq_prob: share 0-1 of documents that get a shorter target length.
-    cls_id: of [CLS].
-    sep_id: of [SEP].
   """
 
   max_seq_length: int
@@ -72,7 +63,7 @@ class Texts:
     starts: the first token of each sentence, and the end of the last.
     first_sentences: the first sentence of each document, and the end.
     articles: (first, end) of the documents of each document's article.
-    num_own: documents that rows are made of; those behind them only serve as
+    num_own: documents to make pairs of; those behind them only serve as
       random next.
   """
 
@@ -88,12 +79,7 @@ class Texts:
     own: Sequence[TokenizedDocument],
     others: Sequence[TokenizedDocument] = (),
   ) -> 'Texts':
-    """Joins documents.
-
-    Args:
-      own: what rows are made of; an article's documents are put together.
-      others: of other articles, to draw random next sentences from.
-    """
+    """Joins documents: own, each article's together, and those behind them."""
     articles = list(dict.fromkeys(article_id(d.id) for d in own))
     rank = {name: number for number, name in enumerate(articles)}
     own = [d for d in own if len(d.input_ids)]
@@ -127,23 +113,17 @@ def _runs(names: Sequence[str]) -> Iterator[tuple[int, int]]:
     first = end
 
 
-def make_rows(
+def make_sequences(
   texts: Texts, rules: Rules, stream: RandomStream, num_rows: int
-) -> Rows:
-  """Fills rows with pairs.
+) -> PackedPairs:
+  """Fills `num_rows` sequences with pairs.
 
-  Documents come in random order. Those left over when all rows are full are
-  left out; if too few, they come again in another order and with other
-  random choices.
-
-  Args:
-    texts: at least one document of its own.
-    rules: of the rows.
-    stream: the source of all random choices.
-    num_rows: R.
+  Documents come in random order. Those left over when all sequences are full
+  are left out; if too few (one at least), they come again in another order and
+  with other random choices.
 
   Returns:
-    The rows in random order, for neighbours share documents.
+    The sequences in random order, for neighbours share documents.
   """
   maker = _PairMaker(texts, rules, stream)
   rows: list[list[Pair]] = []
@@ -222,9 +202,8 @@ class _PairMaker:
     """The end of the next chunk, and whether the room cut it short.
 
     The target is reached by the last sentence, as in the reference. But where
-    the room is less than the target, the chunk ends before the sentence that
-    does not fit: nothing is truncated then. It has two sentences, though,
-    where there are two, and wastes little.
+    the room is less, the chunk ends before the sentence that does not fit, if
+    it keeps two sentences and wastes little.
     """
     starts = self._texts.starts
     first = starts[self._at]
@@ -269,7 +248,7 @@ class _PairMaker:
     return Pair(a, length, 0, 0, UNLABELLED, short, shortened)
 
   def _part(self, room: int) -> Pair:
-    """The next tokens by themselves; a sentence may go on in the next row."""
+    """The next tokens by themselves; a sentence may go on in the next ones."""
     starts, limit = self._texts.starts, room - ALONE_SPECIALS
     a = self._piece
     at = bisect.bisect_left(starts, a + self._target, self._at + 1, self._end)
@@ -299,9 +278,6 @@ def truncate(
     b: the same of the other.
     limit: tokens of both together, at least 2.
     stream: decides between front and back.
-
-  Returns:
-    First token and number of tokens of both.
   """
   (a_start, a_length), (b_start, b_length) = a, b
   if a_length + b_length > limit:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from biobert_jax.data.pretraining.google_tfrecords import (
-  TfExampleRows,
+  TfExamples,
   shuffled_numbers,
 )
 from biobert_jax.errors import InputError
@@ -68,7 +68,7 @@ def folder(tmp_path_factory):
 def rows_of(folder, *names, **options):
   paths = [folder / f'{name}.tfrecord' for name in names or ('a', 'b')]
   options = {'vocab_size': VOCABULARY, 'max_seq_length': LENGTH, **options}
-  return TfExampleRows(paths, **options)
+  return TfExamples(paths, **options)
 
 
 def same(left, right):
@@ -259,7 +259,7 @@ def test_other_files_are_named(folder, tmp_path):
   with pytest.raises(InputError, match='record 0 is not a tf.train.Example'):
     rows_of(tmp_path, 'a')
   with pytest.raises(InputError, match='no file: no rows'):
-    TfExampleRows([], vocab_size=5, max_seq_length=8)
+    TfExamples([], vocab_size=5, max_seq_length=8)
 
 
 def test_numbers_of_any_size(folder):

@@ -1,24 +1,24 @@
-"""Token shards to rows for pre-training: a function of (shards, seed, step).
+"""Token shards to packed sequences: a function of (shards, seed, step).
 
 Nothing is shuffled in memory. Shards hold documents in the order of their
 article's hash, so a range of them is a random sample of the corpus and lies
-together on disk: a *block*. Each block gives the same number of rows, whatever
-its documents are, so it is known where every row is without reading any.
-Row k of the batch reads blocks of its own, one after the other:
+together on disk: a *block*. Each block gives the same number of packed
+sequences, whatever its documents are, so it is known where each one is without
+reading any. Slot k of the batch reads blocks of its own, one after the other:
 
-    step + phase of k = (its block number q, a row of this block)
-    block q of row k  = block q * batch_size + k of all epochs, one by one
+    step + phase of k = (its block number q, a sequence of this block)
+    block q of slot k = block q * batch_size + k of all epochs, one by one
     a block           = its place in the epoch's order, by hash
 
-So a host reads only what its rows need, any step can be the first for the
-price of one block a row, and as the phases differ, each step begins as many
-blocks as any other. Rows of the first blocks that lie before their phase are
-not seen in the first epoch.
+So a host reads only what its slots need, any step can be the first for the
+price of one block a slot, and as the phases differ, each step begins as many
+blocks as any other. What lies before the phase in the first blocks is not seen
+in the first epoch.
 
 A block's share of the corpus is such that its documents just suffice on
-average (`_calibrate`); what its rows leave out or repeat, `statistics` tells.
-Where blocks begin is shifted by another offset each epoch. A long document is
-cut there; others belong to the block in which they begin.
+average (`_calibrate`). Where blocks begin is shifted by another offset each
+epoch. A long document is cut there; others belong to the block in which they
+begin.
 """
 
 import collections
@@ -33,16 +33,17 @@ from biobert_jax.data.packing import Batch
 from biobert_jax.data.pretraining.pair_arrays import (
   PAIR_SPECIALS,
   UNLABELLED,
-  Rows,
+  PackedPairs,
   describe,
   expand,
+  feature_shapes,
 )
 from biobert_jax.data.pretraining.sentence_pairs import (
   Rules,
   SingleSentence,
   Texts,
   article_id,
-  make_rows,
+  make_sequences,
 )
 from biobert_jax.data.pretraining.shards import Shards, TokenizedDocument
 from biobert_jax.data.random_streams import RandomStream, mix
@@ -53,45 +54,20 @@ from biobert_jax.text.wordpiece import WordPieceTokenizer
 _OFFSET, _ORDER, _PHASE, _PAIRS, _PLACES = range(5)
 # The epoch of evaluation, which training never reaches.
 _EVALUATION = 1 << 40
-# Of the rows of a block together: 32 of 512. Unpacked, what a row takes varies
-# more: in blocks of 32, documents of many pairs would come off badly.
+# Of the sequences of a block together: 32 of 512. Unpacked, what one takes
+# varies more: in blocks of 32, documents of many pairs would come off badly.
 _BLOCK_POSITIONS, _UNPACKED_POSITIONS = 1 << 14, 1 << 16
-_SAMPLES = 64  # Blocks made to see how much of the corpus a row takes.
+_SAMPLES = 64  # Blocks made to see how much of the corpus a sequence takes.
 # Blocks of fewer articles draw random next from elsewhere too.
 _FEW_ARTICLES, _OTHERS = 8, 8
 _TRIES = 64  # Documents read to find those others.
 _LONG = 8  # A document is long if longer than this part of a block.
-_PAIR_POSITIONS = 64  # Of a row for each pair that it may have.
+_PAIR_POSITIONS = 64  # Of a sequence for each pair that it may have.
 _LEAST_LENGTH = PAIR_SPECIALS + 2
 
 
-def feature_shapes(
-  batch_size: int, max_seq_length: int, max_pairs: int
-) -> dict[str, tuple[int, ...]]:
-  """Name and shape of what the device gets of a batch, all int32.
-
-  Args:
-    batch_size: B, rows of a batch.
-    max_seq_length: L, tokens of a row.
-    max_pairs: P, of a row.
-
-  Returns:
-    input_ids, segment_ids (0: A, 1: B), position_ids (from 0 in each pair),
-    sequence_ids (0: padding, 1, 2, ...: the pair), all [B, L]; cls_positions
-    (0 where there is no pair) and next_sentence_labels (0: next, 1: random,
-    -1: none), [B, P]; and row_ids, [B].
-  """
-  names = ('input_ids', 'segment_ids', 'position_ids', 'sequence_ids')
-  shapes: dict[str, tuple[int, ...]] = {}
-  shapes |= dict.fromkeys(names, (batch_size, max_seq_length))
-  shapes['cls_positions'] = (batch_size, max_pairs)
-  shapes['next_sentence_labels'] = (batch_size, max_pairs)
-  shapes['row_ids'] = (batch_size,)
-  return shapes
-
-
-class PretrainingRows:
-  """Rows of sentence pairs, not masked; safe in several threads."""
+class PretrainingSequences:
+  """Packed sentence pairs, not masked; safe in several threads."""
 
   def __init__(
     self,
@@ -109,13 +85,13 @@ class PretrainingRows:
     max_eval_rows: int | None = None,
     seed: int = 0,
   ):
-    """Sees how much of the corpus a row takes (about a second).
+    """Sees how much of the corpus a packed sequence takes (about a second).
 
     Args:
       shards: a split of a corpus.
       tokenizer: that the shards were made with.
-      max_seq_length: L, positions of a row.
-      pack: several pairs a row, or one as in the reference.
+      max_seq_length: L, positions of a sequence.
+      pack: several pairs a sequence, or one as in the reference.
       next_sentence: pairs for next sentence prediction, or tokens of documents
         as [CLS] ... [SEP] without labels (RoBERTa, Liu et al. 2019).
       single_sentence: what becomes of a chunk of one sentence: 'unlabelled'
@@ -123,13 +99,13 @@ class PretrainingRows:
         which makes more than half of the labels random.
       short_seq_prob: share 0-1 of documents whose pairs are shorter, uniformly
         from 2 tokens (reference line 62).
-      max_pairs: P, pairs of a row at most; by default one for 64 positions,
+      max_pairs: P, of a sequence at most; by default one for 64 positions,
         but 4 at least.
-      min_room: positions; a row with less room left is finished. By default an
-        eighth of a row, or without pairs a sixteenth: below that many pairs
-        get very short, above it more than 2 % of the positions are empty.
-      block_rows: rows of a block, about; the more, the fewer documents are left
-        out or repeated, and the longer takes the first step.
+      min_room: positions; a sequence with less room left is finished. By
+        default an eighth of L, or without pairs a sixteenth: below that many
+        pairs get very short, above it more than 2 % of the positions are empty.
+      block_rows: sequences of a block, about; the more, the fewer documents are
+        left out or repeated, and the longer takes the first step.
       max_eval_rows: of a pass of `eval_batches`; None or 0 for all.
       seed: of all random choices.
 
@@ -137,18 +113,24 @@ class PretrainingRows:
       InputError: An option that cannot be, another vocabulary, no text.
     """
     shards.check_vocabulary(tokenizer)
-    self._rules = _rules(
-      tokenizer,
+    if max_pairs is None:
+      max_pairs = max(4, max_seq_length // _PAIR_POSITIONS)
+    _check_options(max_seq_length, single_sentence, short_seq_prob, max_pairs)
+    if min_room is None:
+      min_room = max_seq_length // (8 if next_sentence else 16)
+    self.max_seq_length = max_seq_length
+    self.max_pairs = max_pairs if pack else 1
+    self._rules = Rules(
       max_seq_length,
-      pack,
+      self.max_pairs,
+      max(_LEAST_LENGTH, min_room),
+      max_seq_length // 32,
       next_sentence,
       single_sentence,
       short_seq_prob,
-      max_pairs,
-      min_room,
+      tokenizer.cls_id,
+      tokenizer.sep_id,
     )
-    self.max_seq_length = max_seq_length
-    self.max_pairs = self._rules.max_pairs
     self.seed = seed
     self._shards = shards
     # [documents] where each begins in the corpus, in tokens.
@@ -173,7 +155,7 @@ class PretrainingRows:
     return self.num_blocks * self.block_rows
 
   def feature_shapes(self, batch_size: int) -> dict[str, tuple[int, ...]]:
-    """Name and shape of what the device gets, all int32."""
+    """Shapes of the batch's device arrays, int32 each."""
     return feature_shapes(batch_size, self.max_seq_length, self.max_pairs)
 
   def train_batch(
@@ -182,8 +164,8 @@ class PretrainingRows:
     """The batch of a training step; see `packing.PackedRows.train_batch`.
 
     Returns:
-      Arrays as in `feature_shapes`, where row_ids is the row's index in the
-      global batch; concatenated over hosts, always the same.
+      Arrays as in `feature_shapes`, where row_ids is the index in the global
+      batch; concatenated over hosts, always the same.
     """
     each = batch_size // hosts
     slots = np.arange(host * each, (host + 1) * each)
@@ -199,12 +181,9 @@ class PretrainingRows:
   def eval_batches(self, batch_size: int) -> Iterator[Batch]:
     """One pass, always the same; the last batch is filled up with padding.
 
-    Args:
-      batch_size: rows of each batch.
-
     Yields:
-      Arrays as in `feature_shapes`, where row_ids is the row's index in the
-      pass; rows of padding go on counting.
+      Arrays as in `feature_shapes`, where row_ids is the index in the pass;
+      padding goes on counting.
     """
     total, length, pairs = self._eval_total, self.max_seq_length, self.max_pairs
     rows = self._eval_rows()
@@ -222,14 +201,11 @@ class PretrainingRows:
       yield from zip(rows.input_ids, rows.lengths, rows.labels, strict=True)
 
   def statistics(self, num_blocks: int = 64, epoch: int = 0) -> dict[str, Any]:
-    """Statistics of the rows, from blocks spread over an epoch.
+    """Shares 0-1 and means, see `describe`, and the figures they come from.
 
     Args:
-      num_blocks: to make; all of them if there are no more.
+      num_blocks: to make, spread over the epoch; all if there are no more.
       epoch: from 0.
-
-    Returns:
-      Shares 0-1 and means, see `describe`, and the figures they come from.
     """
     count = min(num_blocks, self.num_blocks)
     chosen = [i * self.num_blocks // count for i in range(count)]
@@ -241,15 +217,15 @@ class PretrainingRows:
     }
 
   def _choose_blocks(self, wanted: int) -> None:
-    """Cuts an epoch into blocks of about so many rows."""
-    # No more than there can be: rows of a quarter of their length.
+    """Cuts an epoch into blocks of about so many sequences."""
+    # No more than there can be: sequences that are full to a quarter.
     most = 4 * self._tokens // self.max_seq_length
     wanted = max(1, min(wanted, most))
     rows = self._tokens / self._calibrate(wanted)
     self.num_blocks = max(1, round(rows / wanted))
     self.block_rows = max(1, round(rows / self.num_blocks))
 
-  def _kept_block(self, number: int, slots: int) -> Rows:
+  def _kept_block(self, number: int, slots: int) -> PackedPairs:
     """A block, by its number in all epochs; kept while a slot is in it."""
     with self._lock:
       block = self._open.pop(number, None) or _Block()
@@ -268,22 +244,20 @@ class PretrainingRows:
     hashes = mix(self.seed, _ORDER, epoch, np.arange(self.num_blocks))
     return np.argsort(hashes, kind='stable')
 
-  def _make_block(self, epoch: int, index: int) -> Rows:
+  def _make_block(self, epoch: int, index: int) -> PackedPairs:
     shift = int(mix(self.seed, _OFFSET, epoch)) % self._tokens
     begin = shift + index * self._tokens // self.num_blocks
     end = shift + (index + 1) * self._tokens // self.num_blocks
     stream = RandomStream(self.seed, _PAIRS, epoch, index)
-    return make_rows(
+    return make_sequences(
       self._texts(begin, end, stream), self._rules, stream, self.block_rows
     )
 
   def _texts(self, begin: int, end: int, stream: RandomStream) -> Texts:
-    """The documents of a range of the corpus, and others to draw from.
+    """The documents of a range of tokens, and others to draw from.
 
-    Args:
-      begin: of the range, in tokens; behind the end the corpus starts again.
-      end: of the range.
-      stream: chooses documents of other articles, where the range has few.
+    Behind its end the corpus starts again. `stream` chooses documents of other
+    articles, where the range has few.
     """
     own = self._documents(begin, end)
     articles = {article_id(document.id) for document in own}
@@ -344,7 +318,7 @@ class PretrainingRows:
     return found + (self._shards.read(0, stop - count) if stop > count else [])
 
   def _calibrate(self, block_rows: int) -> float:
-    """Tokens of the corpus that a row takes, on average; of no seed."""
+    """Tokens of the corpus that a sequence takes, on average; of no seed."""
     length = block_rows * self.max_seq_length
     count = min(_SAMPLES, 1 + 2 * self._tokens // length)
     taken = 0
@@ -353,30 +327,25 @@ class PretrainingRows:
       begin = stream.below(self._tokens)
       end = begin + min(self._tokens, 3 * length // 2)
       texts = self._texts(begin, end, stream)
-      made = make_rows(texts, self._rules, stream, block_rows)
+      made = make_sequences(texts, self._rules, stream, block_rows)
       taken += made.usage.walked
     return taken / (count * block_rows)
 
 
 class _Block:
-  """A block's rows, once they are made."""
+  """A block's sequences, once they are made."""
 
   def __init__(self) -> None:
     self.lock = threading.Lock()
-    self.rows: Rows | None = None
+    self.rows: PackedPairs | None = None
 
 
-def _rules(
-  tokenizer: WordPieceTokenizer,
+def _check_options(
   max_seq_length: int,
-  pack: bool,
-  next_sentence: bool,
   single_sentence: SingleSentence,
   short_seq_prob: float,
-  max_pairs: int | None,
-  min_room: int | None,
-) -> Rules:
-  """Checks the options and fills in those that are not given."""
+  max_pairs: int,
+) -> None:
   if max_seq_length < _LEAST_LENGTH:
     raise InputError(
       f'max_seq_length={max_seq_length} is too short for a pair of sentences;'
@@ -388,23 +357,8 @@ def _rules(
     )
   if not 0 <= short_seq_prob <= 1:
     raise InputError(f'short_seq_prob={short_seq_prob} is not from 0 to 1')
-  if max_pairs is None:
-    max_pairs = max(4, max_seq_length // _PAIR_POSITIONS)
   if max_pairs < 1:
     raise InputError(f'max_pairs={max_pairs} must be at least 1')
-  if min_room is None:
-    min_room = max_seq_length // (8 if next_sentence else 16)
-  return Rules(
-    max_seq_length,
-    max_pairs if pack else 1,
-    max(_LEAST_LENGTH, min_room),
-    max_seq_length // 32,
-    next_sentence,
-    single_sentence,
-    short_seq_prob,
-    tokenizer.cls_id,
-    tokenizer.sep_id,
-  )
 
 
 def _between(

@@ -8,7 +8,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from biobert_jax.data.pretraining.rows import PretrainingRows
+from biobert_jax.data.pretraining.sequences import PretrainingSequences
 from biobert_jax.errors import InputError
 from tests.fixtures.sentence_corpora import (
   abstracts,
@@ -29,7 +29,7 @@ def corpus(tmp_path_factory):
 
 def rows_of(corpus, **options):
   options = {'max_seq_length': L, 'block_rows': 16, **options}
-  return PretrainingRows(corpus.shards, corpus.tokenizer, **options)
+  return PretrainingSequences(corpus.shards, corpus.tokenizer, **options)
 
 
 def same(left, right):
@@ -103,14 +103,14 @@ def test_threads_make_each_block_once(corpus, monkeypatch):
   alone = rows_of(corpus)
   wanted = [alone.train_batch(step, 8) for step in range(40)]
   made, lock = Counter(), threading.Lock()
-  make = PretrainingRows._make_block
+  make = PretrainingSequences._make_block
 
   def counted(self, epoch, index):
     with lock:
       made[epoch, index] += 1
     return make(self, epoch, index)
 
-  monkeypatch.setattr(PretrainingRows, '_make_block', counted)
+  monkeypatch.setattr(PretrainingSequences, '_make_block', counted)
   rows = rows_of(corpus)
   with concurrent.futures.ThreadPoolExecutor(4) as pool:
     found = list(pool.map(lambda step: rows.train_batch(step, 8), range(40)))
@@ -122,9 +122,9 @@ def test_threads_make_each_block_once(corpus, monkeypatch):
 
 def test_generation_is_spread_over_steps(corpus, monkeypatch):
   made = []
-  make = PretrainingRows._make_block
+  make = PretrainingSequences._make_block
   monkeypatch.setattr(
-    PretrainingRows,
+    PretrainingSequences,
     '_make_block',
     lambda self, *which: made.append(step) or make(self, *which),
   )
@@ -415,7 +415,7 @@ def test_options_that_cannot_be_are_named(corpus, options, what):
 
 def test_another_vocabulary_is_refused(corpus):
   with pytest.raises(InputError, match='manifest.json: .*another vocabulary'):
-    PretrainingRows(corpus.shards, tokenizer_of(3), max_seq_length=L)
+    PretrainingSequences(corpus.shards, tokenizer_of(3), max_seq_length=L)
 
 
 def test_a_corpus_without_text_is_named(tmp_path):
