@@ -39,15 +39,11 @@ def blocks(
   dropped = sorted(name for name in read if name.startswith('dropped_'))
   kept, documents = counts['articles kept'], counts['documents']
   yield Heading('From records to documents')
-  yield Table(
-    ['', 'articles', 'what'],
-    [
-      *(['+', f'{read[k]:,}', _words(k)] for k in _RECORDS if k in read),
-      *(['−', f'{read[name]:,}', _words(name)] for name in dropped),
-      *(['−', f'{counts[k]:,}', k] for k in _SET_ASIDE if counts.get(k)),
-      ['=', f'{kept:,}', f'articles kept, of {documents:,} documents'],
-    ],
-  )
+  rows = [['+', f'{read[k]:,}', _words(k)] for k in _RECORDS if k in read]
+  rows += [['−', f'{read[name]:,}', _words(name)] for name in dropped]
+  rows += [['−', f'{counts[k]:,}', k] for k in _SET_ASIDE if counts.get(k)]
+  rows += [['=', f'{kept:,}', f'articles kept, of {documents:,} documents']]
+  yield Table(['', 'articles', 'what'], rows)
   difference = unexplained(manifest)
   yield Paragraph(
     f'These do not add up by {difference:+,}: the shards or the manifest were'
@@ -56,36 +52,34 @@ def blocks(
     else 'These add up. A document is a title with its abstract, or a section'
     ' of a full text.'
   )
-  yield from _named(directory)
+  yield from _named(pathlib.Path(directory, DROPPED))
   within = sorted(read.keys() - {*_RECORDS, *dropped, 'articles'})
   if within:
     yield Heading('Inside records', 3)
     yield Paragraph(
       'Elements that were read, fixed or left out inside records:'
     )
-    yield Table(
-      ['times', 'what'], [[f'{read[k]:,}', _words(k)] for k in within]
-    )
+    rows = [[f'{read[k]:,}', _words(k)] for k in within]
+    yield Table(['times', 'what'], rows)
 
 
 def _words(name: str) -> str:
   return name.replace('_', ' ')
 
 
-def _named(directory: str | os.PathLike[str]) -> Iterator[Block]:
+def _named(path: pathlib.Path) -> Iterator[Block]:
   """Some of the records that `dropped.tsv` names, by reason."""
-  named: collections.Counter[str] = collections.Counter()
-  first: dict[str, list[str]] = collections.defaultdict(list)
-  path = pathlib.Path(directory, DROPPED)
   if not path.exists():
     return
+  named: collections.Counter[str] = collections.Counter()
+  first: dict[str, list[str]] = collections.defaultdict(list)
   with open(path, encoding='utf-8', errors='replace') as file:
     next(file, None)
     for line in file:
-      reason, _, rest = line.rstrip('\n').partition('\t')
+      reason, id, *_ = [*line.rstrip('\n').split('\t'), '']
       named[reason] += 1
       if len(first[reason]) < _SHOWN:
-        first[reason].append(rest.partition('\t')[0])
+        first[reason].append(id)
   if not named:
     return
   yield Heading('Records by name', 3)

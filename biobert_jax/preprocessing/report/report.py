@@ -7,7 +7,7 @@ The same shards and seed give the same report. jax and TensorFlow stay out.
 import io
 import os
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from biobert_jax.errors import InputError
@@ -30,11 +30,11 @@ from biobert_jax.preprocessing.report.shard_statistics import (
   Distribution,
   Statistics,
   Word,
-  Words,
 )
 from biobert_jax.preprocessing.report.unknown_words import UnknownWords
 
 CHART = 'lengths.png'
+_COUNTS = ('documents', 'sentences', 'words', 'pieces', 'unknown pieces')
 _SENTENCES = 12  # Shown of a document.
 _CHARACTERS = 400  # Shown of a sentence.
 # Of BERT's own vocabularies on abstracts: 1.55 tokens a white-space word, and
@@ -98,12 +98,11 @@ def write_report(
 def summary(statistics: Statistics) -> dict[str, Any]:
   """The figures of a report that a program may want."""
   totals = _totals(statistics)
+  words, pieces = totals['words'], totals['pieces']
   return {
     **totals,
-    'pieces_per_word': round(totals['pieces'] / max(1, totals['words']), 4),
-    'unknown_rate': round(
-      totals['unknown pieces'] / max(1, totals['pieces']), 7
-    ),
+    'pieces_per_word': round(pieces / max(1, words), 4),
+    'unknown_rate': round(totals['unknown pieces'] / max(1, pieces), 7),
     'one_sentence': statistics.one_sentence,
     'too_long': {str(row): n for row, n in statistics.too_long.items()},
     'fill': {
@@ -115,9 +114,8 @@ def summary(statistics: Statistics) -> dict[str, Any]:
 
 
 def _totals(statistics: Statistics) -> dict[str, int]:
-  names = ('documents', 'sentences', 'words', 'pieces', 'unknown pieces')
   splits = statistics.manifest['splits'].values()
-  return {name: sum(s['counts'][name] for s in splits) for name in names}
+  return {name: sum(s['counts'][name] for s in splits) for name in _COUNTS}
 
 
 def _percent(part: float, whole: float) -> str:
@@ -130,187 +128,166 @@ def _is_whole(statistics: Statistics) -> bool:
   return statistics.sampled == statistics.documents
 
 
-def _summary(statistics: Statistics) -> list[Block]:
-  totals = _totals(statistics)
-  manifest = statistics.manifest
+def _summary(statistics: Statistics) -> Iterator[Block]:
+  totals, manifest = _totals(statistics), statistics.manifest
   vocabulary, code = manifest['vocabulary'], manifest['code']
   casing = 'lower-cased' if vocabulary['do_lower_case'] else 'cased'
   revision = f', revision {code["revision"]}' if code['revision'] else ''
-  if _is_whole(statistics):
-    read = 'Every record was read.'
-  else:
+  read = 'Every record was read.'
+  if not _is_whole(statistics):
     read = (
       f'Counts and document lengths are of the whole corpus; words, sentence'
       f' lengths and kinds are of {statistics.sampled:,} documents drawn at'
       ' random.'
     )
-  return [
-    Paragraph(
-      f'{totals["documents"]:,} documents, {totals["sentences"]:,} sentences,'
-      f' {totals["words"]:,} words, {totals["pieces"]:,} tokens of a {casing}'
-      f' vocabulary of {vocabulary["size"]:,} (sha256'
-      f' {vocabulary["sha256"][:12]}), from {manifest["inputs"]["files"]:,}'
-      f' files of {manifest["inputs"]["bytes"] / 1e6:,.1f} MB, by version'
-      f' {code["version"]}{revision}. {read}'
-    ),
-    Heading('Warnings'),
-    Bullets(_remarks(statistics, totals)),
-  ]
+  yield Paragraph(
+    f'{totals["documents"]:,} documents, {totals["sentences"]:,} sentences,'
+    f' {totals["words"]:,} words, {totals["pieces"]:,} tokens of a {casing}'
+    f' vocabulary of {vocabulary["size"]:,} (sha256'
+    f' {vocabulary["sha256"][:12]}), from {manifest["inputs"]["files"]:,}'
+    f' files of {manifest["inputs"]["bytes"] / 1e6:,.1f} MB, by version'
+    f' {code["version"]}{revision}. {read}'
+  )
+  yield Heading('Warnings')
+  yield Bullets(
+    list(_warnings(statistics, totals))
+    or [
+      'No warnings: tokens per word, unknown tokens, single sentences and'
+      ' the counts of articles are as expected.'
+    ]
+  )
 
 
-def _remarks(statistics: Statistics, totals: dict[str, int]) -> list[str]:
-  """Warnings, or one line that says that there are none."""
-  found = []
+def _warnings(statistics: Statistics, totals: dict[str, int]) -> Iterator[str]:
   per_word = totals['pieces'] / max(1, totals['words'])
   if per_word > _MANY_TOKENS:
-    found.append(
+    yield (
       f'{per_word:.2f} tokens per word: the vocabulary does not fit this text'
       ' (another casing, another language?).'
     )
   unknown = totals['unknown pieces']
   if unknown > _MANY_UNKNOWN * totals['pieces']:
-    found.append(
+    yield (
       f'{_percent(unknown, totals["pieces"])} of the tokens are unknown: the'
       ' vocabulary lacks characters of this text; see Words.'
     )
   single = statistics.one_sentence
   if single > _MANY_SINGLE * statistics.documents:
-    found.append(
+    yield (
       f'{_percent(single, statistics.documents)} of the documents have one'
       ' sentence: titles alone? Next-sentence prediction cannot use them.'
     )
   if statistics.manifest['splits'].keys() == {'train'}:
-    found.append('Nothing is held out, so no loss on unseen text will be had.')
-  off = record_counts.unexplained(statistics.manifest)
-  if off:
-    found.append(f'{off:+,} articles are not accounted for; see below.')
-  return found or [
-    'No warnings: tokens per word, unknown tokens, single sentences and'
-    ' the counts of articles are as expected.'
-  ]
+    yield 'Nothing is held out, so no loss on unseen text will be had.'
+  if off := record_counts.unexplained(statistics.manifest):
+    yield f'{off:+,} articles are not accounted for; see below.'
 
 
-def _contents(statistics: Statistics) -> list[Block]:
-  names = ('documents', 'sentences', 'words', 'pieces', 'unknown pieces')
+def _contents(statistics: Statistics) -> Iterator[Block]:
+  yield Heading('Contents')
   rows = []
   for split, part in sorted(statistics.manifest['splits'].items()):
     size = sum(shard['bytes'] for shard in part['shards'])
-    counts = [f'{part["counts"][name]:,}' for name in names]
-    rows.append(
-      [split, *counts, f'{len(part["shards"]):,}', f'{size / 1e6:,.1f}']
-    )
-  kinds = []
-  for split, counts_of_kind in statistics.kinds.items():
-    sampled = sum(counts_of_kind.values())
-    for kind, count in sorted(counts_of_kind.items()):
-      kinds.append([split, kind, f'{count:,}', _percent(count, sampled)])
+    counts = [f'{part["counts"][name]:,}' for name in _COUNTS]
+    shards = f'{len(part["shards"]):,}'
+    rows.append([split, *counts, shards, f'{size / 1e6:,.1f}'])
+  yield Table(['split', *_COUNTS, 'shards', 'MB'], rows)
+  yield Paragraph(
+    'Words are those between white space. Validation is chosen by the hash'
+    " of an article's id, so all sections of an article are on one side."
+  )
   where = 'Documents' if _is_whole(statistics) else 'Documents of the sample'
-  return [
-    Heading('Contents'),
-    Table(['split', *names, 'shards', 'MB'], rows),
-    Paragraph(
-      'Words are those between white space. Validation is chosen by the hash'
-      " of an article's id, so all sections of an article are on one side."
-    ),
-    Paragraph(f'{where} by the kind of their id:'),
-    Table(['split', 'kind', 'documents', 'share'], kinds),
+  yield Paragraph(f'{where} by the kind of their id:')
+  kinds = [
+    [split, kind, f'{count:,}', _percent(count, counts_of_kind.total())]
+    for split, counts_of_kind in statistics.kinds.items()
+    for kind, count in sorted(counts_of_kind.items())
   ]
+  yield Table(['split', 'kind', 'documents', 'share'], kinds)
 
 
-def _lengths(statistics: Statistics, png: bytes) -> list[Block]:
-  spreads = (
-    ('tokens of a document', statistics.pieces_per_document),
-    ('sentences of a document', statistics.sentences_per_document),
-    ('tokens of a sentence', statistics.pieces_per_sentence),
+def _lengths(statistics: Statistics, png: bytes) -> Iterator[Block]:
+  documents, single = statistics.documents, statistics.one_sentence
+  yield Heading('Lengths')
+  yield Image(CHART, 'tokens per document and per sentence', png)
+  yield Paragraph(
+    f'95 % of the documents have at most'
+    f' {statistics.pieces_per_document.percentiles[-3]:,} tokens; in the'
+    ' columns, so does that share of all:'
   )
   rows = [
     [name, f'{one.mean:,.1f}', *(f'{value:,}' for value in one.percentiles)]
-    for name, one in spreads
+    for name, one in (
+      ('tokens of a document', statistics.pieces_per_document),
+      ('sentences of a document', statistics.sentences_per_document),
+      ('tokens of a sentence', statistics.pieces_per_sentence),
+    )
   ]
   percents = [f'{p} %' for p in PERCENTILES[:-1]]
-  documents = statistics.documents
-  fills = [
-    [
-      f'{row}',
-      f'{statistics.too_long[row]:,}',
-      _percent(statistics.too_long[row], documents),
-      _percent(fill.packed, 1),
-      _percent(fill.alone, 1),
-    ]
-    for row, fill in statistics.fill.items()
-  ]
-  return [
-    Heading('Lengths'),
-    Image(CHART, 'tokens per document and per sentence', png),
-    Paragraph(
-      f'95 % of the documents have at most'
-      f' {statistics.pieces_per_document.percentiles[-3]:,} tokens; in the'
-      ' columns, so does that share of all:'
-    ),
-    Table(['', 'mean', *percents, 'longest'], rows),
-    Paragraph(
-      f'{statistics.one_sentence:,} documents'
-      f' ({_percent(statistics.one_sentence, documents)}) have one sentence.'
-      ' (Next-sentence prediction cannot use such: the second half of the pair'
-      ' would always come from another document.)'
-    ),
-    Table(
-      ['row', 'too long for it', 'share', 'fill, packed', 'fill, alone'], fills
-    ),
-    Paragraph(
-      'A row has [CLS] and [SEP] beside its tokens; a document that is too'
-      ' long is cut into parts. Fill is the share of positions that hold'
-      ' tokens of documents, where whole documents and parts are packed, the'
-      ' longest that fits first, and where each has a row of its own:'
-      ' an estimate of what packing gains.'
-    ),
-  ]
-
-
-def _words(statistics: Statistics, unknown: UnknownWords | None) -> list[Block]:
-  totals = _totals(statistics)
-  words = statistics.words
-  found: list[Block] = [
-    Heading('Words and tokens'),
-    Paragraph(
-      f'{totals["pieces"] / max(1, totals["words"]):.3f} tokens per word'
-      f' between white space. {totals["unknown pieces"]:,} tokens are unknown,'
-      f' {_percent(totals["unknown pieces"], totals["pieces"])} of all.'
-    ),
-  ]
-  if words is None:
-    return [
-      *found,
-      Paragraph(
-        'Which words these are cannot be said without the vocabulary, and no'
-        ' document can be shown: name it with --vocab.'
-      ),
-    ]
-  forgotten = (
-    f' Of rare words {words.forgotten:,} were forgotten on the way, to bound'
-    ' memory; the lists below are of frequent ones.'
-    if words.forgotten
-    else ''
+  yield Table(['', 'mean', *percents, 'longest'], rows)
+  yield Paragraph(
+    f'{single:,} documents ({_percent(single, documents)}) have one sentence.'
+    ' (Next-sentence prediction cannot use such: the second half of the pair'
+    ' would always come from another document.)'
   )
-  return [
-    *found,
-    Paragraph(
-      f'As BERT splits text, each sign of punctuation a word:'
-      f' {words.words:,} words in {statistics.sampled:,} documents,'
-      f' {words.pieces / max(1, words.words):.3f} tokens each;'
-      f' {_percent(words.split, words.words)} have more than one token, and'
-      f' {_percent(words.unknown, words.words)} are unknown.'
-      f' {words.different:,} different ones.{forgotten}'
-    ),
-    Heading('Words that cost most', 3),
-    Paragraph('By the total number of tokens beyond the first:'),
-    _word_table(words.costly),
-    Heading('Words split most', 3),
-    Paragraph('Of those met three times or more:'),
-    _word_table(words.finest),
-    Heading('Unknown words', 3),
-    *_unknown(words, unknown),
-  ]
+  fills = []
+  for row, fill in statistics.fill.items():
+    cut = statistics.too_long[row]
+    shares = ((cut, documents), (fill.packed, 1), (fill.alone, 1))
+    fills.append([f'{row}', f'{cut:,}', *(_percent(*s) for s in shares)])
+  header = ['row', 'too long for it', 'share', 'fill, packed', 'fill, alone']
+  yield Table(header, fills)
+  yield Paragraph(
+    'A row has [CLS] and [SEP] beside its tokens; a document that is too'
+    ' long is cut into parts. Fill is the share of positions that hold'
+    ' tokens of documents, where whole documents and parts are packed, the'
+    ' longest that fits first, and where each has a row of its own:'
+    ' an estimate of what packing gains.'
+  )
+
+
+def _words(
+  statistics: Statistics, unknown: UnknownWords | None
+) -> Iterator[Block]:
+  totals, words = _totals(statistics), statistics.words
+  yield Heading('Words and tokens')
+  yield Paragraph(
+    f'{totals["pieces"] / max(1, totals["words"]):.3f} tokens per word'
+    f' between white space. {totals["unknown pieces"]:,} tokens are unknown,'
+    f' {_percent(totals["unknown pieces"], totals["pieces"])} of all.'
+  )
+  if words is None:
+    yield Paragraph(
+      'Which words these are cannot be said without the vocabulary, and no'
+      ' document can be shown: name it with --vocab.'
+    )
+    return
+  forgotten = ''
+  if words.forgotten:
+    forgotten = (
+      f' Of rare words {words.forgotten:,} were forgotten on the way, to bound'
+      ' memory; the lists below are of frequent ones.'
+    )
+  yield Paragraph(
+    f'As BERT splits text, each sign of punctuation a word:'
+    f' {words.words:,} words in {statistics.sampled:,} documents,'
+    f' {words.pieces / max(1, words.words):.3f} tokens each;'
+    f' {_percent(words.split, words.words)} have more than one token, and'
+    f' {_percent(words.unknown, words.words)} are unknown.'
+    f' {words.different:,} different ones.{forgotten}'
+  )
+  yield Heading('Words that cost most', 3)
+  yield Paragraph('By the total number of tokens beyond the first:')
+  yield _word_table(words.costly)
+  yield Heading('Words split most', 3)
+  yield Paragraph('Of those met three times or more:')
+  yield _word_table(words.finest)
+  yield Heading('Unknown words', 3)
+  yield from _unknown(unknown)
+  if words.beside:
+    yield Paragraph('Neighbours of unknown words in the shards:')
+    rows = [[a or '–', b or '–', f'{n:,}'] for a, b, n in words.beside]
+    yield Table(['before', 'after', 'times'], rows)
 
 
 def _word_table(words: Sequence[Word]) -> Table:
@@ -321,38 +298,22 @@ def _word_table(words: Sequence[Word]) -> Table:
   return Table(['word', 'times', 'tokens', 'as'], rows)
 
 
-def _unknown(words: Words, unknown: UnknownWords | None) -> list[Block]:
-  found: list[Block] = []
-  if unknown is not None:
-    found += [
-      Paragraph(
-        f'In the text of {unknown.articles:,} articles of --input, as they'
-        ' stand there (also such as were dropped later), '
-        f'{unknown.occurrences:,} words are unknown; the most frequent, with'
-        ' the code points that are not ASCII:'
-      ),
-      Table(
-        ['word', 'times', 'characters'],
-        [[w, f'{n:,}', _code_points(w)] for w, n in unknown.words],
-      ),
-    ]
-  else:
-    found.append(
-      Paragraph(
-        'Shards hold tokens, and an unknown word is the one token [UNK]: the'
-        ' word itself is lost. To see the words, name the files the corpus was'
-        ' made from with --input.'
-      )
+def _unknown(unknown: UnknownWords | None) -> Iterator[Block]:
+  if unknown is None:
+    yield Paragraph(
+      'Shards hold tokens, and an unknown word is the one token [UNK]: the'
+      ' word itself is lost. To see the words, name the files the corpus was'
+      ' made from with --input.'
     )
-  if words.beside:
-    found += [
-      Paragraph('Neighbours of unknown words in the shards:'),
-      Table(
-        ['before', 'after', 'times'],
-        [[a or '–', b or '–', f'{n:,}'] for a, b, n in words.beside],
-      ),
-    ]
-  return found
+    return
+  yield Paragraph(
+    f'In the text of {unknown.articles:,} articles of --input, as they'
+    ' stand there (also such as were dropped later), '
+    f'{unknown.occurrences:,} words are unknown; the most frequent, with'
+    ' the code points that are not ASCII:'
+  )
+  rows = [[w, f'{n:,}', _code_points(w)] for w, n in unknown.words]
+  yield Table(['word', 'times', 'characters'], rows)
 
 
 def _code_points(word: str) -> str:
@@ -360,25 +321,22 @@ def _code_points(word: str) -> str:
   return ' '.join(f'U+{ord(c):04X}' for c in strange)
 
 
-def _texts(statistics: Statistics) -> list[Block]:
+def _texts(statistics: Statistics) -> Iterator[Block]:
   if not statistics.texts:
-    return []
-  found: list[Block] = [
-    Heading('Documents'),
-    Paragraph(
-      'Drawn at random, one sentence per line, the tokens of a word joined;'
-      ' blanks stand where BERT splits.'
-    ),
-  ]
+    return
+  yield Heading('Documents')
+  yield Paragraph(
+    'Drawn at random, one sentence per line, the tokens of a word joined;'
+    ' blanks stand where BERT splits.'
+  )
   for id, sentences in statistics.texts:
     lines = [
       s if len(s) <= _CHARACTERS else f'{s[:_CHARACTERS]} …' for s in sentences
     ]
-    if len(lines) > _SENTENCES:
-      more = len(lines) - _SENTENCES
+    if (more := len(lines) - _SENTENCES) > 0:
       lines = [*lines[:_SENTENCES], f'… {more:,} more sentences']
-    found += [Heading(id, 3), Verbatim('\n'.join(lines))]
-  return found
+    yield Heading(id, 3)
+    yield Verbatim('\n'.join(lines))
 
 
 def draw_lengths(statistics: Statistics) -> bytes:
@@ -417,11 +375,10 @@ def _draw_panel(axis: Any, one: Distribution) -> None:
   axis.set_xlim(1, max(one.edges[-1], 2 * ROWS[-1]))
   top = axis.get_ylim()[1]
   axis.set_ylim(0, 1.12 * top)
+  style = {'color': '#b03030', 'fontsize': 9, 'va': 'top'}
   for row in ROWS:
     axis.axvline(row, color='#b03030', lw=1, ls='--')
-    axis.text(
-      *(row, 1.1 * top, f' {row}'), color='#b03030', fontsize=9, va='top'
-    )
-  axis.xaxis.set_major_formatter(ticker.StrMethodFormatter('{x:,.0f}'))
-  axis.yaxis.set_major_formatter(ticker.StrMethodFormatter('{x:,.0f}'))
+    axis.text(row, 1.1 * top, f' {row}', **style)
+  for each in (axis.xaxis, axis.yaxis):
+    each.set_major_formatter(ticker.StrMethodFormatter('{x:,.0f}'))
   axis.grid(alpha=0.25)

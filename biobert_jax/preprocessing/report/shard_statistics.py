@@ -4,10 +4,8 @@ Counts and lengths are of the whole corpus: they stand in the manifest and the
 files of lengths, 8 bytes a document, which are held. What only the records
 say, the words and the lengths of sentences, is of a sample of documents.
 
-Shards hold tokens, no text. A word is a token with the `##` tokens behind it:
-what BERT's tokenizer splits at white space and punctuation. A word that the
-vocabulary cannot spell is the one token [UNK]: of it there remains what stands
-beside it, unless the corpus is read anew (`unknown_words.py`).
+Shards hold tokens, no text. A word is a token with the `##` tokens behind it,
+or [UNK]: what that was is only found in the raw text (`unknown_words.py`).
 """
 
 import collections
@@ -16,7 +14,7 @@ import itertools
 import os
 import random
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -40,19 +38,12 @@ _PACKED = 20_000  # Documents that are packed to estimate the fill.
 
 @dataclasses.dataclass(frozen=True)
 class Distribution:
-  """How a length is spread.
-
-  Attributes:
-    mean: of all values.
-    percentiles: at each of `PERCENTILES`; the last is the longest.
-    edges: [bins + 1] of the histogram, each a fixed factor apart.
-    counts: [bins] values in each.
-  """
+  """How a length is spread."""
 
   mean: float
-  percentiles: tuple[int, ...]
-  edges: np.ndarray
-  counts: np.ndarray
+  percentiles: tuple[int, ...]  # At `PERCENTILES`; the last is the longest.
+  edges: np.ndarray  # [bins + 1] of the histogram, a fixed factor apart.
+  counts: np.ndarray  # [bins] values in each.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,29 +57,17 @@ class Word:
 
 @dataclasses.dataclass(frozen=True)
 class Words:
-  """Words of a sample, as BERT's tokenizer splits them.
+  """Words of a sample, as BERT's tokenizer splits them."""
 
-  Attributes:
-    words: all of them, signs of punctuation too.
-    tokens: of these words.
-    unknown: words that are [UNK].
-    split: words of more than one token.
-    different: words that were told apart; rare ones may have been forgotten.
-    forgotten: how many of these.
-    costly: those whose tokens beyond the first are most, all in all.
-    finest: those of most tokens.
-    beside: (word before, word after, count) of unknown ones.
-  """
-
-  words: int
-  pieces: int
-  unknown: int
-  split: int
-  different: int
-  forgotten: int
-  costly: tuple[Word, ...]
-  finest: tuple[Word, ...]
-  beside: tuple[tuple[str, str, int], ...]
+  words: int  # All of them, signs of punctuation too.
+  pieces: int  # Tokens of these words.
+  unknown: int  # Words that are [UNK].
+  split: int  # Words of more than one token.
+  different: int  # That were told apart; rare ones may have been forgotten.
+  forgotten: int  # How many of these.
+  costly: tuple[Word, ...]  # Most tokens beyond the first, all in all.
+  finest: tuple[Word, ...]  # Most tokens each.
+  beside: tuple[tuple[str, str, int], ...]  # Before, after, times of [UNK].
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,35 +80,20 @@ class Fill:
 
 @dataclasses.dataclass(frozen=True)
 class Statistics:
-  """Everything the report says of shards.
-
-  Attributes:
-    manifest: as stored.
-    documents: in all splits.
-    sampled: documents whose records were read.
-    kinds: split -> kind of id -> documents of the sample.
-    pieces_per_document: all documents.
-    sentences_per_document: all documents.
-    pieces_per_sentence: of the sample.
-    one_sentence: documents of just one.
-    too_long: row length -> documents that do not fit into such a row.
-    fill: row length -> what it would hold.
-    words: None without the vocabulary.
-    texts: (id, one sentence per line) of some documents.
-  """
+  """Everything the report says of shards."""
 
   manifest: Manifest
-  documents: int
-  sampled: int
-  kinds: dict[str, collections.Counter[str]]
+  documents: int  # In all splits.
+  sampled: int  # Documents whose records were read.
+  kinds: dict[str, collections.Counter[str]]  # By split and kind, sampled.
   pieces_per_document: Distribution
   sentences_per_document: Distribution
-  pieces_per_sentence: Distribution
-  one_sentence: int
-  too_long: dict[int, int]
-  fill: dict[int, Fill]
-  words: Words | None
-  texts: tuple[tuple[str, tuple[str, ...]], ...]
+  pieces_per_sentence: Distribution  # Of the sample.
+  one_sentence: int  # Documents of just one.
+  too_long: dict[int, int]  # Row length -> documents that exceed such a row.
+  fill: dict[int, Fill]  # Row length -> what it would hold.
+  words: Words | None  # None without the vocabulary.
+  texts: tuple[tuple[str, tuple[str, ...]], ...]  # (id, sentences) of some.
 
 
 def measure(
@@ -162,22 +126,19 @@ def measure(
   lengths = np.concatenate([one.lengths for one in splits.values()])
   sentences = np.concatenate([one.sentence_counts for one in splits.values()])
   chance = random.Random(seed)
-  wanted = range(len(lengths))
+  chosen: Sequence[int] = range(len(lengths))
   if 0 < sample < len(lengths):
     # In order of place, so that each shard is gone through once.
-    chosen: Sequence[int] = sorted(chance.sample(wanted, sample))
-  else:
-    chosen = wanted
+    chosen = sorted(chance.sample(chosen, sample))
   shown = set(chance.sample(chosen, min(texts, len(chosen))))
-  counting = _Counting(tokenizer, manifest, shown)
+  counting = _Counting(tokenizer, splits, shown)
   starts = list(itertools.accumulate(map(len, splits.values()), initial=0))
   for (split, data), start in zip(splits.items(), starts, strict=False):
     for number in chosen:
       if start <= number < start + len(data):
         counting.add(split, number, data[number - start])
-  packed = np.asarray(chosen)[
-    sorted(chance.sample(range(len(chosen)), min(_PACKED, len(chosen))))
-  ]
+  packed = chance.sample(range(len(chosen)), min(_PACKED, len(chosen)))
+  packed_lengths = lengths[np.asarray(chosen)[sorted(packed)]]
   return Statistics(
     manifest=manifest,
     documents=len(lengths),
@@ -191,18 +152,14 @@ def measure(
       row: int(np.count_nonzero(lengths > row - SPECIALS_OF_A_ROW))
       for row in ROWS
     },
-    fill={row: fill(lengths[packed], row) for row in ROWS},
+    fill={row: fill(packed_lengths, row) for row in ROWS},
     words=counting.words(top) if tokenizer else None,
     texts=tuple(counting.texts),
   )
 
 
 def distribution(counts: np.ndarray) -> Distribution:
-  """How values are spread.
-
-  Args:
-    counts: [longest + 1] how many values there are of each length.
-  """
+  """How values are spread, of [longest + 1] counts of each length."""
   below = np.cumsum(counts)
   total = int(below[-1])
   ranks = [max(1, -(-total * percent // 100)) for percent in PERCENTILES]
@@ -240,10 +197,9 @@ def fill(lengths: np.ndarray, row: int) -> Fill:
 
 def source_kind(id: str) -> str:
   """Where a document is from, by its id."""
-  start = id.partition(':')[0]
-  source = {'pmid': 'PubMed', 'pmcid': 'PMC'}.get(start, 'other')
+  source = {'pmid': 'PubMed', 'pmcid': 'PMC'}.get(id.partition(':')[0])
   part = 'sections' if _SECTION.search(id) else 'titles with abstracts'
-  return f'{source}, {part}' if source != 'other' else 'other'
+  return f'{source}, {part}' if source else 'other'
 
 
 class _Counting:
@@ -252,26 +208,24 @@ class _Counting:
   def __init__(
     self,
     tokenizer: WordPieceTokenizer | None,
-    manifest: Manifest,
+    splits: Iterable[str],
     shown: set[int],
   ):
     self.kinds: dict[str, collections.Counter[str]] = {
-      split: collections.Counter() for split in sorted(manifest['splits'])
+      split: collections.Counter() for split in splits
     }
     self.sentence_lengths = np.zeros(2, np.int64)
     self.texts: list[tuple[str, tuple[str, ...]]] = []
-    self._pieces = np.array(tokenizer.pieces) if tokenizer else None
-    self._tokenizer = tokenizer
+    self._pieces = tokenizer.pieces if tokenizer else ()
+    self._continues = np.array([p.startswith('##') for p in self._pieces])
+    self._unknown = tokenizer.unk_id if tokenizer else -1
     self._shown = shown
     self._words: BoundedCounter[bytes] = BoundedCounter(HELD_WORDS)
+    # Of unknown words, the words before and after.
     self._beside: BoundedCounter[tuple[bytes, bytes]] = BoundedCounter(
       HELD_WORDS
     )
     self._totals: collections.Counter[str] = collections.Counter()
-    if tokenizer:
-      self._continues = np.array(
-        [piece.startswith('##') for piece in tokenizer.pieces]
-      )
 
   def add(self, split: str, number: int, document: TokenizedDocument) -> None:
     """Counts a document of a number."""
@@ -280,18 +234,23 @@ class _Counting:
     if len(counts) > len(self.sentence_lengths):
       self.sentence_lengths.resize(len(counts), refcheck=False)
     self.sentence_lengths[: len(counts)] += counts
-    if self._tokenizer is None:
+    if not self._pieces:
       return
     words = self._split(document.input_ids)
     self._words.add(words)
     self._totals['words'] += len(words)
     self._totals['pieces'] += len(document.input_ids)
     self._totals['split'] += sum(len(word) > 4 for word in words)
-    unknown = self._tokenizer.unk_id
-    if (document.input_ids == unknown).any():
-      self._count_unknown(words, np.int32(unknown).tobytes())
+    unknown = np.int32(self._unknown).tobytes()
+    padded = [b'', *words, b'']
+    found = [i for i, word in enumerate(words) if word == unknown]
+    self._totals['unknown'] += len(found)
+    self._beside.add([(padded[i], padded[i + 2]) for i in found])
     if number in self._shown:
-      self.texts.append((document.id, self._sentences(document)))
+      ends = np.cumsum(document.sentence_lengths)[:-1]
+      rows = np.split(document.input_ids, ends)
+      texts = (' '.join(map(self._text, self._split(row))) for row in rows)
+      self.texts.append((document.id, tuple(texts)))
 
   def _split(self, ids: np.ndarray) -> list[bytes]:
     """The words of a document, each the bytes of its int32 tokens."""
@@ -301,23 +260,8 @@ class _Counting:
     raw = ids.tobytes()
     return [raw[a:b] for a, b in itertools.pairwise(bounds)]
 
-  def _count_unknown(self, words: list[bytes], unknown: bytes) -> None:
-    found = [i for i, word in enumerate(words) if word == unknown]
-    self._totals['unknown'] += len(found)
-    padded = [b'', *words, b'']
-    self._beside.add([(padded[i], padded[i + 2]) for i in found])
-
-  def _sentences(self, document: TokenizedDocument) -> tuple[str, ...]:
-    ends = np.cumsum(document.sentence_lengths)[:-1]
-    rows = np.split(document.input_ids, ends)
-    return tuple(
-      ' '.join(self._text(word) for word in self._split(row)) for row in rows
-    )
-
   def _word_pieces(self, word: bytes) -> tuple[str, ...]:
-    assert self._tokenizer is not None
-    ids = np.frombuffer(word, np.int32)
-    return tuple(self._tokenizer.pieces[i] for i in ids)
+    return tuple(self._pieces[i] for i in np.frombuffer(word, np.int32))
 
   def _text(self, word: bytes) -> str:
     first, *rest = self._word_pieces(word) or ('',)
@@ -340,11 +284,12 @@ class _Counting:
     beside = sorted(
       self._beside.counts.items(), key=lambda entry: (-entry[1], entry[0])
     )
+    totals = self._totals
     return Words(
-      words=self._totals['words'],
-      pieces=self._totals['pieces'],
-      unknown=self._totals['unknown'],
-      split=self._totals['split'],
+      words=totals['words'],
+      pieces=totals['pieces'],
+      unknown=totals['unknown'],
+      split=totals['split'],
       different=len(counts),
       forgotten=self._words.forgotten,
       costly=tuple(word(key) for key in sorted(split, key=cost)[:top]),

@@ -32,11 +32,7 @@ class BoundedCounter(Generic[_Key]):
   """
 
   def __init__(self, limit: int):
-    """Starts empty.
-
-    Args:
-      limit: keys that are surely held.
-    """
+    """Starts empty; `limit` keys are surely held."""
     self.counts: collections.Counter[_Key] = collections.Counter()
     self.forgotten = 0
     self._limit = limit
@@ -52,17 +48,11 @@ class BoundedCounter(Generic[_Key]):
 
 @dataclasses.dataclass(frozen=True)
 class UnknownWords:
-  """Words of raw text that the vocabulary cannot spell.
+  """Words of raw text that the vocabulary cannot spell."""
 
-  Attributes:
-    articles: that were read.
-    occurrences: of all such words.
-    words: (word, count) of the most frequent.
-  """
-
-  articles: int
-  occurrences: int
-  words: tuple[tuple[str, int], ...]
+  articles: int  # That were read.
+  occurrences: int  # Of all such words.
+  words: tuple[tuple[str, int], ...]  # (word, count) of the most frequent.
 
 
 def unknown_words(
@@ -91,9 +81,17 @@ def unknown_words(
   bulk = CachedWordPiece(tokenizer)
   dtype = wordpiece.piece_dtype(tokenizer.vocab_size)
   found: BoundedCounter[str] = BoundedCounter(HELD_WORDS)
-  occurrences = 0
-  read: collections.Counter[str] = collections.Counter()
-  texts = _texts(patterns, reading, sample, seed, read)
+  occurrences = articles = 0
+
+  def paragraphs() -> Iterator[str]:
+    nonlocal articles
+    some = _articles(patterns, reading, sample, seed)
+    for article in itertools.islice(some, sample or None):
+      articles += 1
+      for _, texts in any_format.documents(article):
+        yield from texts
+
+  texts = paragraphs()
   while batch := list(itertools.islice(texts, _BATCH)):
     for text, encoded in zip(batch, bulk.encode(batch), strict=True):
       if tokenizer.unk_id not in np.frombuffer(encoded, dtype):
@@ -107,48 +105,32 @@ def unknown_words(
       occurrences += len(words)
       found.add(words)
   ranked = sorted(found.counts.items(), key=lambda entry: (-entry[1], entry[0]))
-  return UnknownWords(read['articles'], occurrences, tuple(ranked[:top]))
+  return UnknownWords(articles, occurrences, tuple(ranked[:top]))
 
 
-def _texts(
-  patterns: Sequence[str],
-  reading: Options,
-  sample: int,
-  seed: int,
-  articles: collections.Counter[str],
-) -> Iterator[str]:
-  """Paragraphs of some articles, which are counted as they are read."""
+def _articles(
+  patterns: Sequence[str], reading: Options, sample: int, seed: int
+) -> Iterator[Article]:
+  """The first articles of each file, then the others."""
   files = list(prepare.find_inputs(patterns))
   random.Random(seed).shuffle(files)
   each = max(-(-sample // len(files)), _LEAST_PER_FILE) if sample else None
   longer = []
   for file in files:
     read = 0
-    for article in itertools.islice(_articles(file, reading), each):
+    for article in itertools.islice(_read(file, reading), each):
       read += 1
-      articles['articles'] += 1
-      yield from _paragraphs(article)
-      if sample and articles['articles'] >= sample:
-        return
+      yield article
     if read == each:
       longer.append(file)
   for file in longer:
-    for article in itertools.islice(_articles(file, reading), each, None):
-      articles['articles'] += 1
-      yield from _paragraphs(article)
-      if sample and articles['articles'] >= sample:
-        return
+    yield from itertools.islice(_read(file, reading), each, None)
 
 
-def _articles(file: InputFile, reading: Options) -> Iterator[Article]:
+def _read(file: InputFile, reading: Options) -> Iterator[Article]:
   counts: collections.Counter[str] = collections.Counter()
   for item in any_format.read_file(
     file.path, counts, lambda reason, id: None, reading, file.name
   ):
     if isinstance(item, Article):
       yield item
-
-
-def _paragraphs(article: Article) -> Iterator[str]:
-  for _, paragraphs in any_format.documents(article):
-    yield from paragraphs
