@@ -1,7 +1,6 @@
-"""The broken rows of an input file: tolerated up to a share, never silent."""
+"""What readers of a corpus count, and its broken rows: never silent."""
 
 import logging
-import os
 from collections import Counter
 
 from biobert_jax.errors import InputError
@@ -10,15 +9,16 @@ _log = logging.getLogger(__name__)
 _SHOWN = 5  # Rows that one message lists.
 
 
-class BrokenRows:
-  """The broken rows of one file."""
+def log_counts(counts: Counter[str]) -> None:
+  """Logs each count that is not zero."""
+  for what, count in sorted((+counts).items()):
+    _log.info('corpus: %d %s', count, what.replace('_', ' '))
 
-  def __init__(
-    self,
-    path: str | os.PathLike[str],
-    counts: Counter[str],
-    noun: str = 'rows',
-  ):
+
+class BrokenRows:
+  """The broken rows of one file, tolerated up to a share."""
+
+  def __init__(self, path: object, counts: Counter[str], noun: str = 'rows'):
     """Starts without any.
 
     Args:
@@ -26,7 +26,7 @@ class BrokenRows:
       counts: receives the number of rows of each kind of fault.
       noun: the plural that messages use for the rows.
     """
-    self._path, self._counts, self._noun = os.fspath(path), counts, noun
+    self._path, self._counts, self._noun = path, counts, noun
     self._found: list[tuple[int | str, str]] = []
 
   def __len__(self) -> int:
@@ -54,7 +54,10 @@ class BrokenRows:
     Raises:
       InputError: more of them are broken.
     """
-    messages = [f'{self._at(place)}: {fault}' for place, fault in self._found]
+    messages = []
+    for place, fault in self._found:
+      separator = ':' if isinstance(place, int) else ': '
+      messages.append(f'{self._path}{separator}{place}: {fault}')
     if len(self) > max_broken * total:
       others = self._found[1 : 1 + _SHOWN]
       lines = ', '.join(str(n) for n, _ in others if isinstance(n, int))
@@ -65,7 +68,3 @@ class BrokenRows:
       )
     for message in messages[:_SHOWN]:
       _log.warning('%s', message)
-
-  def _at(self, place: int | str) -> str:
-    separator = ':' if isinstance(place, int) else ': '
-    return f'{self._path}{separator}{place}'

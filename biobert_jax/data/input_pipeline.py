@@ -22,13 +22,11 @@ except ModuleNotFoundError as error:
 class TrainRows(Protocol):
   """Training batches by step, such as `packing.PackedRows`."""
 
-  def feature_shapes(self, batch_size: int) -> dict[str, tuple[int, ...]]:
-    """Shapes of the features, int32 each."""
+  def feature_shapes(self, batch_size: int) -> dict[str, tuple[int, ...]]: ...
 
   def train_batch(
     self, step: int, batch_size: int, host: int, hosts: int
-  ) -> Batch:
-    """A host's part of the batch of a step."""
+  ) -> Batch: ...
 
 
 def train_batches(
@@ -42,16 +40,9 @@ def train_batches(
 ) -> Iterator[Batch]:
   """Training batches of steps `start_step` ... `num_steps` - 1.
 
-  Args:
-    rows: examples as rows.
-    batch_size: rows of the global batch.
-    start_step: the first step wanted; a resumed run starts anywhere at once.
-    num_steps: the end of training.
-    host: this host's index.
-    hosts: how many hosts share each batch.
-
   Yields:
-    int32 arrays by name, this host's part of each batch.
+    int32 arrays by name: of the global batch the part of host number `host`
+    of `hosts`.
 
   Raises:
     InputError: as the rows raise it: a damaged file.

@@ -21,15 +21,11 @@ def find_split(
   A file named for the split (for devel also dev and valid) with one of
   `EXTENSIONS` comes first; else a PubTator file with the split in its name.
 
-  Args:
-    directory: the corpus.
-    split: one of `SPLITS`.
-
   Returns:
     The file, or None where there is none.
 
   Raises:
-    InputError: No such directory, or several files that could be meant.
+    InputError: No such folder or split, or several files that could be meant.
   """
   folder = pathlib.Path(directory)
   if not folder.is_dir():
@@ -55,10 +51,7 @@ def missing_split(
 ) -> InputError:
   """The error for a corpus that has no file for a split.
 
-  Args:
-    directory: the corpus.
-    split: one of `SPLITS`.
-    extensions: that the file may have instead of `tsv`.
+  `extensions` are those that the file may have instead of `tsv`.
   """
   entries = sorted(entry.name for entry in pathlib.Path(directory).iterdir())
   held = ', '.join(entries[:20]) + ', ...' * (len(entries) > 20) or 'nothing'

@@ -25,8 +25,8 @@ import numpy as np
 import tqdm
 
 from biobert_jax.checkpoints import detect, pretrained
-from biobert_jax.data import counts as data_counts
 from biobert_jax.data import windows
+from biobert_jax.data.broken_rows import log_counts
 from biobert_jax.data.packing import Batch, PackedRows
 from biobert_jax.errors import InputError
 from biobert_jax.inference import embedding_files, inputs
@@ -358,7 +358,7 @@ def embed(
         f'--input {given}: no entity in {totals["texts"]} texts; give PubTator '
         'with entities or the JSONL that predict writes'
       )
-  data_counts.log_counts(counts)
+  log_counts(counts)
   return {
     'output': output,
     **totals,

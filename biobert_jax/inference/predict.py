@@ -13,7 +13,7 @@ from etils import epath
 
 from biobert_jax.checkpoints import detect, huggingface, pretrained
 from biobert_jax.checkpoints.detect import Source
-from biobert_jax.data.counts import log_counts
+from biobert_jax.data.broken_rows import log_counts
 from biobert_jax.errors import InputError
 from biobert_jax.inference import question_files, relation_files, result_pages
 from biobert_jax.inference.question_answerer import QuestionAnswerer

@@ -9,7 +9,7 @@ from typing import Any
 import jax
 from ml_collections import ConfigDict
 
-from biobert_jax.data import counts
+from biobert_jax.data.broken_rows import log_counts
 from biobert_jax.errors import InputError
 from biobert_jax.parallel import multihost, sharding
 from biobert_jax.tasks.evaluator import Evaluator
@@ -81,7 +81,7 @@ def train(config: ConfigDict, workdir: str) -> dict[str, Any]:
   weights = init_weights.load_weights(experiment, abstract.params)
   key = step_setup.step_key(config)
   save_experiment(experiment, folder)
-  counts.log_counts(dataset.counts)
+  log_counts(dataset.counts)
   start_log.log_start(experiment, abstract.params)
 
   with contextlib.ExitStack() as stack:

@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from biobert_jax.data.broken_rows import BrokenRows
+from biobert_jax.data.broken_rows import BrokenRows, log_counts
 from biobert_jax.errors import InputError
 
 
@@ -49,3 +49,9 @@ def test_a_place_in_json_stands_apart_from_the_path():
 
 def test_a_file_without_broken_rows_passes():
   BrokenRows('a.tsv', Counter()).check(0, 0.0)
+
+
+def test_counts_are_logged_by_name_without_zeros(caplog):
+  with caplog.at_level(logging.INFO):
+    log_counts(Counter(words_cut=2, crlf_lines=1, blank_lines=0))
+  assert caplog.messages == ['corpus: 1 crlf lines', 'corpus: 2 words cut']

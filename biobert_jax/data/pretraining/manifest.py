@@ -18,10 +18,6 @@ def read_tokenizer(
 ) -> WordPieceTokenizer:
   """Reads the vocabulary beside shards, cased as their manifest says.
 
-  Args:
-    directory: of the shards.
-    vocab: `vocab.txt`; by default the one in the directory.
-
   Raises:
     InputError: no such file, a bad one, or another vocabulary.
   """
@@ -56,39 +52,27 @@ def write_tfds_metadata(
   """Writes the files that `tfds.builder_from_directory` reads.
 
   By hand, since tfds needs TensorFlow to do so: 10 s and 700 MB.
-
-  Args:
-    directory: of the shards.
-    manifest: as written to `manifest.json`.
   """
-  dtype = piece_dtype(manifest['vocabulary']['size'])
-  features = 'tensorflow_datasets.core.features.'
+
+  def feature(name: str, kind: str, value: Any) -> dict[str, Any]:
+    class_name = f'tensorflow_datasets.core.features.{name}'
+    return {'pythonClassName': class_name, kind: value}
 
   def tensor(dtype: np.dtype[Any]) -> dict[str, Any]:
-    return {
-      'pythonClassName': features + 'tensor_feature.Tensor',
-      'tensor': {
-        'dtype': dtype.name,
-        'encoding': 'bytes',
-        'shape': {'dimensions': ['-1']},
-      },
-    }
+    shape = {'dimensions': ['-1']}
+    value = {'dtype': dtype.name, 'encoding': 'bytes', 'shape': shape}
+    return feature('tensor_feature.Tensor', 'tensor', value)
 
+  features = {
+    'id': feature('text_feature.Text', 'text', {}),
+    'input_ids': tensor(piece_dtype(manifest['vocabulary']['size'])),
+    'sentence_lengths': tensor(LENGTH_DTYPE),
+  }
   write_json(
     pathlib.Path(directory, 'features.json'),
-    {
-      'pythonClassName': features + 'features_dict.FeaturesDict',
-      'featuresDict': {
-        'features': {
-          'id': {
-            'pythonClassName': features + 'text_feature.Text',
-            'text': {},
-          },
-          'input_ids': tensor(dtype),
-          'sentence_lengths': tensor(LENGTH_DTYPE),
-        }
-      },
-    },
+    feature(
+      'features_dict.FeaturesDict', 'featuresDict', {'features': features}
+    ),
     sort_keys=True,
   )
   splits = [
@@ -100,17 +84,14 @@ def write_tfds_metadata(
     }
     for split, part in sorted(manifest['splits'].items())
   ]
-  write_json(
-    pathlib.Path(directory, 'dataset_info.json'),
-    {
-      'name': NAME,
-      'version': '1.0.0',
-      'description': 'Tokenised documents with sentence boundaries, unmasked.',
-      'fileFormat': 'array_record',
-      'splits': splits,
-    },
-    sort_keys=True,
-  )
+  info = {
+    'name': NAME,
+    'version': '1.0.0',
+    'description': 'Tokenised documents with sentence boundaries, unmasked.',
+    'fileFormat': 'array_record',
+    'splits': splits,
+  }
+  write_json(pathlib.Path(directory, 'dataset_info.json'), info, sort_keys=True)
 
 
 def read_manifest(directory: str | os.PathLike[str]) -> Manifest:

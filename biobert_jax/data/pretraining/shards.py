@@ -7,9 +7,7 @@ A shard is an ArrayRecord file of `tf.train.Example` records, a document each:
     sentence_lengths  bytes   tokens of each sentence, little-endian uint16
 
 Nothing is masked and no special token is added. Ids are raw bytes (uint32 for
-a vocabulary of more than 65,536 tokens), which tfds reads as
-`Tensor(encoding='bytes')`: compressed by zstd they take 1.95 bytes a token, as
-varints 2.0, and NumPy needs no loop to decode them. Beside each shard stands
+a vocabulary of more than 65,536 tokens). Beside each shard stands
 `lengths-...npy`, int32 [documents, 2]: tokens and sentences of each.
 
 `tfds.builder_from_directory(DIR).as_data_source()` reads a directory too. (tfds
@@ -72,20 +70,13 @@ class TokenizedDocument:
 def encode_document(
   id: str, input_ids: bytes, sentence_lengths: bytes
 ) -> bytes:
-  """The record of a document.
-
-  Args:
-    id: of the document.
-    input_ids: its tokens in the form of `piece_dtype`.
-    sentence_lengths: tokens of each sentence as `LENGTH_DTYPE`.
-  """
-  return tf_example.encode(
-    {
-      'id': id.encode('utf-8', 'replace'),
-      'input_ids': input_ids,
-      'sentence_lengths': sentence_lengths,
-    }
-  )
+  """The record of a document; tokens and lengths in the file's form."""
+  features = {
+    'id': id.encode('utf-8', 'replace'),
+    'input_ids': input_ids,
+    'sentence_lengths': sentence_lengths,
+  }
+  return tf_example.encode(features)
 
 
 def _array_record() -> Any:
@@ -100,13 +91,7 @@ def _array_record() -> Any:
 
 
 def shard_name(split: str, index: int, count: int) -> str:
-  """The file name that tfds expects, as corpus-train.array_record-0...-of-...
-
-  Args:
-    split: `TRAIN` or `HELD_OUT`.
-    index: of the shard, from 0.
-    count: shards of the split.
-  """
+  """The file name that tfds expects: corpus-train.array_record-0...-of-..."""
   return f'{NAME}-{split}.array_record-{index:05d}-of-{count:05d}'
 
 
@@ -125,7 +110,7 @@ def write_shard(
   """Writes one shard and its lengths, aside and then renamed.
 
   Args:
-    directory: where to.
+    directory: of the shards.
     split: `TRAIN` or `HELD_OUT`.
     index: of the shard, from 0.
     count: shards of the split.
@@ -191,9 +176,8 @@ def check_shards(
     raise InputError(f'verify={verify!r} is not sizes, sample or all')
   entries = manifest['splits'][split]['shards']
   known = {entry['file'] for entry in entries}
-  pattern = os.path.join(
-    glob.escape(os.fspath(directory)), f'{NAME}-{split}.array_record-*'
-  )
+  folder = glob.escape(os.fspath(directory))
+  pattern = os.path.join(folder, f'{NAME}-{split}.array_record-*')
   for path in sorted(glob.glob(pattern)):
     if os.path.basename(path) not in known and not path.endswith('.tmp'):
       raise InputError(f'{path}: is not in {MANIFEST}; remove it')
@@ -259,10 +243,11 @@ class Shards(Sequence[TokenizedDocument]):
     """
     self.directory = pathlib.Path(directory)
     self.manifest = read_manifest(directory)
-    path = self.directory / MANIFEST
     if split not in self.manifest['splits']:
-      splits = ', '.join(self.manifest['splits'])
-      raise InputError(f'{path}: no split {split!r}; there are {splits}')
+      what = (
+        f'no split {split!r}; there are {", ".join(self.manifest["splits"])}'
+      )
+      raise InputError(f'{self.directory / MANIFEST}: {what}')
     if tokenizer is not None:
       self.check_vocabulary(tokenizer)
     check_shards(directory, self.manifest, split, verify)
@@ -281,11 +266,7 @@ class Shards(Sequence[TokenizedDocument]):
     )
 
   def check_vocabulary(self, tokenizer: WordPieceTokenizer) -> None:
-    """Compares a tokenizer with the one that made the tokens.
-
-    Raises:
-      InputError: It is another.
-    """
+    """Raises an InputError if another tokenizer made the tokens."""
     stored = self.manifest['vocabulary']
     for name, value in describe_vocabulary(tokenizer).items():
       if stored[name] != value:
@@ -319,11 +300,7 @@ class Shards(Sequence[TokenizedDocument]):
       raise _fault(path, f'record {record} is damaged ({what})') from None
 
   def read(self, start: int, stop: int) -> list[TokenizedDocument]:
-    """The documents from `start` to before `stop`, at a third of the cost.
-
-    Raises:
-      InputError: As of a single document.
-    """
+    """The documents from `start` to before `stop`, at a third of the cost."""
     found: list[TokenizedDocument] = []
     while start < stop:
       shard = bisect.bisect_right(self.offsets, start) - 1
