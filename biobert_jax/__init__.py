@@ -19,10 +19,12 @@ if TYPE_CHECKING:
   from biobert_jax.checkpoints.export import export
   from biobert_jax.checkpoints.pretrained import load_pretrained
   from biobert_jax.inference.embed import Embedder
-  from biobert_jax.inference.question_answerer import QuestionAnswerer
+  from biobert_jax.inference.question_answerer import (
+    QuestionAnswerer,
+    YesNoAnswerer,
+  )
   from biobert_jax.inference.relation_extractor import RelationExtractor
   from biobert_jax.inference.tagger import Tagger
-  from biobert_jax.inference.yes_no_answerer import YesNoAnswerer
   from biobert_jax.text.documents import Document, Entity
 
 __version__ = '0.2.0'
@@ -46,7 +48,7 @@ _MODULES = {
   'QuestionAnswerer': 'inference.question_answerer',
   'RelationExtractor': 'inference.relation_extractor',
   'Tagger': 'inference.tagger',
-  'YesNoAnswerer': 'inference.yes_no_answerer',
+  'YesNoAnswerer': 'inference.question_answerer',
   'export': 'checkpoints.export',
   'load_pretrained': 'checkpoints.pretrained',
 }

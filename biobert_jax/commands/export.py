@@ -53,12 +53,12 @@ def int8_scorer(
   from etils import epath
 
   from biobert_jax.checkpoints import detect
-  from biobert_jax.inference import int8_accuracy
+  from biobert_jax.inference import model_runner
   from biobert_jax.training import workdir
 
   if model.source.form != detect.WORKDIR:
     return None
-  if model.head not in int8_accuracy.HEADS:
+  if model.head not in model_runner.ADAPTERS:
     return None
   data = model.source.record['config']['data']
   split = data['test_split'] or data['devel_split']
@@ -72,7 +72,7 @@ def int8_scorer(
     except errors.InputError as error:
       _log.warning('F1 of int8 is not measured: %s', error)
       return {}
-    return int8_accuracy.score_int8(folder, model.head, run.dataset, split)
+    return model_runner.score_int8(folder, model.head, run.dataset, split)
 
   return score
 

@@ -135,8 +135,7 @@ class Embedder:
     Raises:
       TypeError: neither strings nor documents; strings with pooling `entity`.
     """
-    is_one = isinstance(texts, str | Document)
-    found = inputs.apply(texts, is_one, self._document_of, self._stream)
+    found = inputs.apply(texts, self._document_of, self._stream)
     if not self._run.pools or not isinstance(texts, str | list | tuple):
       return found
     if isinstance(texts, str):
@@ -146,7 +145,7 @@ class Embedder:
 
   def _array(self, texts: list[Embedded]) -> np.ndarray:
     """The vectors of texts, [n, D] or, of several layers, [n, K, D]."""
-    found = np.concatenate([self._empty(0), *(text.vectors for text in texts)])
+    found = self.header.joined(texts)
     return found[:, 0] if len(self.header.layers) == 1 else found
 
   def _document_of(self, number: int, given: Any) -> Document:
@@ -159,32 +158,20 @@ class Embedder:
 
   def _stream(self, documents: Iterable[Document]) -> Iterator[Embedded]:
     """Results in the order of the documents; memory holds one chunk."""
-    floats = len(self.header.layers) * self.header.hidden_size
-    most = max(1, min(_CHUNK_TOKENS, _CHUNK_FLOATS // floats))
-    chunk: list[Embedded] = []
-    size = 0
-    for document in documents:
-      chunk.append(self._tokenized(document))
-      size += len(chunk[-1].input_ids)
-      if size >= most:
-        yield from self._embed(chunk)
-        chunk, size = [], 0
-    if chunk:
+    most = max(1, min(_CHUNK_TOKENS, _CHUNK_FLOATS // self.header.floats))
+    texts = map(self._tokenized, documents)
+    for chunk in inputs.grouped(texts, most, lambda one: len(one.input_ids)):
       yield from self._embed(chunk)
 
   def _tokenized(self, document: Document) -> Embedded:
     """A tokenized document, as yet without vectors."""
-    ids, spans = self._tokenizer.encode(document.text)
+    tokenizer = self._tokenizer
+    ids, spans = tokenizer.encode(document.text)
     length = len(document.text)
     places = np.asarray([(0, 0), *spans, (length, length)])
-    special = (self._tokenizer.cls_id, self._tokenizer.sep_id)
-    return Embedded(
-      document,
-      np.zeros((0, 0, 0), np.float32),
-      np.asarray([special[0], *ids, special[1]]),
-      places[:, 0],
-      places[:, 1],
-    )
+    every = np.asarray([tokenizer.cls_id, *ids, tokenizer.sep_id])
+    nothing = np.zeros((0, 0, 0), np.float32)
+    return Embedded(document, nothing, every, places[:, 0], places[:, 1])
 
   def _embed(self, chunk: list[Embedded]) -> Iterator[Embedded]:
     sizes = np.asarray([len(text.input_ids) for text in chunk])
@@ -204,31 +191,24 @@ class Embedder:
         yield dataclasses.replace(text, vectors=vector[None])
       return
     found = self._slot_vectors(encoded)
-    for text, (first, last) in zip(
-      chunk, itertools.pairwise(offsets), strict=True
-    ):
-      one = dataclasses.replace(text, vectors=found[first:last])
-      yield (
-        self._entity_vectors(one) if self.header.pooling == 'entity' else one
-      )
+    places = itertools.pairwise(offsets)
+    for text, (first, last) in zip(chunk, places, strict=True):
+      text = dataclasses.replace(text, vectors=found[first:last])
+      by_entity = self.header.pooling == 'entity'
+      yield self._entity_vectors(text) if by_entity else text
 
   def _rows(self, encoded: windows.Windows) -> Iterator[PackedRows]:
     """Windows in the shortest rows that hold them."""
     nothing = np.zeros(encoded.num_words, np.int32)
+    lengths = encoded.lengths
     shorter, length = 0, 0
     while shorter < self._length:
       length = min(max(2 * length, _SHORTEST_ROW), self._length)
-      lengths = encoded.lengths
       chosen = np.flatnonzero((shorter < lengths) & (lengths <= length))
       if len(chosen):
-        yield PackedRows(
-          encoded.take(chosen), nothing, max_seq_length=length, pack=True
-        )
+        these = encoded.take(chosen)
+        yield PackedRows(these, nothing, max_seq_length=length, pack=True)
       shorter = length
-
-  def _empty(self, count: int) -> np.ndarray:
-    header = self.header
-    return np.zeros((count, len(header.layers), header.hidden_size), np.float32)
 
   def _outputs(
     self, encoded: windows.Windows
@@ -241,7 +221,7 @@ class Embedder:
 
   def _slot_vectors(self, encoded: windows.Windows) -> np.ndarray:
     """The vector of every slot, [slots, K, D]."""
-    found = self._empty(encoded.num_words)
+    found = self.header.zeros(encoded.num_words)
     for batch, output, row, column in self._outputs(encoded):
       slots = batch['words'][row, column]
       found[slots] = output[:, row, column].swapaxes(0, 1)
@@ -251,7 +231,7 @@ class Embedder:
     self, encoded: windows.Windows, offsets: np.ndarray
   ) -> np.ndarray:
     """Sums over the slots that count for each text, [texts, K, D]."""
-    found = self._empty(len(offsets) - 1)
+    found = self.header.zeros(len(offsets) - 1)
     for batch, output, row, column in self._outputs(encoded):
       place = row * output.shape[2] + batch['sequence_ids'][row, column] - 1
       # Each window owns a slot, and any of them tells its text.
@@ -266,7 +246,7 @@ class Embedder:
     """The text with vectors of entities in place of those of tokens."""
     # Between [CLS] and [SEP] both rise.
     starts, ends = text.starts[1:-1], text.ends[1:-1]
-    kept, found = [], [self._empty(0)]
+    kept, found = [], [self.header.zeros(0)]
     for entity in text.document.entities:
       first = 1 + np.searchsorted(ends, entity.start, 'right')
       last = 1 + np.searchsorted(starts, entity.end, 'left')
@@ -284,10 +264,9 @@ def _layers_of(flag: str) -> tuple[int, ...]:
   """Parses the flag --layers."""
   parts = flag.split(',')
   if not all(re.fullmatch('-[0-9]{1,9}', part) for part in parts):
-    raise InputError(
-      f'--layers is {flag!r}; give layers counted from the last, as -1,-2'
-    )
-  layers = tuple(int(part) for part in parts)
+    what = 'give layers counted from the last, as -1,-2'
+    raise InputError(f'--layers is {flag!r}; {what}')
+  layers = tuple(map(int, parts))
   if len(set(layers)) < len(layers):
     raise InputError(f'--layers is {flag!r}; a layer is repeated')
   return layers
@@ -347,9 +326,8 @@ def embed(
       found = embedder(any_format.read_documents(given, counts))
       # On a terminal only.
       for text in tqdm.tqdm(found, unit=' texts', disable=None):
-        totals['texts'] += 1
-        totals['pieces'] += len(text.input_ids)
-        totals['vectors'] += len(text.vectors)
+        sizes = {'pieces': len(text.input_ids), 'vectors': len(text.vectors)}
+        totals.update(texts=1, **sizes)
         yield text
 
     embedding_files.WRITERS[suffix](file, embedder.header, counted())
@@ -359,9 +337,5 @@ def embed(
         'with entities or the JSONL that predict writes'
       )
   log_counts(counts)
-  return {
-    'output': output,
-    **totals,
-    'layers': list(numbers),
-    'hidden_size': embedder.header.hidden_size,
-  }
+  size = embedder.header.hidden_size
+  return {'output': output, **totals, 'layers': [*numbers], 'hidden_size': size}

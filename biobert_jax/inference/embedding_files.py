@@ -28,9 +28,11 @@ from typing import IO, Any
 
 import numpy as np
 
+from biobert_jax.inference.inputs import grouped
 from biobert_jax.text.documents import Document, Entity
 
 POOLINGS = ('mean', 'cls', 'tokens', 'entity')
+_ENTITY_FIELDS = ('start', 'end', 'type', 'text')
 # Floats of a row group in Parquet: 16 MiB.
 _ROW_GROUP_FLOATS = 2**22
 
@@ -50,6 +52,20 @@ class Header:
   layers: tuple[int, ...]
   hidden_size: int
   pieces: Sequence[str]
+
+  @property
+  def floats(self) -> int:
+    """Numbers of the vectors of one text, token or entity."""
+    return len(self.layers) * self.hidden_size
+
+  def zeros(self, count: int) -> np.ndarray:
+    """Room for vectors, [count, K, D]."""
+    shape = (count, len(self.layers), self.hidden_size)
+    return np.zeros(shape, np.float32)
+
+  def joined(self, texts: Iterable['Embedded']) -> np.ndarray:
+    """The vectors of all texts, [n, K, D]."""
+    return np.concatenate([self.zeros(0), *(text.vectors for text in texts)])
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -84,9 +100,15 @@ def write_jsonl(
 ) -> None:
   """Writes one JSON object per text, numbers rounded to six places."""
   for index, text in enumerate(texts):
-    row: dict[str, Any] = {'linex_index': index}
     rounded = np.round(text.vectors.astype(np.float64), 6).tolist()
-    each = [_layers(header, vectors) for vectors in rounded]
+    each = [
+      [
+        {'index': layer, 'values': values}
+        for layer, values in zip(header.layers, vectors, strict=True)
+      ]
+      for vectors in rounded
+    ]
+    row: dict[str, Any] = {'linex_index': index}
     if header.pooling == 'tokens':
       row['features'] = [
         {'token': header.pieces[i], 'layers': layers}
@@ -96,8 +118,7 @@ def write_jsonl(
       row['id'] = text.document.id
       row['entities'] = [
         {
-          **{name: getattr(entity, name) for name in ('start', 'end', 'type')},
-          'text': entity.text,
+          **{name: getattr(entity, name) for name in _ENTITY_FIELDS},
           'layers': layers,
         }
         for entity, layers in zip(text.entities, each, strict=True)
@@ -107,33 +128,22 @@ def write_jsonl(
     file.write(json.dumps(row).encode() + b'\n')
 
 
-def _layers(
-  header: Header, vectors: Sequence[Sequence[float]]
-) -> list[dict[str, Any]]:
-  return [
-    {'index': layer, 'values': values}
-    for layer, values in zip(header.layers, vectors, strict=True)
-  ]
-
-
 def write_npz(
   file: IO[bytes], header: Header, texts: Iterable[Embedded]
 ) -> None:
   """Writes arrays as `numpy.savez` does; equal vectors make equal files."""
   every = [*texts]
-  nothing = np.zeros((0, len(header.layers), header.hidden_size), np.float32)
   arrays = {
-    'vectors': np.concatenate([nothing, *(text.vectors for text in every)]),
+    'vectors': header.joined(every),
     'layers': np.asarray(header.layers, np.int32),
     'ids': np.asarray([text.document.id for text in every], str),
   }
-  none = np.zeros(0, np.int64)
   if header.pooling == 'tokens':
+    none = np.zeros(0, np.int64)
     for name in ('input_ids', 'starts', 'ends'):
       parts = [getattr(text, name) for text in every]
       arrays[name] = np.concatenate([none, *parts])
-    sizes = [len(text.input_ids) for text in every]
-    arrays['offsets'] = np.cumsum([0, *sizes])
+    arrays['offsets'] = np.cumsum([0, *(len(t.input_ids) for t in every)])
   elif header.pooling == 'entity':
     found = [(i, e) for i, text in enumerate(every) for e in text.entities]
     arrays['text_index'] = np.asarray([i for i, _ in found], np.int64)
@@ -151,52 +161,35 @@ def write_parquet(
   import pyarrow
   from pyarrow import parquet
 
-  kinds = {'id': pyarrow.string()}
-  if header.pooling == 'tokens':
-    kinds['token'] = pyarrow.string()
-  elif header.pooling == 'entity':
-    kinds |= {'type': pyarrow.string(), 'text': pyarrow.string()}
-  if header.pooling in ('tokens', 'entity'):
-    kinds |= {'start': pyarrow.int64(), 'end': pyarrow.int64()}
+  text, number = pyarrow.string(), pyarrow.int64()
+  columns = {
+    'tokens': {'token': text, 'start': number, 'end': number},
+    'entity': {'type': text, 'text': text, 'start': number, 'end': number},
+  }
+  kinds = {'id': text, **columns.get(header.pooling, {})}
   vector = pyarrow.list_(pyarrow.float32(), header.hidden_size)
   fields = kinds | {f'layer_{layer}': vector for layer in header.layers}
   schema = pyarrow.schema(
     list(fields.items()), metadata={'pooling': header.pooling}
   )
+  most = max(1, _ROW_GROUP_FLOATS // header.floats)
+  groups = grouped(texts, most, lambda one: len(one.vectors))
   with parquet.ParquetWriter(file, schema, use_dictionary=[*kinds]) as writer:
-    for group in _groups(header, texts):
-      rows = [row for text in group for row in _labels(header, text)]
+    for group in groups:
+      rows = [row for one in group for row in _labels(header, one)]
       labels = zip(*rows, strict=True) if rows else [()] * len(kinds)
-      columns = [
+      arrays = [
         pyarrow.array(values, kind)
         for values, kind in zip(labels, kinds.values(), strict=True)
       ]
-      vectors = np.concatenate([text.vectors for text in group])
-      columns += [
+      vectors = header.joined(group)
+      arrays += [
         pyarrow.FixedSizeListArray.from_arrays(
           pyarrow.array(vectors[:, place].ravel()), type=vector
         )
         for place in range(len(header.layers))
       ]
-      writer.write_table(pyarrow.table(columns, schema=schema))
-
-
-def _groups(
-  header: Header, texts: Iterable[Embedded]
-) -> Iterator[list[Embedded]]:
-  """Texts whose vectors make a row group, each."""
-  floats = len(header.layers) * header.hidden_size
-  most = max(1, _ROW_GROUP_FLOATS // floats)
-  group: list[Embedded] = []
-  rows = 0
-  for text in texts:
-    group.append(text)
-    rows += len(text.vectors)
-    if rows >= most:
-      yield group
-      group, rows = [], 0
-  if group:
-    yield group
+      writer.write_table(pyarrow.table(arrays, schema=schema))
 
 
 def _labels(header: Header, text: Embedded) -> Iterator[tuple[Any, ...]]:

@@ -20,15 +20,14 @@ Result = TypeVar('Result')
 
 def apply(
   given: Any,
-  is_one: bool,
   convert: Callable[[int, Any], Record],
   stream: Callable[[Iterable[Record]], Iterator[Result]],
 ) -> Any:
   """Runs a predictor over its input, whose type is checked at the call.
 
   Args:
-    given: one input, a list or tuple of them, or an iterator.
-    is_one: whether `given` is one input.
+    given: one input (a string, document or request), a list or tuple of them,
+      or an iterator.
     convert: (number of an input from 1, the input) -> its record.
     stream: records -> results, in their order.
 
@@ -39,29 +38,40 @@ def apply(
     TypeError: an input of another type. Only those of an iterator beyond its
       first are not seen at the call, but when they are read.
   """
-  if is_one:
+  # An iterator over bytes gives numbers, one over a mapping keys.
+  many = isinstance(given, Iterable)
+  if isinstance(given, str | bytes | bytearray | Mapping) or not many:
     return next(iter(stream([convert(1, given)])))
   if isinstance(given, list | tuple):
     return list(stream([convert(n, one) for n, one in enumerate(given, 1)]))
-  # Of these an iterator gives keys, or numbers.
-  unfit = isinstance(given, str | bytes | bytearray | Mapping)
-  if unfit or not isinstance(given, Iterable):
-    return convert(1, given)  # Raises.
-  iterator = enumerate(given, 1)
-  first = [convert(*pair) for pair in itertools.islice(iterator, 1)]
-  rest = itertools.starmap(convert, iterator)
-  return stream(itertools.chain(first, rest))
+  iterator = itertools.starmap(convert, enumerate(given, 1))
+  first = [*itertools.islice(iterator, 1)]
+  return stream(itertools.chain(first, iterator))
 
 
-def in_chunks(
-  records: Iterable[Record],
-  size: int,
-  process: Callable[[list[Record]], Iterable[Result]],
-) -> Iterator[Result]:
-  """Yields the results of `size` records at a time, which bounds memory."""
-  iterator = iter(records)
-  while chunk := list(itertools.islice(iterator, size)):
-    yield from process(chunk)
+def grouped(
+  items: Iterable[Record], most: int, size: Callable[[Record], int]
+) -> Iterator[list[Record]]:
+  """Lists of items, each of which ends where its sizes reach `most`."""
+  group: list[Record] = []
+  total = 0
+  for item in items:
+    group.append(item)
+    total += size(item)
+    if total >= most:
+      yield group
+      group, total = [], 0
+  if group:
+    yield group
+
+
+def chunked(
+  process: Callable[[list[Record]], Iterable[Result]], size: int
+) -> Callable[[Iterable[Record]], Iterator[Result]]:
+  """A stream that processes `size` records at a time, which bounds memory."""
+  return lambda records: itertools.chain.from_iterable(
+    map(process, grouped(records, size, lambda _: 1))
+  )
 
 
 def document_of(number: int, given: Any) -> Document:

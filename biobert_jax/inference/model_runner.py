@@ -7,6 +7,8 @@ StableHLO) become what that step predicts.
 
 import functools
 import os
+import pathlib
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -28,7 +30,7 @@ from biobert_jax.models.param_tree import to_tree
 from biobert_jax.parallel import sharding
 from biobert_jax.tasks import ner, qa, relation, yes_no
 from biobert_jax.tasks.evaluator import Evaluator
-from biobert_jax.tasks.task import Rows, Task, merge
+from biobert_jax.tasks.task import Dataset, Rows, Task, merge
 
 Arrays = dict[str, np.ndarray]
 Outputs = Iterator[tuple[Batch, Arrays]]
@@ -36,8 +38,8 @@ Outputs = Iterator[tuple[Batch, Arrays]]
 Model = str | os.PathLike[str] | Source | Pretrained
 # (input_ids, attention_mask, token_type_ids) -> outputs by name.
 Program = Callable[[np.ndarray, np.ndarray, np.ndarray], Mapping[str, Any]]
-# (a program's outputs, tokens of a row) -> what our own step predicts.
-Adapter = Callable[[Mapping[str, Any], int], Arrays]
+# A program's outputs -> what our own step predicts.
+Adapter = Callable[[Mapping[str, Any]], Arrays]
 _ROWS = 16  # Packed sequences computed together.
 
 
@@ -46,45 +48,34 @@ def _softmax(logits: np.ndarray) -> np.ndarray:
   return exponents / exponents.sum(axis=-1, keepdims=True)
 
 
-def _lengthened(array: np.ndarray, length: int) -> np.ndarray:
-  """An array [B, l] with zeros up to [B, length]."""
-  return np.pad(array, ((0, 0), (0, length - array.shape[1])))
-
-
-def _adapt_tokens(outputs: Mapping[str, Any], length: int) -> Arrays:
-  """'label' and 'probability' [B, L] of every token."""
+def _adapt_tokens(outputs: Mapping[str, Any]) -> Arrays:
+  """'label' and 'probability' [B, l] of every token."""
   logits = np.asarray(outputs['logits'])
-  label = logits.argmax(axis=-1).astype(np.int32)
-  probability = _softmax(logits).max(axis=-1).astype(np.float32)
   return {
-    'label': _lengthened(label, length),
-    'probability': _lengthened(probability, length),
+    'label': logits.argmax(axis=-1).astype(np.int32),
+    'probability': _softmax(logits).max(axis=-1).astype(np.float32),
   }
 
 
-def _adapt_sequences(outputs: Mapping[str, Any], length: int) -> Arrays:
+def _adapt_sequences(outputs: Mapping[str, Any]) -> Arrays:
   """'probability' and 'logits' [B, 1, C] of every sequence."""
-  del length
   logits = np.asarray(outputs['logits'])
   return {'probability': _softmax(logits)[:, None], 'logits': logits[:, None]}
 
 
-def _adapt_spans(outputs: Mapping[str, Any], length: int) -> Arrays:
-  """'start_logit' and 'end_logit' [B, L] of every token."""
-  return {
-    name: _lengthened(np.asarray(outputs[f'{name}s'], np.float32), length)
-    for name in ('start_logit', 'end_logit')
-  }
+def _adapt_spans(outputs: Mapping[str, Any]) -> Arrays:
+  """'start_logit' and 'end_logit' [B, l] of every token."""
+  names = ('start_logit', 'end_logit')
+  return {name: np.asarray(outputs[f'{name}s'], np.float32) for name in names}
 
 
-def _adapt_yes_no(outputs: Mapping[str, Any], length: int) -> Arrays:
+def _adapt_yes_no(outputs: Mapping[str, Any]) -> Arrays:
   """'logits' [B, 1, 2] of no and yes, from the one logit of yes."""
-  del length
   yes = np.asarray(outputs['logits'])
   return {'logits': np.stack([np.zeros_like(yes), yes], axis=-1)[:, None]}
 
 
-# Head -> adapter of its program's outputs.
+# Head -> adapter of its program's outputs; other heads cannot be scored.
 ADAPTERS: dict[str, Adapter] = {
   'token': _adapt_tokens,
   'sequence': _adapt_sequences,
@@ -118,11 +109,6 @@ def _relation_task(bert: BertConfig, model: Pretrained) -> Task:
   return relation.make_task(bert, model.labels, pooling)
 
 
-def _qa_task(bert: BertConfig, model: Pretrained) -> Task:
-  sequences = model.settings['max_sequences']
-  return qa.make_task(bert, model.labels, max_sequences=sequences)
-
-
 TASKS = {
   'ner': TaskEntry(
     ('token',),
@@ -143,7 +129,9 @@ TASKS = {
   'qa': TaskEntry(
     ('span',),
     'answers need a span head',
-    _qa_task,
+    lambda bert, model: qa.make_task(
+      bert, model.labels, max_sequences=model.settings['max_sequences']
+    ),
     False,
     # As in configs/common/qa.py.
     {
@@ -178,16 +166,13 @@ def load_any(model: Model, do_lower_case: bool | None = None) -> Pretrained:
 def load_for(
   task: str, model: Model, do_lower_case: bool | None = None
 ) -> Pretrained:
-  """Opens a model for a task.
+  """Opens a model for a task of `TASKS`, with all settings of that task.
 
   Args:
-    task: a key of `TASKS`.
+    task: its name.
     model: a path that `load_pretrained` takes, or a model that was found or
       opened already.
     do_lower_case: casing, where no file of the model states it.
-
-  Returns:
-    The model, with all settings of the task.
 
   Raises:
     InputError: no model there, or one with another head.
@@ -218,31 +203,25 @@ class ModelRunner:
   """
 
   def __init__(self, task: str, model: Pretrained):
-    """Compiles the model.
-
-    Args:
-      task: a key of `TASKS`.
-      model: what `load_for` opened for that task.
-    """
+    """Compiles a model that `load_for` opened for a task of `TASKS`."""
     self.max_seq_length: int = model.settings['max_seq_length']
     self.max_sequences: int = model.settings.get('max_sequences', 1)
-    self.pack = model.source.form not in detect.COMPILED
+    form = model.source.form
+    self.pack = form not in detect.COMPILED
     self.needs_starts = model.head == 'entity_pair'
     if self.pack:
       self._run = self._native(TASKS[task], model)
-    elif model.source.form == detect.ONNX:
-      program: Program = onnx.OnnxProgram(model.source.weights)
-      self._run = functools.partial(
-        run_program, program, ADAPTERS[model.head], trim=True
-      )
-    else:
-      # Compiled anew for each length: all rows are given one.
-      self._run = functools.partial(
-        run_program,
-        stablehlo.StableHloProgram(model.source.folder),
-        ADAPTERS[model.head],
-        trim=False,
-      )
+      return
+    on_onnx = form == detect.ONNX
+    program: Program = (
+      onnx.OnnxProgram(model.source.weights)
+      if on_onnx
+      else stablehlo.StableHloProgram(model.source.folder)
+    )
+    # StableHLO is compiled anew for each length: all its rows are given one.
+    self._run = functools.partial(
+      run_program, program, ADAPTERS[model.head], trim=on_onnx
+    )
 
   def __call__(self, rows: Rows) -> Outputs:
     """Yields every batch of `rows` with the predictions of the task."""
@@ -255,16 +234,13 @@ class ModelRunner:
     width: int,
     starts: np.ndarray | None = None,
   ) -> np.ndarray:
-    """Predictions for whole sequences.
+    """Predictions for whole sequences, float32 [sequences, width].
 
     Args:
       windows: one for each sequence.
       output: the name of the prediction.
       width: the number of its values.
       starts: [sequences, 2] where the entities of each start.
-
-    Returns:
-      float32 array [sequences, width].
     """
     count = windows.num_words
     rows = PackedRows(
@@ -286,9 +262,15 @@ class ModelRunner:
     if model.source.form == detect.WORKDIR:  # As it was trained.
       compute = model.source.record['config']['compute']
       bert = bert.replace(dtype=compute['dtype'])
+
+    def shapes(rows: int) -> dict[str, Any]:
+      slots = self.max_sequences if entry.per_sequence else 0
+      return packing.feature_shapes(
+        rows, self.max_seq_length, slots, self.needs_starts
+      )
+
     mesh = sharding.make_mesh('dp', 1)
     task = entry.make_task(bert, model)
-    shapes = functools.partial(self._shapes, entry.per_sequence)
     evaluator = Evaluator(task, mesh, 'dp', _ROWS, shapes)
     tree = to_tree(model.params, scan_layers=False)
     if 'pooler' not in evaluator.abstract_params['bert']:
@@ -301,13 +283,6 @@ class ModelRunner:
       evaluator.param_shardings,
     )
     return functools.partial(evaluator.run, params)
-
-  def _shapes(self, per_sequence: bool, rows: int) -> dict[str, Any]:
-    """Shapes of a batch's device arrays."""
-    slots = self.max_sequences if per_sequence else 0
-    return packing.feature_shapes(
-      rows, self.max_seq_length, slots, self.needs_starts
-    )
 
 
 def run_program(
@@ -332,4 +307,40 @@ def run_program(
       real[:, :longest].astype(np.int64),
       batch['segment_ids'][:, :longest],
     )
-    yield batch, adapt(outputs, batch['input_ids'].shape[1])
+    missing = ((0, 0), (0, real.shape[1] - longest))
+    yield (
+      batch,
+      {  # Arrays of tokens [B, l] get their full length.
+        name: np.pad(array, missing) if array.ndim == 2 else array
+        for name, array in adapt(outputs).items()
+      },
+    )
+
+
+def score_int8(
+  folder: pathlib.Path, head: str, dataset: Dataset, split: str
+) -> dict[str, float]:
+  """The cost of int8 in F1 and its gain in speed, on a split of a corpus.
+
+  Args:
+    folder: the ONNX export, with its float32 and int8 files.
+    head: a key of `ADAPTERS`.
+    dataset: the corpus, one sequence per row.
+    split: the name of the split.
+
+  Returns:
+    The scores of both files, sentences per second with int8, and the time of
+    float32 divided by that of int8.
+  """
+  rows, figures, seconds = dataset.rows(split), {}, {}
+  for name, int8 in (('float32', False), ('int8', True)):
+    program = onnx.OnnxProgram(folder, int8=int8)
+    began = time.perf_counter()
+    outputs = list(run_program(program, ADAPTERS[head], rows, trim=True))
+    seconds[name] = time.perf_counter() - began
+    metrics = dataset.score(split, iter(outputs)).metrics
+    measure = 'f1' if 'f1' in metrics else 'macro_f1'
+    figures[f'{split}_{measure}_{name}'] = metrics[measure]
+  figures['sentences_per_second'] = rows.num_rows / seconds['int8']
+  figures['speed_ratio'] = seconds['float32'] / seconds['int8']
+  return figures

@@ -4,6 +4,7 @@ The model says what it is for: its form is detected once, its task looked up
 in `JOBS`, and the rest is one path for all tasks.
 """
 
+import functools
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
@@ -15,11 +16,14 @@ from biobert_jax.checkpoints import detect, huggingface, pretrained
 from biobert_jax.checkpoints.detect import Source
 from biobert_jax.data.broken_rows import log_counts
 from biobert_jax.errors import InputError
-from biobert_jax.inference import question_files, relation_files, result_pages
-from biobert_jax.inference.question_answerer import QuestionAnswerer
+from biobert_jax.inference import question_files, result_pages, results
+from biobert_jax.inference.question_answerer import (
+  QuestionAnswerer,
+  YesNoAnswerer,
+)
 from biobert_jax.inference.relation_extractor import RelationExtractor
+from biobert_jax.inference.results import QuestionResult, RelatedDocument
 from biobert_jax.inference.tagger import Tagger
-from biobert_jax.inference.yes_no_answerer import YesNoAnswerer
 from biobert_jax.text import document_writers, entity_page
 from biobert_jax.text.documents import Document
 from biobert_jax.text.readers.any_format import read_documents
@@ -36,9 +40,9 @@ class Job(NamedTuple):
     read: (input, counts, predictor) -> what the predictor takes.
     writers: format -> writer of (results, path).
     noun: whose formats a message lists.
-    unit: of the progress bar.
     measure: result -> (its increment of each total, the kinds found in it).
-    figures: names of totals, or of exceptions, in the report.
+    figures: names of totals, or of exceptions, in the report; the first is
+      what the progress bar counts.
     kinds: the report's name for the number of each kind; '' for none.
   """
 
@@ -46,20 +50,28 @@ class Job(NamedTuple):
   read: Callable[[str, Counter[str], Any], Iterable[Any]]
   writers: Mapping[str, Callable[..., None]]
   noun: str
-  unit: str
   measure: Callable[[Any], tuple[dict[str, int], list[str]]]
   figures: tuple[str, ...]
   kinds: str
 
 
-def _documents(source: str, counts: Counter[str], _: Any) -> Iterator[Document]:
-  return read_documents(source, counts)
+def _measure_relations(
+  found: RelatedDocument,
+) -> tuple[dict[str, int], list[str]]:
+  entities, relations = found.document.entities, found.relations
+  sizes = {'entities': len(entities), 'relations': len(relations)}
+  return {'documents': 1, **sizes}, [relation.type for relation in relations]
+
+
+def _measure_answers(found: QuestionResult) -> tuple[dict[str, int], list[str]]:
+  sizes = {'questions': 1, 'passages': len(found.by_passage)}
+  return {**sizes, 'with_answer': int(found.has_answer)}, []
 
 
 JOBS = {
   'ner': Job(
     Tagger,
-    _documents,
+    lambda source, counts, _: read_documents(source, counts),
     {
       'jsonl': document_writers.write_jsonl,
       'brat': document_writers.write_brat,
@@ -68,7 +80,6 @@ JOBS = {
       'html': entity_page.write_html,
     },
     '',
-    'documents',
     lambda document: (
       {'documents': 1, 'entities': len(document.entities)},
       [entity.type for entity in document.entities],
@@ -78,22 +89,14 @@ JOBS = {
   ),
   'relation': Job(
     RelationExtractor,
-    _documents,
+    lambda source, counts, _: read_documents(source, counts),
     {
-      'jsonl': relation_files.write_jsonl,
-      'tsv': relation_files.write_tsv,
+      'jsonl': results.write_jsonl,
+      'tsv': results.write_relations_tsv,
       'html': result_pages.write_relations,
     },
     'of relations ',
-    'documents',
-    lambda found: (
-      {
-        'documents': 1,
-        'entities': len(found.document.entities),
-        'relations': len(found.relations),
-      },
-      [relation.type for relation in found.relations],
-    ),
+    _measure_relations,
     ('documents', 'entities', 'pairs', 'relations'),
     'per_type',
   ),
@@ -101,21 +104,13 @@ JOBS = {
     QuestionAnswerer,
     lambda source, counts, _: question_files.read(source, counts),
     {
-      'jsonl': question_files.write_jsonl,
-      'squad': question_files.write_squad,
-      'nbest': question_files.write_nbest,
+      'jsonl': results.write_jsonl,
+      'squad': results.write_squad,
+      'nbest': results.write_nbest,
       'html': result_pages.write_answers,
     },
     'of answers ',
-    'questions',
-    lambda result: (
-      {
-        'questions': 1,
-        'passages': len(result.by_passage),
-        'with_answer': int(result.has_answer),
-      },
-      [],
-    ),
+    _measure_answers,
     ('questions', 'passages', 'with_answer'),
     '',
   ),
@@ -125,16 +120,15 @@ JOBS = {
       source, counts, answerer.reasoning
     ),
     {
-      'jsonl': question_files.write_yes_no_jsonl,
+      'jsonl': results.write_jsonl,
       # For PubMedQA's evaluation.py and prepare-submission.
-      'json': question_files.write_pubmedqa,
+      'json': results.write_pubmedqa,
       'html': result_pages.write_yes_no,
     },
     'of yes/no questions ',
-    'questions',
-    lambda result: (
-      {'questions': 1, 'passages': result.passages},
-      [result.answer],
+    lambda found: (
+      {'questions': 1, 'passages': found.passages},
+      [found.answer],
     ),
     ('questions', 'passages'),
     'answers',
@@ -207,12 +201,15 @@ def predict(
     )
   names = pipeline.split(',') if pipeline else [workdir or model]
   *taggers, last = [detect.detect(name.strip()) for name in names]
-  if pipeline and not _is_pipeline(taggers, last):
+  task, tasks = task_of(last), [task_of(tagger) for tagger in taggers]
+  if pipeline and not (
+    tasks and 'relation' not in tasks and task == 'relation'
+  ):
     raise InputError(
       f'--pipeline={pipeline}: name one or several taggers, then one model of '
       'relations, with commas between'
     )
-  job = JOBS[task_of(last)]
+  job = JOBS[task]
   if form not in job.writers:
     raise InputError(
       f'--format is {form!r}; {job.noun}choose from {sorted(job.writers)}'
@@ -235,22 +232,12 @@ def predict(
   return {'output': output, **figures}
 
 
-def _is_pipeline(taggers: list[Source], last: Source) -> bool:
-  """Whether models of other tasks come before one of relations."""
-  tasks = [task_of(found) for found in taggers]
-  return bool(tasks) and 'relation' not in tasks and task_of(last) == 'relation'
-
-
 def _chain(taggers: Iterable[Tagger]) -> Tag:
   """Several taggers as one, each of which reads the entities of the last."""
   opened = [*taggers]
-
-  def tag(documents: Iterator[Document]) -> Iterator[Document]:
-    for tagger in opened:
-      documents = tagger(documents)
-    return documents
-
-  return tag
+  return lambda documents: functools.reduce(
+    lambda found, tagger: tagger(found), opened, documents
+  )
 
 
 def _run(
@@ -265,28 +252,25 @@ def _run(
   totals: Counter[str] = Counter()
   kinds: Counter[str] = Counter()
 
-  def results() -> Iterator[Any]:
+  def found() -> Iterator[Any]:
     # Only now: the writer has refused a wrong output by then.
     predictor = open_predictor()
-    found = predictor(iter(job.read(source, counts, predictor)))
+    every = predictor(iter(job.read(source, counts, predictor)))
     # The bar is shown on a terminal only.
-    for one in tqdm.tqdm(found, unit=f' {job.unit}', disable=None):
+    for one in tqdm.tqdm(every, unit=f' {job.figures[0]}', disable=None):
       numbers, names = job.measure(one)
       totals.update(numbers)
       kinds.update(names)
       yield one
-    if getattr(predictor, 'tagger', found) is None and not totals['entities']:
+    if getattr(predictor, 'tagger', every) is None and not totals['entities']:
       raise InputError(
         f'--input {source}: no document has entities; give what predict of a '
         'tagger wrote, JSONL or PubTator'
       )
 
-  job.writers[form](results(), output)
+  job.writers[form](found(), output)
   log_counts(counts)
-  figures: dict[str, Any] = {
-    name: totals[name] if name in totals else counts[name]
-    for name in job.figures
-  }
+  figures: dict[str, Any] = {n: totals.get(n, counts[n]) for n in job.figures}
   return figures | (
     {job.kinds: dict(sorted(kinds.items()))} if job.kinds else {}
   )

@@ -1,27 +1,33 @@
-"""Questions about passages to ranked answers with character offsets."""
+"""Questions about passages to ranked answers, or to yes, no or maybe."""
 
 import itertools
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any, overload
 
 from biobert_jax.data.qa import features as qa_features
 from biobert_jax.data.qa import span_decoding
 from biobert_jax.data.qa.span_decoding import Answered
 from biobert_jax.data.qa.squad import Question
+from biobert_jax.data.yes_no import answer_aggregation
+from biobert_jax.data.yes_no import features as yes_no_features
+from biobert_jax.data.yes_no.features import QuestionPair
 from biobert_jax.inference import inputs
 from biobert_jax.inference.model_runner import Model, ModelRunner, load_for
 from biobert_jax.inference.question_files import (
+  Context,
   QuestionRequest,
-  QuestionResult,
   Questions,
   QuestionStream,
   request_of,
 )
+from biobert_jax.inference.results import QuestionResult, YesNoResult
 from biobert_jax.tasks import qa
+from biobert_jax.tasks.yes_no import YES_NO
 
-# Questions whose windows are packed and run together: bounds memory.
-_CHUNK = 256
+# Questions that are packed and run together: bounds memory. Spans have several
+# windows each; the largest benchmark of yes/no questions, PubMedQA, has 1,000.
+_SPAN_CHUNK, _YES_NO_CHUNK = 256, 1024
 
 
 class QuestionAnswerer:
@@ -37,8 +43,7 @@ class QuestionAnswerer:
     """Opens a model with a span head and compiles it.
 
     Args:
-      model: the path of a work folder of `train`, an import, an export in any
-        form or a Hugging Face folder; or what `load_pretrained` opened.
+      model: as for a `Tagger`.
       do_lower_case: casing, where no file of the model states it.
       counts: receives the exceptions that `qa.features.encode` counts.
 
@@ -61,9 +66,7 @@ class QuestionAnswerer:
     self._counts = Counter() if counts is None else counts
 
   @overload
-  def __call__(
-    self, *, question: str, context: str | Sequence[str]
-  ) -> QuestionResult: ...
+  def __call__(self, *, question: str, context: Context) -> QuestionResult: ...
   @overload
   def __call__(self, questions: QuestionRequest) -> QuestionResult: ...
   @overload
@@ -72,12 +75,8 @@ class QuestionAnswerer:
   def __call__(self, questions: QuestionStream) -> Iterator[QuestionResult]: ...
 
   def __call__(
-    self,
-    questions: Any = None,
-    *,
-    question: str | None = None,
-    context: str | Sequence[str] | None = None,
-  ) -> QuestionResult | list[QuestionResult] | Iterator[QuestionResult]:
+    self, questions: Any = None, *, question: Any = None, context: Any = None
+  ) -> Any:
     """Answers one question or many.
 
     Args:
@@ -94,14 +93,10 @@ class QuestionAnswerer:
     Raises:
       TypeError: an input that is no question with a context.
     """
-    given = questions if question is None else (question, context)
-    is_one = question is not None or isinstance(given, QuestionRequest)
-    return inputs.apply(given, is_one, request_of, self._stream)
-
-  def _stream(
-    self, requests: Iterable[QuestionRequest]
-  ) -> Iterator[QuestionResult]:
-    return inputs.in_chunks(requests, _CHUNK, self._results)
+    if question is not None:
+      questions = request_of(1, (question, context))
+    stream = inputs.chunked(self._results, _SPAN_CHUNK)
+    return inputs.apply(questions, request_of, stream)
 
   def _results(self, chunk: list[QuestionRequest]) -> Iterator[QuestionResult]:
     answers = iter(self._answer([q for one in chunk for q in one.passages]))
@@ -127,3 +122,85 @@ class QuestionAnswerer:
     )
     logits = qa.merge(self._runner(rows), windows.windows.num_words)
     return span_decoding.decode(questions, windows, *logits, self._rules)
+
+
+class YesNoAnswerer:
+  """A fine-tuned model that answers questions by yes, no or maybe.
+
+  Attributes:
+    labels: the answers it knows.
+    reasoning: which text of a PubMedQA record it reads.
+  """
+
+  def __init__(
+    self,
+    model: Model,
+    *,
+    do_lower_case: bool | None = None,
+    counts: Counter[str] | None = None,
+  ):
+    """Opens a classifier of questions with passages and compiles it.
+
+    Args:
+      model: as for a `Tagger`.
+      do_lower_case: casing, where no file of the model states it.
+      counts: receives the exceptions that `yes_no.features.encode` counts.
+
+    Raises:
+      InputError: no such classifier there.
+    """
+    opened = load_for('yes_no', model, do_lower_case)
+    # The head `yes_no` has a single logit, for yes.
+    self.labels = YES_NO if opened.head == 'yes_no' else opened.labels
+    self.reasoning: str = opened.settings['reasoning']
+    self._runner = ModelRunner('yes_no', opened)
+    self._tokenizer = opened.tokenizer
+    self._counts = Counter() if counts is None else counts
+
+  @overload
+  def __call__(self, *, question: str, context: Context) -> YesNoResult: ...
+  @overload
+  def __call__(self, questions: QuestionRequest) -> YesNoResult: ...
+  @overload
+  def __call__(self, questions: Questions) -> list[YesNoResult]: ...
+  @overload
+  def __call__(self, questions: QuestionStream) -> Iterator[YesNoResult]: ...
+
+  def __call__(
+    self, questions: Any = None, *, question: Any = None, context: Any = None
+  ) -> Any:
+    """Answers one question or many, by arguments as `QuestionAnswerer`'s.
+
+    The logits of a question's passages are averaged.
+
+    Returns:
+      The answer with its probabilities; a list or an iterator of them.
+
+    Raises:
+      TypeError: an input that is no question with a context.
+    """
+    if question is not None:
+      questions = request_of(1, (question, context))
+    stream = inputs.chunked(self._results, _YES_NO_CHUNK)
+    return inputs.apply(questions, request_of, stream)
+
+  def _results(self, chunk: list[QuestionRequest]) -> Iterator[YesNoResult]:
+    # Numbered: users may give one question twice.
+    pairs = [
+      QuestionPair(q.id, str(number), q.text, q.context, '', '')
+      for number, request in enumerate(chunk)
+      for q in request.passages
+    ]
+    windows = yes_no_features.encode(
+      pairs,
+      self._tokenizer,
+      max_seq_length=self._runner.max_seq_length,
+      counts=self._counts,
+    )
+    logits = self._runner.predict_sequences(windows, 'logits', len(self.labels))
+    decided = answer_aggregation.aggregate(pairs, logits, self.labels)
+    for request, (label, probabilities, passages) in zip(
+      chunk, decided.values(), strict=True
+    ):
+      shares = dict(zip(self.labels, probabilities, strict=True))
+      yield YesNoResult(request, label, shares, passages)

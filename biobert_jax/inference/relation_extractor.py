@@ -16,10 +16,7 @@ from biobert_jax.errors import InputError
 from biobert_jax.inference import inputs
 from biobert_jax.inference.inputs import Texts, TextStream
 from biobert_jax.inference.model_runner import Model, ModelRunner, load_for
-from biobert_jax.inference.relation_files import (
-  PredictedRelation,
-  RelatedDocument,
-)
+from biobert_jax.inference.results import PredictedRelation, RelatedDocument
 from biobert_jax.text.documents import Document
 
 # Documents whose pairs are packed and classified together: bounds memory.
@@ -40,8 +37,7 @@ class RelationExtractor:
     """Opens a classifier of sentences with an entity pair and compiles it.
 
     Args:
-      model: the path of a work folder of `train`, or of an import or export of
-        one; or what `load_pretrained` opened.
+      model: as for a `Tagger`; a work folder, or an import or export of one.
       tagger: finds the entities first, for plain strings and documents without
         entities: a `Tagger`.
       do_lower_case: casing, where no file of the model states it.
@@ -80,9 +76,7 @@ class RelationExtractor:
   @overload
   def __call__(self, documents: TextStream) -> Iterator[RelatedDocument]: ...
 
-  def __call__(
-    self, documents: str | Document | Texts | TextStream
-  ) -> RelatedDocument | list[RelatedDocument] | Iterator[RelatedDocument]:
+  def __call__(self, documents: Any) -> Any:
     """Finds the relations of one document or of many.
 
     Args:
@@ -96,8 +90,7 @@ class RelationExtractor:
     Raises:
       TypeError: no documents; or strings, and there is no tagger.
     """
-    is_one = isinstance(documents, str | Document)
-    return inputs.apply(documents, is_one, self._document_of, self._stream)
+    return inputs.apply(documents, self._document_of, self._stream)
 
   def _document_of(self, number: int, given: Any) -> Document:
     if isinstance(given, str) and self.tagger is None:
@@ -110,7 +103,7 @@ class RelationExtractor:
   def _stream(self, documents: Iterable[Document]) -> Iterator[RelatedDocument]:
     if self.tagger is not None:
       documents = self.tagger(iter(documents))
-    return inputs.in_chunks(documents, _CHUNK, self._extract)
+    return inputs.chunked(self._extract, _CHUNK)(documents)
 
   def _extract(self, chunk: list[Document]) -> Iterator[RelatedDocument]:
     pairs_by_document = [self._pairs(document) for document in chunk]
@@ -125,10 +118,8 @@ class RelationExtractor:
       first = last
 
   def _pairs(self, document: Document) -> list[Pair]:
-    mentions = [
-      Mention(str(number), entity)
-      for number, entity in enumerate(document.entities)
-    ]
+    entities = enumerate(document.entities)
+    mentions = [Mention(str(number), entity) for number, entity in entities]
     marked = isinstance(self._form, Markers)
     return candidate_pairs(
       document, mentions, self._placeholders, self._counts, marked

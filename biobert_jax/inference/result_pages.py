@@ -1,120 +1,93 @@
 """Relations and answers as HTML pages, of the same look as the entities'."""
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
-from biobert_jax.inference.question_files import QuestionResult, YesNoResult
-from biobert_jax.inference.relation_files import RelatedDocument
+from biobert_jax.inference.results import (
+  QuestionResult,
+  RelatedDocument,
+  YesNoResult,
+)
 from biobert_jax.io import html_page
 from biobert_jax.io.html_page import escape, escape_lines
 from biobert_jax.text.entity_page import marked_text
 
 _SHOWN_ANSWERS = 10
+Path = str | os.PathLike[str]
 
 
 def _row(
-  kind: str, kinds: dict[str, int], score: float, *cells: str, **mark: str
+  kinds: dict[str, int], kind: str, score: float, shown: str, *cells: str
 ) -> str:
   """A row of a table that the page's filter finds by type and score."""
   kinds[kind] = kinds.get(kind, 0) + 1
   inner = ''.join(f'<td>{escape(cell)}</td>' for cell in cells)
-  shown = html_page.mark(kind, kinds, mark.get('text', kind))
+  mark = html_page.mark(kind, kinds, shown)
   return (
-    f'<tr{html_page.scored(kind, score)}><td>{shown}</td>{inner}'
+    f'<tr{html_page.scored(kind, score)}><td>{mark}</td>{inner}'
     f'<td class="n">{score:.3f}</td></tr>\n'
   )
 
 
-def _table(header: tuple[str, ...], rows: list[str]) -> str:
+def _table(rows: list[str], *header: str) -> str:
   cells = ''.join(f'<th>{name}</th>' for name in header)
-  inner = ''.join(rows)
-  return (
-    f'<div class="scroll"><table>\n<tr>{cells}</tr>\n{inner}</table></div>\n'
-    if rows
-    else ''
-  )
+  inner = f'<table>\n<tr>{cells}</tr>\n{"".join(rows)}</table>'
+  return f'<div class="scroll">{inner}</div>\n' if rows else ''
 
 
-def write_relations(
-  results: Iterable[RelatedDocument], path: str | os.PathLike[str]
-) -> None:
+def _relations(one: RelatedDocument, kinds: dict[str, int]) -> tuple[str, str]:
+  text, entities = marked_text(one.document, kinds), one.document.entities
+  rows = [
+    _row(
+      *(kinds, r.type, r.score, r.type),
+      *(entities[r.first].text, entities[r.second].text),
+    )
+    for r in one.relations
+  ]
+  table = _table(rows, 'Relation', 'First', 'Second', 'Score')
+  return one.document.id, text + table
+
+
+def _answers(one: QuestionResult, kinds: dict[str, int]) -> tuple[str, str]:
+  answers = one.answers[:_SHOWN_ANSWERS] if one.has_answer else []
+  rows = [_row(kinds, 'answer', a.probability, a.text) for a in answers]
+  parts = [f'<h3>{escape(one.request.question)}</h3>\n']
+  parts.append(_table(rows, 'Answer', 'Probability'))
+  for number, passage in enumerate(one.request.passages):
+    text = passage.context
+    shown = escape_lines(text)
+    if answers and answers[0].passage == number:
+      start, end = answers[0].start, answers[0].end
+      best = html_page.mark('answer', kinds, text[start:end])
+      shown = escape_lines(text[:start]) + best + escape_lines(text[end:])
+    parts.append(f'<p dir="auto">{shown}</p>\n')
+  return one.request.id, ''.join(parts)
+
+
+def _yes_no(one: YesNoResult, kinds: dict[str, int]) -> tuple[str, str]:
+  ranked = sorted(one.probabilities.items(), key=lambda pair: -pair[1])
+  rows = [_row(kinds, label, share, label) for label, share in ranked]
+  parts = [f'<h3>{escape(one.request.question)}</h3>\n']
+  parts.append(_table(rows, 'Answer', 'Probability'))
+  for passage in one.request.passages:
+    parts.append(f'<p dir="auto">{escape_lines(passage.context)}</p>\n')
+  return one.request.id, ''.join(parts)
+
+
+def write_relations(results: Iterable[RelatedDocument], path: Path) -> None:
   """Writes each document with its entities marked and a table of relations."""
-  kinds: dict[str, int] = {}
-
-  def articles() -> Iterator[tuple[str, str]]:
-    for one in results:
-      text = marked_text(one.document, kinds)
-      entities = one.document.entities
-      rows = [
-        _row(
-          *(relation.type, kinds, relation.score),
-          *(entities[relation.first].text, entities[relation.second].text),
-        )
-        for relation in one.relations
-      ]
-      header = ('Relation', 'First', 'Second', 'Score')
-      yield one.document.id, text + _table(header, rows)
-
   nouns = ('entity or relation', 'entities and relations')
-  html_page.write_articles(
-    *(path, 'Relations', (*nouns, 'document', 'documents')),
-    *(articles(), kinds),
-  )
+  every = (*nouns, 'document', 'documents')
+  html_page.write_articles(path, 'Relations', every, results, _relations)
 
 
-def write_answers(
-  results: Iterable[QuestionResult], path: str | os.PathLike[str]
-) -> None:
-  """Writes each question, its passages with the best answer marked, and more.
-
-  Args:
-    results: questions with their answers; the ten best are listed.
-    path: the file to write.
-  """
-  kinds: dict[str, int] = {}
-
-  def articles() -> Iterator[tuple[str, str]]:
-    for one in results:
-      passages = one.request.passages
-      answers = one.answers[:_SHOWN_ANSWERS] if one.has_answer else []
-      rows = [
-        _row('answer', kinds, answer.probability, text=answer.text)
-        for answer in answers
-      ]
-      parts = [f'<h3>{escape(passages[0].text)}</h3>\n']
-      parts.append(_table(('Answer', 'Probability'), rows))
-      for number, passage in enumerate(passages):
-        text = passage.context
-        if answers and answers[0].passage == number:
-          start, end = answers[0].start, answers[0].end
-          best = html_page.mark('answer', kinds, text[start:end])
-          shown = escape_lines(text[:start]) + best + escape_lines(text[end:])
-        else:
-          shown = escape_lines(text)
-        parts.append(f'<p dir="auto">{shown}</p>\n')
-      yield one.request.id, ''.join(parts)
-
+def write_answers(results: Iterable[QuestionResult], path: Path) -> None:
+  """Writes each question, its ten best answers, and the best in its passage."""
   nouns = ('answer', 'answers', 'question', 'questions')
-  html_page.write_articles(path, 'Answers', nouns, articles(), kinds)
+  html_page.write_articles(path, 'Answers', nouns, results, _answers)
 
 
-def write_yes_no(
-  results: Iterable[YesNoResult], path: str | os.PathLike[str]
-) -> None:
+def write_yes_no(results: Iterable[YesNoResult], path: Path) -> None:
   """Writes each question, the probability of each label, and its passages."""
-  kinds: dict[str, int] = {}
-
-  def articles() -> Iterator[tuple[str, str]]:
-    for one in results:
-      ranked = sorted(one.probabilities.items(), key=lambda pair: -pair[1])
-      rows = [_row(label, kinds, share) for label, share in ranked]
-      parts = [f'<h3>{escape(one.request.passages[0].text)}</h3>\n']
-      parts.append(_table(('Answer', 'Probability'), rows))
-      parts += [
-        f'<p dir="auto">{escape_lines(passage.context)}</p>\n'
-        for passage in one.request.passages
-      ]
-      yield one.request.id, ''.join(parts)
-
   nouns = ('label', 'labels', 'question', 'questions')
-  html_page.write_articles(path, 'Answers', nouns, articles(), kinds)
+  html_page.write_articles(path, 'Answers', nouns, results, _yes_no)

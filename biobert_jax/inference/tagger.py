@@ -3,8 +3,8 @@
 import dataclasses
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from typing import overload
+from collections.abc import Iterator, Sequence
+from typing import Any, overload
 
 import numpy as np
 
@@ -64,9 +64,7 @@ class Tagger:
   @overload
   def __call__(self, texts: TextStream) -> Iterator[Document]: ...
 
-  def __call__(
-    self, texts: str | Document | Texts | TextStream
-  ) -> Document | list[Document] | Iterator[Document]:
+  def __call__(self, texts: Any) -> Any:
     """Finds the entities of one text or of many.
 
     Args:
@@ -82,21 +80,20 @@ class Tagger:
     Raises:
       TypeError: neither strings nor documents.
     """
-    is_one = isinstance(texts, str | Document)
-    return inputs.apply(texts, is_one, inputs.document_of, self._stream)
-
-  def _stream(self, documents: Iterable[Document]) -> Iterator[Document]:
-    return inputs.in_chunks(documents, _CHUNK, self._tag)
+    stream = inputs.chunked(self._tag, _CHUNK)
+    return inputs.apply(texts, inputs.document_of, stream)
 
   def _tag(self, chunk: list[Document]) -> list[Document]:
-    words = [_sentences(document) for document in chunk]
-    flat = [sentence for document in words for sentence in document]
+    words = [
+      split_sentences(d.text, split_words(d.text), d.title_length)
+      for d in chunk
+    ]
     texts = [
       [document.text[start:end] for start, end in sentence]
       for document, sentences in zip(chunk, words, strict=True)
       for sentence in sentences
     ]
-    if not flat:
+    if not texts:
       return [self._with(document, []) for document in chunk]
     encoded = windows.encode(
       texts,
@@ -149,18 +146,16 @@ class Tagger:
 
 
 def bio_tags(labels: Sequence[str], model: str) -> tuple[str, ...]:
-  """The labels of a classifier as BIO tags.
+  """The labels of a classifier as BIO tags 'O', 'B', 'I', 'B-Type', 'I-Type'.
+
+  The reference's own [PAD], X, [CLS] and [SEP] (run_ner.py:191) mark no entity.
 
   Args:
-    labels: by id. The reference's own [PAD], X, [CLS] and [SEP]
-      (run_ner.py:191) mark no entity.
+    labels: by id.
     model: for the message.
 
-  Returns:
-    Tags 'O', 'B', 'I', 'B-Type', 'I-Type'.
-
   Raises:
-    InputError: a label is none of these.
+    InputError: a label is no BIO tag.
   """
   tags = ['O' if label in _NO_ENTITY else label for label in labels]
   wrong = [tag for tag in tags if not re.fullmatch('O|[BI](-.+)?', tag)]
@@ -170,9 +165,3 @@ def bio_tags(labels: Sequence[str], model: str) -> tuple[str, ...]:
       'name them in the order of their ids: import it with --labels=O,B-Type,…'
     )
   return tuple(tags)
-
-
-def _sentences(document: Document) -> list[list[tuple[int, int]]]:
-  """Character spans of the words of each sentence."""
-  words = split_words(document.text)
-  return split_sentences(document.text, words, document.title_length)

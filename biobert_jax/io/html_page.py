@@ -11,9 +11,12 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TypeVar
 
 from biobert_jax.io.atomic import atomic_write
+
+Result = TypeVar('Result')
 
 # With several types each mark names its own, for people who do not tell
 # colours apart.
@@ -109,11 +112,7 @@ def escape_lines(text: str) -> str:
 
 
 def head(title: str) -> str:
-  """The beginning of a page, up to its body.
-
-  Args:
-    title: of the window; the page's own heading is the caller's.
-  """
+  """The beginning of a page, up to its body; the title is the window's."""
   return (
     '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8"/>\n'
     '<meta name="viewport" content="width=device-width"/>\n'
@@ -172,13 +171,8 @@ def scored(kind: str, score: float) -> str:
   return f'{data} title="{escape(tip)}"'
 
 
-def filters(kinds: dict[str, int], what: str) -> str:
-  """The panel that chooses types and the least score.
-
-  Args:
-    kinds: number of items by type, in order of colour.
-    what: name of the items, such as 'entities'.
-  """
+def _filters(kinds: dict[str, int], what: str) -> str:
+  """The panel that chooses types and the least score of `what`."""
   total = sum(kinds.values())
   boxes = ''.join(
     f'<label><input type="checkbox" name="type" value="{escape(kind)}"'
@@ -194,7 +188,7 @@ def filters(kinds: dict[str, int], what: str) -> str:
   )
 
 
-def index(names: Sequence[str], noun: str) -> str:
+def _index(names: Sequence[str], noun: str) -> str:
   """Links to the articles `d1`, `d2`, … of a page, folded in."""
   items = ''.join(
     f'<li><a href="#d{number}">{escape(name)}</a></li>\n'
@@ -206,7 +200,7 @@ def index(names: Sequence[str], noun: str) -> str:
   )
 
 
-def counted(number: int, one: str, many: str) -> str:
+def _counted(number: int, one: str, many: str) -> str:
   """`1 entity`, `2 entities`."""
   return f'{number:,} {one if number == 1 else many}'
 
@@ -215,8 +209,8 @@ def write_articles(
   path: str | os.PathLike[str],
   title: str,
   nouns: tuple[str, str, str, str],
-  articles: Iterable[tuple[str, str]],
-  kinds: dict[str, int],
+  results: Iterable[Result],
+  article: Callable[[Result, dict[str, int]], tuple[str, str]],
 ) -> None:
   """Writes a page of articles with a filter above and an index.
 
@@ -225,30 +219,29 @@ def write_articles(
     title: the page's heading.
     nouns: singular and plural of the items that the filter filters, and of the
       articles: 'entity', 'entities', 'document', 'documents'.
-    articles: (name, HTML) of each; only the page's text limits what a browser
-      bears.
-    kinds: number of items by type, which `articles` counts as it goes.
+    results: one per article; only the page's text limits what a browser bears.
+    article: (result, number of items by type, which it counts) -> (name, HTML).
   """
   names: list[str] = []
+  kinds: dict[str, int] = {}
   # The filter stands above the articles but is known only after them.
   with (
     atomic_write(path) as file,
     tempfile.TemporaryFile('w+', encoding='utf-8', newline='\n') as body,
   ):
-    for name, inner in articles:
+    for number, result in enumerate(results, 1):
+      name, inner = article(result, kinds)
       names.append(name)
-      body.write(
-        f'<article id="d{len(names)}">\n<h2>{escape(name)}</h2>\n{inner}'
-        '</article>\n'
-      )
-    total = counted(sum(kinds.values()), *nouns[:2])
-    total += f' in {counted(len(names), *nouns[2:])}'
+      heading = f'<article id="d{number}">\n<h2>{escape(name)}</h2>\n'
+      body.write(f'{heading}{inner}</article>\n')
+    total = _counted(sum(kinds.values()), *nouns[:2])
+    total += f' in {_counted(len(names), *nouns[2:])}'
     typed = ' class="typed"' if len(kinds) > 1 else ''
-    file.write(head(total) + filters(kinds, nouns[1]))
+    file.write(head(total) + _filters(kinds, nouns[1]))
     file.write(f'<main{typed}>\n<h1>{escape(title)}</h1>\n')
     file.write(f'<p class="soft">{total}</p>\n')
     if len(names) > 1:
-      file.write(index(names, nouns[3]))
+      file.write(_index(names, nouns[3]))
     body.seek(0)
     shutil.copyfileobj(body, file)
     file.write(f'</main>\n<script>{SCRIPT}</script>\n{END}')

@@ -40,9 +40,9 @@ def write_html(
     documents: any number of documents.
     path: the file to write.
   """
-  kinds: dict[str, int] = {}
-  articles = (
-    (document.id, marked_text(document, kinds)) for document in documents
-  )
   nouns = ('entity', 'entities', 'document', 'documents')
-  html_page.write_articles(path, 'Entities', nouns, articles, kinds)
+  html_page.write_articles(path, 'Entities', nouns, documents, _article)
+
+
+def _article(document: Document, kinds: dict[str, int]) -> tuple[str, str]:
+  return document.id, marked_text(document, kinds)

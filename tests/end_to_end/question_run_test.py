@@ -265,7 +265,7 @@ def test_chunks_of_questions_are_put_back_in_order(trained, monkeypatch):
   folder, _, corpus = trained
   found = []
   for size, windows in ((256, 512), (1, 1)):
-    monkeypatch.setattr(question_answerer, '_CHUNK', size)
+    monkeypatch.setattr(question_answerer, '_SPAN_CHUNK', size)
     monkeypatch.setattr(span_decoding, '_CHUNK', windows)
     source = list(questions.read(str(corpus / 'test.json'), Counter()))[:5]
     replies = question_answerer.QuestionAnswerer(str(folder))(source)

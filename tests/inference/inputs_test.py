@@ -14,8 +14,7 @@ def stream(documents):
 
 
 def apply(given):
-  is_one = isinstance(given, str | Document)
-  return inputs.apply(given, is_one, inputs.document_of, stream)
+  return inputs.apply(given, inputs.document_of, stream)
 
 
 def test_the_output_has_the_form_of_the_input():
@@ -58,5 +57,5 @@ def test_chunks_are_processed_one_at_a_time():
     sizes.append(len(chunk))
     return chunk
 
-  assert [*inputs.in_chunks(range(5), 2, process)] == [0, 1, 2, 3, 4]
+  assert [*inputs.chunked(process, 2)(range(5))] == [0, 1, 2, 3, 4]
   assert sizes == [2, 2, 1]

@@ -1,11 +1,14 @@
 """Models of each head, opened for a task; programs' outputs adapted."""
 
+import pathlib
+
 import numpy as np
 import pytest
 
 from biobert_jax.checkpoints import detect, pretrained
 from biobert_jax.errors import InputError
 from biobert_jax.inference import model_runner
+from biobert_jax.tasks.task import Scored
 from tests.fixtures import model_folders, small_predictors
 
 
@@ -40,7 +43,7 @@ def test_another_head_is_refused(task, tmp_path):
 class Rows:
   """Two packed sequences of 3 and 2 tokens, in rows of 5."""
 
-  max_seq_length = 5
+  max_seq_length, num_rows = 5, 2
 
   def eval_batches(self, size):
     del size
@@ -98,3 +101,41 @@ def test_outputs_of_programs(head, part, shapes, trim):
   if head == 'token':
     assert found['label'].dtype == np.int32
     assert (found['label'][:, 3:] == 0).all() == trim
+
+
+class Dataset:
+  """Its score is the label that was predicted for the first token."""
+
+  labels: tuple[str, ...] = ()
+
+  def rows(self, split):
+    assert split == 'test'
+    return Rows()
+
+  def score(self, split, outputs):
+    del split
+    ((_, found),) = outputs
+    return Scored({'f1': float(found['label'][0, 0])}, 0.0, {})
+
+
+def test_both_programs_are_scored(monkeypatch):
+  def model(folder, int8):
+    assert folder == pathlib.Path('export')
+    best = 2 if int8 else 1
+    logits = np.eye(3, dtype=np.float32)[[[best, 0, 0]] * 2]
+    return lambda ids, mask, segments: {'logits': logits}
+
+  monkeypatch.setattr(model_runner.onnx, 'OnnxProgram', model)
+  found = model_runner.score_int8(
+    pathlib.Path('export'), 'token', Dataset(), 'test'
+  )
+  assert (found['test_f1_float32'], found['test_f1_int8']) == (1.0, 2.0)
+  assert found['sentences_per_second'] > 0
+  assert found['speed_ratio'] > 0
+
+
+def test_heads_without_a_program_or_a_score_are_left_out():
+  assert {'token', 'sequence', 'span', 'yes_no'} <= model_runner.ADAPTERS.keys()
+  assert (
+    not {'encoder', 'pretraining', 'masked_lm'} & model_runner.ADAPTERS.keys()
+  )

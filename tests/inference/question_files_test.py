@@ -1,4 +1,4 @@
-"""Questions with passages in both forms, and answers in three."""
+"""Questions with passages in all three forms."""
 
 import io
 import json
@@ -6,7 +6,6 @@ from collections import Counter
 
 import pytest
 
-from biobert_jax.data.qa.span_decoding import Answered, Candidate
 from biobert_jax.errors import InputError
 from biobert_jax.inference import question_files
 
@@ -106,62 +105,3 @@ def test_standard_input(monkeypatch):
 def test_what_is_wrong_is_named(tmp_path, text, message):
   with pytest.raises(InputError, match=message):
     read(tmp_path, text)
-
-
-def candidate(text, start, probability):
-  return Candidate(text, start, start + len(text), probability, 1.0, 2.0)
-
-
-def result(*passages, id_='a'):
-  """A question with candidates for each passage, the first of them chosen."""
-  rows = [{'id': id_, 'question': 'W?', 'passages': ['x' * 9] * len(passages)}]
-  ((only,),) = [
-    list(
-      question_files._lines('f', enumerate(map(json.dumps, rows)), Counter())
-    )
-  ]
-  answered = [Answered(row[0], tuple(row), 0.0) for row in passages]
-  return question_files.QuestionResult(only, tuple(answered))
-
-
-def test_answers_are_ranked_over_passages(tmp_path):
-  source = [
-    result(
-      [candidate('p53', 4, 0.6), candidate('ATM', 0, 0.4)],
-      [candidate('ATM', 2, 0.9)],
-    ),
-    result([candidate('', 0, 0.7), candidate('x', 1, 0.3)], id_='b'),
-  ]
-  question_files.write_jsonl(source, tmp_path / 'out')
-  first, second = map(json.loads, (tmp_path / 'out').read_text().splitlines())
-  assert (first['id'], first['question']) == ('a', 'W?')
-  best, other = first['answers']
-  assert best.pop('probability') == pytest.approx(1.3)
-  assert best == {'text': 'ATM', 'passage': 1, 'start': 2, 'end': 5}
-  assert (other['text'], other['passage'], other['start']) == ('p53', 0, 4)
-  assert (first['has_answer'], second['has_answer']) == (True, False)
-  assert [one['text'] for one in second['answers']] == ['x']
-
-
-def test_files_of_the_reference_s_form(tmp_path):
-  source = [
-    result([candidate('p53', 4, 0.6)], [candidate('ATM', 2, 0.9)]),
-    result([candidate('é', 0, 1.0)], id_='b'),
-  ]
-  question_files.write_squad(source, tmp_path / 'squad')
-  text = (tmp_path / 'squad').read_text('utf-8')
-  assert json.loads(text) == {'a_001': 'p53', 'a_002': 'ATM', 'b_001': 'é'}
-  assert 'é' in text
-  question_files.write_nbest(source, tmp_path / 'nbest')
-  nbest = json.loads((tmp_path / 'nbest').read_text('utf-8'))
-  assert list(nbest) == ['a_001', 'a_002', 'b_001']
-  assert nbest['a_002'] == [
-    {
-      'text': 'ATM',
-      'start': 2,
-      'end': 5,
-      'probability': 0.9,
-      'start_logit': 1.0,
-      'end_logit': 2.0,
-    }
-  ]

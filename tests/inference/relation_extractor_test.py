@@ -6,10 +6,7 @@ import pytest
 
 from biobert_jax.errors import InputError
 from biobert_jax.inference.relation_extractor import RelationExtractor
-from biobert_jax.inference.relation_files import (
-  PredictedRelation,
-  RelatedDocument,
-)
+from biobert_jax.inference.results import PredictedRelation, RelatedDocument
 from biobert_jax.text.documents import Document, Entity
 from tests.fixtures import small_predictors
 

@@ -7,10 +7,11 @@ import pytest
 from biobert_jax.data.qa.passage_aggregation import PooledAnswer
 from biobert_jax.data.qa.squad import Question
 from biobert_jax.inference import result_pages
-from biobert_jax.inference.question_files import QuestionRequest, YesNoResult
-from biobert_jax.inference.relation_files import (
+from biobert_jax.inference.question_files import QuestionRequest
+from biobert_jax.inference.results import (
   PredictedRelation,
   RelatedDocument,
+  YesNoResult,
 )
 from tests.fixtures import browser
 from tests.fixtures.tagged_documents import DOCUMENT
