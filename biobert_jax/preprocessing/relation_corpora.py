@@ -17,7 +17,7 @@ line. Of a document that comes twice the first is kept, counted in
 import pathlib
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 from biobert_jax.data import splits as data_splits
 from biobert_jax.data.broken_rows import BrokenRows
@@ -37,16 +37,13 @@ _KINDS = {
 }
 _MENTION = re.compile(r'Arg[12]:(\S+)')
 
-
 Files = dict[str, pathlib.Path]
 
 
 def find_splits(folder: pathlib.Path) -> dict[str, Files]:
   """The files of a corpus, by their names, at any depth.
 
-  Args:
-    folder: where it was unpacked. A file whose name tells no split, such as
-      that of a sample, is passed over.
+  A file whose name tells no split, such as that of a sample, is passed over.
 
   Returns:
     Split (train, devel, test) -> kind (abstracts, entities, relations; or
@@ -61,9 +58,7 @@ def find_splits(folder: pathlib.Path) -> dict[str, Files]:
   found: dict[str, Files] = {}
   for path in sorted(folder.rglob('*')):
     split = data_splits.split_in_name(path.name)
-    if not path.is_file() or not split:
-      continue
-    kind = _kind(path)
+    kind = _kind(path) if split and path.is_file() else ''
     if not kind:
       continue
     files = found.setdefault(split, {})
@@ -73,8 +68,8 @@ def find_splits(folder: pathlib.Path) -> dict[str, Files]:
         f'{files[kind]}, {path}'
       )
     files[kind] = path
-  splits = {split: _complete(files) for split, files in found.items()}
-  splits = {split: files for split, files in splits.items() if files}
+  complete = ((split, _complete(files)) for split, files in found.items())
+  splits = {split: files for split, files in complete if files}
   if not splits:
     raise InputError(
       f'{folder}: holds no *abstracts*.tsv, *entities*.tsv and *relations*.tsv '
@@ -102,25 +97,19 @@ def _complete(files: Files) -> Files:
   for kind in ('abstracts', 'entities'):
     if kind not in files:
       raise InputError(f'{relations}: no file of {kind} goes with it')
-  return {
-    'abstracts': files['abstracts'],
-    'entities': files['entities'],
-    'relations': relations,
-  }
+  texts = {kind: files[kind] for kind in ('abstracts', 'entities')}
+  return texts | {'relations': relations}
 
 
 def read(
   files: Files, counts: Counter[str], max_broken: float
 ) -> list[Annotated]:
-  """Reads a split.
+  """The documents of a split, in the file's order.
 
   Args:
     files: one of the values of `find_splits`.
     counts: takes what was odd or broken.
     max_broken: fraction 0-1 of the rows of a file that may be broken.
-
-  Returns:
-    Its documents, in the file's order.
 
   Raises:
     InputError: With file and line.
@@ -136,44 +125,46 @@ def read(
   ]
 
 
-def _rows(
+def _take_rows(
   path: pathlib.Path,
   widths: Sequence[int],
   counts: Counter[str],
-  broken: BrokenRows,
-) -> Iterator[tuple[int, list[str]]]:
-  """(line, cells) of each row that has as many cells as it should."""
-  wanted = ' or '.join(map(str, widths))
+  max_broken: float,
+  take: Callable[[int, list[str]], str],
+) -> None:
+  """Has each row of a width taken: `take` returns its fault, '' for none."""
+  broken, rows = BrokenRows(path, counts), 0
   for line, text in io_lines.read_lines(path, counts):
     if not text.strip():
       counts['blank_lines'] += 1
       continue
+    rows += 1
     cells = [cell.strip(' ') for cell in text.split('\t')]
     if len(cells) in widths:
-      yield line, cells
+      fault = take(line, cells)
     else:
-      what = f'{len(cells)} columns, not {wanted}: fix or delete the line'
-      broken.add(line, 'broken_rows', what)
-      yield line, []
+      fault = f'{len(cells)} columns, not {" or ".join(map(str, widths))}'
+    if fault:
+      broken.add(line, 'broken_rows', f'{fault}: fix or delete the line')
+  broken.check(rows, max_broken)
 
 
 def _texts(
   path: pathlib.Path, counts: Counter[str], max_broken: float
 ) -> dict[str, Document]:
   """Id -> title and abstract, joined as PubTator joins them."""
-  broken, rows = BrokenRows(path, counts), 0
   found: dict[str, Document] = {}
-  for line, cells in _rows(path, (3,), counts, broken):
-    rows += 1
-    if not cells:
-      continue
+
+  def take(line: int, cells: list[str]) -> str:
     id, title, abstract = cells
     if id in found:
       counts['repeated_documents_dropped'] += 1
-      continue
-    text, cut = f'{title}\n{abstract}', len(title)
-    found[id] = Document(id, text, (), cut, str(path), line)
-  broken.check(rows, max_broken)
+    else:
+      text = f'{title}\n{abstract}'
+      found[id] = Document(id, text, (), len(title), str(path), line)
+    return ''
+
+  _take_rows(path, (3,), counts, max_broken, take)
   if not found:
     raise InputError.at(path, 1, 'the file holds no abstract')
   return found
@@ -186,26 +177,21 @@ def _mentions(
   max_broken: float,
 ) -> dict[str, dict[str, Mention]]:
   """Document -> id -> mention, in the file's order."""
-  broken, rows = BrokenRows(path, counts), 0
   found: dict[str, dict[str, Mention]] = {id: {} for id in texts}
-  for line, cells in _rows(path, (6,), counts, broken):
-    rows += 1
-    if not cells:
-      continue
+
+  def take(line: int, cells: list[str]) -> str:
     owner, id, kind, start, end, text = cells
-    what = ''
     if owner not in texts:
-      what = f'document {owner!r} has no abstract'
-    elif id in found[owner]:
-      what = f'document {owner} has a {id} already'
-    else:
-      what = _misplaced(texts[owner].text, start, end, text)
-    if what:
-      broken.add(line, 'broken_rows', f'{what}: fix or delete the line')
-      continue
+      return f'document {owner!r} has no abstract'
+    if id in found[owner]:
+      return f'document {owner} has a {id} already'
+    if fault := _misplaced(texts[owner].text, start, end, text):
+      return fault
     entity = Entity(int(start), int(end), kind, text)
     found[owner][id] = Mention(id, entity, frozenset((id,)))
-  broken.check(rows, max_broken)
+    return ''
+
+  _take_rows(path, (6,), counts, max_broken, take)
   return found
 
 
@@ -227,34 +213,26 @@ def _relations(
   max_broken: float,
 ) -> dict[str, list[Relation]]:
   """Document -> its relations, in the file's order."""
-  broken, rows = BrokenRows(path, counts), 0
   found: dict[str, list[Relation]] = {id: [] for id in mentions}
-  for line, cells in _rows(path, (4, 6), counts, broken):
-    rows += 1
-    if not cells:
-      continue
+
+  def take(line: int, cells: list[str]) -> str:
     owner, kind = cells[:2]
     ends = [_MENTION.fullmatch(cell) for cell in cells[-2:]]
     ids = [match[1] for match in ends if match]
-    what = ''
     if owner not in mentions:
-      what = f'document {owner!r} has no abstract'
-    elif len(ids) < 2:
-      what = f'{cells[-2:]} are no arguments like Arg1:T1'
-    elif unknown := [id for id in ids if id not in mentions[owner]]:
-      what = f'document {owner} has no entity {unknown[0]}'
-    if what:
-      broken.add(line, 'broken_rows', f'{what}: fix or delete the line')
-      continue
+      return f'document {owner!r} has no abstract'
+    if len(ids) < 2:
+      return f'{cells[-2:]} are no arguments like Arg1:T1'
+    if unknown := [id for id in ids if id not in mentions[owner]]:
+      return f'document {owner} has no entity {unknown[0]}'
+    if kind.upper().startswith('CPR:'):  # As the reference spells them.
+      kind = kind.lower()
     scored = len(cells) == 4 or cells[2].upper() != 'N'
-    found[owner].append(Relation(_spelt(kind), ids[0], ids[1], scored))
-  broken.check(rows, max_broken)
+    found[owner].append(Relation(kind, ids[0], ids[1], scored))
+    return ''
+
+  _take_rows(path, (4, 6), counts, max_broken, take)
   return found
-
-
-def _spelt(kind: str) -> str:
-  """A relation's name; of ChemProt's groups as the reference spells them."""
-  return kind.lower() if kind.upper().startswith('CPR:') else kind
 
 
 def _read_pubtator(

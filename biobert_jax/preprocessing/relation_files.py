@@ -7,10 +7,11 @@ what was read and left out. The rules for overlapping, nested, repeated and
 distant mentions stand in data/relation/candidates.py.
 """
 
+import itertools
 import json
 import pathlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from biobert_jax import errors
@@ -30,12 +31,8 @@ _PAIR_COLUMNS = (
 )
 
 
-def types_of(documents: Sequence[Annotated]) -> tuple[str, str]:
-  """The two of `TYPES` that a corpus has.
-
-  Raises:
-    InputError: It has not two, but more or fewer.
-  """
+def _types_of(documents: Iterable[Annotated]) -> tuple[str, str]:
+  """The two of `TYPES` that a corpus has."""
   names = {m.entity.type for a in documents for m in a.mentions}
   found = [t for t in TYPES if any(is_of_type(name, t) for name in names)]
   if len(found) != 2:
@@ -46,7 +43,7 @@ def types_of(documents: Sequence[Annotated]) -> tuple[str, str]:
   return found[0], found[1]
 
 
-def write(rows: Sequence[Row], split: str, folder: pathlib.Path) -> None:
+def _write(rows: Sequence[Row], split: str, folder: pathlib.Path) -> None:
   """Writes the rows of a split, and what stands behind them."""
   lines = [f'{row.pair.text}\t{row.label}\n' for row in rows]
   if split == 'test':
@@ -60,49 +57,24 @@ def write(rows: Sequence[Row], split: str, folder: pathlib.Path) -> None:
       text = ' '.join(entity.text.split())
       cells += [mention.id, str(entity.start), str(entity.end), text]
     behind.append('\t'.join([*cells, row.label]) + '\n')
-  for name, content in (
-    (FILES[split], lines),
-    (f'pairs_{split}.tsv', behind),
-  ):
+  contents = {FILES[split]: lines, f'pairs_{split}.tsv': behind}
+  for name, content in contents.items():
     with atomic_write(folder / name) as file:
       file.writelines(content)
 
 
-def table(counts: dict[str, dict[str, int]]) -> str:
-  """The counts of each split as a person reads them."""
-  names = sorted({name for found in counts.values() for name in found})
-  lines = [f'{"":44}' + ''.join(f'{split:>10}' for split in counts)]
-  for name in names:
-    cells = (f'{found.get(name, 0):>10,}' for found in counts.values())
-    lines.append(f'{name.replace("_", " "):44}' + ''.join(cells))
-  return '\n'.join(lines)
-
-
 class Choices(NamedTuple):
-  """How candidate pairs become rows.
+  """How candidate pairs become rows."""
 
-  Attributes:
-    types: the two types of a pair, in order; () for those of the corpus.
-    relations: names of those to be found; () for those the corpus scores.
-    markers: whether the entities keep their names, inside of markers.
-    keep_overlapping: whether overlapping mentions make a pair.
-    max_broken: fraction 0-1 of rows that may be broken.
-  """
-
-  types: tuple[str, ...]
-  relations: tuple[str, ...]
-  markers: bool
-  keep_overlapping: bool
-  max_broken: float
+  types: tuple[str, ...]  # Of a pair, in order; () for those of the corpus.
+  relations: tuple[str, ...]  # To be found; () for those the corpus scores.
+  markers: bool  # Whether the entities keep their names, inside of markers.
+  keep_overlapping: bool  # Whether overlapping mentions make a pair.
+  max_broken: float  # Fraction 0-1 of rows that may be broken.
 
 
 def prepare(source: str, output: str, choices: Choices) -> dict[str, Any]:
-  """Reads an unpacked corpus and writes its rows.
-
-  Args:
-    source: a folder; the splits are recognized by names, at any depth.
-    output: the folder to write.
-    choices: how.
+  """Reads the folder of an unpacked corpus and writes its rows to another.
 
   Returns:
     The summary: placeholders, labels and counts.
@@ -114,18 +86,16 @@ def prepare(source: str, output: str, choices: Choices) -> dict[str, Any]:
   counts: dict[str, Counter[str]] = {}
   read: dict[str, list[Annotated]] = {}
   for split in (split for split in FILES if split in splits):
-    counts[split] = Counter()
+    found = counts[split] = Counter()
     read[split] = relation_corpora.read(
-      splits[split], counts[split], choices.max_broken
+      splits[split], found, choices.max_broken
     )
-  types = choices.types or types_of([a for each in read.values() for a in each])
+  types = choices.types or _types_of(itertools.chain(*read.values()))
   words = Placeholders.from_types(*(name.upper() for name in types))
-  made: dict[str, list[Row]] = {}
+  made: dict[str, list[Row]] = {split: [] for split in read}
   for split, documents in read.items():
-    made[split] = [
-      row
-      for annotated in documents
-      for row in labelled_rows(
+    for annotated in documents:
+      made[split] += labelled_rows(
         annotated,
         words,
         counts[split],
@@ -134,9 +104,7 @@ def prepare(source: str, output: str, choices: Choices) -> dict[str, Any]:
         keep_overlapping=choices.keep_overlapping,
         marked=choices.markers,
       )
-    ]
-    for row in made[split]:
-      counts[split][f'rows {row.label}'] += 1
+    counts[split].update(f'rows {row.label}' for row in made[split])
   labels = {row.label for rows in made.values() for row in rows} - {NEGATIVE}
   if not labels:
     raise errors.InputError(
@@ -145,7 +113,7 @@ def prepare(source: str, output: str, choices: Choices) -> dict[str, Any]:
     )
   folder = pathlib.Path(output)
   for split, rows in made.items():
-    write(rows, split, folder)
+    _write(rows, split, folder)
   kept = {split: dict(+found) for split, found in counts.items()}
   with atomic_write(folder / 'counts.json') as file:
     file.write(json.dumps(kept, indent=2) + '\n')

@@ -3,18 +3,17 @@
 The tokens are the merges of SentencePiece's BPE, written as WordPiece. The same
 input gives the same bytes, whatever the order of the files.
 
-All files are read, and a sample of their articles is kept, by the hash of their
-ids: of half of them, a quarter and so on, until it holds no more characters
-than it may, which bounds memory. A fiftieth of the sample is held out, to count
-tokens per word on. Characters so rare that all of them together make up less
-than a given share of the sample get no token: each takes two entries, and full
-texts hold thousands.
+All files are read, and a sample of their articles is kept, which bounds memory.
+A fiftieth of it is held out, to count tokens per word on. Characters so rare
+that all of them together make up less than a given share of the sample get no
+token: each takes two entries, and full texts hold thousands.
 """
 
 import collections
 import hashlib
+import itertools
 import pathlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,14 +23,13 @@ from biobert_jax import errors
 from biobert_jax.preprocessing.token_shards import prepare
 from biobert_jax.text.cached_wordpiece import CachedWordPiece
 from biobert_jax.text.readers import any_format
-from biobert_jax.text.readers.article import Article, Options
+from biobert_jax.text.readers.article import Article
 from biobert_jax.text.vocabulary import SPECIALS, build_vocabulary
 from biobert_jax.text.wordpiece import WordPieceTokenizer, piece_dtype
 
 _KEYS = 1 << 64
 _HELD_OUT = 50  # One article of so many.
 _BATCH = 1000  # Paragraphs.
-_FILES = ('vocab.txt', 'tokenizer_config.json')
 
 Text = tuple[str, ...]  # The paragraphs of an article.
 
@@ -41,20 +39,12 @@ class TextSample:
 
   The order in which they come does not matter: the bound on the hash is the
   largest of all, a half, a quarter, ... below which all articles fit.
-
-  Attributes:
-    articles: that were read.
-    share: 0-1, of articles that are kept by their hash.
   """
 
   def __init__(self, characters: int):
-    """Starts empty.
-
-    Args:
-      characters: to hold at most.
-    """
-    self.articles = 0
-    self.share = 1.0
+    """Starts empty, to hold so many characters at most."""
+    self.articles = 0  # That were read.
+    self.share = 1.0  # 0-1, of articles that are kept by their hash.
     self._room = characters
     self._size = 0
     self._held: dict[int, tuple[int, Text]] = {}
@@ -100,11 +90,7 @@ def _key(id: str) -> int:
 
 
 def read_sample(patterns: Sequence[str], characters: int) -> TextSample:
-  """Reads files into a sample.
-
-  Args:
-    patterns: of the input files.
-    characters: of text to hold.
+  """Reads files into a sample of so many characters.
 
   Raises:
     InputError: No file, a file at fault, or no article that fits.
@@ -115,7 +101,7 @@ def read_sample(patterns: Sequence[str], characters: int) -> TextSample:
   files = sorted(prepare.find_inputs(patterns), key=lambda file: file.path)
   for file in tqdm.tqdm(files, unit='file', disable=None):
     for item in any_format.read_file(
-      file.path, counts, lambda reason, id: None, Options(), file.name
+      file.path, counts, lambda reason, id: None, name=file.name
     ):
       if isinstance(item, Article):
         sample.add(item)
@@ -133,14 +119,9 @@ def read_sample(patterns: Sequence[str], characters: int) -> TextSample:
 
 
 def rare_characters(texts: Iterable[Text], coverage: float) -> tuple[str, int]:
-  """The rarest characters, as many as may go.
+  """The rarest characters, and how many times they stand in the texts.
 
-  Args:
-    texts: that are counted.
-    coverage: fraction 0-1 of all characters that must stay.
-
-  Returns:
-    Those characters, and how many times they stand in the texts.
+  As many as may go: `coverage` is the fraction 0-1 of all that must stay.
   """
   counts: collections.Counter[str] = collections.Counter()
   for text in texts:
@@ -161,7 +142,8 @@ def measure(texts: Iterable[Text], tokenizer: WordPieceTokenizer) -> Any:
   cached = CachedWordPiece(tokenizer)
   dtype = piece_dtype(tokenizer.vocab_size)
   words = pieces = unknown = 0
-  for batch in _batches(texts):
+  paragraphs = itertools.chain.from_iterable(texts)
+  while batch := list(itertools.islice(paragraphs, _BATCH)):
     words += sum(len(paragraph.split()) for paragraph in batch)
     ids = np.frombuffer(b''.join(cached.encode(batch)), dtype)
     pieces += len(ids)
@@ -172,16 +154,6 @@ def measure(texts: Iterable[Text], tokenizer: WordPieceTokenizer) -> Any:
     'pieces_per_word': round(pieces / max(1, words), 4),
     'unknown_rate': round(unknown / max(1, pieces), 7),
   }
-
-
-def _batches(texts: Iterable[Text]) -> Iterator[list[str]]:
-  batch: list[str] = []
-  for text in texts:
-    batch += text
-    if len(batch) >= _BATCH:
-      yield batch
-      batch = []
-  yield batch
 
 
 def output_folder(output: str) -> pathlib.Path:
@@ -197,29 +169,22 @@ def output_folder(output: str) -> pathlib.Path:
       ' with --output'
     )
   folder = path.parent if path.name == 'vocab.txt' else path
-  for name in _FILES:
-    if (folder / name).exists():
+  for file in (folder / 'vocab.txt', folder / 'tokenizer_config.json'):
+    if file.exists():
       raise errors.InputError(
-        f'{folder / name}: already exists, and a model may need it; name'
-        ' another --output, or remove it'
+        f'{file}: already exists, and a model may need it; name another'
+        ' --output, or remove it'
       )
   return folder
 
 
 class Wanted(NamedTuple):
-  """The vocabulary to build.
+  """The vocabulary to build."""
 
-  Attributes:
-    size: number of tokens.
-    do_lower_case: whether text is lower-cased and stripped of accents.
-    sample_characters: of text to hold at most.
-    character_coverage: fraction 0-1 of all characters that must have a token.
-  """
-
-  size: int
-  do_lower_case: bool
-  sample_characters: int
-  character_coverage: float
+  size: int  # Number of tokens.
+  do_lower_case: bool  # Whether text is lower-cased, stripped of accents.
+  sample_characters: int  # Of text to hold at most.
+  character_coverage: float  # Fraction 0-1 of all that must have a token.
 
 
 def build(

@@ -11,9 +11,9 @@ questions: documents_not_in_corpus; snippets_not_in_corpus (no article of that
 PMID), snippets_not_in_article.
 """
 
-import dataclasses
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 from biobert_jax.errors import InputError
 from biobert_jax.preprocessing.bioasq.questions import RawQuestion, Snippet
@@ -24,29 +24,20 @@ from biobert_jax.text.sentence_splitter import sentence_spans
 KINDS = ('snippets', 'abstracts', 'appended')
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Abstract:
-  """An abstract that a question names.
+class Abstract(NamedTuple):
+  """An abstract that a question names."""
 
-  Attributes:
-    text: title and abstract, joined by a blank.
-    title_length: code points of the title, a sentence of its own.
-  """
-
-  text: str
-  title_length: int
+  text: str  # Title and abstract, joined by a blank.
+  title_length: int  # Code points of the title, a sentence of its own.
 
 
 def read_abstracts(
   patterns: Sequence[str], pmids: Iterable[str], counts: Counter[str]
 ) -> dict[str, Abstract]:
-  """Reads the wanted articles of a raw corpus.
-
-  Prepared shards hold tokens, not text: the files that they were made of are
-  read here, PubMed XML or JSON lines.
+  """Reads the wanted articles of a raw corpus: shards hold tokens, not text.
 
   Args:
-    patterns: of files that `corpus.read_file` reads.
+    patterns: of files that `any_format.read_file` reads.
     pmids: of the articles that are wanted; no others are kept in memory.
     counts: takes what the readers count, and `abstracts_found`.
 
@@ -73,17 +64,14 @@ def read_abstracts(
       'that the questions name; give the files that have their PMIDs'
     )
   counts['abstracts_found'] += len(found)
-  return {
-    name.removeprefix('pmid:'): _abstract(article)
-    for name, article in found.items()
-    if article.sections[0].paragraphs  # Not of a full text without either.
-  }
-
-
-def _abstract(article: Article) -> Abstract:
-  paragraphs = article.sections[0].paragraphs
-  title = len(paragraphs[0]) if len(paragraphs) > 1 else 0
-  return Abstract(' '.join(paragraphs), title)
+  abstracts = {}
+  for name, article in found.items():
+    paragraphs = article.sections[0].paragraphs
+    title = len(paragraphs[0]) if len(paragraphs) > 1 else 0
+    if paragraphs:  # Not of a full text without either.
+      abstract = Abstract(' '.join(paragraphs), title)
+      abstracts[name.removeprefix('pmid:')] = abstract
+  return abstracts
 
 
 def question_passages(
@@ -93,7 +81,7 @@ def question_passages(
   counts: Counter[str],
   sentences: int = 1,
 ) -> list[str]:
-  """The passages of a question, each once.
+  """The passages of a question, each once, in their order there.
 
   Args:
     question: the question.
@@ -101,23 +89,17 @@ def question_passages(
     abstracts: by PMID; not looked at for snippets.
     counts: takes what is left out, by the names in this file's first lines.
     sentences: of 'appended', on either side.
-
-  Returns:
-    Texts, in the order of the question's snippets or documents.
   """
-  found = []
   if kind == 'abstracts':
-    for pmid in question.pmids:
-      if pmid in abstracts:
-        found.append(abstracts[pmid].text)
-      else:
-        counts['documents_not_in_corpus'] += 1
+    found = [abstracts[p].text for p in question.pmids if p in abstracts]
+    counts['documents_not_in_corpus'] += len(question.pmids) - len(found)
+  elif kind == 'appended':
+    found = [
+      _appended(snippet, abstracts, counts, sentences)
+      for snippet in question.snippets
+    ]
   else:
-    for snippet in question.snippets:
-      text = snippet.text
-      if kind == 'appended':
-        text = _appended(snippet, abstracts, counts, sentences)
-      found.append(text)
+    found = [snippet.text for snippet in question.snippets]
   kept = list(dict.fromkeys(found))
   counts['repeated_passages'] += len(found) - len(kept)
   return kept
@@ -134,15 +116,13 @@ def _appended(
   if abstract is None:
     counts['snippets_not_in_corpus'] += 1
     return snippet.text
-  text = abstract.text
-  # The corpus has single blanks.
-  core = ' '.join(snippet.text.split())
+  text, cut = abstract
+  core = ' '.join(snippet.text.split())  # The corpus has single blanks.
   start = text.find(core)
   if start < 0:
     counts['snippets_not_in_article'] += 1
     return snippet.text
   end = start + len(core)
-  cut = abstract.title_length
   spans = [*sentence_spans(text[:cut])] if cut else []
   spans += [(cut + a, cut + b) for a, b in sentence_spans(text[cut:])]
   inside = [i for i, (a, b) in enumerate(spans) if a < end and start < b]

@@ -7,6 +7,7 @@ in `passages.py`; how answers are located, in `squad_files.py`.
 """
 
 import functools
+import itertools
 import json
 import pathlib
 from collections import Counter
@@ -17,48 +18,28 @@ from biobert_jax import errors
 from biobert_jax.io.atomic import atomic_write
 from biobert_jax.preprocessing.bioasq import passages, squad_files
 from biobert_jax.preprocessing.bioasq import questions as bioasq_questions
-from biobert_jax.preprocessing.bioasq.passages import (
-  Abstract,
-  question_passages,
-)
 from biobert_jax.preprocessing.bioasq.questions import RawQuestion
 
 FILES = {'train': 'train.json', 'devel': 'dev.json', 'test': 'test.json'}
 
 
 class Choices(NamedTuple):
-  """Which files to make, and how.
+  """Which files to make, and how."""
 
-  Attributes:
-    split: 'train' or 'test'.
-    types: of questions.
-    passages: one of `passages.KINDS`.
-    corpus: files with the text of articles, where the passages need it.
-    sentences: on either side of a snippet, where they are appended.
-    devel: fraction 0-1 of the questions of a type that become the dev set.
-    seed: of the choice of the dev set.
-    max_broken: fraction 0-1 of questions that may be broken.
-  """
-
-  split: str
-  types: Sequence[str]
-  passages: str
-  corpus: Sequence[str]
-  sentences: int
-  devel: float
-  seed: int
-  max_broken: float
+  split: str  # 'train' or 'test'.
+  types: Sequence[str]  # Of questions.
+  passages: str  # One of `passages.KINDS`.
+  corpus: Sequence[str]  # Files with articles, where the passages need them.
+  sentences: int  # On either side of a snippet, where they are appended.
+  devel: float  # Fraction 0-1 of a type's questions for the dev set.
+  seed: int  # Of the choice of the dev set.
+  max_broken: float  # Fraction 0-1 of questions that may be broken.
 
 
 def prepare(
   sources: Sequence[str], output: str, choices: Choices
 ) -> dict[str, dict[str, int]]:
-  """Reads questions and writes the files.
-
-  Args:
-    sources: the challenge's JSON files.
-    output: the folder to write.
-    choices: how.
+  """Reads the challenge's JSON files and writes ours.
 
   Returns:
     Counts of the reading, and of each type and split.
@@ -71,12 +52,11 @@ def prepare(
   found = {t: [q for q in questions if q.type == t] for t in choices.types}
   others = len(questions) - sum(map(len, found.values()))
   reading['questions_of_other_types'] += others
-  abstracts: dict[str, Abstract] = {}
+  abstracts: dict[str, passages.Abstract] = {}
   if choices.corpus:
-    pmids = {pmid for each in found.values() for q in each for pmid in q.pmids}
-    pmids |= {
-      s.pmid for each in found.values() for q in each for s in q.snippets
-    }
+    pmids: set[str] = set()
+    for question in itertools.chain.from_iterable(found.values()):
+      pmids.update(question.pmids, (s.pmid for s in question.snippets))
     abstracts = passages.read_abstracts(choices.corpus, pmids - {''}, reading)
   counts = {'reading': reading}
   folder = pathlib.Path(output)
@@ -85,7 +65,7 @@ def prepare(
       name = f'{type_} {split}'
       counts[name] = Counter()
       texts = functools.partial(
-        question_passages,
+        passages.question_passages,
         kind=choices.passages,
         abstracts=abstracts,
         counts=counts[name],

@@ -12,11 +12,10 @@ share of a file it is refused. Also counted: snippets_without_text,
 documents_without_pmid (of other databases), empty_answers.
 """
 
-import dataclasses
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from biobert_jax.data.broken_rows import BrokenRows
 from biobert_jax.errors import InputError
@@ -34,21 +33,14 @@ _PMID = re.compile(
 )
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Snippet:
-  """A passage that an expert marked.
+class Snippet(NamedTuple):
+  """A passage that an expert marked."""
 
-  Attributes:
-    text: as it stands there.
-    pmid: of its article; '' where it is of none in PubMed.
-  """
-
-  text: str
-  pmid: str
+  text: str  # As it stands there.
+  pmid: str  # Of its article; '' where it is of none in PubMed.
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class RawQuestion:
+class RawQuestion(NamedTuple):
   """A question of the challenge.
 
   Attributes:
@@ -59,20 +51,14 @@ class RawQuestion:
       one at most, of a yes/no question ('yes',) or ('no',) if it is known.
     pmids: of the articles that answer it.
     snippets: passages of these.
-    ideal_answer: as it stands in the file; None where there is none.
-    path: the file it was read from.
-    place: where in the file, such as `questions[3]`.
   """
 
   id: str
   type: str
   body: str
-  answers: tuple[tuple[str, ...], ...]
-  pmids: tuple[str, ...]
-  snippets: tuple[Snippet, ...]
-  ideal_answer: Any
-  path: str
-  place: str
+  answers: tuple[tuple[str, ...], ...] = ()
+  pmids: tuple[str, ...] = ()
+  snippets: tuple[Snippet, ...] = ()
 
 
 def read(
@@ -86,23 +72,22 @@ def read(
     max_broken: fraction 0-1 of questions with malformed answers, above which
       a file is refused; None: exact answers are not looked at.
 
-  Returns:
-    The questions, in their order.
-
   Raises:
     InputError: with file and question: no such form, an id that is malformed
       or stands twice, an unknown type, too many broken questions, none.
   """
-  known: set[str] = set()
-  questions: list[RawQuestion] = []
+  questions: dict[str, RawQuestion] = {}
   for path in paths:
     rows = require_list(path, '', read_object(path), 'questions')
     broken = BrokenRows(path, counts, 'questions')
     for i, row in enumerate(rows):
-      place = f'questions[{i}]'
-      id_ = _id(path, place, row, known)
-      known.add(id_)
-      where = f'{place} (id {id_})'
+      id_ = require_id(path, f'questions[{i}]', row, questions)
+      if not _ID.fullmatch(id_):
+        what = f'the id {id_[:40]!r} is not 24 hexadecimal digits'
+        raise InputError(
+          f"{path}: questions[{i}]: {what}; give the challenge's own file"
+        )
+      where = f'questions[{i}] (id {id_})'
       if (type_ := require_text(path, where, row, 'type')) not in TYPES:
         what = f'type {type_[:40]!r} is not one of {", ".join(TYPES)}'
         raise InputError(f'{path}: {where}: {what}; fix it')
@@ -110,26 +95,14 @@ def read(
       try:
         if max_broken is not None:
           answers = tuple(_answers(row, counts))
-      except _MalformedError as error:
+      except ValueError as error:
         broken.add(where, 'questions_with_malformed_answers', str(error))
-      questions.append(_question(path, where, row, answers, counts))
+      questions[id_] = _question(path, where, row, answers, counts)
     broken.check(len(rows), max_broken or 0.0)
   if not questions:
     raise InputError(f'{paths[0]}: holds no question; name a file that does')
   counts['questions'] += len(questions)
-  return questions
-
-
-class _MalformedError(Exception):
-  """An exact answer of no known form; says what to write."""
-
-
-def _id(path: str, place: str, row: Any, known: set[str]) -> str:
-  id_ = require_id(path, place, row, known)
-  if not _ID.fullmatch(id_):
-    what = f'{path}: {place}: the id {id_[:40]!r} is not 24 hexadecimal digits'
-    raise InputError(f"{what}; give the challenge's own file")
-  return id_
+  return list(questions.values())
 
 
 def _question(
@@ -139,37 +112,26 @@ def _question(
   answers: tuple[tuple[str, ...], ...],
   counts: Counter[str],
 ) -> RawQuestion:
+  def optional_list(key: str) -> list[Any]:
+    missing = row.get(key) is None
+    return [] if missing else require_list(path, where, row, key)
+
   body = ' '.join(require_text(path, where, row, 'body').split())
   if not body:
     raise InputError(f'{path}: {where}: the body is empty; write the question')
   snippets = []
-  for n, one in enumerate(_list(path, where, row, 'snippets')):
+  for n, one in enumerate(optional_list('snippets')):
     text = require_text(path, f'{where}.snippets[{n}]', one, 'text')
-    if not text.strip():
+    if text.strip():
+      snippets.append(Snippet(text, _pmid(str(one.get('document', '')))))
+    else:
       counts['snippets_without_text'] += 1
-      continue
-    snippets.append(Snippet(text, _pmid(str(one.get('document', '')))))
-  pmids = []
-  for document in _list(path, where, row, 'documents'):
-    pmid = _pmid(str(document))
-    counts['documents_without_pmid'] += not pmid
-    pmids += [pmid] * bool(pmid)
+  pmids = [_pmid(str(document)) for document in optional_list('documents')]
+  counts['documents_without_pmid'] += pmids.count('')
+  kept = tuple(dict.fromkeys(filter(None, pmids)))
   return RawQuestion(
-    row['id'],
-    row['type'],
-    body,
-    answers,
-    tuple(dict.fromkeys(pmids)),
-    tuple(snippets),
-    row.get('ideal_answer'),
-    path,
-    where,
+    row['id'], row['type'], body, answers, kept, tuple(snippets)
   )
-
-
-def _list(path: str, where: str, row: dict[str, Any], key: str) -> list[Any]:
-  """The list under a key; none where the key is missing."""
-  return require_list(path, where, row, key) if row.get(key) is not None else []
 
 
 def _pmid(link: str) -> str:
@@ -184,7 +146,7 @@ def _answers(
   """The exact answers of a question, each with its synonyms.
 
   Raises:
-    _MalformedError: they are of no edition's form.
+    ValueError: they are of no edition's form; says what to write.
   """
   type_, exact = row['type'], row.get('exact_answer')
   if exact is None or exact in ('', []) or type_ == 'summary':
@@ -193,7 +155,7 @@ def _answers(
   if type_ == 'yesno':
     answer = groups[0][0].strip(' .').lower() if groups and groups[0] else ''
     if len(groups) != 1 or answer not in ('yes', 'no'):
-      raise _MalformedError(
+      raise ValueError(
         f'exact_answer {str(exact)[:40]!r} is neither yes nor no: fix it'
       )
     yield (answer,)
@@ -209,26 +171,20 @@ def _answers(
 
 
 def _groups(exact: Any, counts: Counter[str]) -> list[list[str]]:
-  """Any edition's form as lists of synonyms.
-
-  Raises:
-    _MalformedError: it is none.
-  """
+  """Any edition's form as lists of synonyms."""
   if isinstance(exact, str):
     counts['answers_as_text'] += 1
     return [[exact]]
-  if isinstance(exact, list) and all(isinstance(one, str) for one in exact):
-    counts['answers_as_list'] += 1
-    return [[one] for one in exact]
   if isinstance(exact, list):
     groups = [[one] if isinstance(one, str) else one for one in exact]
     if all(
       isinstance(group, list) and all(isinstance(text, str) for text in group)
       for group in groups
     ):
-      counts['answers_as_lists'] += 1
+      nested = any(isinstance(one, list) for one in exact)
+      counts['answers_as_lists' if nested else 'answers_as_list'] += 1
       return groups
-  raise _MalformedError(
+  raise ValueError(
     f'exact_answer {str(exact)[:40]!r} is not a string, list of strings or '
     'list of lists of strings: fix it'
   )

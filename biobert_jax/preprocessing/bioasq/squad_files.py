@@ -35,16 +35,10 @@ _MOST_ROWS = 999  # Of a question: its ids have three digits.
 def locate(
   passage: str, synonyms: Sequence[str], counts: Counter[str]
 ) -> list[Located]:
-  """Where an answer stands.
+  """(start, end) of each occurrence of an answer, in any of its spellings.
 
-  Args:
-    passage: the text.
-    synonyms: the answer in its spellings.
-    counts: takes `answers_in_another_case` and `answers_inside_words`.
-
-  Returns:
-    (start, end) of each occurrence, the first first and of those that begin
-    together the longest.
+  The first is first, and of those that begin together the longest. `counts`
+  takes `answers_in_another_case` and `answers_inside_words`.
   """
   found: set[Located] = set()
   for text in synonyms:
@@ -116,11 +110,12 @@ def _answers(
       return [{}]
     (answer,) = question.answers[0]
     return [{'answers': answer, 'is_impossible': answer == 'no'}]
-  located = [
-    _located(passage, locate(passage, synonyms, counts))
-    for synonyms in question.answers
-  ]
-  located = [answers for answers in located if answers]
+  located = []
+  for synonyms in question.answers:
+    if spans := locate(passage, synonyms, counts):
+      located.append(
+        [{'text': passage[a:b], 'answer_start': a} for a, b in spans]
+      )
   counts['passages_without_answer'] += bool(question.answers) and not located
   if training:
     return [{'answers': each, 'is_impossible': False} for each in located]
@@ -129,33 +124,24 @@ def _answers(
   return [{'answers': [one for each in located for one in each]}]
 
 
-def _located(passage: str, spans: Sequence[Located]) -> list[dict[str, Any]]:
-  return [{'text': passage[a:b], 'answer_start': a} for a, b in spans]
-
-
 def draw_dev_ids(
   questions: Sequence[RawQuestion], fraction: float, seed: int
 ) -> set[str]:
-  """Draws the questions of the dev set, with all their passages.
+  """Draws the ids of the dev set's questions, with all their passages.
 
   Args:
-    questions: of one type.
+    questions: of one type; their order does not matter.
     fraction: 0-1 of them.
     seed: of the draw.
-
-  Returns:
-    Their ids. Who is drawn depends on ids and seed, not on the order.
   """
 
-  def hashed(question: RawQuestion) -> int:
+  def place(question: RawQuestion) -> tuple[int, str]:
     # 96 bits, 48 at a time.
     high, low = int(question.id[:12], 16), int(question.id[12:], 16)
-    return int(mix(seed, high, low))
+    return int(mix(seed, high, low)), question.id
 
-  drawn = sorted(
-    questions, key=lambda question: (hashed(question), question.id)
-  )
-  return {q.id for q in drawn[: round(fraction * len(questions))]}
+  drawn = sorted(questions, key=place)[: round(fraction * len(questions))]
+  return {question.id for question in drawn}
 
 
 def squad_file(
@@ -166,11 +152,8 @@ def squad_file(
 ) -> dict[str, Any]:
   """A file of rows: a paragraph for each, as BioBERT's files have it.
 
-  Args:
-    questions: of one type.
-    passages: the texts of a question.
-    training: whether rows without an answer are left out.
-    counts: takes `rows`, and what is left out.
+  The arguments are those of `squad_rows`, the questions of one type; `counts`
+  takes `rows` and `questions_written`, too.
   """
   paragraphs = []
   for question in questions:

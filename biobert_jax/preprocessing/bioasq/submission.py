@@ -44,15 +44,11 @@ _NUMBERED_WORDS = 5  # The first words, where a number may stand.
 
 @dataclasses.dataclass
 class Predictions:
-  """The predictions for a question.
+  """The predictions for a question."""
 
-  Attributes:
-    guesses: (text, probability) of every passage.
-    answers: of a yes/no question, where they are given outright.
-    logits: of a yes/no question, of every passage.
-  """
-
+  # (text, probability) of every passage.
   guesses: list[tuple[str, float]] = dataclasses.field(default_factory=list)
+  # Of a yes/no question: given outright, or of every passage.
   answers: list[str] = dataclasses.field(default_factory=list)
   logits: list[float] = dataclasses.field(default_factory=list)
 
@@ -60,14 +56,7 @@ class Predictions:
 def read_predictions(
   paths: Sequence[str], questions: Mapping[str, RawQuestion]
 ) -> dict[str, Predictions]:
-  """Reads predictions of any of the forms above.
-
-  Args:
-    paths: the files.
-    questions: those there are, by id.
-
-  Returns:
-    What was predicted, by question.
+  """Reads predictions of any of the forms above; questions are by id.
 
   Raises:
     InputError: with file and id: an id that is malformed, stands in two files
@@ -89,9 +78,8 @@ def read_predictions(
       if question is None:
         what = f'{path}: {id_}: no such question among those given'
         raise InputError(f'{what}; name the file of questions that it is of')
-      _add(
-        found.setdefault(match[1], Predictions()), path, id_, value, question
-      )
+      predicted = found.setdefault(match[1], Predictions())
+      _add(predicted, path, id_, value, question)
   return found
 
 
@@ -99,42 +87,35 @@ def _add(
   to: Predictions, path: str, id_: str, value: Any, question: RawQuestion
 ) -> None:
   """Takes in what a file says of one id."""
+  where, shown = f'{path}: {id_}', f'{str(value)[:40]!r}'
   if question.type == 'yesno':
-    if isinstance(value, str):
-      to.answers.append(_checked_answer(path, id_, value))
-      return
-    if isinstance(value, list) and len(value) == 2:
-      logits = value[1]
-      if isinstance(logits, list) and len(logits) == 1:
-        to.logits.append(_number(path, id_, logits[0]))
-        return
-    what = f'{str(value)[:40]!r} answers no yes/no question'
-    raise InputError(f'{path}: {id_}: {what}; want "yes" or ["yes", [LOGIT]]')
+    match value:
+      case str() if value.lower() in ('yes', 'no'):
+        to.answers.append(value.lower())
+      case str():
+        what = f'{where}: {shown} is neither yes nor no'
+        raise InputError(f'{what}; BioASQ takes no other')
+      case [_, [logit]]:
+        to.logits.append(_number(where, logit))
+      case _:
+        what = f'{where}: {shown} answers no yes/no question'
+        raise InputError(f'{what}; want "yes" or ["yes", [LOGIT]]')
+    return
   if not isinstance(value, list):
-    what = (
-      f'{str(value)[:40]!r} is not a list of answers, and the question is of'
-    )
     raise InputError(
-      f'{path}: {id_}: {what} type {question.type}; give nbest_predictions.json'
+      f'{where}: {shown} is not a list of answers, and the question is of type '
+      f'{question.type}; give nbest_predictions.json'
     )
   for n, one in enumerate(value):
-    where = f'{id_}[{n}]'
-    text = require_text(path, where, one, 'text')
-    share = _number(path, where, one.get('probability'))
+    text = require_text(path, f'{id_}[{n}]', one, 'text')
+    share = _number(f'{where}[{n}]', one.get('probability'))
     to.guesses.append((text, share))
 
 
-def _checked_answer(path: str, id_: str, value: str) -> str:
-  if value.lower() not in ('yes', 'no'):
-    what = f'{path}: {id_}: {value[:40]!r} is neither yes nor no'
-    raise InputError(f'{what}; BioASQ takes no other')
-  return value.lower()
-
-
-def _number(path: str, where: str, value: Any) -> float:
+def _number(where: str, value: Any) -> float:
   good = isinstance(value, int | float) and not isinstance(value, bool)
   if not good or not math.isfinite(value):
-    what = f'{path}: {where}: {str(value)[:40]!r} is not a number'
+    what = f'{where}: {str(value)[:40]!r} is not a number'
     raise InputError(f'{what}; give probabilities and logits')
   return float(value)
 
@@ -171,9 +152,6 @@ def listed(
     threshold: what the sum of an answer's probabilities must be above; where
       none is, the most probable answer is given.
     counts: takes what is left out.
-
-  Returns:
-    The answers as the server takes them.
   """
   whole = []
   for text, share in predicted.guesses:
@@ -193,8 +171,7 @@ def listed(
 def number_in(body: str) -> int | None:
   """A number up to eight in a question's first words: `List three genes …`.
 
-  None where there is none; that of `phase 3` is none
-  (transform_n2b_list.py:42).
+  That of `phase 3` is none (transform_n2b_list.py:42).
   """
   words = [w.strip(string.punctuation).lower() for w in body.split()]
   for i, word in enumerate(words[:_NUMBERED_WORDS]):
@@ -274,28 +251,17 @@ def submission(
   """
   rows = []
   for id_, question in questions.items():
-    row: dict[str, Any] = {'id': id_, 'type': question.type}
-    row['body'] = question.body
-    counts[f'{question.type}_questions'] += 1
-    if question.type != 'summary':
-      predicted = predictions.get(id_, Predictions())
-      row['exact_answer'] = _exact(question, predicted, threshold, counts)
-      missing = not row['exact_answer']
-      counts[f'{question.type}_questions_without_answer'] += missing
-    row['ideal_answer'] = ''
-    rows.append(row)
+    type_, body = question.type, question.body
+    row: dict[str, Any] = {'id': id_, 'type': type_, 'body': body}
+    counts[f'{type_}_questions'] += 1
+    predicted = predictions.get(id_, Predictions())
+    if type_ == 'yesno':
+      row['exact_answer'] = yes_or_no(predicted) or ''
+    elif type_ == 'list':
+      row['exact_answer'] = listed(predicted, body, threshold, counts)
+    elif type_ == 'factoid':
+      row['exact_answer'] = factoid(predicted, counts)
+    missing = not row.get('exact_answer', True)
+    counts[f'{type_}_questions_without_answer'] += missing
+    rows.append(row | {'ideal_answer': ''})
   return {'questions': rows}
-
-
-def _exact(
-  question: RawQuestion,
-  predicted: Predictions,
-  threshold: float,
-  counts: Counter[str],
-) -> str | list[list[str]]:
-  """The exact answer to a question; empty where there is none."""
-  if question.type == 'yesno':
-    return yes_or_no(predicted) or ''
-  if question.type == 'list':
-    return listed(predicted, question.body, threshold, counts)
-  return factoid(predicted, counts)

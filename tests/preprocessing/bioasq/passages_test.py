@@ -26,9 +26,7 @@ ABSTRACTS = {
 
 
 def question(*snippets, pmids=()):
-  return RawQuestion(
-    'a' * 24, 'factoid', 'What?', (), pmids, snippets, None, 'f', ''
-  )
+  return RawQuestion('a' * 24, 'factoid', 'What?', (), pmids, snippets)
 
 
 def test_snippets_are_taken_as_they_are_once():

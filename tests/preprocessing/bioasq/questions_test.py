@@ -80,7 +80,7 @@ def test_a_question_is_read_whole(tmp_path):
   assert found.body == 'Which gene is it?'
   assert found.pmids == ('12', '345')
   assert found.snippets == (bioasq_questions.Snippet('It is\np53. ', '12'),)
-  assert found.place == f'questions[0] (id {"a" * 24})'
+  assert found.id == 'a' * 24
   assert +counts == {
     'questions': 1,
     'answers_as_lists': 1,

@@ -12,17 +12,7 @@ from biobert_jax.preprocessing.bioasq.squad_files import locate, squad_rows
 
 
 def question(type_='factoid', answers=(('p53', 'TP53'),), number=1):
-  return RawQuestion(
-    f'{number:024x}',
-    type_,
-    'Which?',
-    answers,
-    (),
-    (),
-    None,
-    'f',
-    'questions[0]',
-  )
+  return RawQuestion(f'{number:024x}', type_, 'Which?', answers)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ ONE, TWO, THREE, FOUR = (f'{i:024x}' for i in (1, 2, 3, 4))
 
 
 def question(id_, type_, body='Which?'):
-  return RawQuestion(id_, type_, body, (), (), (), None, 'f', '')
+  return RawQuestion(id_, type_, body, ())
 
 
 QUESTIONS = {
