@@ -3,7 +3,7 @@
 import os
 import pathlib
 import re
-from collections.abc import Sequence
+from collections.abc import Hashable, Iterable, Sequence
 
 from biobert_jax.errors import InputError
 from biobert_jax.text.readers import pubtator
@@ -61,6 +61,12 @@ def missing_split(
   if split in ('devel', 'test'):
     held += f' (--config.data.{split}_split= trains without it)'
   return InputError(f'{directory}: {what}; the folder holds {held}')
+
+
+def count_overlap(train: Iterable[Hashable], other: Iterable[Hashable]) -> int:
+  """How many examples of a split stand in train too."""
+  known = set(train)
+  return sum(one in known for one in other)
 
 
 def split_in_name(name: str) -> str:

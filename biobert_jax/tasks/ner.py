@@ -13,6 +13,7 @@ from ml_collections import ConfigDict
 from biobert_jax.data import packing, windows
 from biobert_jax.data.ner import corpus
 from biobert_jax.data.packing import PackedRows
+from biobert_jax.data.splits import count_overlap
 from biobert_jax.errors import Range
 from biobert_jax.metrics import ner as metrics
 from biobert_jax.models.config import BertConfig
@@ -119,7 +120,8 @@ class NerDataset:
     for split, sentences in self._sentences.items():
       corpus.check_labels(sentences, labels, split)
       if train is not None and split == data.test_split:
-        shared = corpus.count_overlap(train, sentences)
+        words = [[s.tokens for s in part] for part in (train, sentences)]
+        shared = count_overlap(*words)
         self.counts[f'{split}_sentences_also_in_train'] = shared
     self.sha256 = datasets.digest(
       {

@@ -16,6 +16,7 @@ from biobert_jax.data.relation import features as relation_features
 from biobert_jax.data.relation.features import PairForm
 from biobert_jax.data.relation.markers import Markers
 from biobert_jax.data.relation.placeholders import Placeholders
+from biobert_jax.data.splits import count_overlap
 from biobert_jax.errors import COUNT, FRACTION, InputError, one_of
 from biobert_jax.metrics import relation as metrics
 from biobert_jax.models.config import BertConfig
@@ -163,7 +164,8 @@ class RelationDataset:
     for split, examples in self._examples.items():
       corpus.check_labels(examples, labels, split)
       if train is not None and split == data.test_split:
-        shared = corpus.count_overlap(train, examples)
+        texts = [[one.text for one in part] for part in (train, examples)]
+        shared = count_overlap(*texts)
         self.counts[f'{split}_sentences_also_in_train'] = shared
     self.sha256 = datasets.digest(
       {

@@ -73,32 +73,28 @@ def read_columns(
     strict: whether an invisible token is an error instead of counted.
 
   Returns:
-    The sentences in the file's order; together they hold one token for every
-    line that is neither blank nor a document mark.
+    The sentences in the file's order, which hold one token for every line that
+    is neither blank nor a document mark.
 
   Raises:
-    InputError: With file and line: see the tests for the whole list.
+    InputError: With file and line.
   """
   if scheme not in _SCHEMES:
     schemes = ' or '.join(_SCHEMES)
     raise InputError(f'config.data.scheme: {scheme!r} is not {schemes}')
+  name = os.fspath(path)
   sentences: list[Sentence] = []
-  tokens: list[str] = []
-  tags: list[str] = []
-  first = 0
-  for row in _rows(path, counts):
+  rows: list[tuple[int, str, str]] = []
+  for row in _rows(name, counts):
     if row is not None:
-      number, token, tag = row
-      first = first if tokens else number
-      _look_at(token, os.fspath(path), number, counts, strict)
-      tokens.append(token)
-      tags.append(tag)
-    elif tokens:
-      sentence = Sentence(tuple(tokens), tuple(tags), os.fspath(path), first)
-      sentences.append(sentence)
-      tokens, tags = [], []
+      _look_at(row[1], name, row[0], counts, strict)
+      rows.append(row)
+    elif rows:
+      (first, *_), tokens, tags = zip(*rows, strict=True)
+      sentences.append(Sentence(tokens, tags, name, first))
+      rows = []
   if not sentences:
-    raise InputError.at(os.fspath(path), 1, 'the file holds no sentence')
+    raise InputError.at(name, 1, 'the file holds no sentence')
   _check_tags(sentences, scheme)
   if scheme == 'iobes':
     sentences = [_from_iobes(sentence, counts) for sentence in sentences]
@@ -108,19 +104,15 @@ def read_columns(
 
 
 def _rows(
-  path: str | os.PathLike[str], counts: Counter[str]
+  name: str, counts: Counter[str]
 ) -> Iterator[tuple[int, str, str] | None]:
   """(line, token, tag) of each token, and None at each break and the end."""
-  name = os.fspath(path)
   layout: tuple[str, int, int] | None = None
-  for number, line in lines.read_lines(path, counts):
-    if not line.strip(' \t'):
+  for number, line in lines.read_lines(name, counts):
+    blank = not line.strip(' \t')
+    if blank or _DOCUMENT_MARK.match(line):
       if line:
-        counts['blank_lines_with_spaces'] += 1
-      yield None
-      continue
-    if _DOCUMENT_MARK.match(line):
-      counts['document_marks'] += 1
+        counts['blank_lines_with_spaces' if blank else 'document_marks'] += 1
       yield None
       continue
     if '\r' in line:
@@ -238,11 +230,10 @@ def error_listing(
     f'{s.path}:{s.line_of(i)} {s.tokens[i][:40]!r} {s.tags[i][:40]!r}'
     for s, i in places[:_SHOWN]
   )
-  sentence, index = places[0]
+  first, index = places[0]
   more = f' and {len(places) - _SHOWN} more' if len(places) > _SHOWN else ''
-  return InputError.at(
-    sentence.path, sentence.line_of(index), f'{what}: {shown}{more}'
-  )
+  what = f'{what}: {shown}{more}'
+  return InputError.at(first.path, first.line_of(index), what)
 
 
 def _from_iobes(sentence: Sentence, counts: Counter[str]) -> Sentence:

@@ -1,15 +1,15 @@
 """Corpora of named entities: their splits, labels, and what splits share.
 
 A corpus is a folder with a file for each split, in columns (`conll.py` says
-what they may hold) or PubTator (`documents.py`). Oddities are counted, never
-silent; what is wrong is an InputError with file and line.
+what they may hold) or PubTator (`documents.py`).
 """
 
 import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from biobert_jax.data.ner.conll import Sentence, error_listing, read_columns
+from biobert_jax.data.ner.conll import Sentence as Sentence
+from biobert_jax.data.ner.conll import error_listing, read_columns
 from biobert_jax.data.splits import (
   EXTENSIONS,
   find_split,
@@ -19,15 +19,6 @@ from biobert_jax.data.splits import (
 from biobert_jax.errors import InputError
 from biobert_jax.text import documents
 from biobert_jax.text.readers import pubtator
-
-__all__ = [
-  'Sentence',
-  'check_labels',
-  'count_overlap',
-  'label_set',
-  'read_split',
-  'sentences_from_documents',
-]
 
 
 def sentences_from_documents(
@@ -41,8 +32,7 @@ def sentences_from_documents(
       `documents.tag_words`.
 
   Returns:
-    For each document its title, where it has one, and the rest; a part
-    without words is left out.
+    For each document its title and the rest, each where it has words.
   """
   sentences = []
   for document in source:
@@ -80,21 +70,15 @@ def read_split(
     scheme: `bio` or `iobes`; PubTator needs neither.
     strict: whether an invisible token is an error.
 
-  Returns:
-    The sentences, in the file's order.
-
   Raises:
     InputError: No file, several files, or one that cannot be read.
   """
   path = find_split(directory, split)
   if path is None and split == 'train_dev':
-    return [
-      sentence
-      for part in ('train', 'devel')
-      for sentence in read_split(
-        directory, part, counts, scheme=scheme, strict=strict
-      )
-    ]
+    both: list[Sentence] = []
+    for part in ('train', 'devel'):
+      both += read_split(directory, part, counts, scheme=scheme, strict=strict)
+    return both
   if path is None:
     raise missing_split(directory, split, EXTENSIONS[1:])
   if is_pubtator(path):
@@ -107,10 +91,7 @@ def read_split(
 
 
 def label_set(sentences: Sequence[Sentence]) -> tuple[str, ...]:
-  """The tags of a corpus, complete: both B and I of each of its types.
-
-  Args:
-    sentences: the training split.
+  """The tags of a training split, complete: both B and I of each type.
 
   Returns:
     ('O', 'B', 'I'), or 'O' and then B-Type, I-Type, sorted by type.
@@ -127,42 +108,17 @@ def label_set(sentences: Sequence[Sentence]) -> tuple[str, ...]:
   if '' in suffixes and len(suffixes) > 1:
     what = 'some tags have a type and some have none; give all of them one'
     raise error_listing(sentences, {'B', 'I'}, what)
-  return (
-    'O',
-    *(letter + suffix for suffix in sorted(suffixes) for letter in 'BI'),
-  )
+  tags = [letter + suffix for suffix in sorted(suffixes) for letter in 'BI']
+  return ('O', *tags)
 
 
 def check_labels(
   sentences: Iterable[Sentence], labels: Sequence[str], split: str
 ) -> None:
-  """Raises where a split has a tag that training did not have.
-
-  Args:
-    sentences: the split.
-    labels: from `label_set` of the training split.
-    split: its name, for the message.
-
-  Raises:
-    InputError: With the first five places and the remedy.
-  """
+  """Raises an InputError where a split has a tag that training did not have."""
   sentences = list(sentences)
   new = {tag for s in sentences for tag in s.tags} - set(labels)
   if new:
     what = f'{split} has tags that the training labels ({", ".join(labels)})'
     what += ' have not; correct them or train on a split that has them'
     raise error_listing(sentences, new, what)
-
-
-def count_overlap(train: Iterable[Sentence], other: Iterable[Sentence]) -> int:
-  """How many sentences of a split stand in train too, token for token.
-
-  Args:
-    train: the training split.
-    other: the split that is to be scored.
-
-  Returns:
-    Sentences of `other`; to be counted as `sentences_also_in_train`.
-  """
-  known = {sentence.tokens for sentence in train}
-  return sum(sentence.tokens in known for sentence in other)

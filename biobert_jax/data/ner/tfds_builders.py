@@ -5,17 +5,15 @@
   tfds_builders.prepare('ncbi_disease', MANUAL_DIR, DATA_DIR)
   train = tfds.load('ncbi_disease', split='train', data_dir=DATA_DIR)
 
-The files are read by `ner.read_split`, so a TFDS user has the same sentences
-as a training run, in the same order. Nothing is downloaded: most corpora ask
-their users to agree to terms first.
+The sentences are those of a training run, in the same order. Nothing is
+downloaded: most corpora ask their users to agree to terms first.
 """
 
-import dataclasses
 import os
 import pathlib
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import tensorflow_datasets as tfds
 from absl import logging
@@ -29,23 +27,27 @@ from biobert_jax.errors import InputError
 FILE_FORMATS = ('tfrecord', 'array_record')
 
 
-@dataclasses.dataclass(frozen=True)
-class _Corpus:
+class _Corpus(NamedTuple):
   """The metadata of a corpus."""
 
   about: str
   homepage: str
-  citation: str
+  key: str
+  author: str
+  title: str
+  journal: str
+  year: int
+
+  @property
+  def citation(self) -> str:
+    """The article in BibTeX."""
+    fields = ('author', 'title', 'journal', 'year')
+    lines = [f'  {name} = {{{getattr(self, name)}}}' for name in fields]
+    return f'@article{{{self.key},\n' + ',\n'.join(lines) + '\n}'
 
 
-def _article(key: str, author: str, title: str, where: str, year: int) -> str:
-  return (
-    f'@article{{{key},\n  author = {{{author}}},\n  title = {{{title}}},\n'
-    f'  journal = {{{where}}},\n  year = {{{year}}}\n}}'
-  )
-
-
-_BC5CDR = _article(
+_BC5CDR = (
+  'https://biocreative.bioinformatics.udel.edu/tasks/biocreative-v/track-3-cdr/',
   'li2016bc5cdr',
   'Li, Jiao and Sun, Yueping and Johnson, Robin J. and others',
   'BioCreative V CDR task corpus: a resource for chemical disease relation'
@@ -53,128 +55,104 @@ _BC5CDR = _article(
   'Database',
   2016,
 )
-_BC5CDR_HOME = (
-  'https://biocreative.bioinformatics.udel.edu/tasks/biocreative-v/track-3-cdr/'
-)
 
 # Class name -> corpus, in the order of the paper's Table 6.
 CORPORA = {
   'NcbiDisease': _Corpus(
     'Diseases in 793 PubMed abstracts (NCBI disease corpus).',
     'https://www.ncbi.nlm.nih.gov/CBBresearch/Dogan/DISEASE/',
-    _article(
-      'dogan2014ncbi',
-      'Do{\\u g}an, Rezarta Islamaj and Leaman, Robert and Lu, Zhiyong',
-      'NCBI disease corpus: a resource for disease name recognition and'
-      ' concept normalization',
-      'Journal of Biomedical Informatics',
-      2014,
-    ),
+    'dogan2014ncbi',
+    'Do{\\u g}an, Rezarta Islamaj and Leaman, Robert and Lu, Zhiyong',
+    'NCBI disease corpus: a resource for disease name recognition and'
+    ' concept normalization',
+    'Journal of Biomedical Informatics',
+    2014,
   ),
   'I2b22010': _Corpus(
     'Problems, tests and treatments in clinical notes (2010 i2b2/VA).',
     'https://portal.dbmi.hms.harvard.edu/projects/n2c2-nlp/',
-    _article(
-      'uzuner2011i2b2',
-      'Uzuner, {\\"O}zlem and South, Brett R. and Shen, Shuying and DuVall,'
-      ' Scott L.',
-      '2010 i2b2/VA challenge on concepts, assertions, and relations in'
-      ' clinical text',
-      'Journal of the American Medical Informatics Association',
-      2011,
-    ),
+    'uzuner2011i2b2',
+    'Uzuner, {\\"O}zlem and South, Brett R. and Shen, Shuying and DuVall,'
+    ' Scott L.',
+    '2010 i2b2/VA challenge on concepts, assertions, and relations in'
+    ' clinical text',
+    'Journal of the American Medical Informatics Association',
+    2011,
   ),
   'Bc5cdrDisease': _Corpus(
-    'Diseases in 1,500 PubMed abstracts (BioCreative V CDR).',
-    _BC5CDR_HOME,
-    _BC5CDR,
+    'Diseases in 1,500 PubMed abstracts (BioCreative V CDR).', *_BC5CDR
   ),
   'Bc5cdrChem': _Corpus(
-    'Chemicals in 1,500 PubMed abstracts (BioCreative V CDR).',
-    _BC5CDR_HOME,
-    _BC5CDR,
+    'Chemicals in 1,500 PubMed abstracts (BioCreative V CDR).', *_BC5CDR
   ),
   'Bc4chemd': _Corpus(
     'Chemicals and drugs in 10,000 PubMed abstracts (BioCreative IV CHEMDNER).',
     'https://biocreative.bioinformatics.udel.edu/resources/'
     'biocreative-iv/chemdner-corpus/',
-    _article(
-      'krallinger2015chemdner',
-      'Krallinger, Martin and Rabal, Obdulia and Leitner, Florian and others',
-      'The CHEMDNER corpus of chemicals and drugs and its annotation'
-      ' principles',
-      'Journal of Cheminformatics',
-      2015,
-    ),
+    'krallinger2015chemdner',
+    'Krallinger, Martin and Rabal, Obdulia and Leitner, Florian and others',
+    'The CHEMDNER corpus of chemicals and drugs and its annotation principles',
+    'Journal of Cheminformatics',
+    2015,
   ),
   'Bc2gm': _Corpus(
     'Genes and proteins in 20,000 MEDLINE sentences (BioCreative II).',
     'https://biocreative.bioinformatics.udel.edu/tasks/biocreative-ii/'
     'task-1a-gene-mention-tagging/',
-    _article(
-      'smith2008bc2gm',
-      'Smith, Larry and Tanabe, Lorraine K. and Ando, Rie Johnson and others',
-      'Overview of BioCreative II gene mention recognition',
-      'Genome Biology',
-      2008,
-    ),
+    'smith2008bc2gm',
+    'Smith, Larry and Tanabe, Lorraine K. and Ando, Rie Johnson and others',
+    'Overview of BioCreative II gene mention recognition',
+    'Genome Biology',
+    2008,
   ),
   'Jnlpba': _Corpus(
     'Molecular biology terms in 2,404 GENIA abstracts (JNLPBA 2004).',
     'http://www.geniaproject.org/shared-tasks/bionlp-jnlpba-shared-task-2004',
-    _article(
-      'kim2004jnlpba',
-      'Kim, Jin-Dong and Ohta, Tomoko and Tsuruoka, Yoshimasa and Tateisi,'
-      ' Yuka and Collier, Nigel',
-      'Introduction to the bio-entity recognition task at JNLPBA',
-      'Proceedings of the International Joint Workshop on Natural Language'
-      ' Processing in Biomedicine and its Applications (JNLPBA)',
-      2004,
-    ),
+    'kim2004jnlpba',
+    'Kim, Jin-Dong and Ohta, Tomoko and Tsuruoka, Yoshimasa and Tateisi,'
+    ' Yuka and Collier, Nigel',
+    'Introduction to the bio-entity recognition task at JNLPBA',
+    'Proceedings of the International Joint Workshop on Natural Language'
+    ' Processing in Biomedicine and its Applications (JNLPBA)',
+    2004,
   ),
   'Linnaeus': _Corpus(
     'Species in 100 full-text articles (LINNAEUS).',
     'http://linnaeus.sourceforge.net/',
-    _article(
-      'gerner2010linnaeus',
-      'Gerner, Martin and Nenadic, Goran and Bergman, Casey M.',
-      'LINNAEUS: a species name identification system for biomedical'
-      ' literature',
-      'BMC Bioinformatics',
-      2010,
-    ),
+    'gerner2010linnaeus',
+    'Gerner, Martin and Nenadic, Goran and Bergman, Casey M.',
+    'LINNAEUS: a species name identification system for biomedical literature',
+    'BMC Bioinformatics',
+    2010,
   ),
   'Species800': _Corpus(
     'Species in 800 PubMed abstracts (Species-800).',
     'https://species.jensenlab.org/',
-    _article(
-      'pafilis2013species',
-      'Pafilis, Evangelos and Frankild, Sune P. and Fanini, Lucia and others',
-      'The SPECIES and ORGANISMS resources for fast and accurate'
-      ' identification of taxonomic names in text',
-      'PLoS ONE',
-      2013,
-    ),
+    'pafilis2013species',
+    'Pafilis, Evangelos and Frankild, Sune P. and Fanini, Lucia and others',
+    'The SPECIES and ORGANISMS resources for fast and accurate'
+    ' identification of taxonomic names in text',
+    'PLoS ONE',
+    2013,
   ),
 }
 
 
 def _info(builder: Any) -> Any:
   corpus = CORPORA[type(builder).__name__]
+  features = {
+    # SPLIT-NUMBER, counted from 0 in the file's order.
+    'id': tfds.features.Text(),
+    'tokens': tfds.features.Sequence(tfds.features.Text()),
+    # As the files have them: O, B, I or B-Type, I-Type.
+    'tags': tfds.features.Sequence(tfds.features.Text()),
+  }
   return tfds.core.DatasetInfo(
     builder=builder,
     description=corpus.about,
     homepage=corpus.homepage,
     citation=corpus.citation,
-    features=tfds.features.FeaturesDict(
-      {
-        # SPLIT-NUMBER, counted from 0 in the file's order.
-        'id': tfds.features.Text(),
-        'tokens': tfds.features.Sequence(tfds.features.Text()),
-        # As the files have them: O, B, I or B-Type, I-Type.
-        'tags': tfds.features.Sequence(tfds.features.Text()),
-      }
-    ),
+    features=tfds.features.FeaturesDict(features),
     disable_shuffling=True,
   )
 
@@ -202,17 +180,10 @@ def _generate_examples(
   builder: Any, folder: pathlib.Path, split: str
 ) -> Iterator[tuple[int, dict[str, Any]]]:
   counts: Counter[str] = Counter()
-  for number, sentence in enumerate(
-    ner_corpus.read_split(folder, split, counts)
-  ):
-    yield (
-      number,
-      {
-        'id': f'{split}-{number}',
-        'tokens': list(sentence.tokens),
-        'tags': list(sentence.tags),
-      },
-    )
+  sentences = ner_corpus.read_split(folder, split, counts)
+  for number, sentence in enumerate(sentences):
+    row = {'tokens': list(sentence.tokens), 'tags': list(sentence.tags)}
+    yield number, {'id': f'{split}-{number}', **row}
   for what, count in sorted(counts.items()):
     logging.warning('%s %s: %s: %d', builder.name, split, what, count)
 
@@ -242,30 +213,9 @@ def _builder(class_name: str) -> Any:
   )
 
 
-NcbiDisease = _builder('NcbiDisease')
-I2b22010 = _builder('I2b22010')
-Bc5cdrDisease = _builder('Bc5cdrDisease')
-Bc5cdrChem = _builder('Bc5cdrChem')
-Bc4chemd = _builder('Bc4chemd')
-Bc2gm = _builder('Bc2gm')
-Jnlpba = _builder('Jnlpba')
-Linnaeus = _builder('Linnaeus')
-Species800 = _builder('Species800')
-
-BUILDERS = {
-  builder.name: builder
-  for builder in (
-    NcbiDisease,
-    I2b22010,
-    Bc5cdrDisease,
-    Bc5cdrChem,
-    Bc4chemd,
-    Bc2gm,
-    Jnlpba,
-    Linnaeus,
-    Species800,
-  )
-}
+BUILDERS = {builder.name: builder for builder in map(_builder, CORPORA)}
+# Where their classes are looked for, by name.
+globals().update({each.__name__: each for each in BUILDERS.values()})
 
 
 def prepare(
@@ -302,14 +252,11 @@ def prepare(
   if splits.find_split(folder, 'train') is None:
     what = BUILDERS[name].MANUAL_DOWNLOAD_INSTRUCTIONS
     raise InputError(f'{folder}: no train.tsv. {what}')
-  builder = BUILDERS[name](
-    data_dir=os.fspath(data_dir), file_format=file_format
+  data_dir = os.fspath(data_dir)
+  builder = BUILDERS[name](data_dir=data_dir, file_format=file_format)
+  config = tfds.download.DownloadConfig(
+    manual_dir=os.path.abspath(manual_dir), try_download_gcs=False
   )
-  builder.download_and_prepare(
-    download_config=tfds.download.DownloadConfig(
-      manual_dir=os.path.abspath(manual_dir), try_download_gcs=False
-    )
-  )
-  return {
-    split: info.num_examples for split, info in builder.info.splits.items()
-  }
+  builder.download_and_prepare(download_config=config)
+  infos = builder.info.splits
+  return {split: info.num_examples for split, info in infos.items()}

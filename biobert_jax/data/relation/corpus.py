@@ -323,17 +323,3 @@ def check_labels(
       what = f'{split} has label {example.label!r}, which is not one of '
       what += f'{", ".join(labels)}; fix it, or set --config.data.labels'
       raise InputError.at(example.path, example.line, what)
-
-
-def count_overlap(train: Iterable[Example], other: Iterable[Example]) -> int:
-  """How many sentences of a split stand in train too.
-
-  Args:
-    train: the training split.
-    other: the split that is to be scored.
-
-  Returns:
-    Sentences of `other`; to be counted as `sentences_also_in_train`.
-  """
-  known = {example.text for example in train}
-  return sum(example.text in known for example in other)

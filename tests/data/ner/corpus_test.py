@@ -214,5 +214,6 @@ def test_overlap_is_by_tokens():
     sentence('O O', ('c', 'c')),
     sentence('O O', ('a', 'c')),
   ]
-  assert ner_corpus.count_overlap(train, other) == 3
-  assert ner_corpus.count_overlap([], other) == 0
+  words = [[s.tokens for s in part] for part in (train, other)]
+  assert splits.count_overlap(*words) == 3
+  assert splits.count_overlap([], words[1]) == 0

@@ -4,6 +4,7 @@ import collections
 
 import pytest
 
+from biobert_jax.data import splits
 from biobert_jax.data.relation import corpus as relation_corpus
 from biobert_jax.data.relation.markers import Markers
 from biobert_jax.data.relation.placeholders import Placeholders
@@ -242,4 +243,5 @@ def test_labels_of_a_split():
 def test_overlap_counts_sentences_of_the_other_split():
   train = [example(YES, '1'), example(YES, '1')]
   other = [example(YES, '0'), example(NO, '0'), example(YES, '1')]
-  assert relation_corpus.count_overlap(train, other) == 2
+  texts = [[one.text for one in part] for part in (train, other)]
+  assert splits.count_overlap(*texts) == 2
