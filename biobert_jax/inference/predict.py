@@ -24,7 +24,7 @@ from biobert_jax.inference.question_answerer import (
 from biobert_jax.inference.relation_extractor import RelationExtractor
 from biobert_jax.inference.results import QuestionResult, RelatedDocument
 from biobert_jax.inference.tagger import Tagger
-from biobert_jax.text import document_writers, entity_page
+from biobert_jax.text import document_writers
 from biobert_jax.text.documents import Document
 from biobert_jax.text.readers.any_format import read_documents
 
@@ -77,7 +77,7 @@ JOBS = {
       'brat': document_writers.write_brat,
       'pubtator': document_writers.write_pubtator,
       'conll': document_writers.write_conll,
-      'html': entity_page.write_html,
+      'html': document_writers.write_html,
     },
     '',
     lambda document: (

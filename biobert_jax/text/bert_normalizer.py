@@ -9,11 +9,8 @@ sees them and says where each came from, so that words agree on every code point
 
 One limit is left: stand-ins are taken from the unassigned planes 4 to 10, so
 a text that itself uses code points of those planes (U+40000-U+AFFFF) could
-meet a vocabulary entry made of private-use characters.
-
-dmis-lab/biobert's older copy of `tokenization.py` drops private-use code
-points, where Google's keeps them (such a word is then [UNK]); Google's is
-followed.
+meet a vocabulary entry made of private-use characters. These are kept, as by
+Google; dmis-lab/biobert's older copy of `tokenization.py` drops them.
 """
 
 import functools
@@ -54,11 +51,6 @@ def to_bert_form(
   text: str, do_lower_case: bool, split_cjk: bool = True
 ) -> tuple[str, list[int] | None]:
   """Rewrites disputed characters so that the library treats them as Google.
-
-  Args:
-    text: any text, lone surrogates included.
-    do_lower_case: whether the library will lower-case and strip accents.
-    split_cjk: whether it will cut at each CJK ideograph.
 
   Returns:
     The rewritten text and, for each of its characters, the index in `text`
@@ -101,15 +93,10 @@ def normalizer(
 
 
 def basic_words(text: str, do_lower_case: bool) -> list[str]:
-  """Splits a text at white space, punctuation and CJK characters.
+  """The words of a text that WordPiece then cuts up.
 
-  Args:
-    text: any text.
-    do_lower_case: whether to lower-case and strip accents.
-
-  Returns:
-    The words, cleaned of control characters, that WordPiece then cuts up
-    (google-research/bert tokenization.py, BasicTokenizer).
+  They end at white space, punctuation and CJK characters and are cleaned of
+  control characters (google-research/bert tokenization.py, BasicTokenizer).
   """
   rewritten, origin = to_bert_form(text, do_lower_case)
   rewritten = normalizer(do_lower_case).normalize_str(rewritten)
@@ -127,19 +114,16 @@ def _google_form(
   if unicodedata.category(char) in ('Cc', 'Cf'):
     return ''
   if _CJK.match(char):
-    return (
-      f' {token_in_bert_form(char)} ' if split_cjk else token_in_bert_form(char)
-    )
+    form = token_in_bert_form(char)
+    return f' {form} ' if split_cjk else form
   if do_lower_case:
     lower = _lower_sigma(text, at) if char == 'Σ' else char.lower()
     decomposed = unicodedata.normalize('NFD', lower)
     char = ''.join(c for c in decomposed if unicodedata.category(c) != 'Mn')
   form = ''
   for c in char:
-    is_punctuation = unicodedata.category(c).startswith('P')
-    form += (
-      f' {token_in_bert_form(c)} ' if is_punctuation else token_in_bert_form(c)
-    )
+    part = token_in_bert_form(c)
+    form += f' {part} ' if unicodedata.category(c)[0] == 'P' else part
   return form
 
 

@@ -25,25 +25,16 @@ class CachedWordPiece:
   """Text to the bytes of its tokens, equal to `WordPieceTokenizer.encode`."""
 
   def __init__(self, tokenizer: WordPieceTokenizer, cache_words: int = 200_000):
-    """Starts with an empty cache.
-
-    Args:
-      tokenizer: whose tokens are wanted.
-      cache_words: words to hold, about 250 bytes each, before starting anew.
-    """
+    """Holds `cache_words`, about 250 bytes each, before starting anew."""
     self._tokenizer = tokenizer
     self._dtype = piece_dtype(tokenizer.vocab_size)
     self._cache_words = cache_words
     self._pieces: dict[str, bytes] = {}
 
   def encode(self, texts: Sequence[str]) -> list[bytes]:
-    """The tokens of each text as bytes, without [CLS] and [SEP].
+    """The tokens of some thousands of texts, without [CLS] and [SEP].
 
-    Args:
-      texts: sentences or paragraphs, some thousands at a time.
-
-    Returns:
-      For each text its tokens in the form of `shards.piece_dtype`.
+    Each text's ids are bytes of `piece_dtype`.
     """
     texts = [self._plain(text) for text in texts]
     words = [_WORD.findall(text) for text in texts]

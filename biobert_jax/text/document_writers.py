@@ -4,11 +4,10 @@
   brat      a pair of files a document, ID.txt and ID.ann, for annotators
   PubTator  `id|t|title`, `id|a|abstract`, a line an entity
   CoNLL     `word<TAB>tag`, for training again
-  HTML      one page, for people, in `entity_page.py`
+  HTML      one page, for people
 
 Offsets are in code points, end exclusive, in every form. Every writer writes
-aside and renames, so that nobody sees half a file. The record and what reads
-it are in `documents.py`, and may be imported from here.
+aside and renames, so that nobody sees half a file.
 """
 
 import dataclasses
@@ -22,38 +21,21 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from biobert_jax.errors import InputError
+from biobert_jax.io import html_page
 from biobert_jax.io.atomic import atomic_write
 from biobert_jax.text.documents import (
   Document,
-  Entity,
   flat,
   split_words,
   tag_words,
+  without_overlaps,
 )
-from biobert_jax.text.readers.any_format import read_documents
-from biobert_jax.text.readers.pubtator import read_pubtator
-
-__all__ = [
-  'Document',
-  'Entity',
-  'json_row',
-  'read_documents',
-  'read_pubtator',
-  'split_words',
-  'write_brat',
-  'write_conll',
-  'write_jsonl',
-  'write_pubtator',
-]
 
 
 def write_jsonl(
   documents: Iterable[Document], path: str | os.PathLike[str]
 ) -> None:
-  """Writes {"id", "text", "entities"} a line, the entities as `Entity`.
-
-  Where title and body are told apart, "title_length" stands there too.
-  """
+  """Writes `json_row` of each document, one per line."""
   with atomic_write(path) as file:
     for document in documents:
       row = json_row(document)
@@ -61,7 +43,10 @@ def write_jsonl(
 
 
 def json_row(document: Document) -> dict[str, Any]:
-  """A document as a line of JSONL holds it; reading gives the same again."""
+  """{"id", "text", "entities"}, and "title_length" where there is a title.
+
+  Reading it gives the same document again.
+  """
   row: dict[str, Any] = {'id': document.id, 'text': document.text}
   if document.title_length is not None:
     row['title_length'] = document.title_length
@@ -81,12 +66,8 @@ def write_pubtator(
   or carriage return inside a part, or a tab in a mention, becomes one blank,
   so offsets stay. An empty type becomes `Entity`; scores have no place here.
 
-  Args:
-    documents: any; their ids must hold no tab, newline or bar.
-    path: the file to write.
-
   Raises:
-    InputError: an id that the form cannot hold, or an unwritable path.
+    InputError: an id with a tab, newline or bar, or an unwritable path.
   """
   with atomic_write(path) as file:
     for document in documents:
@@ -134,13 +115,9 @@ def write_brat(
   (`T1<TAB>Disease 0 4;5 9<TAB>lung cancer`). In file names and types what is
   not a letter, digit, dot, hyphen or underscore becomes `_`.
 
-  Args:
-    documents: any; their ids must stay apart as file names.
-    path: a folder that does not exist yet or is empty: what lies in it could
-      be somebody's annotation.
-
   Raises:
-    InputError: the folder is not empty, or two ids give one file name.
+    InputError: the folder is not empty (what lies in it could be somebody's
+      annotation), or two ids give one file name.
   """
   target, aside = pathlib.Path(path), pathlib.Path(f'{os.fspath(path)}.tmp')
   try:
@@ -159,15 +136,13 @@ def write_brat(
         what = f'ids {seen[stem.lower()]!r} and {document.id!r} give one file'
         raise InputError(f'{target}: {what} name; make ids differ')
       seen[stem.lower()] = document.id
-      _write_exactly(aside / f'{stem}.txt', document.text)
-      _write_exactly(aside / f'{stem}.ann', ''.join(_brat_lines(document)))
+      lines = ''.join(_brat_lines(document))
+      for ending, text in (('txt', document.text), ('ann', lines)):
+        file = aside / f'{stem}.{ending}'
+        file.write_text(text, encoding='utf-8', newline='\n')
     os.replace(aside, target)
   finally:
     shutil.rmtree(aside, ignore_errors=True)
-
-
-def _write_exactly(path: pathlib.Path, text: str) -> None:
-  path.write_text(text, encoding='utf-8', newline='\n')
 
 
 def _brat_lines(document: Document) -> Iterator[str]:
@@ -180,3 +155,34 @@ def _brat_lines(document: Document) -> Iterator[str]:
     places = ';'.join(f'{start} {end}' for start, end in spans)
     mention = ' '.join(document.text[start:end] for start, end in spans)
     yield f'T{number}\t{kind} {places}\t{mention}\n'
+
+
+def write_html(
+  documents: Iterable[Document], path: str | os.PathLike[str]
+) -> None:
+  """Writes one page: entities marked, by type and least score, and an index.
+
+  The page stands alone and is well-formed XML too. A mark's tooltip gives type
+  and score. Of overlapping entities the longest is shown and counted; a control
+  character is shown as U+FFFD.
+  """
+
+  def article(document: Document, kinds: dict[str, int]) -> tuple[str, str]:
+    return document.id, marked_text(document, kinds)
+
+  nouns = ('entity', 'entities', 'document', 'documents')
+  html_page.write_articles(path, 'Entities', nouns, documents, article)
+
+
+def marked_text(document: Document, kinds: dict[str, int]) -> str:
+  """The text as HTML, its entities marked and counted by type in `kinds`."""
+  parts, at = [], 0
+  for entity in without_overlaps(document.entities):
+    kind = entity.type or 'Entity'
+    kinds[kind] = kinds.get(kind, 0) + 1
+    parts.append(html_page.escape_lines(document.text[at : entity.start]))
+    more = html_page.scored(kind, entity.score)
+    parts.append(html_page.mark(kind, kinds, entity.text, more))
+    at = entity.end
+  parts.append(html_page.escape_lines(document.text[at:]))
+  return f'<p dir="auto">{"".join(parts)}</p>\n'

@@ -1,11 +1,6 @@
-"""Documents with entities: the record, its words, and reading it.
+"""Documents with entities: the record, and its words.
 
-Offsets are in code points of `Document.text`, end exclusive. A file holds
-plain text, one document a line, or PubTator: `id|t|title`, `id|a|abstract`
-and one line for each entity, with a blank line between documents, or JSONL:
-{"id", "text", "entities": [{"start", "end", "type"}, ...]} a line, with
-"title_length" where there is a title. The forms that are written are in
-`document_writers.py`.
+Offsets are in code points of `Document.text`, end exclusive.
 """
 
 import bisect
@@ -34,21 +29,13 @@ class Entity:
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class Document:
-  """A text with its entities.
+  """A text with its entities, and where it was read, for error messages."""
 
-  Attributes:
-    id: its name; the line number for plain text.
-    text: the text; a PubTator title and abstract are joined by a newline.
-    entities: its mentions, in any order.
-    title_length: code points of the title, which one blank or newline
-      follows; None where title and body are not told apart.
-    path: the file it was read from, for error messages; never compared.
-    line: the line of that file where it starts; never compared.
-  """
-
-  id: str
-  text: str
-  entities: tuple[Entity, ...] = ()
+  id: str  # The line number for plain text.
+  text: str  # A PubTator title and abstract are joined by a newline.
+  entities: tuple[Entity, ...] = ()  # In any order.
+  # Code points of the title, which one blank or newline follows; None where
+  # title and body are not told apart.
   title_length: int | None = None
   path: str = dataclasses.field(default='', compare=False)
   line: int = dataclasses.field(default=0, compare=False)
@@ -86,9 +73,6 @@ def split_words(text: str) -> list[tuple[int, int]]:
   control and format characters (Cc, Cf) belong to a word only inside it (a
   soft hyphen), else to none; any other character is a word by itself.
 
-  Args:
-    text: any text.
-
   Returns:
     (start, end) of each word, in code points, in order.
   """
@@ -120,9 +104,6 @@ def tag_words(
       An empty type gives the tags `B` and `I`; blanks in a type become `_`.
     counts: takes `entities_widened_to_words`, `entities_without_words` and
       `entities_sharing_a_word` (dropped: the word is another entity's).
-
-  Returns:
-    One tag a word.
   """
   tags = ['O'] * len(words)
   word = 0

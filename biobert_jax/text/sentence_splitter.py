@@ -7,26 +7,23 @@ entity: so in doubt nothing is cut.
 """
 
 import bisect
+import itertools
 import re
 from collections.abc import Sequence
 
 # Words that open sentences and are not names.
 _OPENERS = (
-  *('A', 'After', 'All', 'Also', 'Although', 'Among', 'As', 'At', 'Because'),
-  *('Before', 'Between', 'Both', 'But', 'By', 'Compared', 'Conversely'),
-  *('Despite', 'Due', 'During', 'Each', 'Finally', 'For', 'From', 'Further'),
-  *('Furthermore', 'Hence', 'Here', 'How', 'However', 'If', 'In', 'Indeed'),
-  *('Interestingly', 'It', 'Its', 'Moreover', 'Most', 'Neither', 'No'),
-  *('None', 'Of', 'On', 'Only', 'Other', 'Our', 'Over', 'Overall'),
-  *('Participants', 'Patients', 'Several', 'She', 'Since', 'Some', 'Such'),
-  *('That', 'The', 'Their', 'Then', 'There', 'Therefore', 'These', 'They'),
-  *('This', 'Those', 'Through', 'Thus', 'To', 'Together', 'Two', 'Under'),
-  *('Until', 'Upon', 'Using', 'We', 'What', 'When', 'Where', 'Whereas'),
-  *('Whether', 'Which', 'While', 'Why', 'With', 'Within', 'Without'),
-  *('Aim', 'Aims', 'Background', 'Conclusion', 'Conclusions', 'Discussion'),
-  *('Methods', 'Objective', 'Objectives', 'Purpose', 'Results'),
+  'A|After|All|Also|Although|Among|As|At|Because|Before|Between|Both|But|By|'
+  'Compared|Conversely|Despite|Due|During|Each|Finally|For|From|Further|'
+  'Furthermore|Hence|Here|How|However|If|In|Indeed|Interestingly|It|Its|'
+  'Moreover|Most|Neither|No|None|Of|On|Only|Other|Our|Over|Overall|'
+  'Participants|Patients|Several|She|Since|Some|Such|That|The|Their|Then|'
+  'There|Therefore|These|They|This|Those|Through|Thus|To|Together|Two|Under|'
+  'Until|Upon|Using|We|What|When|Where|Whereas|Whether|Which|While|Why|With|'
+  'Within|Without|Aim|Aims|Background|Conclusion|Conclusions|Discussion|'
+  'Methods|Objective|Objectives|Purpose|Results'
 )
-_OPENER = rf'(?:{"|".join(_OPENERS)})(?=[\s,:])'
+_OPENER = rf'(?:{_OPENERS})(?=[\s,:])'
 # A point, perhaps with what closes after it, then white space and something
 # to start a sentence with; or without white space, a reference set as a
 # superscript ("disease.12 The") or a word that opens sentences ("cells.The").
@@ -52,42 +49,34 @@ _CANDIDATE = re.compile(
 )
 _OPENS = re.compile(_OPENER)
 
+
+def _words(text: str) -> frozenset[str]:
+  return frozenset(text.split())
+
+
 # Words before a point that is theirs, whatever follows.
-_NEVER = frozenset(
-  (
-    *('acad', 'aff', 'approx', 'bv', 'cf', 'cv', 'dept', 'dr', 'drs', 'e.g'),
-    *('eg', 'eq', 'eqs', 'et', 'fig', 'figs', 'i.e', 'ie', 'mr', 'mrs', 'mt'),
-    *('natl', 'proc', 'prof', 'pv', 'ref', 'refs', 'ssp', 'st', 'subsp'),
-    *('suppl', 'sv', 'var', 'viz', 'vol', 'vols', 'vs'),
-  )
+_NEVER = _words(
+  'acad aff approx bv cf cv dept dr drs e.g eg eq eqs et fig figs i.e ie mr '
+  'mrs mt natl proc prof pv ref refs ssp st subsp suppl sv var viz vol vols vs'
 )
 # Words whose point may end a sentence too: only before one of the openers,
 # since "Bacillus sp. PS832" and "SPSS Inc. Chicago" go on.
-_SELDOM = frozenset(
-  (
-    *('al', 'ca', 'co', 'corp', 'ft', 'inc', 'jr', 'ltd', 'nov', 'resp'),
-    *('ser', 'sp', 'spp', 'sr', 'str', 'tab', 'univ'),
-  )
+_SELDOM = _words(
+  'al ca co corp ft inc jr ltd nov resp ser sp spp sr str tab univ'
 )
 # Words whose point is theirs before a number ("No. 5", "Sept. 2004").
-_BEFORE_NUMBERS = frozenset(
-  (
-    *('apr', 'art', 'aug', 'cat', 'ch', 'chap', 'dec', 'feb', 'jan', 'jul'),
-    *('jun', 'mar', 'no', 'nos', 'nov', 'nr', 'oct', 'par', 'pp', 'reg'),
-    *('sec', 'sect', 'sep', 'sept', 'ver'),
-  )
+_BEFORE_NUMBERS = _words(
+  'apr art aug cat ch chap dec feb jan jul jun mar no nos nov nr oct par pp '
+  'reg sec sect sep sept ver'
 )
 _NUMBERED = re.compile(r'#?[A-Z]{0,5}[-/]?[0-9]|[A-Z](?![A-Za-z])|[IVX]+\b')
 _ALL_CAPITALS = frozenset(('FIG', 'FIGS', 'VS'))
 _DOTTED = re.compile(r'(?<![A-Za-z0-9])(?:[A-Za-z]{1,2}\.)+[A-Za-z]{1,2}\Z')
 # "24 h. Cells", not "S. Typhimurium"; "vitamin D. Mice", not "E. Smith".
 _UNITS = frozenset('dghlmsy')
-_LETTERED = frozenset(
-  (
-    *('class', 'factor', 'figure', 'genotype', 'grade', 'group', 'groups'),
-    *('hepatitis', 'influenza', 'panel', 'part', 'protein', 'stage', 'subtype'),
-    *('table', 'type', 'types', 'vitamin', 'vitamins'),
-  )
+_LETTERED = _words(
+  'class factor figure genotype grade group groups hepatitis influenza panel '
+  'part protein stage subtype table type types vitamin vitamins'
 )
 # Names that begin a sentence in lower case: p53, mRNA, miR-21, c-Myc.
 _LOWER_NAME = re.compile(
@@ -100,9 +89,6 @@ _LEFT, _BRACKET = 40, 300
 
 def sentence_spans(text: str) -> list[tuple[int, int]]:
   """The sentences of a text; a newline always ends one.
-
-  Args:
-    text: any text.
 
   Returns:
     (start, end) of each sentence, in code points, in order: disjoint, without
@@ -131,29 +117,18 @@ def sentence_spans(text: str) -> list[tuple[int, int]]:
 def split_sentences(
   text: str, words: Sequence[tuple[int, int]], boundary: int | None = None
 ) -> list[list[tuple[int, int]]]:
-  """Groups words into sentences.
+  """Groups the spans of words, which are in order, into sentences.
 
-  Args:
-    text: the text.
-    words: character spans of its words, in order.
-    boundary: an offset that no sentence crosses (the end of a title).
-
-  Returns:
-    The words of each sentence; together, all words in order.
+  No sentence crosses `boundary` (the end of a title).
   """
   starts = [start for start, _ in sentence_spans(text[:boundary])]
   if boundary is not None:
     rest = sentence_spans(text[boundary:])
     starts += [boundary + start for start, _ in rest]
-  sentences: list[list[tuple[int, int]]] = []
-  place = -1
-  for word in words:
-    found = bisect.bisect_right(starts, word[0])
-    if found != place:
-      sentences.append([])
-      place = found
-    sentences[-1].append(word)
-  return sentences
+  groups = itertools.groupby(
+    words, key=lambda word: bisect.bisect_right(starts, word[0])
+  )
+  return [list(sentence) for _, sentence in groups]
 
 
 def _skip_blanks(text: str, start: int, end: int) -> int:
@@ -205,9 +180,8 @@ def _in_brackets(text: str, start: int, stop: int, following: int) -> bool:
 
 def _continues_number(word: str, first: str, at_start: bool) -> bool:
   """Whether "12." is a list's number, or the first half of "0. 05"."""
-  if at_start and len(word) < 4 and word.isdecimal():
-    return True
-  return first.isdecimal() and word.isdecimal() and len(word) < 4
+  short = word.isdecimal() and len(word) < 4
+  return short and (at_start or first.isdecimal())
 
 
 def _is_abbreviation(text: str, following: int, word: str, before: str) -> bool:

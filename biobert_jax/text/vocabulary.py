@@ -23,9 +23,7 @@ SPECIALS = (PAD, UNK, CLS, SEP, MASK)
 MAX_CHARS_PER_WORD = 200
 
 _SURROGATE = re.compile('[\ud800-\udfff]')
-
-# SentencePiece's mark of a word's start.
-_WORD_START = '▁'
+_WORD_START = '▁'  # SentencePiece's mark.
 
 
 def read_vocab_file(path: str | os.PathLike[str]) -> tuple[str, ...]:
@@ -42,10 +40,8 @@ def read_vocab_file(path: str | os.PathLike[str]) -> tuple[str, ...]:
   try:
     data = path.read_bytes()
   except OSError as error:
-    raise InputError(
-      f'{path}: cannot read the vocabulary ({error.strerror}); expected a'
-      ' file with one piece a line'
-    ) from None
+    what = f'{path}: cannot read the vocabulary ({error.strerror}); expected'
+    raise InputError(f'{what} a file with one piece a line') from None
   try:
     text = data.decode()
   except UnicodeDecodeError as error:
@@ -61,11 +57,8 @@ def read_vocab_file(path: str | os.PathLike[str]) -> tuple[str, ...]:
     if not piece:
       raise InputError.at(path, number, 'empty line; remove it')
     if piece in first_line:
-      raise InputError.at(
-        path,
-        number,
-        f'{piece!r} is in line {first_line[piece]} too; remove or rename one',
-      )
+      what = f'{piece!r} is in line {first_line[piece]} too'
+      raise InputError.at(path, number, f'{what}; remove or rename one')
     first_line[piece] = number
   return tuple(first_line)
 
@@ -108,9 +101,6 @@ def build_vocabulary(
     size: the most tokens to return; fewer when the corpus has no more.
     do_lower_case: whether text is lower-cased and stripped of accents first.
 
-  Returns:
-    The tokens, index = id.
-
   Raises:
     InputError: no words, or `size` is too small for the characters.
   """
@@ -123,8 +113,7 @@ def build_vocabulary(
     raise InputError('the corpus for the vocabulary has no words; check it')
   characters = sorted(set().union(*counts))
   singles = [piece for c in characters for piece in (c, f'##{c}')]
-  # dict.fromkeys keeps the order and drops repeats.
-  pieces = dict.fromkeys((*SPECIALS, *singles))
+  pieces = dict.fromkeys((*SPECIALS, *singles))  # In order, without repeats.
   if len(pieces) > size:
     raise InputError(
       f'a vocabulary of {size} pieces is too small: {len(characters)}'

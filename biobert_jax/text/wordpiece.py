@@ -15,7 +15,7 @@ import json
 import os
 import pathlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -42,17 +42,13 @@ from biobert_jax.text.vocabulary import (
   read_vocab_file,
 )
 
-# What BERT takes, in transformers' names.
-_MODEL_INPUTS = ('input_ids', 'token_type_ids', 'attention_mask')
-
 
 @dataclasses.dataclass(frozen=True)
 class WordPieceTokenizer:
   """A vocabulary, its casing, and the functions from text to ids.
 
   Attributes:
-    pieces: the vocabulary; a token's index is its id. A token that continues
-      a word begins with `##`.
+    pieces: the vocabulary; a token's index is its id.
     do_lower_case: whether text is lower-cased and stripped of accents.
     tokenize_chinese_chars: whether each CJK ideograph is a word by itself, as
       in Google's; a few published vocabularies were made without.
@@ -99,13 +95,10 @@ class WordPieceTokenizer:
       InputError: no vocabulary, a bad one, or casing unknown or contradicted.
     """
     folder = pathlib.Path(directory)
-    fast_path = folder / 'tokenizer.json'
-    path = folder / 'vocab.txt'
-    if path.exists() or not fast_path.exists():
-      pieces = read_vocab_file(path)
-    else:
-      path = fast_path
-      pieces = read_tokenizer_json(path)
+    path, read = folder / 'vocab.txt', read_vocab_file
+    if not path.exists() and (folder / 'tokenizer.json').exists():
+      path, read = folder / 'tokenizer.json', read_tokenizer_json
+    pieces = read(path)
     stored, split_cjk, source = _stored_casing(folder)
     if stored is None:
       stored = do_lower_case
@@ -127,12 +120,7 @@ class WordPieceTokenizer:
   def from_vocab_file(
     cls, path: str | os.PathLike[str], do_lower_case: bool
   ) -> 'WordPieceTokenizer':
-    """Reads a `vocab.txt`: one token per line, UTF-8, ids by line from 0.
-
-    Raises:
-      InputError: missing file, not UTF-8, an empty or repeated line, a missing
-        special token, or a casing that contradicts the vocabulary.
-    """
+    """Reads a `vocab.txt`, see `read_vocab_file`."""
     return cls._checked(read_vocab_file(path), do_lower_case, path)
 
   @classmethod
@@ -150,32 +138,26 @@ class WordPieceTokenizer:
 
   @property
   def vocab_size(self) -> int:
-    """Number of tokens."""
     return len(self.pieces)
 
   @property
   def pad_id(self) -> int:
-    """Id of [PAD]."""
     return self._special_ids[PAD]
 
   @property
   def unk_id(self) -> int:
-    """Id of [UNK]."""
     return self._special_ids[UNK]
 
   @property
   def cls_id(self) -> int:
-    """Id of [CLS]."""
     return self._special_ids[CLS]
 
   @property
   def sep_id(self) -> int:
-    """Id of [SEP]."""
     return self._special_ids[SEP]
 
   @property
   def mask_id(self) -> int:
-    """Id of [MASK]."""
     return self._special_ids[MASK]
 
   @functools.cached_property
@@ -189,16 +171,17 @@ class WordPieceTokenizer:
 
   @functools.cached_property
   def _backend(self) -> tokenizers.Tokenizer:
-    backend = tokenizers.Tokenizer(
-      models.WordPiece(
-        vocab={
-          token_in_bert_form(piece): i for i, piece in enumerate(self.pieces)
-        },
-        unk_token=UNK,
-        max_input_chars_per_word=MAX_CHARS_PER_WORD,
-        continuing_subword_prefix='##',
-      )
+    return self._library(map(token_in_bert_form, self.pieces))
+
+  def _library(self, pieces: Iterable[str]) -> tokenizers.Tokenizer:
+    """The Rust library's tokenizer; a token's place is its id."""
+    model = models.WordPiece(
+      vocab={piece: i for i, piece in enumerate(pieces)},
+      unk_token=UNK,
+      max_input_chars_per_word=MAX_CHARS_PER_WORD,
+      continuing_subword_prefix='##',
     )
+    backend = tokenizers.Tokenizer(model)
     backend.normalizer = normalizer(
       self.do_lower_case, self.tokenize_chinese_chars
     )
@@ -215,9 +198,6 @@ class WordPieceTokenizer:
   def encode(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:
     """The ids of a text and where each token stands, without [CLS] and [SEP].
 
-    Args:
-      text: any text; nothing in it is special.
-
     Returns:
       Ids, and for each the half-open range of code points in `text` that it
       covers. Ranges are in order and none is empty; tokens that one character
@@ -230,11 +210,7 @@ class WordPieceTokenizer:
   def encode_batch(
     self, texts: Sequence[str]
   ) -> list[tuple[list[int], list[tuple[int, int]]]]:
-    """What `encode` gives of each text, for many at once.
-
-    Args:
-      texts: any texts.
-    """
+    """What `encode` gives of each text, for many at once."""
     rewritten = [self._in_bert_form(text) for text in texts]
     encodings = self._backend.encode_batch(
       [text for text, _ in rewritten], add_special_tokens=False
@@ -245,24 +221,17 @@ class WordPieceTokenizer:
     ]
 
   def encode_words(self, words: Sequence[str]) -> list[list[int]]:
-    """The ids of each word, tokenised by itself.
+    """The ids of each word, tokenised by itself; each distinct one once.
 
-    Args:
-      words: words in any order; each distinct one is worked on once.
-
-    Returns:
-      One list of ids a word; empty where a word has no token, such as a
-      zero-width space.
+    A list is empty where a word has no token, such as a zero-width space.
     """
     distinct = list(dict.fromkeys(words))
     encodings = self._backend.encode_batch_fast(
       [self._in_bert_form(word)[0] for word in distinct],
       add_special_tokens=False,
     )
-    ids: dict[str, list[int]] = {
-      word: encoding.ids
-      for word, encoding in zip(distinct, encodings, strict=True)
-    }
+    found: list[list[int]] = [encoding.ids for encoding in encodings]
+    ids = dict(zip(distinct, found, strict=True))
     return [ids[word].copy() for word in words]
 
   def to_tokenizer_json(self) -> str:
@@ -272,18 +241,7 @@ class WordPieceTokenizer:
     and takes special tokens in a text as such. It lacks only our mending of
     rare code points (`text/bert_normalizer.py`).
     """
-    backend = tokenizers.Tokenizer(
-      models.WordPiece(
-        vocab={piece: i for i, piece in enumerate(self.pieces)},
-        unk_token=UNK,
-        max_input_chars_per_word=MAX_CHARS_PER_WORD,
-        continuing_subword_prefix='##',
-      )
-    )
-    backend.normalizer = normalizer(
-      self.do_lower_case, self.tokenize_chinese_chars
-    )
-    backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    backend = self._library(self.pieces)
     backend.post_processor = processors.BertProcessing(
       (SEP, self.sep_id), (CLS, self.cls_id)
     )
@@ -303,7 +261,7 @@ class WordPieceTokenizer:
     Without the latter, transformers would lower-case a cased vocabulary.
 
     Args:
-      directory: where to.
+      directory: made where it is missing.
       model_max_length: tokens that the model takes; transformers warns beyond.
       fast: whether `tokenizer.json` is written too, for transformers.
     """
@@ -320,7 +278,8 @@ class WordPieceTokenizer:
       # alone, and makes words of more than 100 characters [UNK]. This class
       # takes all of it, but has to be told what BertTokenizer knows.
       config['tokenizer_class'] = 'PreTrainedTokenizerFast'
-      config['model_input_names'] = list(_MODEL_INPUTS)
+      names = ['input_ids', 'token_type_ids', 'attention_mask']
+      config['model_input_names'] = names
       config |= {f'{t.strip("[]").lower()}_token': t for t in SPECIALS}
       write_text(folder / 'tokenizer.json', self.to_tokenizer_json())
     write_text(folder / 'vocab.txt', '\n'.join(self.pieces) + '\n')
@@ -332,16 +291,10 @@ def check_vocab_size(
   vocab_size_of_checkpoint: int,
   path: str | os.PathLike[str],
 ) -> None:
-  """Refuses a vocabulary of another size than the embedding table.
+  """Refuses a vocabulary of another size than the embedding table of `path`.
 
-  Args:
-    tokenizer: the tokenizer that will feed the model.
-    vocab_size_of_checkpoint: rows of the checkpoint's word embeddings.
-    path: the checkpoint, for the message.
-
-  Raises:
-    InputError: the sizes differ. A larger vocabulary would look up rows that
-      are not there; a smaller one is most often another model's.
+  A larger vocabulary would look up rows that are not there; a smaller one is
+  most often another model's.
   """
   spare = vocab_size_of_checkpoint - tokenizer.vocab_size
   if not spare:

@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import re
+import xml.etree.ElementTree
 
 import hypothesis
 import pytest
@@ -12,8 +13,10 @@ from hypothesis import strategies as st
 
 from biobert_jax.data.ner import conll
 from biobert_jax.errors import InputError
-from biobert_jax.text import document_writers, entity_page
-from biobert_jax.text.document_writers import Document, Entity
+from biobert_jax.text import document_writers
+from biobert_jax.text.documents import Document, Entity, split_words
+from biobert_jax.text.readers.pubtator import read_pubtator
+from tests.fixtures import browser
 from tests.fixtures.tagged_documents import (
   DOCUMENT,
   TEXT,
@@ -25,7 +28,7 @@ WRITERS = (
   document_writers.write_jsonl,
   document_writers.write_pubtator,
   document_writers.write_conll,
-  entity_page.write_html,
+  document_writers.write_html,
 )
 
 
@@ -96,7 +99,7 @@ def test_pubtator_round_trip(tmp_path):
   @hypothesis.given(any_document())
   def check(document):
     document_writers.write_pubtator([document], path)
-    (got,) = document_writers.read_pubtator(path, collections.Counter())
+    (got,) = read_pubtator(path, collections.Counter())
     blank = {10: ' ', 13: ' '}
     assert got.text.translate(blank) == document.text.translate(blank)
     assert [(e.start, e.end) for e in got.entities] == [
@@ -116,9 +119,7 @@ def test_pubtator_keeps_text_exactly_without_a_title(tmp_path):
   document_writers.write_pubtator(
     [Document('7', text, (entity,))], tmp_path / 'out'
   )
-  (got,) = document_writers.read_pubtator(
-    tmp_path / 'out', collections.Counter()
-  )
+  (got,) = read_pubtator(tmp_path / 'out', collections.Counter())
   assert got == Document('7', text, (Entity(1, 4, 'a b', 'A\tb'),))
 
 
@@ -136,9 +137,7 @@ def test_pubtator_keeps_text_exactly_without_a_title(tmp_path):
 def test_pubtator_line_ends(tmp_path, text, title_length, expected):
   document = Document('1', text, title_length=title_length)
   document_writers.write_pubtator([document], tmp_path / 'out')
-  (got,) = document_writers.read_pubtator(
-    tmp_path / 'out', collections.Counter()
-  )
+  (got,) = read_pubtator(tmp_path / 'out', collections.Counter())
   assert got.text == expected
 
 
@@ -149,9 +148,7 @@ def test_pubtator_keeps_the_title_apart(tmp_path):
     'd 1|t|Ataxia & <b>α-synuclein</b>',
     'd 1|a|in 😀 mice,\u2028twice',
   ]
-  (got,) = document_writers.read_pubtator(
-    tmp_path / 'out', collections.Counter()
-  )
+  (got,) = read_pubtator(tmp_path / 'out', collections.Counter())
   assert got.text == TEXT
   assert got.title_length == 27
 
@@ -169,11 +166,11 @@ def test_conll_round_trip(tmp_path):
   @round_trip
   @hypothesis.given(any_document())
   def check(document):
-    hypothesis.assume(document_writers.split_words(document.text))
+    hypothesis.assume(split_words(document.text))
     document_writers.write_conll([document, document], path)
     first, second = conll.read_columns(path, collections.Counter())
     assert first.tokens == second.tokens
-    words = document_writers.split_words(document.text)
+    words = split_words(document.text)
     assert list(first.tokens) == [document.text[s:e] for s, e in words]
     starts = [
       s for (s, _), t in zip(words, first.tags, strict=True) if t[0] == 'B'
@@ -293,3 +290,104 @@ def test_an_unwritable_place_is_named_before_any_work(tmp_path, write):
 def test_a_folder_is_no_file(tmp_path, write):
   with pytest.raises(InputError, match='is a folder'):
     write([DOCUMENT], pathlib.Path(tmp_path))
+
+
+needs_browser = pytest.mark.skipif(not browser.CHROMIUM, reason=browser.REASON)
+
+
+def body_texts(path):
+  root = xml.etree.ElementTree.parse(path).getroot()
+  return root, [''.join(p.itertext()) for p in root.iter('p')][1:]
+
+
+def test_html_is_well_formed_and_shows_the_text(tmp_path):
+  path = tmp_path / 'out.html'
+
+  @round_trip
+  @hypothesis.given(any_document())
+  @hypothesis.example(Document('1', '\x00\x0b\r\x1f\x7f\x85\ufffe\uffff'))
+  def check(document):
+    document_writers.write_html([document], path)
+    root, (text,) = body_texts(path)
+    shown = re.sub(
+      '[\x00-\x08\x0b-\x1f\x7f\ufffe\uffff]', '\ufffd', document.text
+    )
+    assert text == shown
+    marks = [m.text for m in root.iter('mark') if 'title' in m.attrib]
+    assert len(marks) == len(document.entities)
+
+  check()
+
+
+def test_html_page(tmp_path):
+  document_writers.write_html([DOCUMENT, DOCUMENT], tmp_path / 'out.html')
+  page = (tmp_path / 'out.html').read_text(encoding='utf-8')
+  assert page.startswith('<!DOCTYPE html>\n<html lang="en">')
+  assert '<title>6 entities in 2 documents</title>' in page
+  assert 'title="Disease, score 0.988">Ataxia</mark> &amp; &lt;b&gt;' in page
+  assert page.count('>Gene</mark> 2</label>') == 1
+  assert not re.search(r'<link|<img|https?:|url\(|@import|src=', page)
+  hues = dict(re.findall(r'--hue:(\d+)" data-type="(\w+)"', page))
+  assert sorted(hues.values()) == ['Disease', 'Gene', 'Species']
+
+
+def test_html_escapes_types_and_ids(tmp_path):
+  document = Document('<i>"', 'x', (Entity(0, 1, '"><script>', 'x'),))
+  document_writers.write_html([document], tmp_path / 'out.html')
+  page = (tmp_path / 'out.html').read_text()
+  assert page.count('<script') == 1  # The filter's.
+  root, texts = body_texts(tmp_path / 'out.html')
+  assert texts == ['x']
+  assert root.find('.//h2').text == '<i>"'
+
+
+def test_html_shows_the_longest_of_overlapping_entities(tmp_path):
+  entities = (Entity(0, 1, 'A', 'a'), Entity(0, 3, 'B', 'a b'))
+  document_writers.write_html(
+    [Document('1', 'a b', entities)], tmp_path / 'out'
+  )
+  page = (tmp_path / 'out').read_text()
+  assert '1 entity in 1 document<' in page
+  assert '>a b</mark>' in page
+
+
+def test_an_index_leads_to_each_document(tmp_path):
+  document_writers.write_html([DOCUMENT] * 3, tmp_path / 'out')
+  page = (tmp_path / 'out').read_text()
+  links = re.findall('href="#(d[0-9]+)"', page)
+  assert links == ['d1', 'd2', 'd3']
+  assert re.findall('<article id="(d[0-9]+)"', page) == links
+
+
+@needs_browser
+def test_the_page_is_whole_and_readable_for_everybody(tmp_path):
+  words = ' '.join(f'{kind}-word' for kind in 'ABCDEFGHIJ')
+  starts = [m.start() for m in re.finditer('[A-J]-word', words)]
+  many = tuple(
+    Entity(s, s + 6, f'Type{words[s]}', words[s : s + 6]) for s in starts
+  )
+  long = Document('x' * 200, 'ACGT' * 100)
+  documents = [DOCUMENT, Document('2', words, many), long]
+  document_writers.write_html(documents, tmp_path / 'out')
+  browser.check((tmp_path / 'out').read_text(), tmp_path)
+
+
+@needs_browser
+@pytest.mark.parametrize(
+  ('action', 'shown'),
+  [
+    ('', '3 of 3'),
+    ("page.querySelector('[value=Gene]').click();", '2 of 3'),
+    ('page.forms[0].least.value = 0.9; page.forms[0].oninput();', '2 of 3'),
+    (
+      'page.forms[0].least.value = 0.9;'
+      "page.querySelector('[value=Species]').click();",
+      '1 of 3',
+    ),
+  ],
+)
+def test_types_and_scores_are_filtered(tmp_path, action, shown):
+  document_writers.write_html([DOCUMENT], tmp_path / 'out')
+  page = (tmp_path / 'out').read_text()
+  found = browser.measure(page, tmp_path, action=action)
+  assert f'{shown} entities shown' in found['text']

@@ -317,26 +317,22 @@ def _json_document(line: str, name: str, number: int) -> Document:
   except (ValueError, RecursionError) as error:
     what = ' '.join(str(error).split())
     raise InputError.at(name, number, f'no JSON object: {what:.80}') from error
-  defaults: dict[str, Any] = {'id': number, 'text': None, 'entities': []}
-  defaults['title_length'] = None
-  row = defaults | (row if isinstance(row, dict) else {})
-  text, entities = row['text'], row['entities']
+  row = row if isinstance(row, dict) else {}
+  text, entities = row.get('text'), row.get('entities', [])
   if not (isinstance(text, str) and isinstance(entities, list)):
     what = 'want {"id": ..., "text": "...", "entities": [...]}'
     raise InputError.at(name, number, f'{what}; got {line:.80}')
-  cut = row['title_length']
+  cut = row.get('title_length')
   if not (cut is None or (type(cut) is int and 0 <= cut <= len(text))):
     what = f'title_length {cut!r:.80} is not inside its text'
     raise InputError.at(name, number, f'{what}: fix it or leave it out')
   kept = tuple(_json_entity(entity, text, name, number) for entity in entities)
-  return Document(str(row['id']), text, kept, cut, name, number)
+  return Document(str(row.get('id', number)), text, kept, cut, name, number)
 
 
 def _json_entity(given: Any, text: str, name: str, line: int) -> Entity:
   entity = given if isinstance(given, dict) else {}
-  start, end, kind, score = (
-    entity.get(key) for key in ('start', 'end', 'type', 'score')
-  )
+  start, end, kind = map(entity.get, ('start', 'end', 'type'))
   if not (type(start) is type(end) is int and isinstance(kind, str)):
     what = 'an entity needs numbers "start" and "end" and a text "type"'
     raise InputError.at(name, line, f'{what}; got {given!r:.80}')
@@ -348,5 +344,6 @@ def _json_entity(given: Any, text: str, name: str, line: int) -> Entity:
     what = f'offsets {start} to {end} hold {found[:60]!r}, not'
     hint = 'offsets count code points of "text"'
     raise InputError.at(name, line, f'{what} {entity["text"]!r:.60}: {hint}')
+  score = entity.get('score')
   score = score if isinstance(score, float) else 1.0
   return Entity(start, end, kind, found, score)

@@ -15,26 +15,19 @@ from biobert_jax.io.lines import read_lines, source_name
 from biobert_jax.text.documents import Document, Entity, flat, without_overlaps
 
 PUBTATOR_LINE = re.compile(r'([^|\t]+)\|([ta])\|')
-
-
 # Raw text may hold a bar; only a number in front of it makes a PubTator file.
 PUBTATOR_START = re.compile(r'[0-9]+\|[ta]\|')
 
 
 @dataclasses.dataclass
 class PubtatorBlock:
-  """The lines of one PubTator document, not yet made sense of.
-
-  Attributes:
-    id: the document's.
-    line: where it starts.
-    parts: `t` and `a` -> title and abstract.
-    rows: line and fields of each entity and relation.
-  """
+  """The lines of one PubTator document, not yet made sense of."""
 
   id: str
-  line: int
+  line: int  # Where it starts.
+  # `t` and `a` -> title and abstract.
   parts: dict[str, str] = dataclasses.field(default_factory=dict)
+  # Line and fields of each entity and relation.
   rows: list[tuple[int, list[str]]] = dataclasses.field(default_factory=list)
 
   def document(self, name: str) -> Document:
@@ -52,11 +45,7 @@ class PubtatorBlock:
 def pubtator_blocks(
   lines: Iterable[tuple[int, str]], name: str
 ) -> Iterator[PubtatorBlock]:
-  """The documents of PubTator, each with its lines.
-
-  Args:
-    lines: of the file, as `read_lines` gives them.
-    name: the file, for messages.
+  """The documents of PubTator, each with its lines as `read_lines` gives them.
 
   Raises:
     InputError: a part that comes twice, or a line of no document.
@@ -153,9 +142,6 @@ def read_pubtator(
     counts: takes `relation_lines_skipped`, `overlapping_mentions_dropped`
       (the longest is kept), `mentions_with_trailing_blanks` and
       `repeated_documents_dropped` (the NCBI training file holds one).
-
-  Returns:
-    Documents with entities, title and abstract joined by a newline.
 
   Raises:
     InputError: with file and line, for any other departure from the form,
