@@ -90,6 +90,7 @@ class Range(NamedTuple):
 # None of them contains NaN.
 POSITIVE = Range(lambda x: 0 < x < math.inf, 'it must be positive')
 COUNT = Range(lambda x: x >= 1, 'it must be at least 1')
+NOT_NEGATIVE = Range(lambda x: x >= 0, 'it must not be negative')
 FRACTION = Range(lambda x: 0 <= x < 1, 'it must lie in [0, 1)')
 
 

@@ -1,16 +1,17 @@
-"""`build-vocabulary`: a WordPiece vocabulary of a corpus."""
+"""Build a WordPiece vocabulary from a corpus.
 
-import argparse
+The same input gives the same bytes. All files are read, and a sample of their
+articles is kept, which bounds memory (65,000 abstracts by default).
+"""
+
 import sys
-from typing import Any
 
-from biobert_jax.commands.command import INPUT, OUTPUT, Command, Flag
+from biobert_jax.commands.command import Command, Flag, Flags, Summary
 from biobert_jax.commands.corpus import INPUTS
 from biobert_jax.errors import InputError
 
 
-def run(flags: argparse.Namespace) -> dict[str, Any]:
-  """Builds, writes and measures a vocabulary."""
+def _run(flags: Flags) -> Summary:
   if flags.sample_characters < 1 or not 0 < flags.character_coverage <= 1:
     raise InputError(
       '--sample_characters must be at least 1, --character_coverage above 0 and'
@@ -35,55 +36,27 @@ def run(flags: argparse.Namespace) -> dict[str, Any]:
   return summary
 
 
-COMMAND = Command(
-  name='build-vocabulary',
-  summary='build a WordPiece vocabulary from a corpus',
-  about="""\
-The same input gives the same bytes. All files are read, and a sample of their
-articles is kept, which bounds memory (65,000 abstracts by default).""",
-  flags=(
-    INPUTS,
-    Flag(
-      'output',
-      'new folder, or DIR/vocab.txt',
-      required=True,
-      path=OUTPUT,
-      metavar='DIR',
-    ),
-    Flag('size', 'number of tokens, such as 30000', type=int, required=True),
-    Flag(
-      'do_lower_case',
-      'true for an uncased vocabulary, false for a cased one',
-      type=bool,
-      required=True,
-    ),
-    Flag(
-      'compare',
-      'another vocabulary, to measure on the same held-out text',
-      path=INPUT,
-      metavar='vocab.txt',
-    ),
-    Flag(
-      'compare_lower_case',
-      'casing of --compare',
-      type=bool,
-      unset='as --do_lower_case',
-    ),
-    Flag(
-      'sample_characters', 'characters of text to hold in memory', 100_000_000
-    ),
-    Flag(
-      'character_coverage',
-      'share of characters that must have a token, 0-1',
-      0.99999,
-    ),
+FLAGS = (
+  INPUTS,
+  Flag('--output=DIR', 'new folder, or DIR/vocab.txt', ..., 'output'),
+  Flag('--size', 'number of tokens, such as 30000', ..., type=int),
+  Flag('--do_lower_case', 'true: uncased, false: cased', ..., type=bool),
+  Flag(
+    '--compare=vocab.txt',
+    'another vocabulary, measured on the same held-out text',
+    path='input',
   ),
-  examples=(
-    "build-vocabulary --input 'pubmed/*.xml.gz' --output=vocabulary "
-    '--size=30000 --do_lower_case=false',
-    'build-vocabulary --input notes.txt --output=small --size=4000 '
-    '--do_lower_case=true --compare=vocab.txt',
+  Flag(
+    '--compare_lower_case', 'its casing', type=bool, unset='as --do_lower_case'
   ),
-  writes='in DIR: vocab.txt and tokenizer_config.json',
-  run=run,
+  Flag('--sample_characters', 'of text to hold in memory', 100_000_000),
+  Flag('--character_coverage', 'share of characters with a token', 0.99999),
 )
+EXAMPLES = (
+  "--input 'pubmed/*.xml.gz' --output=vocabulary --size=30000 "
+  '--do_lower_case=false',
+  '--input notes.txt --output=small --size=4000 --do_lower_case=true '
+  '--compare=vocab.txt',
+)
+WRITES = 'in DIR: vocab.txt and tokenizer_config.json'
+COMMAND = Command('build-vocabulary', __doc__, FLAGS, _run, EXAMPLES, WRITES)

@@ -1,55 +1,45 @@
 """Flags of commands that read a checkpoint and write a folder."""
 
-import argparse
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from biobert_jax.commands.command import OUTPUT_FOLDER, Flag
-from biobert_jax.commands.predict import DO_LOWER_CASE
+from biobert_jax.commands import command
+from biobert_jax.commands.command import Flag, Flags
 
 if TYPE_CHECKING:
   from biobert_jax.checkpoints.pretrained import Pretrained
 
-OUTPUT_FLAGS = (
-  OUTPUT_FOLDER,
-  Flag('overwrite', 'replace the folder', False),
+OUTPUT = (
+  command.OUTPUT_FOLDER,
+  Flag('--overwrite', 'replace the folder', False),
 )
 # What some checkpoints do not state.
-READING_FLAGS = (
-  DO_LOWER_CASE,
+READING = (
+  command.DO_LOWER_CASE,
   Flag(
-    'head',
+    '--head',
     'what a classifier labels, where no file states it',
     '',
     choices=('token', 'sequence'),
   ),
-  Flag(
-    'labels', 'classes by id, where no file states them', '', metavar='A,B,C'
-  ),
-  Flag(
-    'skip', 'regular expression of tensors to leave out', '', metavar='REGEX'
-  ),
+  Flag('--labels=A,B,C', 'classes by id, where no file states them', ''),
+  Flag('--skip=REGEX', 'regular expression of tensors to leave out', ''),
 )
 
 
-def read(model: str, flags: argparse.Namespace) -> 'Pretrained':
-  """Reads a model of any form, and says on standard error what it is.
-
-  Args:
-    model: the path.
-    flags: with the values of `READING_FLAGS`.
+def read(flags: Flags) -> 'Pretrained':
+  """Reads the model of --model, and says on standard error what it is.
 
   Raises:
     InputError: no model there, or one that does not state what the flags say.
   """
   from biobert_jax.checkpoints import pretrained
 
-  options: dict[str, Any] = {
-    'do_lower_case': flags.do_lower_case,
-    'head': flags.head,
-    'labels': tuple(filter(None, flags.labels.split(','))),
-    'skip': flags.skip,
-  }
-  found = pretrained.load_pretrained(model, **options)
-  print(f'{model}: {found.source.form}, {found.contents}', file=sys.stderr)
+  labels = tuple(filter(None, flags.labels.split(',')))
+  found = pretrained.load_pretrained(
+    flags.model, flags.do_lower_case, flags.head, labels, flags.skip
+  )
+  print(
+    f'{flags.model}: {found.source.form}, {found.contents}', file=sys.stderr
+  )
   return found

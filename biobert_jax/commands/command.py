@@ -1,9 +1,9 @@
 """What a command declares: its flags, its help and its exit codes."""
 
-import argparse
 import dataclasses
+import types
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Literal
 
 from biobert_jax import errors
 
@@ -20,13 +20,18 @@ EXIT_CODES = {
   'same command again',
   errors.EXIT_INTERRUPTED: 'interrupted (Ctrl-C)',
 }
-USUAL_EXITS = (
-  errors.EXIT_DONE,
-  errors.EXIT_FAILED,
-  errors.EXIT_BAD_INPUT,
-  errors.EXIT_INTERRUPTED,
+TRAINING_EXITS = tuple(EXIT_CODES)
+USUAL_EXITS = tuple(
+  code
+  for code in EXIT_CODES
+  if code not in (errors.EXIT_DIVERGED, errors.EXIT_PREEMPTED)
 )
-INPUT, OUTPUT = 'input', 'output'
+
+Flags = types.SimpleNamespace  # The values of a command's flags, by name.
+Summary = Mapping[str, Any]  # What a command prints as its last line.
+
+# What a path is for; of two kinds it may also be `-`.
+Path = Literal['', 'input', 'stdin', 'output', 'stdout']
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,34 +39,28 @@ class Flag:
   """A flag of a command, or a positional argument.
 
   Attributes:
-    name: with underscores, without the leading hyphens.
+    usage: --NAME or --NAME=VALUE as the help shows them, with underscores; or
+      NAME, in capitals, of a positional argument. ` ...` at its end says that
+      it takes one or more values, as a list.
     help: one line.
-    default: the value where the flag is not given.
+    default: the value where the flag is not given; `...` where it must be.
+    path: what for, where values name files or folders.
     type: str, int, float or bool; that of the default, where it has one.
-    required: whether the flag must be given.
     choices: the values that are allowed; () for any.
-    many: whether it takes one or more values; the value is a list.
-    positional: whether it is an argument without `--name`.
-    path: INPUT or OUTPUT where values name files or folders; else ''.
-    stream: whether the path may be `-`, standard input or output.
-    metavar: what the help calls the value.
-    aliases: other names of the same flag.
+    range: of a number; None for any.
     unset: what the help shows as default in place of None.
+    aliases: other names of the same flag.
   """
 
-  name: str
+  usage: str
   help: str
   default: Any = None
+  path: Path = ''
   type: type = str
-  required: bool = False
   choices: tuple[str, ...] = ()
-  many: bool = False
-  positional: bool = False
-  path: str = ''
-  stream: bool = False
-  metavar: str = ''
-  aliases: tuple[str, ...] = ()
+  range: errors.Range | None = None
   unset: str = ''
+  aliases: tuple[str, ...] = ()
 
   def __post_init__(self) -> None:
     """Takes the type from the default."""
@@ -69,28 +68,36 @@ class Flag:
       object.__setattr__(self, 'type', type(self.default))
 
   @property
+  def positional(self) -> bool:
+    """Whether it is an argument without `--NAME`."""
+    return not self.usage.startswith('--')
+
+  @property
+  def name(self) -> str:
+    """Of the value that the command gets."""
+    return self.shown.removeprefix('--').lower()
+
+  @property
   def shown(self) -> str:
-    """The flag as messages and help spell it."""
-    return self.metavar or self.name if self.positional else f'--{self.name}'
+    """The flag as messages spell it."""
+    return self.usage.partition('=')[0].removesuffix(' ...')
 
   @property
   def value_name(self) -> str:
     """What the help calls the value."""
     names = {int: 'N', float: 'X', bool: '[true|false]'}
-    return self.metavar or names.get(self.type, self.name.upper())
+    metavar = self.usage.partition('=')[2]
+    return metavar or names.get(self.type, self.name.upper())
 
+  @property
+  def many(self) -> bool:
+    """Whether it takes one or more values."""
+    return self.usage.endswith(' ...')
 
-# Of the commands that run a model; `main` acts on it.
-COMPILE_CACHE = Flag(
-  'compile_cache',
-  'keep compiled programs in ~/.cache; else --no-compile-cache',
-  True,
-)
-
-
-OUTPUT_FOLDER = Flag(
-  'output', 'folder to write', required=True, path=OUTPUT, metavar='DIR'
-)
+  @property
+  def required(self) -> bool:
+    """Whether it must be given."""
+    return self.default is ...
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,13 +106,12 @@ class Command:
 
   Attributes:
     name: one word, or two as in `score ner`.
-    summary: one line.
+    text: of the help; the first line is its summary.
     flags: in the order of the help.
-    run: gets the values of the flags; returns the object that is printed as
-      the last line, or None where there is none.
-    examples: two command lines, without the program's name.
+    run: gets the values of the flags; the summary that it returns is printed
+      as the last line.
+    examples: two command lines, without the command's name.
     writes: what files or folders come out.
-    about: more paragraphs for the help.
     exits: keys of `EXIT_CODES`.
     has_config: whether there are --config and --config.KEY overrides.
     passes_on: whether flags that are not known here are collected in
@@ -113,12 +119,40 @@ class Command:
   """
 
   name: str
-  summary: str
+  text: str | None
   flags: tuple[Flag, ...]
-  run: Callable[[argparse.Namespace], Mapping[str, Any] | None]
+  run: Callable[[Flags], Summary]
   examples: tuple[str, str]
   writes: str
-  about: str = ''
   exits: tuple[int, ...] = USUAL_EXITS
   has_config: bool = False
   passes_on: bool = False
+
+  @property
+  def summary(self) -> str:
+    """The first line of its text."""
+    return (self.text or '').partition('\n')[0].removesuffix('.')
+
+
+# Flags of several commands.
+CONFIG = Flag(
+  '--config=NAME:SIZE',
+  'experiment: a name as ner_ncbi_disease:base, or a path FILE.py:SIZE',
+  ...,
+)
+OUTPUT_FOLDER = Flag('--output=DIR', 'folder to write', ..., 'output')
+DO_LOWER_CASE = Flag(
+  '--do_lower_case', 'casing, where no file of the model states it', type=bool
+)
+# Of the commands that run a model; `main` acts on it.
+COMPILE_CACHE = Flag(
+  '--compile_cache',
+  'keep compiled programs in ~/.cache; else --no-compile-cache',
+  True,
+)
+
+
+def model(*aliases: str, default: Any = ...) -> Flag:
+  """The flag --model, with other names."""
+  text = 'work folder, export, import, or checkpoint of any form'
+  return Flag('--model', text, default, 'input', aliases=aliases)

@@ -1,20 +1,23 @@
 """Configs: found by name or path from any folder, loaded, overridden."""
 
+import ast
 import importlib.util
+import os
 import pathlib
 import sys
 import traceback
 import types
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from biobert_jax.commands import config_overrides
-from biobert_jax.commands.nearest import did_you_mean
+from biobert_jax.commands.values import did_you_mean, nearest_path, typed
 from biobert_jax.errors import InputError
 
 if TYPE_CHECKING:
   from ml_collections import ConfigDict
 
+# Keys that name files: not empty, and with `~` expanded.
+PATH_KEYS = ('data.dir', 'init_from', 'vocab.path')
 _PACKAGE = pathlib.Path(__file__).resolve().parents[1]
 
 
@@ -91,7 +94,9 @@ def load_config(
     config = module.get_config(*([variant] if variant else []))
   except Exception as error:
     raise InputError(f'--config {given}: {_line(path, error)}') from error
-  config_overrides.apply(config, overrides)
+  for key, text in overrides:
+    group, name = _group(config, key), key.rpartition('.')[2]
+    group[name] = _value(key, text, group.get_type(name))
   return config
 
 
@@ -139,3 +144,65 @@ def _line(path: pathlib.Path, error: Exception) -> str:
   ]
   where = f'line {lines[-1]}: ' if lines else ''
   return f'{where}{type(error).__name__}: {what}'
+
+
+def _keys(config: 'ConfigDict', prefix: str = '') -> dict[str, 'ConfigDict']:
+  """All dotted keys of a config, each with the group that holds it."""
+  found: dict[str, ConfigDict] = {}
+  for name, inner in config.items():
+    if hasattr(inner, 'get_type'):
+      found |= _keys(inner, f'{prefix}{name}.')
+    else:
+      found[f'{prefix}{name}'] = config
+  return found
+
+
+def _group(config: 'ConfigDict', key: str) -> 'ConfigDict':
+  """The group of keys that holds a dotted key.
+
+  Raises:
+    InputError: no such key; names the nearest.
+  """
+  known = _keys(config)
+  if key in known:
+    return known[key]
+  inside = [name for name in known if name.startswith(f'{key}.')]
+  if inside:
+    raise InputError(
+      f'--config.{key} is a group of keys; set one of them, such as '
+      f'--config.{inside[0]}'
+    )
+  # The last word alone is often right, and only its group forgotten.
+  same = [name for name in known if name.rpartition('.')[2] == key]
+  hint = did_you_mean(key, known, '--config.')
+  if same:
+    hint = f'; did you mean --config.{same[0]}?'
+  raise InputError(f'no config key {key}{hint}')
+
+
+def _value(key: str, text: str, wanted: type) -> Any:
+  """A text as a value of a type, or `InputError`."""
+  flag = f'--config.{key}'
+  if not text and (key in PATH_KEYS or wanted is not str):
+    raise InputError(
+      f'{flag} is empty (an unset variable of the shell?); give a value or '
+      'leave it out'
+    )
+  if key in PATH_KEYS:
+    text = os.path.expanduser(text)
+    if close := nearest_path(text):
+      raise InputError(
+        f'{flag}={text}: no such file or folder; did you mean {close}?'
+      )
+  if wanted is tuple:
+    return _tuple(text)
+  return typed(f'{flag}={text}', text, wanted)
+
+
+def _tuple(text: str) -> tuple[Any, ...]:
+  """`a,b`, or a tuple or list as Python writes it."""
+  try:
+    value = ast.literal_eval(text)
+  except (SyntaxError, ValueError):
+    return tuple(part.strip() for part in text.split(','))
+  return tuple(value) if isinstance(value, tuple | list) else (value,)

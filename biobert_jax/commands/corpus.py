@@ -1,84 +1,88 @@
-"""Flags, checks and the report that the commands on corpora share."""
+"""Flags, checks and the summary that the commands on corpora share."""
 
-import argparse
 import os
 import sys
 import time
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from biobert_jax.commands.command import INPUT, OUTPUT, Flag
+from biobert_jax.commands.command import Flag, Flags, Summary
 from biobert_jax.errors import InputError
 
 if TYPE_CHECKING:
   from biobert_jax.data.pretraining.manifest import Manifest
 
 INPUTS = Flag(
-  'input',
+  '--input=GLOB ...',
   'files or patterns: PubMed or PMC XML, plain text, JSON lines',
-  required=True,
-  many=True,
-  path=INPUT,
-  metavar='GLOB',
+  ...,
+  'input',
 )
-CORPUS_FLAGS = (
+FLAGS = (
   INPUTS,
+  Flag('--output=DIR', 'folder: new, or of an interrupted run', ..., 'output'),
+  Flag('--vocab=vocab.txt', 'vocabulary', ..., 'input'),
   Flag(
-    'output',
-    'new folder, or that of an interrupted run',
-    required=True,
-    path=OUTPUT,
-    metavar='DIR',
-  ),
-  Flag('vocab', 'vocabulary', required=True, path=INPUT, metavar='vocab.txt'),
-  Flag(
-    'do_lower_case',
+    '--do_lower_case',
     'true for an uncased vocabulary, false for a cased one as BioBERT',
+    ...,
     type=bool,
-    required=True,
   ),
   Flag(
-    'shards', 'number of training shards', type=int, unset='about 128 MB each'
+    '--shards', 'number of training shards', type=int, unset='about 128 MB each'
   ),
-  Flag('held_out', 'fraction of articles for validation, by their id', 0.01),
+  Flag('--held_out', 'fraction of articles for validation, by their id', 0.01),
   Flag(
-    'exclude',
+    '--exclude=FILE',
     'file of article ids to leave out, one per line: 123 (PMID) or PMC123',
-    path=INPUT,
-    metavar='FILE',
+    path='input',
   ),
-  Flag('title_only', 'read articles that have only a title', False),
+  Flag('--title_only', 'read articles that have only a title', False),
+  Flag('--labels', 'keep labels of parts of an abstract, as METHODS:', True),
   Flag(
-    'labels', 'keep the labels of the parts of an abstract, as METHODS:', True
-  ),
-  Flag(
-    'translated',
+    '--translated',
     "read PubMed's English text of articles in other languages",
     True,
   ),
 )
+WRITES = 'in DIR: manifest.json, vocab.txt and the shards of each split'
 
 
-def prepare_arguments(flags: argparse.Namespace) -> dict[str, Any]:
-  """The arguments by name that both ways to prepare a corpus take."""
+def prepare(flags: Flags, prepare_shards: 'Callable[..., Manifest]') -> Summary:
+  """Makes token shards; prints a table of counts.
+
+  Args:
+    flags: with the values of `FLAGS`.
+    prepare_shards: of `preprocessing.token_shards`, without what `FLAGS` say.
+  """
+  from biobert_jax.data.pretraining.manifest import MANIFEST
   from biobert_jax.text.readers.article import Options
+  from biobert_jax.text.wordpiece import WordPieceTokenizer
 
+  began = time.monotonic()
+  manifest = prepare_shards(
+    flags.input,
+    flags.output,
+    WordPieceTokenizer.from_vocab_file(flags.vocab, flags.do_lower_case),
+    num_shards=flags.shards,
+    held_out=flags.held_out,
+    exclude_ids=read_ids(flags.exclude) if flags.exclude else (),
+    reading=Options(flags.title_only, flags.labels, flags.translated),
+  )
+  _print_counts(manifest)
   return {
-    'num_shards': flags.shards,
-    'held_out': flags.held_out,
-    'exclude_ids': read_ids(flags.exclude) if flags.exclude else (),
-    'reading': Options(flags.title_only, flags.labels, flags.translated),
+    'manifest': os.path.join(flags.output, MANIFEST),
+    'seconds': round(time.monotonic() - began, 2),
+    'splits': {k: v['counts'] for k, v in manifest['splits'].items()},
+    **{key: manifest[key] for key in ('counts', 'readers', 'vocabulary')},
   }
 
 
 def read_ids(path: str) -> list[str]:
   """The ids in a file, one per line, without blank lines and `#` comments.
 
-  Args:
-    path: the file.
-
   Raises:
-    InputError: it cannot be read, or is not UTF-8.
+    InputError: the file cannot be read, or is not UTF-8.
   """
   try:
     with open(path, encoding='utf-8-sig') as file:
@@ -91,40 +95,14 @@ def read_ids(path: str) -> list[str]:
   return [line for line in lines if line]
 
 
-def report(manifest: 'Manifest', output: str, began: float) -> dict[str, Any]:
-  """Prints a table of counts; returns the summary.
-
-  Args:
-    manifest: of the shards.
-    output: their folder.
-    began: `time.monotonic()` at the start.
-  """
-  from biobert_jax.data.pretraining.manifest import MANIFEST
-
-  print(_table(manifest), file=sys.stderr)
-  return {
-    'manifest': os.path.join(output, MANIFEST),
-    'seconds': round(time.monotonic() - began, 2),
-    'splits': {k: v['counts'] for k, v in manifest['splits'].items()},
-    **{key: manifest[key] for key in ('counts', 'readers', 'vocabulary')},
-  }
-
-
-def _table(manifest: 'Manifest') -> str:
+def _print_counts(manifest: 'Manifest') -> None:
   """The counts of a manifest as a person reads them."""
-  rows: list[tuple[str, Mapping[str, Any]]] = [
-    ('readers', manifest['readers']),
-    ('corpus', manifest['counts']),
-  ]
+  tables = {'readers': manifest['readers'], 'corpus': manifest['counts']}
   for split, part in sorted(manifest['splits'].items()):
-    shards = {
-      'shards': len(part['shards']),
-      'bytes': sum(shard['bytes'] for shard in part['shards']),
-    }
-    rows.append((split, {**part['counts'], **shards}))
-  lines = []
-  for title, counts in rows:
-    lines.append(title)
+    size = sum(shard['bytes'] for shard in part['shards'])
+    sizes = {'shards': len(part['shards']), 'bytes': size}
+    tables[split] = {**part['counts'], **sizes}
+  for title, counts in tables.items():
+    print(title, file=sys.stderr)
     for name, count in sorted(counts.items()):
-      lines.append(f'  {name.replace("_", " "):44}{count:>16,}')
-  return '\n'.join(lines)
+      print(f'  {name.replace("_", " "):44}{count:>16,}', file=sys.stderr)

@@ -1,15 +1,18 @@
-"""`corpus-report`: counts, lengths, words and documents of token shards."""
+"""Describe token shards: counts, lengths, words, documents.
 
-import argparse
+DIR is a folder that prepare-corpus wrote. The report is also printed. Without
+the vocabulary no word or document can be shown. Counts and lengths are of the
+whole corpus; the rest is of a sample. Memory: 8 bytes per document, and the
+400,000 most frequent words.
+"""
+
 import os
-from typing import Any
 
-from biobert_jax.commands.command import INPUT, OUTPUT, Command, Flag
+from biobert_jax.commands.command import Command, Flag, Flags, Summary
 from biobert_jax.errors import InputError
 
 
-def run(flags: argparse.Namespace) -> dict[str, Any]:
-  """Writes and prints the report."""
+def _run(flags: Flags) -> Summary:
   if min(flags.sample, flags.seed, flags.texts) < 0:
     raise InputError('--sample, --seed and --texts: at least 0')
   from biobert_jax.data.pretraining.manifest import read_tokenizer
@@ -17,27 +20,20 @@ def run(flags: argparse.Namespace) -> dict[str, Any]:
   from biobert_jax.preprocessing.report import shard_statistics, unknown_words
   from biobert_jax.text.readers.article import Options
 
-  folder = flags.directory
+  folder, sampling = flags.dir, {'sample': flags.sample, 'seed': flags.seed}
   tokenizer = None
   if flags.vocab or os.path.exists(os.path.join(folder, 'vocab.txt')):
     tokenizer = read_tokenizer(folder, flags.vocab)
   if flags.input and tokenizer is None:
     raise InputError('--input: needs the vocabulary; name it by --vocab')
   statistics = shard_statistics.measure(
-    folder,
-    tokenizer,
-    sample=flags.sample,
-    seed=flags.seed,
-    texts=flags.texts,
+    folder, tokenizer, texts=flags.texts, **sampling
   )
   unknown = None
   if flags.input and tokenizer is not None:
+    reading = Options(**statistics.manifest['options']['reading'])
     unknown = unknown_words.unknown_words(
-      flags.input,
-      tokenizer,
-      Options(**statistics.manifest['options']['reading']),
-      sample=flags.sample,
-      seed=flags.seed,
+      flags.input, tokenizer, reading, **sampling
     )
   output = flags.output or os.path.join(folder, 'report')
   print(reports.write_report(folder, output, statistics, unknown))
@@ -45,52 +41,24 @@ def run(flags: argparse.Namespace) -> dict[str, Any]:
   return {'report': report, **reports.summary(statistics)}
 
 
-COMMAND = Command(
-  name='corpus-report',
-  summary='describe token shards: counts, lengths, words, documents',
-  about="""\
-DIR is a folder that prepare-corpus wrote. The report is also printed. Without
-the vocabulary no word or document can be shown. Counts and lengths are of the
-whole corpus; the rest is of a sample. Memory: 8 bytes per document, and the
-400,000 most frequent words.""",
-  flags=(
-    Flag(
-      'directory',
-      'folder of the shards',
-      required=True,
-      positional=True,
-      path=INPUT,
-      metavar='DIR',
-    ),
-    Flag(
-      'vocab',
-      'vocabulary of the shards',
-      path=INPUT,
-      metavar='vocab.txt',
-      unset='DIR/vocab.txt, where it exists',
-    ),
-    Flag(
-      'output',
-      'folder to write',
-      path=OUTPUT,
-      metavar='DIR',
-      unset='DIR/report',
-    ),
-    Flag(
-      'input',
-      'files of the corpus, to find words that the vocabulary cannot spell',
-      many=True,
-      path=INPUT,
-      metavar='GLOB',
-    ),
-    Flag('sample', 'documents of the sample; 0: all', 20_000),
-    Flag('seed', 'seed of the sample', 0),
-    Flag('texts', 'number of documents to show', 3),
+FLAGS = (
+  Flag('DIR', 'folder of the shards', ..., 'input'),
+  Flag(
+    '--vocab=vocab.txt',
+    'vocabulary of the shards',
+    path='input',
+    unset='DIR/vocab.txt, where it exists',
   ),
-  examples=(
-    'corpus-report corpus',
-    "corpus-report corpus --input 'pubmed/*.xml.gz' --sample=0",
+  Flag('--output=DIR', 'folder to write', path='output', unset='DIR/report'),
+  Flag(
+    '--input=GLOB ...',
+    'files of the corpus, to find words that the vocabulary cannot spell',
+    path='input',
   ),
-  writes='report.md, report.html (one file, to send) and lengths.png',
-  run=run,
+  Flag('--sample', 'documents of the sample; 0: all', 20_000),
+  Flag('--seed', 'seed of the sample', 0),
+  Flag('--texts', 'number of documents to show', 3),
 )
+EXAMPLES = ('corpus', "corpus --input 'pubmed/*.xml.gz' --sample=0")
+WRITES = 'report.md, report.html (one file, to send) and lengths.png'
+COMMAND = Command('corpus-report', __doc__, FLAGS, _run, EXAMPLES, WRITES)

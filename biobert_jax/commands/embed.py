@@ -1,21 +1,11 @@
-"""`embed`: texts -> vectors of texts, tokens or entities."""
+"""Turn texts into vectors."""
 
-import argparse
-import dataclasses
-from typing import Any
-
-from biobert_jax.commands.command import (
-  COMPILE_CACHE,
-  INPUT,
-  OUTPUT,
-  Command,
-  Flag,
-)
-from biobert_jax.commands.predict import DO_LOWER_CASE, MODEL, true_or_false
+from biobert_jax.commands import command
+from biobert_jax.commands.command import Command, Flag, Flags, Summary
+from biobert_jax.commands.predict import true_or_false
 
 
-def run(flags: argparse.Namespace) -> dict[str, Any]:
-  """Writes the vectors of a file of texts."""
+def _run(flags: Flags) -> Summary:
   from biobert_jax.inference import embed
 
   return embed.embed(
@@ -29,54 +19,34 @@ def run(flags: argparse.Namespace) -> dict[str, Any]:
   )
 
 
-COMMAND = Command(
-  name='embed',
-  summary='turn texts into vectors',
-  flags=(
-    dataclasses.replace(MODEL, required=True),
-    Flag(
-      'input',
-      'text, one per line; PubTator; JSONL of predict; - is stdin',
-      required=True,
-      path=INPUT,
-      stream=True,
-      metavar='FILE',
-    ),
-    Flag(
-      'output',
-      'OUT.parquet, OUT.npz or OUT.jsonl',
-      required=True,
-      path=OUTPUT,
-      stream=True,
-      metavar='FILE',
-    ),
-    Flag(
-      'layers',
-      'layers to write: -1 is the last, -2 the one before it',
-      '-1',
-      metavar='-N,-N,...',
-    ),
-    Flag(
-      'pooling',
-      'one vector per text (mean, cls), per token, or per entity',
-      'mean',
-      choices=('mean', 'cls', 'tokens', 'entity'),
-    ),
-    Flag(
-      'max_seq_length',
-      'tokens of a window; longer texts have several, which overlap',
-      '',
-      metavar='N',
-      unset="512, or the model's positions where they are fewer",
-    ),
-    DO_LOWER_CASE,
-    COMPILE_CACHE,
+FLAGS = (
+  command.model(),
+  Flag(
+    '--input=FILE',
+    'text, one per line; PubTator; JSONL of predict; - is stdin',
+    ...,
+    'stdin',
   ),
-  examples=(
-    'embed --model=MODEL --input=texts.txt --output=vectors.npz',
-    'embed --model=MODEL --input=texts.txt --output=cls.jsonl --pooling=cls '
-    '--layers=-1,-2',
+  Flag('--output=FILE', 'OUT.parquet, OUT.npz or OUT.jsonl', ..., 'stdout'),
+  Flag('--layers=-N,-N,...', '-1 is the last, -2 the one before it', '-1'),
+  Flag(
+    '--pooling',
+    'vector per text (mean, cls), token or entity',
+    'mean',
+    choices=('mean', 'cls', 'tokens', 'entity'),
   ),
-  writes='FILE',
-  run=run,
+  Flag(
+    '--max_seq_length=N',
+    'tokens of a window; longer texts have several',
+    '',
+    unset="512, or the model's limit",
+  ),
+  command.DO_LOWER_CASE,
+  command.COMPILE_CACHE,
 )
+EXAMPLES = (
+  '--model=MODEL --input=texts.txt --output=vectors.npz',
+  '--model=MODEL --input=texts.txt --output=cls.jsonl --pooling=cls '
+  '--layers=-1,-2',
+)
+COMMAND = Command('embed', __doc__, FLAGS, _run, EXAMPLES, writes='FILE')

@@ -1,50 +1,37 @@
-"""`evaluate`: scores a trained model on a split of its corpus."""
+"""Score a trained model on a split of its corpus."""
 
-import argparse
-from typing import Any
+from biobert_jax.commands import command
+from biobert_jax.commands.command import Command, Flag, Flags, Summary
 
-from biobert_jax.commands.command import COMPILE_CACHE, INPUT, Command, Flag
+_DATA = Flag(
+  '--config.data.dir=DIR',
+  'where the corpus is now, if it has moved',
+  '',
+  'input',
+)
 
-_DATA = 'config.data.dir'
 
-
-def run(flags: argparse.Namespace) -> dict[str, Any]:
-  """Scores the best parameters of a work folder."""
+def _run(flags: Flags) -> Summary:
   from biobert_jax.training import evaluate
 
-  return evaluate.evaluate(flags.workdir, flags.split, vars(flags)[_DATA])
+  return evaluate.evaluate(flags.workdir, flags.split, vars(flags)[_DATA.name])
 
 
-COMMAND = Command(
-  name='evaluate',
-  summary='score a trained model on a split of its corpus',
-  flags=(
-    Flag(
-      'workdir',
-      'work folder of train',
-      required=True,
-      path=INPUT,
-      metavar='DIR',
-      aliases=('model',),
-    ),
-    Flag(
-      'split',
-      'train, devel, train_dev or test; of pre-training, train or validation',
-      'test',
-    ),
-    Flag(
-      _DATA,
-      'where the corpus is now, if it has moved',
-      '',
-      path=INPUT,
-      metavar='DIR',
-    ),
-    COMPILE_CACHE,
+FLAGS = (
+  Flag(
+    '--workdir=DIR', 'work folder of train', ..., 'input', aliases=('model',)
   ),
-  examples=(
-    'evaluate --workdir=runs/ncbi',
-    'evaluate --workdir=runs/pretrained --split=validation',
+  Flag(
+    '--split',
+    'train, devel, train_dev or test; of pre-training, train or validation',
+    'test',
   ),
-  writes='in the work folder: predictions_SPLIT.* and, by task, mistakes',
-  run=run,
+  _DATA,
+  command.COMPILE_CACHE,
 )
+EXAMPLES = (
+  '--workdir=runs/ncbi',
+  '--workdir=runs/pretrained --split=validation',
+)
+WRITES = 'in the work folder: predictions_SPLIT.* and, by task, mistakes'
+COMMAND = Command('evaluate', __doc__, FLAGS, _run, EXAMPLES, WRITES)

@@ -1,20 +1,18 @@
-"""`export`: a model in a form that opens elsewhere, checked there."""
+"""Write a model in a form that opens elsewhere, checked there.
 
-import argparse
-import dataclasses
+huggingface and tensorflow (a TF1 checkpoint) hold parameters; stablehlo and
+onnx (with an int8 variant) hold a compiled program. DIR appears when it is
+complete and its outputs were compared with the model's.
+"""
+
 import logging
 import pathlib
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from biobert_jax import errors
-from biobert_jax.commands.checkpoint_flags import (
-  OUTPUT_FLAGS,
-  READING_FLAGS,
-  read,
-)
-from biobert_jax.commands.command import Command, Flag
-from biobert_jax.commands.predict import MODEL
+from biobert_jax.commands import checkpoint_flags, command
+from biobert_jax.commands.command import Command, Flag, Flags, Summary
 
 if TYPE_CHECKING:
   from biobert_jax.checkpoints.pretrained import Pretrained
@@ -22,19 +20,15 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 
-def run(flags: argparse.Namespace) -> dict[str, Any]:
-  """Reads a model, writes it and compares the outputs."""
+def _run(flags: Flags) -> Summary:
   from biobert_jax.checkpoints import detect, export, model_folder
 
   model_folder.check_output(flags.output, flags.overwrite)
   export.check_form(flags.format)
-  model = read(flags.model, flags)
+  model = checkpoint_flags.read(flags)
+  scorer = int8_scorer(model) if flags.format == detect.ONNX else None
   return export.export(
-    model,
-    flags.format,
-    flags.output,
-    flags.overwrite,
-    int8_scorer(model) if flags.format == detect.ONNX else None,
+    model, flags.format, flags.output, flags.overwrite, scorer
   )
 
 
@@ -77,28 +71,20 @@ def int8_scorer(
   return score
 
 
-COMMAND = Command(
-  name='export',
-  summary='write a model in a form that opens elsewhere, checked there',
-  about="""\
-huggingface and tensorflow (a TF1 checkpoint) hold parameters; stablehlo and
-onnx (with an int8 variant) hold a compiled program. DIR appears when it is
-complete and its outputs were compared with the model's.""",
-  flags=(
-    dataclasses.replace(MODEL, required=True, aliases=('workdir',)),
-    Flag(
-      'format',
-      'form to write',
-      required=True,
-      choices=('huggingface', 'tensorflow', 'stablehlo', 'onnx'),
-    ),
-    *OUTPUT_FLAGS,
-    *READING_FLAGS,
+FLAGS = (
+  command.model('workdir'),
+  Flag(
+    '--format',
+    'form to write',
+    ...,
+    choices=('huggingface', 'tensorflow', 'stablehlo', 'onnx'),
   ),
-  examples=(
-    'export --model=runs/ncbi --format=huggingface --output=runs/ncbi/hf',
-    'export --model=bert_model.ckpt --format=onnx --output=onnx',
-  ),
-  writes='DIR: the model, its vocabulary, a README.md and SHA256SUMS',
-  run=run,
+  *checkpoint_flags.OUTPUT,
+  *checkpoint_flags.READING,
 )
+EXAMPLES = (
+  '--model=runs/ncbi --format=huggingface --output=runs/ncbi/hf',
+  '--model=bert_model.ckpt --format=onnx --output=onnx',
+)
+WRITES = 'DIR: the model, its vocabulary, a README.md and SHA256SUMS'
+COMMAND = Command('export', __doc__, FLAGS, _run, EXAMPLES, WRITES)

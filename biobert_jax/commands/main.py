@@ -5,7 +5,7 @@ people go to standard error, and so does the JSON where a command's `--output`
 is `-`, standard output.
 """
 
-import argparse
+import importlib
 import io
 import json
 import logging
@@ -14,59 +14,34 @@ import sys
 from collections.abc import Sequence
 
 from biobert_jax import __version__, errors
-from biobert_jax.commands import (
-  build_vocabulary,
-  config_files,
-  corpus_report,
-  embed,
-  evaluate,
-  export,
-  extend,
-  import_weights,
-  parser,
-  predict,
-  preflight,
-  prepare_bioasq,
-  prepare_corpus,
-  prepare_corpus_beam,
-  prepare_relation,
-  prepare_submission,
-  protocol,
-  score,
-  table,
-  train,
-)
+from biobert_jax.commands import config_files, parser, score
 from biobert_jax.commands.command import (
   COMPILE_CACHE,
   EXIT_CODES,
   PROGRAM,
   Command,
+  Flags,
 )
-from biobert_jax.commands.nearest import did_you_mean
+from biobert_jax.commands.values import did_you_mean
 
-COMMANDS: dict[str, Command] = {
-  command.name: command
-  for command in (
-    train.COMMAND,
-    evaluate.COMMAND,
-    predict.COMMAND,
-    embed.COMMAND,
-    protocol.COMMAND,
-    table.COMMAND,
-    preflight.COMMAND,
-    *score.COMMANDS,
-    export.COMMAND,
-    import_weights.COMMAND,
-    extend.COMMAND,
-    build_vocabulary.COMMAND,
-    prepare_corpus.COMMAND,
-    prepare_corpus_beam.COMMAND,
-    corpus_report.COMMAND,
-    prepare_relation.COMMAND,
-    prepare_bioasq.COMMAND,
-    prepare_submission.COMMAND,
-  )
-}
+# The files of the commands, in the order of the help.
+_FILES = """
+  train evaluate predict embed protocol table preflight score export
+  import_weights extend build_vocabulary prepare_corpus prepare_corpus_beam
+  corpus_report prepare_relation prepare_bioasq prepare_submission
+"""
+
+
+def _commands() -> dict[str, Command]:
+  """All commands by name."""
+  found: list[Command] = []
+  for name in _FILES.split():
+    file = importlib.import_module(f'biobert_jax.commands.{name}')
+    found += file.COMMANDS if file is score else [file.COMMAND]
+  return {command.name: command for command in found}
+
+
+COMMANDS = _commands()
 
 
 def program_help(group: str = '') -> str:
@@ -169,11 +144,7 @@ def _find(arguments: Sequence[str]) -> tuple[str, Sequence[str]]:
   )
 
 
-def _run(
-  command: Command,
-  flags: argparse.Namespace,
-  overrides: list[tuple[str, str]],
-) -> None:
+def _run(command: Command, flags: Flags, overrides: parser.Overrides) -> None:
   logging.basicConfig(format='[%(asctime)s] %(message)s', datefmt='%H:%M:%S')
   logging.getLogger('biobert_jax').setLevel(logging.INFO)
   if command.has_config:
@@ -184,8 +155,6 @@ def _run(
 
     keep = vars(flags)[COMPILE_CACHE.name]
     (compile_cache.enable if keep else compile_cache.disable)()
-  report = command.run(flags)
-  if report is not None:
-    aside = getattr(flags, 'output', None) == '-'
-    line = json.dumps(report, ensure_ascii=False)
-    print(line, file=sys.stderr if aside else sys.stdout)
+  line = json.dumps(command.run(flags), ensure_ascii=False)
+  aside = getattr(flags, 'output', None) == '-'
+  print(line, file=sys.stderr if aside else sys.stdout)

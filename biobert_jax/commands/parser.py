@@ -1,38 +1,41 @@
-"""The one parser: values, help, and mistakes in one plain line."""
+"""The one parser: values, help, and mistakes in one plain line.
 
-import argparse
+`--max-seq-length 64` and `--max_seq_length=64` are the same, and so are
+`--overwrite`, `--overwrite=true` and `--overwrite true`; `--no-overwrite` is
+the opposite. A flag that does not exist is refused, with the nearest one.
+"""
+
 import os
-from collections.abc import Sequence
-from typing import Any, NoReturn
+from collections.abc import Iterable
+from typing import Any
 
+from biobert_jax import errors
 from biobert_jax.commands.command import (
   EXIT_CODES,
-  INPUT,
   PROGRAM,
   Command,
   Flag,
+  Flags,
 )
-from biobert_jax.commands.nearest import did_you_mean, nearest_path
-from biobert_jax.commands.spelling import Respelled
+from biobert_jax.commands.values import (
+  BOOLEANS,
+  did_you_mean,
+  nearest_path,
+  typed,
+)
 from biobert_jax.errors import InputError
 
-_BOOLEANS = {'true': True, 'false': False}
-_NUMBERS = {int: 'a whole number', float: 'a number'}
-# Wide enough that each flag has its one line.
-_WIDTH, _HELP_COLUMN = 120, 38
+_CONFIG = 'config.'
+_ABOUT_CONFIG = """\
+Any key of the config is set by --config.KEY=VALUE, such as
+--config.optim.learning_rate=3e-5."""
 
-
-class _ArgumentParser(argparse.ArgumentParser):
-  """argparse that raises an error instead of leaving with code 2."""
-
-  def error(self, message: str) -> NoReturn:
-    """Raises `InputError`."""
-    raise InputError(message.removeprefix('argument '))
+Overrides = list[tuple[str, str]]  # (config key, text) of --config.KEY=TEXT.
 
 
 def parse(
-  command: Command, arguments: Sequence[str]
-) -> tuple[argparse.Namespace, list[tuple[str, str]]] | None:
+  command: Command, arguments: Iterable[str]
+) -> tuple[Flags, Overrides] | None:
   """Reads the command line of a command.
 
   Args:
@@ -40,111 +43,175 @@ def parse(
     arguments: what follows its name.
 
   Returns:
-    The values of the flags by name, and the (key, text) pairs of overrides of
-    the config; None where help is wanted.
+    The values of the flags, and the overrides of the config in order; None
+    where help is wanted.
 
   Raises:
     InputError: an unknown flag, a missing one, or a wrong value.
   """
-  respelled = Respelled(command, arguments)
-  if respelled.wants_help:
+  line = _Line(command, arguments)
+  if line.wants_help:
     return None
-  flags, stray = _argument_parser(command).parse_known_args(respelled.arguments)
-  if stray:
-    raise InputError(_unexpected(command, stray[0]))
-  flags.passed_on = respelled.passed_on
-  values = vars(flags)
-  for flag in command.flags:
-    if values[flag.name] is None:
-      values[flag.name] = flag.default
-    elif flag.many:
-      values[flag.name] = [_value(flag, text) for text in values[flag.name]]
-    else:
-      values[flag.name] = _value(flag, values[flag.name])
-  missing = [
-    flag.shown
-    for flag in command.flags
-    if flag.required and values[flag.name] is None
-  ]
+  values = {flag.name: flag.default for flag in command.flags} | line.values
+  missing = [f.shown for f in command.flags if values[f.name] is ...]
   if missing:
     raise InputError(f'{command.name} needs {", ".join(missing)}')
-  return flags, respelled.overrides
+  return Flags(**values, passed_on=line.passed_on), line.overrides
 
 
 def help_of(command: Command) -> str:
   """The text of `biobert-jax COMMAND --help`."""
-  return _argument_parser(command).format_help()
-
-
-def _argument_parser(command: Command) -> _ArgumentParser:
-  needed = [
-    f'{flag.shown}={flag.value_name}' if not flag.positional else flag.shown
-    for flag in command.flags
-    if flag.required
+  called = f'{PROGRAM} {command.name}'
+  needed = ''.join(
+    f' {f.shown}' if f.positional else f' {f.shown}={f.value_name}'
+    for f in command.flags
+    if f.required
+  )
+  rows = [('-h, --help', 'show this help'), *map(_row, command.flags)]
+  width = max(len(usage) for usage, _ in rows)
+  lines = [
+    f'usage: {called}{needed} [flags]',
+    f'\n{(command.text or "").rstrip()}',
+    *([_ABOUT_CONFIG] if command.has_config else []),
+    '\nflags:',
+    *(f'  {usage:{width}}  {text}' for usage, text in rows),
+    '\nexamples:',
+    *(f'  {called} {example}' for example in command.examples),
+    f'\noutput files: {command.writes}',
+    '\nexit codes:',
+    *(f'  {code:>3}  {EXIT_CODES[code]}' for code in command.exits),
   ]
-  about = [command.summary, *([command.about] if command.about else [])]
-  made = _ArgumentParser(
-    prog=f'{PROGRAM} {command.name}',
-    usage=' '.join([f'{PROGRAM} {command.name}', *needed, '[flags]']),
-    description='\n\n'.join(about),
-    epilog=_epilog(command),
-    formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(
-      prog, max_help_position=_HELP_COLUMN, width=_WIDTH
-    ),
-    add_help=False,
-    allow_abbrev=False,
-  )
-  group = made.add_argument_group('flags')
-  group.add_argument('-h', '--help', action='help', help='show this help')
-  for flag in command.flags:
-    _add(group, flag)
-  return made
+  return '\n'.join(lines) + '\n'
 
 
-def _epilog(command: Command) -> str:
-  lines = ['examples:']
-  lines += [f'  {PROGRAM} {example}' for example in command.examples]
-  lines += ['', f'output files: {command.writes}', '', 'exit codes:']
-  lines += [f'  {code:>3}  {EXIT_CODES[code]}' for code in command.exits]
-  return '\n'.join(lines)
+def _row(flag: Flag) -> tuple[str, str]:
+  """How the help shows a flag and what it says of it."""
+  names = ', '.join(f'--{name}' for name in (flag.name, *flag.aliases))
+  usage = flag.shown if flag.positional else f'{names} {flag.value_name}'
+  choices = f': {", ".join(flag.choices)}' if flag.choices else ''
+  default = flag.unset
+  if flag.many and flag.default not in (None, (), ...):
+    default = ' '.join(flag.default)
+  elif flag.default not in (None, '', ()):
+    default = str(flag.default)
+  default = default.lower() if flag.type is bool else default
+  note = 'required' if flag.required else f'default: {default}'
+  return usage, flag.help + choices + (f' ({note})' if default else '')
 
 
-def _add(group: Any, flag: Flag) -> None:
-  if flag.required:
-    note = 'required'
-  else:
-    shown = flag.unset
-    if flag.default not in (None, '', ()):
-      value = flag.default
-      shown = ' '.join(value) if flag.many else str(value)
-      shown = shown.lower() if flag.type is bool else shown
-    note = f'default: {shown}' if shown else ''
-  text = flag.help
-  if flag.choices:
-    text += f': {", ".join(flag.choices)}'
-  if note:
-    text += f' ({note})'
-  options: dict[str, Any] = {
-    'metavar': flag.value_name,
-    'help': text.replace('%', '%%'),
-  }
-  if flag.many:
-    options |= {'nargs': '+', 'action': 'extend'}
-  elif flag.positional:
-    options['nargs'] = '?'
-  names = [flag.name, *flag.aliases]
-  group.add_argument(
-    *(names[:1] if flag.positional else [f'--{name}' for name in names]),
-    **options,
-  )
+class _Line:
+  """A command line, read from left to right.
+
+  Attributes:
+    values: of the flags that are given, by name.
+    overrides: of the config, in order.
+    passed_on: flags that are not known here, with their values.
+    wants_help: whether -h or --help is among the arguments.
+  """
+
+  def __init__(self, command: Command, arguments: Iterable[str]):
+    self.values: dict[str, Any] = {}
+    self.overrides: Overrides = []
+    self.passed_on: list[str] = []
+    self.wants_help = False
+    self._command = command
+    self._positional = [f for f in command.flags if f.positional]
+    self._named = {
+      name: flag
+      for flag in command.flags
+      for name in (flag.name, *flag.aliases)
+      if not flag.positional
+    }
+    self._known = [*self._named, *(['config'] * command.has_config)]
+    self._spelled: dict[str, str] = {}
+    self._rest = [given for given in arguments if given != '--']
+    while self._rest and not self.wants_help:
+      self._take(self._rest.pop(0))
+
+  def _take(self, given: str) -> None:
+    written, equals, text = given.removeprefix('--').partition('=')
+    value = text if equals else None
+    name = written.replace('-', '_')
+    positive = name.removeprefix('no_')
+    negated = self._named.get(positive)
+    if given in ('-h', '--help'):
+      self.wants_help = True
+    elif not _is_flag(given):
+      self._take_positional(given)
+    elif self._command.has_config and positive.startswith(_CONFIG):
+      if value is None:
+        # A key alone is true, as `--config.data.strict`.
+        value = 'false' if positive != name else self._next('--')
+      text = 'true' if value is None else value
+      self.overrides.append((positive.removeprefix(_CONFIG), text))
+    elif given.startswith('--') and name in self._named:
+      self._take_flag(self._named[name], name, given, value)
+    elif positive != name and negated and negated.type is bool:
+      self.values[negated.name] = False
+    elif self._command.passes_on:
+      self.passed_on.append(given)
+      while (follows := self._next('-')) is not None:
+        self.passed_on.append(follows)
+    else:
+      written = given.partition('=')[0]
+      hint = did_you_mean(name, [*self._known, 'help'], '--')
+      hint = (
+        hint or f'; `{PROGRAM} {self._command.name} --help` lists its flags'
+      )
+      raise InputError(f'{self._command.name} has no flag {written}{hint}')
+
+  def _take_positional(self, given: str) -> None:
+    if self._positional:
+      flag = self._positional.pop(0)
+      self.values[flag.name] = _value(flag, given)
+      return
+    name = given.partition('=')[0].replace('-', '_')
+    hint = did_you_mean(name, self._known, '--')
+    if name in self._known or name.startswith(_CONFIG):
+      hint = f'; did you mean --{given}?'
+    hint = hint or f'; the flags of {self._command.name} begin with --'
+    raise InputError(f'unexpected argument {given!r}{hint}')
+
+  def _take_flag(
+    self, flag: Flag, name: str, given: str, value: str | None
+  ) -> None:
+    if self._spelled.setdefault(flag.name, name) != name:
+      raise InputError(
+        f'--{name} is another name of --{self._spelled[flag.name]}; give only '
+        'one of them'
+      )
+    if flag.many:
+      texts = [value] if value is not None else []
+      while value is None and self._rest and not _is_flag(self._rest[0]):
+        texts.append(self._rest.pop(0))
+      if not texts:
+        raise InputError(f'{given}: expected at least one argument')
+      values = [_value(flag, text) for text in texts]
+      self.values[flag.name] = self.values.get(flag.name, []) + values
+      return
+    if value is None and flag.type is bool and not flag.required:
+      follows = self._rest and self._rest[0].lower() in BOOLEANS
+      value = self._rest.pop(0) if follows else 'true'
+    value = self._next('--') if value is None else value
+    if value is None:
+      raise InputError(f'{given} needs a value, as in {given}=...')
+    self.values[flag.name] = _value(flag, value)
+
+  def _next(self, mark: str) -> str | None:
+    """Takes the next argument, unless it begins with a mark."""
+    if not self._rest or self._rest[0].startswith(mark):
+      return None
+    return self._rest.pop(0)
+
+
+def _is_flag(given: str) -> bool:
+  """Whether an argument is a flag: `-` is a stream, and -1 is a number."""
+  return given.startswith('-') and given != '-' and not given[1].isdigit()
 
 
 def _value(flag: Flag, text: str) -> Any:
-  """The value that the text of a flag stands for.
-
-  Raises:
-    InputError: the text is empty, of the wrong type, or not one of the choices.
-  """
+  """The value that the text of a flag stands for."""
+  said = f'{flag.shown} is {text!r}'
   if not text:
     raise InputError(
       f'{flag.shown} is empty (an unset variable of the shell?); give a value '
@@ -152,49 +219,21 @@ def _value(flag: Flag, text: str) -> Any:
     )
   if flag.choices and text not in flag.choices:
     raise InputError(
-      f'{flag.shown} is {text!r}; choose from {", ".join(flag.choices)}'
+      f'{said}; choose from {", ".join(flag.choices)}'
       f'{did_you_mean(text, flag.choices)}'
     )
-  if flag.path:
-    return _path(flag, text)
-  if flag.type is bool:
-    if text.lower() not in _BOOLEANS:
-      raise InputError(f'{flag.shown} is {text!r}; give true or false')
-    return _BOOLEANS[text.lower()]
-  try:
-    return flag.type(text)
-  except ValueError:
-    raise InputError(
-      f'{flag.shown} is {text!r}; give {_NUMBERS[flag.type]}'
-    ) from None
-
-
-def _path(flag: Flag, value: str) -> str:
-  """The value of a path flag with `~` expanded.
-
-  Raises:
-    InputError: an input that does not exist, beside one of nearly its name.
-  """
-  if value == '-':
-    if flag.stream:
-      return value
+  if text == '-' and flag.path in ('input', 'output'):
     raise InputError(
       f'{flag.shown} is -, but only files are possible here; give a path'
     )
-  value = os.path.expanduser(value)
-  if flag.path == INPUT and (close := nearest_path(value)):
-    raise InputError(
-      f'{flag.shown} {value}: no such file or folder; did you mean {close}?'
-    )
+  if flag.path and text != '-':
+    text = os.path.expanduser(text)
+    close = nearest_path(text) if flag.path in ('input', 'stdin') else ''
+    if close:
+      raise InputError(
+        f'{flag.shown} {text}: no such file or folder; did you mean {close}?'
+      )
+  value = typed(said, text, flag.type)
+  if flag.range:
+    errors.check_ranges({flag.shown: value}, {flag.shown: flag.range})
   return value
-
-
-def _unexpected(command: Command, stray: str) -> str:
-  name = stray.partition('=')[0].lstrip('-').replace('-', '_')
-  names = [n for f in command.flags for n in (f.name, *f.aliases)]
-  names += ['config'] * command.has_config
-  if name in names or name.startswith('config.'):
-    return f'unexpected argument {stray!r}; did you mean --{stray}?'
-  hint = did_you_mean(name, names, '--')
-  hint = hint or f'; the flags of {command.name} begin with --'
-  return f'unexpected argument {stray!r}{hint}'

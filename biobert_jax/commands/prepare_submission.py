@@ -1,86 +1,55 @@
-"""`prepare-submission`: predictions -> the file that BioASQ's server takes."""
+"""Make the file that BioASQ's server takes of predictions.
 
-import argparse
+Predictions are nbest_predictions.json of factoid and list questions, ours or
+those of BioBERT's code, and answers to yes/no questions; those of all types
+make one file. Exact answers in RAW.json are not looked at; where it has them,
+`score bioasq RAW.json SUBMISSION.json` scores the file.
+"""
+
 import json
 import sys
 from collections import Counter
-from typing import Any
 
-from biobert_jax.commands.command import INPUT, OUTPUT, Command, Flag
-from biobert_jax.errors import InputError
+from biobert_jax import errors
+from biobert_jax.commands.command import Command, Flag, Flags, Summary
 
 
-def run(flags: argparse.Namespace) -> dict[str, Any]:
-  """Writes a submission."""
-  if not flags.threshold >= 0:  # Also refuses NaN.
-    raise InputError(
-      f'--threshold is {flags.threshold}; it must not be negative'
-    )
+def _run(flags: Flags) -> Summary:
   from biobert_jax.io.atomic import atomic_write
   from biobert_jax.preprocessing.bioasq import questions as bioasq_questions
   from biobert_jax.preprocessing.bioasq import submission
 
-  questions = {
-    q.id: q
-    for q in bioasq_questions.read(flags.questions, Counter(), max_broken=None)
-  }
+  read = bioasq_questions.read(flags.questions, Counter(), max_broken=None)
+  questions = {question.id: question for question in read}
   predictions = submission.read_predictions(flags.predictions, questions)
-  counts: Counter[str] = Counter()
+  found: Counter[str] = Counter()
   content = submission.submission(
-    questions, predictions, flags.threshold, counts
+    questions, predictions, flags.threshold, found
   )
   with atomic_write(flags.output) as file:
     file.write(json.dumps(content, indent=1, ensure_ascii=False) + '\n')
-  for what, count in sorted((+counts).items()):
+  counts = dict(sorted((+found).items()))
+  for what, count in counts.items():
     print(f'{what.replace("_", " "):48}{count:>8,}', file=sys.stderr)
-  return {'output': flags.output, 'counts': dict(sorted((+counts).items()))}
+  return {'output': flags.output, 'counts': counts}
 
 
-COMMAND = Command(
-  name='prepare-submission',
-  summary="make the file that BioASQ's server takes of predictions",
-  about="""\
-Predictions are nbest_predictions.json of factoid and list questions, ours or
-those of BioBERT's code, and answers to yes/no questions; those of all types
-make one file. Exact answers in RAW.json are not looked at; where it has them,
-`score bioasq RAW.json SUBMISSION.json` scores the file.""",
-  flags=(
-    Flag(
-      'questions',
-      'questions as the challenge hands them out',
-      required=True,
-      many=True,
-      path=INPUT,
-      metavar='RAW',
-    ),
-    Flag(
-      'predictions',
-      'prediction files',
-      required=True,
-      many=True,
-      path=INPUT,
-      metavar='NBEST',
-    ),
-    Flag(
-      'output',
-      'file to write; - is stdout',
-      required=True,
-      path=OUTPUT,
-      stream=True,
-      metavar='FILE',
-    ),
-    Flag(
-      'threshold',
-      'least summed probability of an answer to a list question',
-      0.42,
-    ),
+FLAGS = (
+  Flag('--questions=RAW ...', "the challenge's questions", ..., 'input'),
+  Flag('--predictions=NBEST ...', 'prediction files', ..., 'input'),
+  Flag('--output=FILE', 'file to write; - is stdout', ..., 'stdout'),
+  Flag(
+    '--threshold',
+    'least summed probability of an answer to a list question',
+    0.42,
+    range=errors.NOT_NEGATIVE,
   ),
-  examples=(
-    'prepare-submission --questions 7B1.json --predictions '
-    'runs/bioasq/nbest_predictions.json --output=submission.json',
-    'prepare-submission --questions 7B1.json --predictions factoid.json '
-    'list.json yesno.json --output=submission.json --threshold=0.5',
-  ),
-  writes='FILE, in the form of the challenge',
-  run=run,
 )
+EXAMPLES = (
+  '--questions 7B1.json --predictions runs/bioasq/nbest_predictions.json '
+  '--output=submission.json',
+  '--questions 7B1.json --predictions factoid.json list.json yesno.json '
+  '--output=submission.json --threshold=0.5',
+)
+WRITES = 'FILE, in the form of the challenge'
+COMMAND = Command('prepare-submission', __doc__, FLAGS, _run, EXAMPLES, WRITES)

@@ -1,34 +1,22 @@
-"""`table`: the results of several protocols, beside the published ones."""
+"""Join the results of protocols in one table."""
 
-import argparse
-from typing import Any
-
-from biobert_jax.commands.command import OUTPUT_FOLDER, Command, Flag
+from biobert_jax.commands import command
+from biobert_jax.commands.command import Command, Flag, Flags, Summary
 
 
-def run(flags: argparse.Namespace) -> dict[str, Any]:
-  """Joins the tables of protocols."""
+def _run(flags: Flags) -> Summary:
   from biobert_jax.protocol import results_table
 
   return results_table.table(flags.workdirs, flags.output)
 
 
-COMMAND = Command(
-  name='table',
-  summary='join the results of protocols in one table',
-  flags=(
-    Flag(
-      'workdirs',
-      'folders of finished protocols',
-      required=True,
-      metavar='DIR,DIR,...',
-    ),
-    OUTPUT_FOLDER,
-  ),
-  examples=(
-    'table --workdirs=runs/ncbi,runs/gad --output=runs/tables',
-    'table --workdirs=runs/ncbi --output=runs/ncbi/table',
-  ),
-  writes='in DIR: table.md, table.html and table.csv',
-  run=run,
+FLAGS = (
+  Flag('--workdirs=DIR,DIR,...', 'folders of finished protocols', ...),
+  command.OUTPUT_FOLDER,
 )
+EXAMPLES = (
+  '--workdirs=runs/ncbi,runs/gad --output=runs/tables',
+  '--workdirs=runs/ncbi --output=runs/ncbi/table',
+)
+WRITES = 'in DIR: table.md, table.html and table.csv'
+COMMAND = Command('table', __doc__, FLAGS, _run, EXAMPLES, WRITES)

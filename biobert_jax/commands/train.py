@@ -1,34 +1,14 @@
-"""`train`: a config and a work folder -> a trained model with its scores."""
+"""Pre-train or fine-tune a model, or resume an interrupted run.
 
-import argparse
-from typing import Any
+The same command resumes an interrupted run bit-exactly, from its last
+checkpoint. SIGTERM and Ctrl-C save the state first.
+"""
 
-from biobert_jax import errors
-from biobert_jax.commands.command import (
-  COMPILE_CACHE,
-  OUTPUT,
-  USUAL_EXITS,
-  Command,
-  Flag,
-)
-
-CONFIG = Flag(
-  'config',
-  'experiment: a name as ner_ncbi_disease:base, or a path FILE.py:SIZE',
-  required=True,
-  metavar='NAME:SIZE',
-)
-ABOUT_CONFIG = (
-  'Any key of the config is set by --config.KEY=VALUE, such as\n'
-  '--config.optim.learning_rate=3e-5.'
-)
-TRAINING_EXITS = tuple(
-  sorted((*USUAL_EXITS, errors.EXIT_DIVERGED, errors.EXIT_PREEMPTED))
-)
+from biobert_jax.commands import command
+from biobert_jax.commands.command import Command, Flag, Flags, Summary
 
 
-def run(flags: argparse.Namespace) -> dict[str, Any]:
-  """Trains on one host, or as one host of several."""
+def _run(flags: Flags) -> Summary:
   # Only now: wrong flags should not wait for JAX.
   from biobert_jax.parallel import multihost
 
@@ -43,47 +23,45 @@ def run(flags: argparse.Namespace) -> dict[str, Any]:
   return train.train(*given)
 
 
+FLAGS = (
+  command.CONFIG,
+  Flag(
+    '--workdir=DIR',
+    'work folder: new, or that of the run to resume',
+    ...,
+    'output',
+  ),
+  Flag(
+    '--multihost',
+    'this process is one host of a TPU slice or a cluster that JAX detects',
+    False,
+  ),
+  Flag(
+    '--coordinator=ADDRESS:PORT',
+    'where JAX detects no cluster: ADDRESS:PORT of the first host',
+    '',
+  ),
+  Flag('--num_hosts', 'where JAX detects no cluster: the number of hosts', 0),
+  Flag(
+    '--host', 'where JAX detects no cluster: number of this host, from 0', 0
+  ),
+  command.COMPILE_CACHE,
+)
+EXAMPLES = (
+  '--config=quickstart:tiny --workdir=runs/sample',
+  '--config=ner_ncbi_disease:base --workdir=runs/ncbi --config.init_from=MODEL',
+)
+WRITES = (
+  'in DIR: config.json, checkpoints, best/, model/, metrics.jsonl, '
+  'results.json, predictions, curves.png'
+)
 COMMAND = Command(
-  name='train',
-  summary='pre-train or fine-tune a model, or resume an interrupted run',
-  about=f"""\
-The same command resumes an interrupted run bit-exactly, from its last
-checkpoint. SIGTERM and Ctrl-C save the state first.
-{ABOUT_CONFIG}""",
-  flags=(
-    CONFIG,
-    Flag(
-      'workdir',
-      'work folder: new, or that of the run to resume',
-      required=True,
-      path=OUTPUT,
-      metavar='DIR',
-    ),
-    Flag(
-      'multihost',
-      'this process is one host of a TPU slice or a cluster that JAX detects',
-      False,
-    ),
-    Flag(
-      'coordinator',
-      'where JAX detects no cluster: ADDRESS:PORT of the first host',
-      '',
-      metavar='ADDRESS:PORT',
-    ),
-    Flag('num_hosts', 'where JAX detects no cluster: the number of hosts', 0),
-    Flag(
-      'host', 'where JAX detects no cluster: the number of this host, from 0', 0
-    ),
-    COMPILE_CACHE,
-  ),
-  examples=(
-    'train --config=quickstart:tiny --workdir=runs/sample',
-    'train --config=ner_ncbi_disease:base --workdir=runs/ncbi '
-    '--config.init_from=MODEL',
-  ),
-  writes='in DIR: config.json, checkpoints, best/, model/, metrics.jsonl, '
-  'results.json, predictions, curves.png',
-  exits=TRAINING_EXITS,
+  'train',
+  __doc__,
+  FLAGS,
+  _run,
+  EXAMPLES,
+  WRITES,
+  exits=command.TRAINING_EXITS,
   has_config=True,
-  run=run,
 )

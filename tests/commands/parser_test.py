@@ -12,7 +12,7 @@ import pytest
 
 from biobert_jax import __version__, errors
 from biobert_jax.commands import command, main, parser
-from biobert_jax.commands.command import EXIT_CODES, INPUT, Flag
+from biobert_jax.commands.command import EXIT_CODES, Flag
 from biobert_jax.metrics import relation, squad
 from biobert_jax.preprocessing.bioasq import passages, questions, submission
 from biobert_jax.text.readers.article import Options
@@ -42,9 +42,13 @@ def given(one: command.Command, flag: Flag, value: str) -> list[str]:
   return ['-' for _ in before[: before.index(flag)]] + [value]
 
 
+def optional(flag: Flag) -> Flag:
+  return dataclasses.replace(flag, default=None) if flag.required else flag
+
+
 def parse(one: command.Command, *arguments: str) -> dict[str, object]:
   """The values of the flags of a command of which none is required."""
-  free = tuple(dataclasses.replace(f, required=False) for f in one.flags)
+  free = tuple(optional(f) for f in one.flags)
   parsed = parser.parse(dataclasses.replace(one, flags=free), arguments)
   assert parsed is not None
   return vars(parsed[0])
@@ -95,15 +99,15 @@ def test_tilde_is_expanded(one, flag, monkeypatch, tmp_path):
   if flag.path:
     found = parse(one, *given(one, flag, '~/x'))[flag.name]
     assert found in (f'{tmp_path}/x', [f'{tmp_path}/x'])
-    if not flag.stream:
+    if flag.path in ('input', 'output'):
       with pytest.raises(errors.InputError, match='only files are possible'):
         parse(one, *given(one, flag, '-'))
 
 
 @pytest.mark.parametrize(
   ('one', 'flag'),
-  [(c, f) for c, f in FLAGS if f.path == INPUT],
-  ids=[i for i, (_, f) in zip(IDS, FLAGS, strict=True) if f.path == INPUT],
+  [(c, f) for c, f in FLAGS if f.path in ('input', 'stdin')],
+  ids=lambda one: one.name,
 )
 def test_a_mistyped_path_gets_the_nearest(one, flag, monkeypatch, tmp_path):
   (tmp_path / 'runs' / 'ncbi').mkdir(parents=True)
@@ -130,7 +134,6 @@ def test_help_of_a_command(one, capsys):
   lines = said.out.partition('\nflags:\n')[2].splitlines()
   for flag in one.flags:
     # One line for each flag, with its default.
-    # Python 3.13 sets another name of a flag behind a comma.
     starts: tuple[str, ...] = (f'  --{flag.name} ', f'  --{flag.name}, ')
     if flag.positional:
       starts = (f'  {flag.shown}',)
@@ -319,7 +322,7 @@ def test_ctrl_c_is_one_line_and_130(monkeypatch, capsys):
     raise KeyboardInterrupt
 
   for name, one in main.COMMANDS.items():
-    free = tuple(dataclasses.replace(f, required=False) for f in one.flags)
+    free = tuple(optional(f) for f in one.flags)
     made = dataclasses.replace(one, flags=free, run=stop, has_config=False)
     monkeypatch.setitem(main.COMMANDS, name, made)
     assert run(*name.split()) == 130

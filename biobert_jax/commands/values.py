@@ -1,9 +1,34 @@
-"""The nearest right word to a mistyped one."""
+"""Values of flags and config keys, and the nearest to a mistyped word."""
 
+import contextlib
 import difflib
 import os
 import pathlib
 from collections.abc import Iterable
+from typing import Any
+
+from biobert_jax.errors import InputError
+
+BOOLEANS = {'true': True, 'false': False}
+
+
+def typed(said: str, text: str, wanted: type) -> Any:
+  """A text as a value of a type.
+
+  Args:
+    said: how the value was given; begins the message of the error.
+    text: the value as it was typed.
+    wanted: bool, int or float; of other types the text stays as it is.
+
+  Raises:
+    InputError: the text is no value of the type.
+  """
+  names = {bool: 'true or false', int: 'a whole number', float: 'a number'}
+  if wanted not in names:
+    return text
+  with contextlib.suppress(KeyError, ValueError):
+    return BOOLEANS[text.lower()] if wanted is bool else wanted(text)
+  raise InputError(f'{said}; give {names[wanted]}')
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
