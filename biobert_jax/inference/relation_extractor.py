@@ -7,8 +7,7 @@ from typing import Any, overload
 import numpy as np
 
 from biobert_jax.data.relation import features as relation_features
-from biobert_jax.data.relation.annotated import Mention
-from biobert_jax.data.relation.candidates import Pair, candidate_pairs
+from biobert_jax.data.relation.candidates import Mention, Pair, candidate_pairs
 from biobert_jax.data.relation.features import PairForm
 from biobert_jax.data.relation.markers import Markers
 from biobert_jax.data.relation.placeholders import Placeholders

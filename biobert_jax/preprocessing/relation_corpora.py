@@ -21,7 +21,7 @@ from collections.abc import Callable, Sequence
 
 from biobert_jax.data import splits as data_splits
 from biobert_jax.data.broken_rows import BrokenRows
-from biobert_jax.data.relation.annotated import Annotated, Mention, Relation
+from biobert_jax.data.relation.candidates import Annotated, Mention, Relation
 from biobert_jax.errors import InputError
 from biobert_jax.io import lines as io_lines
 from biobert_jax.text import documents

@@ -15,8 +15,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from biobert_jax import errors
-from biobert_jax.data.relation.annotated import Annotated
-from biobert_jax.data.relation.candidates import Row, labelled_rows
+from biobert_jax.data.relation.candidates import Annotated, Row, labelled_rows
 from biobert_jax.data.relation.placeholders import Placeholders, is_of_type
 from biobert_jax.io.atomic import atomic_write
 from biobert_jax.preprocessing import relation_corpora

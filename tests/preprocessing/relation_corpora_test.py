@@ -5,7 +5,7 @@ import pathlib
 
 import pytest
 
-from biobert_jax.data.relation.annotated import Relation
+from biobert_jax.data.relation.candidates import Relation
 from biobert_jax.errors import InputError
 from biobert_jax.preprocessing import relation_corpora
 from biobert_jax.preprocessing.relation_corpora import find_splits

@@ -22,8 +22,7 @@ class PooledAnswer(NamedTuple):
 
   Attributes:
     text: as it stands at its most probable place.
-    probability: the sum over all places; over the passages of a question all
-      these sums together are at most the number of passages.
+    probability: the sum over all places, at most the number of passages.
     passage: index of the passage of the most probable place.
     start: its first code point.
     end: the one after its last.
@@ -42,9 +41,8 @@ def pool_candidates(
   """Answers by falling probability.
 
   Args:
-    passages: the candidates of each passage, objects with `text`,
-      `probability`, `start` and `end`; the last two may be missing (-1), as in
-      files of other systems.
+    passages: the candidates of each, with `text`, `probability`, `start` and
+      `end`; the last two may be missing (-1), as in files of other systems.
     max_characters: longer ones are left out; 100 in the reference.
   """
   found = [
@@ -74,11 +72,7 @@ def question_id(id_: str) -> str:
 
 
 def passage_id(question: str, passage: int) -> str:
-  """The id of a question beside its passage of a number from 1 to 999.
-
-  Raises:
-    ValueError: a greater number, which such an id has no room for.
-  """
+  """The id of a question beside its passage of a number from 1 to 999."""
   if not 0 < passage < 1000:
     raise ValueError(f'{question}: no id for passage {passage}')
   return f'{question}_{passage:03d}'

@@ -1,13 +1,13 @@
 """Logits of windows to answers: the n best of each question, with places.
 
 As run_squad.py:741 chooses them, except for two things. The `n_best` starts and
-ends of a window are taken among the tokens that may be one, so that tokens of
-the question displace none and a passage that has tokens has an answer, never
-its "empty". And an answer is a range of the original characters by the places
-of its tokens, where the reference guesses it from their text.
+ends of a window are taken among the tokens that may be one, so that a passage
+with tokens has an answer, never its "empty". And an answer is a range of the
+original characters, where the reference guesses it from the tokens' text.
 """
 
 import dataclasses
+import itertools
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -38,10 +38,10 @@ class Rules:
 
 
 class Candidate(NamedTuple):
-  """An answer; `text == context[start:end]`.
+  """An answer; `text == context[start:end]`, '' says that there is none.
 
   Attributes:
-    text: '' says that there is none.
+    text: as it stands in the passage.
     start: the first code point.
     end: the one after the last.
     probability: softmax over the candidates of its question, 0-1.
@@ -82,9 +82,6 @@ class _Pairs(NamedTuple):
   end_logit: np.ndarray
 
 
-_NO_ANSWER = Candidate('', 0, 0, 0.0, 0.0, 0.0)
-
-
 def decode(
   questions: Sequence[Question],
   windows: QuestionWindows,
@@ -92,7 +89,7 @@ def decode(
   end_logits: np.ndarray,
   rules: Rules,
 ) -> list[Answered]:
-  """Chooses the answers of all questions.
+  """Chooses the answer of each question.
 
   Args:
     questions: those of `windows`.
@@ -101,20 +98,15 @@ def decode(
       `windows.windows.words`.
     end_logits: [tokens] that it ends there.
     rules: how to choose.
-
-  Returns:
-    What is said of each.
   """
   nulls = _nulls(len(questions), windows, start_logits, end_logits)
   found: list[Answered] = []
   for chunk in _chunks(windows.question):
     pairs = _pairs(windows, chunk, start_logits, end_logits, rules)
     first, last = windows.question[[chunk.start, chunk.stop - 1]].tolist()
-    numbers = np.arange(first, last + 2)
-    borders = np.searchsorted(pairs.question, numbers).tolist()
-    for number, begin, end in zip(
-      numbers.tolist(), borders[:-1], borders[1:], strict=False
-    ):
+    borders = np.searchsorted(pairs.question, np.arange(first, last + 2))
+    spans = itertools.pairwise(borders.tolist())
+    for number, (begin, end) in enumerate(spans, first):
       rows = zip(*(a[begin:end].tolist() for a in pairs[1:]), strict=True)
       context = questions[number].context
       found.append(_answered(context, rows, nulls[number], rules))
@@ -161,9 +153,8 @@ def _pairs(
   places = offsets + windows.prefix[chunk, None] + np.arange(longest)
   within = pieces < last
   places = np.where(within, places, 0)
-  owned = (pieces >= windows.own_first[chunk, None]) & (
-    pieces < windows.own_last[chunk, None]
-  )
+  owned = pieces >= windows.own_first[chunk, None]
+  owned &= pieces < windows.own_last[chunk, None]
   starts, start_scores = _best(start_logits[places], owned, rules.n_best)
   ends, end_scores = _best(end_logits[places], within, rules.n_best)
   scores = start_scores[:, :, None] + end_scores[:, None, :]
@@ -201,24 +192,18 @@ def _answered(
   rules: Rules,
 ) -> Answered:
   """The prediction for a question, from its spans, the best first."""
-  nothing = _NO_ANSWER._replace(start_logit=null[0], end_logit=null[1])
-  kept: list[Candidate] = []
-  seen: set[str] = set()
-
-  def keep(candidate: Candidate) -> None:
-    if candidate.text not in seen:
-      seen.add(candidate.text)
-      kept.append(candidate)
-
-  for start, end, start_logit, end_logit in rows:
-    if rules.unanswerable and start_logit + end_logit < sum(null):
-      keep(nothing)
-    if len(kept) >= rules.n_best:
+  nothing = Candidate('', 0, 0, 0.0, *null)
+  by_text: dict[str, Candidate] = {}
+  for start, end, *logits in rows:
+    if rules.unanswerable and sum(logits) < sum(null):
+      by_text.setdefault('', nothing)
+    if len(by_text) >= rules.n_best:
       break
-    keep(Candidate(context[start:end], start, end, 0.0, start_logit, end_logit))
-  if rules.unanswerable or not kept:
-    keep(nothing)
-  kept = _with_probabilities(kept)
+    text = context[start:end]
+    by_text.setdefault(text, Candidate(text, start, end, 0.0, *logits))
+  if rules.unanswerable or not by_text:
+    by_text.setdefault('', nothing)
+  kept = _with_probabilities(list(by_text.values()))
   best = next((one for one in kept if one.text), None)
   if best is None:
     return Answered(kept[0], tuple(kept), 0.0)
@@ -245,15 +230,11 @@ def prediction_files(
 ) -> dict[str, str]:
   """The files that run_squad.py writes, as JSON.
 
-  Args:
-    questions: with their ids.
-    answered: what is said of each.
-    unanswerable: whether null odds mean anything (version 2.0).
-
   Returns:
     Name without its ending -> text: `predictions`, an answer by id;
     `nbest_predictions`, a list of candidates by id, with the code points
-    `start` and `end` besides; `null_odds`, a number by id.
+    `start` and `end` besides; where null odds mean something (version 2.0,
+    `unanswerable`), `null_odds`, a number by id.
   """
   pairs = [*zip(questions, answered, strict=True)]
   files: dict[str, Mapping[str, Any]] = {

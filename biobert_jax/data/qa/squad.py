@@ -4,15 +4,14 @@
       "answers": [{"text": …, "answer_start": …}], "is_impossible": …}]}]}]}
 
 BioBERT's BioASQ files have this form too, without "answers" in those to be
-answered. Offsets count code points. Of an answer that does not stand where
-its offset says, the offset is taken for one of UTF-16, as JavaScript and Java
-count (answers_in_utf16), or else it is moved to the one place nearby where
-its text stands (answers_moved). What is neither is broken, counted by its
-kind (answers_past_the_end, answers_not_in_the_context, answers_not_unique,
-answers_without_offset, empty_answers, questions_without_answer, empty_contexts,
-empty_questions, repeated_ids); questions that have thus no answer are left out
-of training (questions_dropped), never of a test, and above a share of a
-training file it is refused.
+answered. Offsets count code points. Where an answer does not stand at its
+offset, the offset is taken for one of UTF-16 (answers_in_utf16), or else moved
+to the one place nearby with its text (answers_moved). What is neither is
+broken, counted by its kind (answers_past_the_end, answers_not_in_the_context,
+answers_not_unique, answers_without_offset, empty_answers,
+questions_without_answer, empty_contexts, empty_questions, repeated_ids);
+questions that have thus no answer are left out of training (questions_dropped),
+never of a test, and above a share of a training file it is refused.
 """
 
 import dataclasses
@@ -36,8 +35,7 @@ class Answer:
 
   Attributes:
     text: as the file has it, which scores compare with.
-    start: the code point of the context where it begins; -1 where it stands
-      nowhere that is certain.
+    start: its first code point in the context; -1 where that is uncertain.
   """
 
   text: str
@@ -87,11 +85,7 @@ class SquadRules:
 
 
 def find_files(folder: str | os.PathLike[str], pattern: str) -> list[str]:
-  """The files of a corpus, in the order of their names.
-
-  Args:
-    folder: where they lie.
-    pattern: their name, or one for several: `BioASQ-test-factoid-4b-*.json`.
+  """The files of a folder that a name or pattern fits, in their order.
 
   Raises:
     InputError: There is none.
@@ -112,17 +106,14 @@ def find_files(folder: str | os.PathLike[str], pattern: str) -> list[str]:
 def read_files(
   paths: Sequence[str], counts: Counter[str], form: SquadRules
 ) -> list[Question]:
-  """Reads files whose questions belong together.
+  """Reads files whose questions belong together, in their order.
 
   Args:
     paths: the files.
     counts: takes what was odd or broken, by the names in this file's first
       lines.
-    form: what the questions must be like.
-
-  Returns:
-    The questions, in their order; of a training file those with an answer
-    whose place is certain, and in version 2.0 those without any.
+    form: what the questions must be like; in training those are left out that
+      need an answer and have none whose place is certain.
 
   Raises:
     InputError: With the file and the place in it: no such form, an id that
@@ -131,8 +122,7 @@ def read_files(
   questions: list[Question] = []
   known: set[str] = set()
   for path in paths:
-    reader = _Reader(path, counts, form, known)
-    questions += reader.questions()
+    questions += _Reader(path, counts, form, known).questions()
   if not questions:
     raise InputError(f'{paths[0]}: holds no question; name a file that does')
   return questions
@@ -141,11 +131,9 @@ def read_files(
 def question_rows(path: str, content: Any) -> Iterator[tuple[str, Any, str]]:
   """Each question of a file's object: its place, itself, its context."""
   for i, article in enumerate(require_list(path, '', content, 'data')):
-    where = f'data[{i}]'
-    for j, paragraph in enumerate(
-      require_list(path, where, article, 'paragraphs')
-    ):
-      there = f'{where}.paragraphs[{j}]'
+    paragraphs = require_list(path, f'data[{i}]', article, 'paragraphs')
+    for j, paragraph in enumerate(paragraphs):
+      there = f'data[{i}].paragraphs[{j}]'
       context = unicode_text(path, there, paragraph, 'context')
       for k, row in enumerate(require_list(path, there, paragraph, 'qas')):
         yield f'{there}.qas[{k}]', row, context
@@ -179,16 +167,10 @@ class _Reader:
 
   def questions(self) -> list[Question]:
     """Those of the file that can be used."""
-    total, kept = 0, []
-    for place, row, context in question_rows(
-      self._path, read_object(self._path)
-    ):
-      total += 1
-      question = self._question(place, row, context)
-      if question is not None:
-        kept.append(question)
-    self._broken.check(total, self._form.max_broken)
-    return kept
+    rows = question_rows(self._path, read_object(self._path))
+    found = [self._question(*row) for row in rows]
+    self._broken.check(len(found), self._form.max_broken)
+    return [question for question in found if question is not None]
 
   def _question(self, place: str, row: Any, context: str) -> Question | None:
     path, training = self._path, self._form.training
@@ -228,18 +210,12 @@ class _Reader:
   def _impossible(self, place: str, row: Any) -> bool:
     value = row.get('is_impossible', False)
     if not isinstance(value, bool):
-      raise InputError(
-        f'{self._path}: {place}: is_impossible is {str(value)[:40]!r}; write '
-        'true or false'
-      )
+      what = f'is_impossible is {str(value)[:40]!r}; write true or false'
+      raise InputError(f'{self._path}: {place}: {what}')
     return value
 
   def _answers(
-    self,
-    place: str,
-    row: Any,
-    context: str,
-    faults: list[tuple[str, str]],
+    self, place: str, row: Any, context: str, faults: list[tuple[str, str]]
   ) -> tuple[Answer, ...]:
     """The gold answers of a question; what is wrong with them to `faults`."""
     if 'answers' not in row and not self._form.training:
@@ -248,9 +224,8 @@ class _Reader:
     if isinstance(found, dict):
       found = [found]
     answers = []
-    for n, one in enumerate(
-      require_list(self._path, place, {'answers': found}, 'answers')
-    ):
+    found = require_list(self._path, place, {'answers': found}, 'answers')
+    for n, one in enumerate(found):
       where = f'{place}.answers[{n}]'
       text = unicode_text(self._path, where, one, 'text')
       start, kind = self._place(where, one, text, context)
@@ -269,8 +244,7 @@ class _Reader:
   ) -> tuple[int, str]:
     start = one.get('answer_start')
     if start is None:
-      kind = 'answers_without_offset' if self._form.training else ''
-      return -1, kind
+      return -1, 'answers_without_offset' if self._form.training else ''
     if not isinstance(start, int) or isinstance(start, bool):
       raise InputError(
         f'{self._path}: {where}: answer_start is {str(start)[:40]!r}; write '
@@ -295,12 +269,7 @@ _OF_ANSWERS = {
 
 
 def locate(context: str, text: str, start: int) -> tuple[int, str]:
-  """Where an answer really begins.
-
-  Args:
-    context: the passage.
-    text: the answer.
-    start: where it is said to begin.
+  """Where an answer really begins, which is said to begin at `start`.
 
   Returns:
     The code point, and '' or the kind of what was fixed; -1 and the kind of

@@ -3,8 +3,8 @@
 The rules, each with what it counts:
 
 - A pair is a mention of the first type and one of the second in one sentence
-  (`sentence_splitter.py`; title and abstract apart). A sentence that ends
-  inside a mention goes on (`sentences_joined_at_mentions`).
+  (title and abstract apart). A sentence that ends inside a mention goes on
+  (`sentences_joined_at_mentions`).
 - Mentions of one type at one place are one mention, which has all their names
   (`mentions_repeated`).
 - The two mentions of the pair become `@FIRST$` and `@SECOND$`; all other
@@ -14,13 +14,12 @@ The rules, each with what it counts:
   (`pairs_nested`), one word takes the place of both (`@CHEM-GENE$`), or, if so
   wished, there is no row (`pairs_overlapping_dropped`, and of their relations
   `relations_of_overlapping_dropped`). Mentions that only touch do not overlap.
-- If so wished, the two keep their names and get markers around them instead
-  (`markers.py`): then nested ones are marked one inside the other, the markers
-  of overlapping ones cross, and nothing stands for both.
+- If so wished, the two get markers instead (`markers.py`): nested ones are
+  marked one inside the other, the markers of overlapping ones cross.
 - Where a third mention overlaps one of the pair, what juts out stays as text
   (`pairs_beside_an_overlap`).
-- A relation between mentions that no sentence has together makes no row
-  (`relations_across_sentences`); nor does one between other types
+- No row is made by a relation between mentions that no sentence has together
+  (`relations_across_sentences`) or of other types
   (`relations_between_other_types`).
 - A pair with several relations makes a row for each
   (`pairs_with_several_relations`); one whose relation is not wanted is
@@ -28,24 +27,60 @@ The rules, each with what it counts:
 """
 
 import bisect
-import dataclasses
 import itertools
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from biobert_jax.data.relation import markers
-from biobert_jax.data.relation.annotated import Annotated, Mention, Relation
 from biobert_jax.data.relation.placeholders import (
   Placeholders,
   Span,
   is_of_type,
 )
-from biobert_jax.text.documents import Document, flat
+from biobert_jax.text.documents import Document, Entity, flat
 from biobert_jax.text.sentence_splitter import sentence_spans
 
 
-@dataclasses.dataclass(frozen=True)
-class Pair:
+class Mention(NamedTuple):
+  """An entity and what relations call it.
+
+  Attributes:
+    id: its own in the document, such as T12.
+    entity: where it stands, and its type.
+    names: its id, or its concepts: what relations are between.
+  """
+
+  id: str
+  entity: Entity
+  names: frozenset[str] = frozenset()
+
+
+class Relation(NamedTuple):
+  """A relation between two mentions, or two concepts.
+
+  Attributes:
+    type: its name, ChemProt's groups in small letters: `cpr:3`.
+    first: a name of mentions.
+    second: another.
+    scored: whether the corpus scores it.
+  """
+
+  type: str
+  first: str
+  second: str
+  scored: bool = True
+
+
+class Annotated(NamedTuple):
+  """A document with its mentions and relations."""
+
+  document: Document
+  mentions: tuple[Mention, ...]
+  relations: tuple[Relation, ...]
+
+
+class Pair(NamedTuple):
   """Two mentions in a sentence.
 
   Attributes:
@@ -95,7 +130,8 @@ def candidate_pairs(
       counts['pairs'] += 1
       _count_surroundings(first, second, inside, counts)
       if marked:
-        text = _marked(document.text, span, first, second)
+        places = [(m.entity.start, m.entity.end) for m in (first, second)]
+        text = flat(markers.marked(document.text, span, *places))
       else:
         text = _anonymised(document.text, span, first, second, words)
       pairs.append(Pair(document.id, first, second, text, overlap))
@@ -118,7 +154,7 @@ def _distinct(
     if key in found:
       counts['mentions_repeated'] += 1
       names = found[key].names | mention.names
-      found[key] = dataclasses.replace(found[key], names=names)
+      found[key] = found[key]._replace(names=names)
     else:
       found[key] = mention
   return [found[key] for key in sorted(found)]
@@ -178,14 +214,11 @@ def _count_surroundings(
 ) -> None:
   """Counts overlaps and repeated names around a pair."""
   others = [m for m in inside if m is not first and m is not second]
-  pair = (first, second)
-  counts['pairs_beside_an_overlap'] += any(
-    _overlap(mention, one) for mention in others for one in pair
-  )
+  beside = list(itertools.product(others, (first, second)))
+  counts['pairs_beside_an_overlap'] += any(_overlap(*two) for two in beside)
   counts['pairs_with_a_repeated_name'] += any(
-    mention.entity.text.casefold() == one.entity.text.casefold()
-    for mention in others
-    for one in pair
+    one.entity.text.casefold() == other.entity.text.casefold()
+    for one, other in beside
   )
 
 
@@ -207,14 +240,7 @@ def _anonymised(
   return flat(''.join([*parts, text[begin:end]]))
 
 
-def _marked(text: str, span: Span, first: Mention, second: Mention) -> str:
-  """The sentence with markers around the mentions of the pair."""
-  places = [(m.entity.start, m.entity.end) for m in (first, second)]
-  return flat(markers.marked(text, span, *places))
-
-
-@dataclasses.dataclass(frozen=True)
-class Row:
+class Row(NamedTuple):
   """A pair with the label that a model is to learn."""
 
   pair: Pair
@@ -231,19 +257,16 @@ def labelled_rows(
   keep_overlapping: bool = True,
   marked: bool = False,
 ) -> list[Row]:
-  """The rows of a document.
+  """A row for each pair and relation of a document.
 
   Args:
     annotated: the document, its mentions and relations.
     words: see `candidate_pairs`.
-    counts: takes `documents`, `relations`, and those of `pairs_of`.
+    counts: takes `documents`, `relations`, and those of `candidate_pairs`.
     wanted: types of relations to be found; (): those the corpus scores.
     negative: the label of a pair without a relation.
     keep_overlapping: whether the two of a pair may overlap.
     marked: see `candidate_pairs`.
-
-  Returns:
-    A row for each pair and relation.
   """
   counts['documents'] += 1
   mentions = annotated.mentions
@@ -255,9 +278,8 @@ def labelled_rows(
   for pair in candidate_pairs(
     annotated.document, mentions, words, counts, marked
   ):
-    between_pair = [
-      r for r in relations if _is_between(r, pair.first, pair.second)
-    ]
+    two = (pair.first, pair.second)
+    between_pair = [r for r in relations if _is_between(r, *two)]
     if pair.overlap and not keep_overlapping:
       counts['pairs_overlapping_dropped'] += 1
       dropped.update(between_pair)

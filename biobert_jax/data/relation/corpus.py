@@ -48,8 +48,6 @@ class Example:
     index: its name in the file; its number from 0 where there is none.
     text: the sentence, as it stands there.
     label: the relation, spelt as in the labels.
-    path: the file it was read from.
-    line: the line of that file.
   """
 
   index: str
@@ -77,16 +75,13 @@ class RelationRules:
 def read_rows(
   path: str | os.PathLike[str], counts: Counter[str], form: RelationRules
 ) -> list[Example]:
-  """Reads one file.
+  """Reads one UTF-8 file of examples, in its order.
 
   Args:
-    path: the file, UTF-8.
+    path: the file.
     counts: takes what was odd or broken, by the names in this file's first
       lines.
     form: what its rows must look like.
-
-  Returns:
-    The examples, in the file's order; none for a file without rows.
 
   Raises:
     InputError: With file and line: no known columns, no labels, or too many
@@ -120,8 +115,9 @@ def read_rows(
     index = cells[places['index']] if 'index' in places else str(rows - 1)
     sentence = cells[places['sentence']]
     if form.pair.locate(sentence) is None:
+      kind = 'markers' if isinstance(form.pair, Markers) else 'placeholders'
       what = f'{sentence[:60]!r} holds {form.pair.lacking}'
-      broken.add(line, f'rows_without_{_told_by(form)}', what)
+      broken.add(line, f'rows_without_{kind}', what)
     examples.append(Example(index, sentence, known, name, line))
   broken.check(rows, form.max_broken)
   _count_repeats(examples, counts)
@@ -143,12 +139,7 @@ def _header(cells: Sequence[str]) -> dict[str, int]:
 def _layout(
   cells: Sequence[str], form: RelationRules, name: str, line: int
 ) -> dict[str, int]:
-  """Column -> its place, by the first row of a file.
-
-  Raises:
-    InputError: It is no row, and no header that is known, or one without
-      labels.
-  """
+  """Column -> its place, by the first row of a file; it may be no such row."""
   places = _header(cells)
   if places:
     if 'label' not in places:
@@ -156,9 +147,9 @@ def _layout(
       raise InputError.at(name, line, f'{what} has them')
     return places
   if len(cells) not in (2, 3):
-    what = f'{_columns(cells)}; want sentence, label or'
-    what += ' index, sentence, label, separated by tabs, or a header that names'
-    what += ' them; raw corpora go through `biobert-jax prepare-relation`'
+    what = f'{_columns(cells)}; want sentence, label or index, sentence, label,'
+    what += ' separated by tabs, or a header that names them; raw corpora go'
+    what += ' through `biobert-jax prepare-relation`'
     raise InputError.at(name, line, what)
   sentence = cells[-2]
   if ' ' not in sentence and form.pair.locate(sentence) is None:
@@ -177,19 +168,21 @@ def _fault(
   cells: Sequence[str], width: int, places: dict[str, int], named: object
 ) -> tuple[str, str] | None:
   """(name of the count, fault) of a row that cannot be read."""
+  kind = 'rows_with_wrong_columns'
   if named:
+    kind = 'headers_amid_rows'
     what = 'a header amid the rows: files were joined; delete the line'
-    return 'headers_amid_rows', what
-  if len(cells) != width:
+  elif len(cells) != width:
     what = f'{_columns(cells)}, but the first line has {width}: a tab stands in'
-    return 'rows_with_wrong_columns', f'{what} the sentence, or is missing'
-  if '\r' in ''.join(cells):
+    what += ' the sentence, or is missing'
+  elif '\r' in ''.join(cells):
     what = 'a carriage return inside the line: end lines with a newline'
-    return 'rows_with_wrong_columns', what
-  if not cells[places['sentence']].strip():
+  elif not cells[places['sentence']].strip():
+    kind = 'rows_without_sentence'
     what = 'the sentence is empty: write it or delete the line'
-    return 'rows_without_sentence', what
-  return None
+  else:
+    return None
+  return kind, what
 
 
 def _known(
@@ -214,10 +207,6 @@ def _unknown(cells: Sequence[str], label: str, form: RelationRules) -> str:
   if any(cell.strip() in form.labels for cell in cells):
     what += '; the label has to be the last column, or named by a header'
   return f'{what}: fix it, or set --config.data.labels'
-
-
-def _told_by(form: RelationRules) -> str:
-  return 'markers' if isinstance(form.pair, Markers) else 'placeholders'
 
 
 def _count_repeats(examples: Sequence[Example], counts: Counter[str]) -> None:
@@ -245,18 +234,14 @@ def read_split(
     counts: takes what was odd or broken.
     form: what rows must look like.
 
-  Returns:
-    The examples, in the file's order.
-
   Raises:
     InputError: No file, several, an empty one, or one that cannot be read.
   """
   folder = pathlib.Path(directory)
   if not folder.is_dir() and (folds := _folds(folder.parent)):
-    shown = ', '.join(folds)
+    what = f'{folder.parent} holds folds ({", ".join(folds)})'
     raise InputError(
-      f'{folder}: no such folder; {folder.parent} holds folds ({shown}): name '
-      'one by --config.data.dir'
+      f'{folder}: no such folder; {what}: name one by --config.data.dir'
     )
   path = splits.find_split(folder, split)
   if path is None and split == 'train_dev':
@@ -265,10 +250,8 @@ def read_split(
     return train + (read_rows(devel, counts, form) if devel else [])
   if path is None:
     if folds := _folds(folder):
-      raise InputError(
-        f'{folder}: holds folds ({", ".join(folds)}); name one: '
-        f'--config.data.dir={folder / folds[0]}'
-      )
+      remedy = f'name one: --config.data.dir={folder / folds[0]}'
+      raise InputError(f'{folder}: holds folds ({", ".join(folds)}); {remedy}')
     raise splits.missing_split(folder, split)
   original = path.with_stem(f'{path.stem}_original')
   if original.is_file() and not _has_labels(path):
@@ -308,16 +291,7 @@ def label_set(examples: Iterable[Example], negative: str) -> tuple[str, ...]:
 def check_labels(
   examples: Sequence[Example], labels: Sequence[str], split: str
 ) -> None:
-  """Raises where a split has a label that training did not have.
-
-  Args:
-    examples: the split.
-    labels: those that a model knows.
-    split: its name, for the message.
-
-  Raises:
-    InputError: With the first place and the remedy.
-  """
+  """Raises an InputError where a label is not one that a model knows."""
   for example in examples:
     if example.label not in labels:
       what = f'{split} has label {example.label!r}, which is not one of '

@@ -1,13 +1,13 @@
 """Markers around a pair of entities: `[E1] Aspirin [/E1] inhibits [E2] …`.
 
-The two keep their names, unlike behind placeholders, and markers say where
-they stand (Baldini Soares et al. 2019, arXiv:1906.03158, section 3.2). In a
-file they are words of the sentence; to the model each is one token, one of the
-spare `[unusedN]` that BERT's vocabularies have, so that no embedding is added.
+The two keep their names, unlike behind placeholders (Baldini Soares et al.
+2019, arXiv:1906.03158, section 3.2). In a file markers are words of the
+sentence; to the model each is one token, one of the spare `[unusedN]` that
+BERT's vocabularies have, so that no embedding is added.
 """
 
-import dataclasses
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from biobert_jax.errors import InputError
 from biobert_jax.text.wordpiece import WordPieceTokenizer
@@ -18,19 +18,14 @@ WORDS = ('[E1]', '[/E1]', '[E2]', '[/E2]')
 Span = tuple[int, int]
 
 
-@dataclasses.dataclass(frozen=True)
-class Markers:
+class Markers(NamedTuple):
   """The tokens that stand for `WORDS`, in their order."""
 
   pieces: tuple[str, ...]
 
   @classmethod
   def from_config(cls, pieces: Sequence[str]) -> 'Markers':
-    """From the value of a config.
-
-    Raises:
-      InputError: not four different tokens.
-    """
+    """From the value of a config; an InputError unless four differ."""
     if len(pieces) != 4 or len(set(pieces)) != 4 or not all(pieces):
       raise InputError(
         f'data.markers is {tuple(pieces)}; name four spare tokens of the '
@@ -39,11 +34,7 @@ class Markers:
     return cls(tuple(pieces))
 
   def ids(self, tokenizer: WordPieceTokenizer) -> tuple[int, ...]:
-    """Their ids in a vocabulary.
-
-    Raises:
-      InputError: one is not in it; says which spare ones are.
-    """
+    """Their ids; an InputError says which spare ones a vocabulary has."""
     known = {piece: i for i, piece in enumerate(tokenizer.pieces)}
     missing = [piece for piece in self.pieces if piece not in known]
     if missing:
@@ -62,22 +53,14 @@ class Markers:
   def locate(self, text: str) -> tuple[Span, ...] | None:
     """Where the four stand in a sentence.
 
-    Args:
-      text: the sentence.
-
     Returns:
       (start, end) of each of `WORDS` in code points; None unless each stands
       there once, starts before ends.
     """
     if any(text.count(word) != 1 for word in WORDS):
       return None
-    starts = [text.index(word) for word in WORDS]
-    if starts[0] > starts[1] or starts[2] > starts[3]:
-      return None
-    return tuple(
-      (start, start + len(word))
-      for start, word in zip(starts, WORDS, strict=True)
-    )
+    spans = [(text.index(word), text.index(word) + len(word)) for word in WORDS]
+    return None if spans[0] > spans[1] or spans[2] > spans[3] else tuple(spans)
 
   @property
   def lacking(self) -> str:

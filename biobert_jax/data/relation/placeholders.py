@@ -45,11 +45,7 @@ class Placeholders:
   def from_config(
     cls, words: tuple[str, ...], joint: tuple[str, ...]
   ) -> 'Placeholders':
-    """From the values of a config.
-
-    Raises:
-      InputError: not two words, or a blank in one.
-    """
+    """From a config; an InputError unless two words without blanks."""
     words, joint = tuple(words), tuple(joint)
     if len(words) != 2 or any(
       w.split() != [w] or not (w.isascii() and w.isprintable())
@@ -71,10 +67,8 @@ class Placeholders:
   @property
   def types(self) -> tuple[str, str]:
     """The entity types that the two words name: GENE of `@GENE$`."""
-    first, second = (
-      word.removeprefix('@').removesuffix('$')
-      for word in (self.first, self.second)
-    )
+    words = (self.first, self.second)
+    first, second = (w.removeprefix('@').removesuffix('$') for w in words)
     return first, second
 
   @property
@@ -88,9 +82,6 @@ class Placeholders:
 
   def locate(self, text: str) -> tuple[Span, Span] | None:
     """Where the pair stands in a sentence.
-
-    Args:
-      text: the sentence.
 
     Returns:
       (start, end) of the first and of the second word, in code points, equal
@@ -118,11 +109,6 @@ class Placeholders:
 
 
 def is_of_type(given: str, wanted: str) -> bool:
-  """Whether an entity's type, as a corpus or a tagger has it, is a wanted one.
-
-  Args:
-    given: such as `Disease`, `GENE-Y`.
-    wanted: in capitals, such as `GENE`.
-  """
+  """Whether a type such as `Disease` or `GENE-Y` is one such as `GENE`."""
   name = given.upper()
   return wanted in (name, _ALIASES.get(name, name))

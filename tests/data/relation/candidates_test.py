@@ -6,8 +6,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from biobert_jax.data.relation.annotated import Annotated, Mention, Relation
-from biobert_jax.data.relation.candidates import candidate_pairs, labelled_rows
+from biobert_jax.data.relation.candidates import (
+  Annotated,
+  Mention,
+  Relation,
+  candidate_pairs,
+  labelled_rows,
+)
 from biobert_jax.data.relation.placeholders import Placeholders
 from biobert_jax.text.documents import Document, Entity
 
@@ -256,3 +261,14 @@ def test_the_sentence_is_got_back_from_its_pair(text, places):
       again = again.replace('@GENE$', b.text)
     assert again.replace('\n', ' ') in text.replace('\n', ' ')
   assert counts['mentions'] == len(mentions)
+
+
+def test_equal_relations_count_once_in_a_set():
+  relations = [Relation('cpr:3', 'T1', 'T2'), Relation('cpr:3', 'T1', 'T2')]
+  assert len(set(relations)) == 1
+  assert len({*relations, Relation('cpr:3', 'T1', 'T2', scored=False)}) == 2
+
+
+def test_a_mention_has_no_names_unless_given():
+  mention = Mention('T1', Entity('aspirin', 'CHEMICAL', 0, 7))
+  assert mention.names == frozenset()
