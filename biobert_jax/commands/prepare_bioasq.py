@@ -20,12 +20,12 @@ def _run(flags: Flags) -> Summary:
     wrong = 'reads no --corpus; leave it out'
     what = wrong if flags.corpus else 'needs --corpus'
     raise errors.InputError(f'--passages={flags.passages} {what}')
-  from biobert_jax.preprocessing.bioasq import prepare
+  from biobert_jax.preprocessing.bioasq import squad_files
 
-  choices = prepare.Choices(
-    **{name: getattr(flags, name) for name in prepare.Choices._fields}
+  choices = squad_files.Choices(
+    **{name: getattr(flags, name) for name in squad_files.Choices._fields}
   )
-  counts = prepare.prepare(flags.input, flags.output, choices)
+  counts = squad_files.prepare(flags.input, flags.output, choices)
   for name, each in counts.items():
     for what, count in sorted(each.items()):
       shown = what.replace('_', ' ')

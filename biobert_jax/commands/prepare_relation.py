@@ -17,16 +17,16 @@ from biobert_jax.commands.command import Command, Flag, Flags, Summary
 def _run(flags: Flags) -> Summary:
   if len(flags.types) not in (0, 2):
     raise errors.InputError(f'--types takes two types, not {len(flags.types)}')
-  from biobert_jax.preprocessing import relation_files
+  from biobert_jax.preprocessing import relation_corpora
 
-  choices = relation_files.Choices(
+  choices = relation_corpora.Choices(
     types=tuple(flags.types),
     relations=tuple(flags.relations),
     markers=flags.entities == 'markers',
     keep_overlapping=flags.overlapping == 'joint',
     max_broken=flags.max_broken,
   )
-  summary = relation_files.prepare(flags.input, flags.output, choices)
+  summary = relation_corpora.prepare(flags.input, flags.output, choices)
   counts = summary['counts']
   print(
     f'{"":44}', *(f'{split:>10}' for split in counts), sep='', file=sys.stderr

@@ -1,6 +1,11 @@
-"""Raw corpora of relations: documents, mentions and relations.
+"""Raw corpora of relations -> the files that training reads.
 
-Two formats, detected from the content:
+ChemProt, DrugProt and CDR become train.tsv, dev.tsv (sentence, label) and
+test.tsv (with a header and an index), as BioBERT's code reads them; beside
+them pairs_SPLIT.tsv names the mentions behind each row, and counts.json tells
+what was read and left out; which pairs there are, data/relation/candidates.py.
+
+Two formats are detected from the content:
 
   BioCreative VI (ChemProt, DrugProt): for each split a file of abstracts (id,
   title, abstract), of entities (id, Tn, type, start, end, text) and of
@@ -14,16 +19,27 @@ line. Of a document that comes twice the first is kept, counted in
 `repeated_documents_dropped`.
 """
 
+import itertools
+import json
 import pathlib
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
 
 from biobert_jax.data import splits as data_splits
 from biobert_jax.data.broken_rows import BrokenRows
-from biobert_jax.data.relation.candidates import Annotated, Mention, Relation
+from biobert_jax.data.relation.candidates import (
+  Annotated,
+  Mention,
+  Relation,
+  Row,
+  labelled_rows,
+)
+from biobert_jax.data.relation.placeholders import Placeholders, is_of_type
 from biobert_jax.errors import InputError
 from biobert_jax.io import lines as io_lines
+from biobert_jax.io.atomic import atomic_write
 from biobert_jax.text import documents
 from biobert_jax.text.documents import Document, Entity
 from biobert_jax.text.readers import pubtator
@@ -38,6 +54,15 @@ _KINDS = {
 _MENTION = re.compile(r'Arg[12]:(\S+)')
 
 Files = dict[str, pathlib.Path]
+
+NEGATIVE = 'false'
+# What the paper's corpora are about; a pair of types is in this order.
+TYPES = ('CHEMICAL', 'GENE', 'DISEASE')
+FILES = {'train': 'train.tsv', 'devel': 'dev.tsv', 'test': 'test.tsv'}
+_PAIR_COLUMNS = (
+  *('index', 'document', 'first', 'first_start', 'first_end', 'first_text'),
+  *('second', 'second_start', 'second_end', 'second_text', 'label'),
+)
 
 
 def find_splits(folder: pathlib.Path) -> dict[str, Files]:
@@ -272,3 +297,97 @@ def _of_concepts(number: int, entity: Entity, fields: Sequence[str]) -> Mention:
   given = fields[5].split('|') if len(fields) > 5 else []
   concepts = {concept.strip() for concept in given} - {'', '-', '-1'}
   return Mention(f'T{number + 1}', entity, frozenset(concepts))
+
+
+def _types_of(annotated: Iterable[Annotated]) -> tuple[str, str]:
+  """The two of `TYPES` that a corpus has."""
+  names = {m.entity.type for a in annotated for m in a.mentions}
+  found = [t for t in TYPES if any(is_of_type(name, t) for name in names)]
+  if len(found) != 2:
+    raise InputError(
+      f'--types: say which two of the types {", ".join(sorted(names))} a pair '
+      'is of, such as CHEMICAL GENE'
+    )
+  return found[0], found[1]
+
+
+def _write(rows: Sequence[Row], split: str, folder: pathlib.Path) -> None:
+  """Writes the rows of a split, and what stands behind them."""
+  lines = [f'{row.pair.text}\t{row.label}\n' for row in rows]
+  if split == 'test':
+    lines = [f'{i}\t{line}' for i, line in enumerate(lines)]
+    lines.insert(0, 'index\tsentence\tlabel\n')
+  behind = ['\t'.join(_PAIR_COLUMNS) + '\n']
+  for i, row in enumerate(rows):
+    cells = [str(i), row.pair.document]
+    for mention in (row.pair.first, row.pair.second):
+      entity = mention.entity
+      text = ' '.join(entity.text.split())
+      cells += [mention.id, str(entity.start), str(entity.end), text]
+    behind.append('\t'.join([*cells, row.label]) + '\n')
+  contents = {FILES[split]: lines, f'pairs_{split}.tsv': behind}
+  for name, content in contents.items():
+    with atomic_write(folder / name) as file:
+      file.writelines(content)
+
+
+class Choices(NamedTuple):
+  """How candidate pairs become rows."""
+
+  types: tuple[str, ...]  # Of a pair, in order; () for those of the corpus.
+  relations: tuple[str, ...]  # To be found; () for those the corpus scores.
+  markers: bool  # Whether the entities keep their names, inside of markers.
+  keep_overlapping: bool  # Whether overlapping mentions make a pair.
+  max_broken: float  # Fraction 0-1 of rows that may be broken.
+
+
+def prepare(source: str, output: str, choices: Choices) -> dict[str, Any]:
+  """Reads the folder of an unpacked corpus and writes its rows to another.
+
+  Returns:
+    The summary: placeholders, labels and counts.
+
+  Raises:
+    InputError: no corpus there, a broken one, or no pair with a relation.
+  """
+  splits = find_splits(pathlib.Path(source))
+  counts: dict[str, Counter[str]] = {}
+  annotated: dict[str, list[Annotated]] = {}
+  for split in (split for split in FILES if split in splits):
+    found = counts[split] = Counter()
+    annotated[split] = read(splits[split], found, choices.max_broken)
+  types = choices.types or _types_of(itertools.chain(*annotated.values()))
+  words = Placeholders.from_types(*(name.upper() for name in types))
+  made: dict[str, list[Row]] = {split: [] for split in annotated}
+  for split, some in annotated.items():
+    for document in some:
+      made[split] += labelled_rows(
+        document,
+        words,
+        counts[split],
+        wanted=choices.relations,
+        negative=NEGATIVE,
+        keep_overlapping=choices.keep_overlapping,
+        marked=choices.markers,
+      )
+    counts[split].update(f'rows {row.label}' for row in made[split])
+  labels = {row.label for rows in made.values() for row in rows} - {NEGATIVE}
+  if not labels:
+    raise InputError(
+      f'--input {source}: no pair of {" and ".join(types)} has a relation '
+      'in one sentence; look at --types and --relations'
+    )
+  folder = pathlib.Path(output)
+  for split, rows in made.items():
+    _write(rows, split, folder)
+  kept = {split: dict(+found) for split, found in counts.items()}
+  with atomic_write(folder / 'counts.json') as file:
+    file.write(json.dumps(kept, indent=2) + '\n')
+  return {
+    'output': str(folder),
+    'entities': 'markers' if choices.markers else 'anonymised',
+    'placeholders': [words.first, words.second],
+    'joint_placeholders': list(words.joint),
+    'labels': [*sorted(labels), NEGATIVE],
+    'counts': kept,
+  }

@@ -83,7 +83,7 @@ class Text:
 
 def read_articles(source: pathlib.Path) -> list[Article]:
   """Each article of the corpus: its record, and its sentences."""
-  from biobert_jax.preprocessing.token_shards import tokenize_articles
+  from biobert_jax.preprocessing.token_shards import stages
   from biobert_jax.text.readers import any_format
 
   articles: list[Article] = []
@@ -93,10 +93,7 @@ def read_articles(source: pathlib.Path) -> list[Article]:
     with (source / name).open(encoding='utf-8') as file:
       for article, line in zip(found, file, strict=True):
         sentences = [
-          [
-            ' '.join(s.split())
-            for s in tokenize_articles.sentences(article, texts)
-          ]
+          [' '.join(s.split()) for s in stages.sentences(article, texts)]
           for _, texts in any_format.documents(article)
         ]
         articles.append((json.loads(line), sentences))

@@ -1,12 +1,15 @@
-"""BioASQ's questions in SQuAD's form: answers located, ids numbered.
+"""Raw BioASQ questions -> training or test files in SQuAD's form.
 
-A row is a question beside one passage, under the id `QUESTION_001`,
-`QUESTION_002`, …. Of an answer all synonyms are located: where one stands as it
-is written, else in any case; runs of white space are alike. It must be whole
-words: no letter or digit may touch a letter or digit at its ends, so that
-`IL-2` is found in `IL-2-dependent`, not in `IL-21`. Offsets count code points.
+A folder for each type of question (factoid, list, yesno) receives train.json
+and dev.json or, of a test set, test.json; counts_SPLIT.json tells what was read
+and left out. A row is a question beside one passage (see `passages.py`), under
+the id `QUESTION_001`, `QUESTION_002`, …, 999 at most (rows_over_999 are left
+out).
 
-A question has 999 rows at most (rows_over_999 are left out).
+Of an answer all synonyms are located: where one stands as it is written, else
+in any case; runs of white space are alike. It must be whole words: no letter or
+digit may touch a letter or digit at its ends, so that `IL-2` is found in
+`IL-2-dependent`, not in `IL-21`. Offsets count code points.
 
 For training, a passage without an answer is left out
 (passages_without_answer), and so a question without any that has one
@@ -18,17 +21,25 @@ questions_without_exact_answer (left out of training), questions_without_passage
 answers_inside_words (not taken).
 """
 
+import functools
+import itertools
+import json
+import pathlib
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
+from biobert_jax import errors
 from biobert_jax.data.qa.passage_aggregation import passage_id
 from biobert_jax.data.random_streams import mix
+from biobert_jax.io.atomic import atomic_write
+from biobert_jax.preprocessing.bioasq import passages as bioasq_passages
+from biobert_jax.preprocessing.bioasq import questions as bioasq_questions
 from biobert_jax.preprocessing.bioasq.questions import RawQuestion
 
-Passages = Callable[[RawQuestion], list[str]]
 Located = tuple[int, int]
+FILES = {'train': 'train.json', 'devel': 'dev.json', 'test': 'test.json'}
 _MOST_ROWS = 999  # Of a question: its ids have three digits.
 
 
@@ -144,17 +155,91 @@ def draw_dev_ids(
   return {question.id for question in drawn}
 
 
-def squad_file(
+class Choices(NamedTuple):
+  """Which files to make, and how."""
+
+  split: str  # 'train' or 'test'.
+  types: Sequence[str]  # Of questions.
+  passages: str  # One of `bioasq_passages.KINDS`.
+  corpus: Sequence[str]  # Files with articles, where the passages need them.
+  sentences: int  # On either side of a snippet, where they are appended.
+  devel: float  # Fraction 0-1 of a type's questions for the dev set.
+  seed: int  # Of the choice of the dev set.
+  max_broken: float  # Fraction 0-1 of questions that may be broken.
+
+
+def prepare(
+  sources: Sequence[str], output: str, choices: Choices
+) -> dict[str, dict[str, int]]:
+  """Reads the challenge's JSON files and writes ours.
+
+  Returns:
+    Counts of the reading, and of each type and split.
+
+  Raises:
+    InputError: broken questions, or none that makes a row.
+  """
+  reading: Counter[str] = Counter()
+  questions = bioasq_questions.read(sources, reading, choices.max_broken)
+  found = {t: [q for q in questions if q.type == t] for t in choices.types}
+  others = len(questions) - sum(map(len, found.values()))
+  reading['questions_of_other_types'] += others
+  abstracts: dict[str, bioasq_passages.Abstract] = {}
+  if choices.corpus:
+    pmids: set[str] = set()
+    for question in itertools.chain.from_iterable(found.values()):
+      pmids.update(question.pmids, (s.pmid for s in question.snippets))
+    abstracts = bioasq_passages.read_abstracts(
+      choices.corpus, pmids - {''}, reading
+    )
+  counts = {'reading': reading}
+  folder = pathlib.Path(output)
+  for type_, some in found.items():
+    for split, part in _parts(some, choices).items():
+      name = f'{type_} {split}'
+      counts[name] = Counter()
+      texts = functools.partial(
+        bioasq_passages.question_passages,
+        kind=choices.passages,
+        abstracts=abstracts,
+        counts=counts[name],
+        sentences=choices.sentences,
+      )
+      content = _squad_file(part, texts, split != 'test', counts[name])
+      with atomic_write(folder / type_ / FILES[split]) as file:
+        file.write(json.dumps(content, indent=1, ensure_ascii=False) + '\n')
+  if not any(found['rows'] for found in counts.values()):
+    raise errors.InputError(
+      f'--input {" ".join(sources)}: no question makes a row; look at '
+      f'--types, --passages={choices.passages} and --split'
+    )
+  kept: dict[str, Any] = {name: dict(+each) for name, each in counts.items()}
+  with atomic_write(folder / f'counts_{choices.split}.json') as file:
+    file.write(json.dumps(kept, indent=2) + '\n')
+  return kept
+
+
+def _parts(
+  questions: Sequence[RawQuestion], choices: Choices
+) -> dict[str, list[RawQuestion]]:
+  """The questions of each file; no dev set where it would be empty."""
+  if choices.split == 'test':
+    return {'test': list(questions)} if questions else {}
+  devel = draw_dev_ids(questions, choices.devel, choices.seed)
+  split = {
+    'train': [q for q in questions if q.id not in devel],
+    'devel': [q for q in questions if q.id in devel],
+  }
+  return {name: part for name, part in split.items() if part}
+
+
+def _squad_file(
   questions: Sequence[RawQuestion],
-  passages: Passages,
+  passages: Callable[[RawQuestion], list[str]],
   training: bool,
   counts: Counter[str],
 ) -> dict[str, Any]:
-  """A file of rows: a paragraph for each, as BioBERT's files have it.
-
-  The arguments are those of `squad_rows`, the questions of one type; `counts`
-  takes `rows` and `questions_written`, too.
-  """
+  """A file of rows: a paragraph for each, as BioBERT's files have it."""
   paragraphs = []
   for question in questions:
     rows = squad_rows(question, passages(question), training, counts)

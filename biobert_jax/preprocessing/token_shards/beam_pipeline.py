@@ -5,16 +5,14 @@
     articles of a shard -> sorted, written       a worker a shard
     counts, notes -> manifest
 
-It says how work is spread; what a file holds, which version stands, what goes
-where and what the manifest says are the functions of `prepare.prepare`, and so
-is the result: the same shards, byte for byte, and the same manifest. Only where
-a reason for leaving out has more than 1,000 records in one file or shard may
-`dropped.tsv` name others.
+It says how work is spread; all else are the functions of `prepare.prepare`, and
+so is the result: the same shards, byte for byte, and the same manifest. Only
+where a reason for leaving out has more than 1,000 records in one file or shard
+may `dropped.tsv` name others.
 
 Articles are tokenized before their versions are compared, as there: whether one
 has text decides whether it counts, and tokens are a third of the text to move.
-What is grouped has bytes or numbers for a key; what moves is bytes and JSON. A
-worker holds one shard in memory.
+A worker holds one shard in memory.
 
 Importing this needs apache-beam, which ours must not meet: it has its own
 environment, scripts/requirements-beam.txt.
@@ -50,15 +48,6 @@ from biobert_jax.preprocessing.token_shards import (
   prepare,
   stages,
 )
-from biobert_jax.preprocessing.token_shards.stages import (
-  InputFile,
-  Job,
-  Range,
-  Tally,
-)
-from biobert_jax.preprocessing.token_shards.tokenize_articles import (
-  ArticleTokenizer,
-)
 from biobert_jax.text.readers.article import Options
 from biobert_jax.text.wordpiece import WordPieceTokenizer
 
@@ -93,7 +82,7 @@ def prepare_with_beam(
     output: a folder that every worker sees; with a scheme, an empty one.
     tokenizer: the vocabulary.
     options: of Beam: the runner, and what it needs.
-    num_shards: these and the rest as in `prepare.prepare`.
+    num_shards: this and the rest as of `prepare.prepare`.
     held_out: fraction 0-1 of articles.
     exclude_ids: articles to leave out.
     reading: choices of what is read.
@@ -166,10 +155,10 @@ def _made_remotely(
 
 def build(
   pipeline: beam.Pipeline,
-  files: Sequence[InputFile],
+  files: Sequence[stages.InputFile],
   folder: str,
   tokenizer: WordPieceTokenizer,
-  job: Job,
+  job: stages.Job,
   spec: dict[str, Any],
   sizes: prepare.Sizes,
 ) -> None:
@@ -184,9 +173,7 @@ def build(
       _COUNTS, _NOTES, main='said'
     )
   )
-  said = read.said | 'Keys' >> beam.Map(_keyed).with_output_types(
-    tuple[bytes, bytes]
-  )
+  said = read.said | 'Keys' >> beam.Map(_keyed)
   latest = (
     said
     | 'ByArticle' >> beam.GroupByKey()
@@ -194,22 +181,42 @@ def build(
     >> beam.FlatMap(_latest).with_outputs(_COUNTS, _NOTES, main='kept')
   )
   kept = latest.kept | 'Kept' >> beam.Map(_same).with_output_types(bytes)
-  plan = _planned(pipeline, said, kept, spec['options'], sizes)
+  size = said | 'Sizes' >> beam.Map(_size) | 'Size' >> beam.CombineGlobally(sum)
+  first = (
+    kept
+    | 'Places' >> beam.Map(external_sort.encoded_key)
+    | 'First' >> beam.CombineGlobally(min).without_defaults()
+  )
+  first = AsSingleton(first, default_value=b'')
+  # The runner in Python does not finish if these steps share a source.
+  plan = AsSingleton(
+    pipeline
+    | 'PlanOnce' >> beam.Create([''])
+    | 'Plan'
+    >> beam.Map(_plan, AsSingleton(size), first, spec['options'], sizes)
+  )
   written = (
     (
-      kept
-      | 'Assign'
-      >> beam.Map(_assigned, plan).with_output_types(tuple[int, bytes]),
+      kept | 'Assign' >> beam.Map(_assigned, plan),
       pipeline
       | 'Once' >> beam.Create([''])
-      | 'EveryShard'
-      >> beam.FlatMap(_every_shard, plan).with_output_types(tuple[int, bytes]),
+      | 'EveryShard' >> beam.FlatMap(_every_shard, plan),
     )
     | 'WithEmpty' >> beam.Flatten()
     | 'ByShard' >> beam.GroupByKey()
-    | 'Write' >> beam.Map(_write_shard, plan, folder).with_output_types(str)
+    | 'Write' >> beam.Map(_write_shard, plan, folder)
   )
-  steps = (read, latest)
+  results = (plan, AsList(written), *_tallied((read, latest)))
+  names = tuple(file.name for file in files)
+  _ = (
+    pipeline
+    | 'FinishOnce' >> beam.Create([''])
+    | 'Finish' >> beam.Map(_write_manifest, *results, folder, names, spec)
+  )
+
+
+def _tallied(steps: Sequence[Any]) -> tuple[AsList, AsList]:
+  """What the steps counted, and the notes that they made."""
   counts = (
     tuple(step[_COUNTS] for step in steps)
     | 'AllCounts' >> beam.Flatten()
@@ -223,57 +230,13 @@ def build(
     >> beam.Map(_same).with_output_types(tuple[str, tuple[bytes, str]])
     | 'Named' >> beam.combiners.Top.SmallestPerKey(prepare.NAMED)
   )
-  names = tuple(file.name for file in files)
-  _ = (
-    pipeline
-    | 'FinishOnce' >> beam.Create([''])
-    | 'Finish'
-    >> beam.Map(
-      _write_manifest,
-      *(plan, AsList(written), AsList(counts), AsList(notes)),
-      *(folder, names, spec),
-    )
-  )
-
-
-def _planned(
-  pipeline: beam.Pipeline,
-  said: beam.PCollection,
-  kept: beam.PCollection,
-  options: dict[str, Any],
-  sizes: prepare.Sizes,
-) -> AsSingleton:
-  """The shards, by all that was read: arguments of `prepare.plan_ranges`."""
-  size = (
-    said
-    | 'Sizes' >> beam.Map(_size).with_output_types(int)
-    | 'Size' >> beam.CombineGlobally(sum)
-  )
-  first = (
-    kept
-    | 'Places' >> beam.Map(external_sort.encoded_key).with_output_types(bytes)
-    | 'First' >> beam.CombineGlobally(min).without_defaults()
-  )
-  plan = (
-    pipeline
-    | 'PlanOnce' >> beam.Create([''])
-    | 'Plan'
-    >> beam.Map(
-      _plan,
-      AsSingleton(size),
-      AsSingleton(first, default_value=b''),
-      options['held_out'],
-      options['shards'],
-      sizes,
-    ).with_output_types(str)
-  )
-  return AsSingleton(plan)
+  return AsList(counts), AsList(notes)
 
 
 class ReadFile(beam.DoFn):
   """A file to its articles, as bytes of `external_sort.encode`."""
 
-  def __init__(self, tokenizer: WordPieceTokenizer, job: Job):
+  def __init__(self, tokenizer: WordPieceTokenizer, job: stages.Job):
     """Keeps what is sent to the workers."""
     self._tokenizer = tokenizer
     self._job = job
@@ -281,13 +244,13 @@ class ReadFile(beam.DoFn):
   def setup(self) -> None:
     """Builds the tokenizer, whose cache of words outlives a bundle."""
     os.environ['TOKENIZERS_PARALLELISM'] = 'false'
-    self._article_tokenizer = ArticleTokenizer(self._tokenizer)
+    self._article_tokenizer = stages.ArticleTokenizer(self._tokenizer)
 
   def process(self, row: str) -> Iterator[Any]:
     """Reads one file, and then says what was counted in it; no progress."""
     number, *stated = json.loads(row)
-    file = InputFile(*stated)
-    tally = Tally()
+    file = stages.InputFile(*stated)
+    tally = stages.Tally()
     with beam_files.local_copy(file.path) as path:
       here = file._replace(path=path)
       said = stages.read_input(
@@ -308,7 +271,7 @@ def _latest(group: tuple[bytes, Iterable[bytes]]) -> Iterator[Any]:
   for data in values:
     record = external_sort.decode(data)
     said[record.order] = record, data
-  tally = Tally()
+  tally = stages.Tally()
   kept = stages.keep_latest([said[at][0] for at in sorted(said)], tally)
   if kept is not None:
     yield said[kept.order][1]
@@ -320,7 +283,7 @@ def _write_shard(
 ) -> str:
   """Writes a shard; a JSON list: number, entry in the manifest, counts."""
   number, values = group
-  tally = Tally()
+  tally = stages.Tally()
   ordered = sorted(filter(None, values), key=external_sort.encoded_key)
   with beam_files.atomic_folder_write(folder, 'parts') as here:
     entry = stages.write_articles(
@@ -341,7 +304,7 @@ def _write_manifest(
 ) -> None:
   """Writes what completes a corpus, the manifest last."""
   ranges = _ranges(plan)
-  tally = Tally()
+  tally = stages.Tally()
   stored: dict[str, Any] = {'counts': {}, 'read': {}, 'notes': []}
   for name, count in counts:
     whose, _, name = name.partition(' ')
@@ -353,24 +316,20 @@ def _write_manifest(
     stored['notes'].append((reason, id, file))
   tally.add(stored, prepare.NAMED)
   results = []
-  for _, entry, shard in sorted(
-    map(json.loads, written), key=lambda row: row[0]
-  ):
-    shard_tally = Tally()
+  for _, entry, shard in sorted(map(json.loads, written)):
+    shard_tally = stages.Tally()
     shard_tally.add(shard, 0)
     tally.add(shard, 0)
     results.append((entry, shard_tally))
-  prepare.check_kept(results, tally, ranges)
+  arguments = (ranges, results, tally, spec)
   if not beam_files.is_remote(folder):
-    local = pathlib.Path(folder)
-    prepare.write_manifest(local, ranges, results, tally, spec)
+    prepare.write_manifest(pathlib.Path(folder), *arguments)
     return
   with beam_files.atomic_folder_write(folder, '') as here:
-    local = pathlib.Path(here)
-    prepare.write_manifest(local, ranges, results, tally, spec)
+    prepare.write_manifest(pathlib.Path(here), *arguments)
 
 
-def _outputs(tally: Tally, place: Any) -> Iterator[TaggedOutput]:
+def _outputs(tally: stages.Tally, place: Any) -> Iterator[TaggedOutput]:
   """The counts and notes of a step, the latter each with its place."""
   for whose in ('counts', 'read'):
     for name, count in getattr(tally, whose).items():
@@ -393,20 +352,16 @@ def _size(keyed: tuple[bytes, bytes]) -> int:
 
 
 def _plan(
-  _: str,
-  size: int,
-  first: bytes,
-  held_out: float,
-  num_shards: int | None,
-  sizes: prepare.Sizes,
+  _: str, size: int, first: bytes, options: dict[str, Any], sizes: prepare.Sizes
 ) -> str:
+  """The arguments of `prepare.plan_ranges`, by all that was read."""
   place = external_sort.hash_position(first) if first else None
-  count = num_shards or prepare.count_shards(size, sizes)
-  return json.dumps([held_out, count, place])
+  count = options['shards'] or prepare.count_shards(size, sizes)
+  return json.dumps([options['held_out'], count, place])
 
 
 @functools.lru_cache(1)
-def _ranges(plan: str) -> list[Range]:
+def _ranges(plan: str) -> list[stages.Range]:
   return prepare.plan_ranges(*json.loads(plan))
 
 

@@ -31,14 +31,6 @@ from biobert_jax.data.pretraining.manifest import HELD_OUT, TRAIN, Manifest
 from biobert_jax.errors import InputError
 from biobert_jax.io import atomic, json_files
 from biobert_jax.preprocessing.token_shards import external_sort, stages
-from biobert_jax.preprocessing.token_shards.stages import (
-  InputFile,
-  Job,
-  Parts,
-  Range,
-  Tally,
-  Unit,
-)
 from biobert_jax.preprocessing.token_shards.worker_pool import Workers
 from biobert_jax.text.readers import any_format
 from biobert_jax.text.readers.article import Options
@@ -120,11 +112,11 @@ def prepare(
 
 def make_job(
   exclude_ids: Iterable[str], reading: Options | None, sizes: Sizes
-) -> Job:
+) -> stages.Job:
   """The options that hold for all files, see `prepare`."""
   key = external_sort.article_key
   excluded = frozenset(key(_full_id(id)) for id in exclude_ids)
-  return Job(reading or Options(), excluded, sizes.run, sizes.group)
+  return stages.Job(reading or Options(), excluded, sizes.run, sizes.group)
 
 
 def _full_id(id: str) -> str:
@@ -138,21 +130,18 @@ def _full_id(id: str) -> str:
 
 
 def corpus_spec(
-  files: Sequence[InputFile],
+  files: Sequence[stages.InputFile],
   tokenizer: WordPieceTokenizer,
-  job: Job,
+  job: stages.Job,
   held_out: float,
   num_shards: int | None,
 ) -> dict[str, Any]:
-  """The input and options of a corpus, as its manifest holds them.
-
-  Raises:
-    InputError: A number that cannot be.
-  """
+  """The input and options of a corpus, as its manifest holds them."""
   if not 0 <= held_out < 1:
     raise InputError(f'held_out={held_out} is not a fraction from 0 to below 1')
   if num_shards is not None and num_shards < 1:
     raise InputError('shards must be at least 1')
+  excluded = sorted(key.hex() for key in job.excluded)
   return {
     'vocabulary': pretraining_manifest.describe_vocabulary(tokenizer),
     'inputs': {
@@ -162,9 +151,7 @@ def corpus_spec(
     },
     'options': {
       'excluded_ids': len(job.excluded),
-      'excluded_sha256': stages.fingerprint(
-        sorted(key.hex() for key in job.excluded)
-      ),
+      'excluded_sha256': stages.fingerprint(excluded),
       'held_out': held_out,
       'shards': num_shards,
       'reading': dataclasses.asdict(job.reading),
@@ -172,12 +159,8 @@ def corpus_spec(
   }
 
 
-def find_inputs(patterns: Sequence[str]) -> tuple[InputFile, ...]:
-  """The files that patterns match, each once.
-
-  Args:
-    patterns: as the shell's, with `**` for any folders. Each one's files are
-      sorted by name.
+def find_inputs(patterns: Sequence[str]) -> tuple[stages.InputFile, ...]:
+  """The files that patterns match, each once; by pattern, then by name.
 
   Raises:
     InputError: A pattern matches no file, or one cannot be looked at.
@@ -194,21 +177,21 @@ def find_inputs(patterns: Sequence[str]) -> tuple[InputFile, ...]:
       state = os.stat(path)
     except OSError as error:
       raise InputError(f'{path}: {error.strerror}; remove it') from None
-    files.append(InputFile(path, name, state.st_size, state.st_mtime_ns))
+    files.append(stages.InputFile(path, name, state.st_size, state.st_mtime_ns))
   return tuple(files)
 
 
 def plan_units(
-  files: Sequence[InputFile],
+  files: Sequence[stages.InputFile],
   parts: pathlib.Path,
   spec: dict[str, Any],
   sizes: Sizes,
-) -> list[Unit]:
+) -> list[stages.Unit]:
   """Groups small files, since each part has its cost.
 
   The options of `spec` decide the content of a part, and with it its name.
   """
-  groups: list[list[InputFile]] = []
+  groups: list[list[stages.InputFile]] = []
   # Of a small corpus in few files, every core shall have its share.
   limit = max(sum(file.bytes for file in files) // _PARTS, _SMALL_FILE)
   limit = held = min(limit, sizes.unit)
@@ -224,7 +207,7 @@ def plan_units(
   units = []
   for group in groups:
     name = stages.fingerprint(version, how, sizes.run, group)
-    units.append(Unit(tuple(group), os.path.join(parts, f'{name}.part')))
+    units.append(stages.Unit(tuple(group), os.path.join(parts, f'{name}.part')))
   return units
 
 
@@ -291,26 +274,28 @@ def open_output(
 
 def _write_shards(
   folder: pathlib.Path,
-  units: Sequence[Unit],
+  units: Sequence[stages.Unit],
   pool: Workers,
   spec: dict[str, Any],
   sizes: Sizes,
 ) -> Manifest:
   """Merges the parts into shards, and writes all that goes with them."""
-  tally = Tally()
+  tally = stages.Tally()
   in_range = np.zeros(external_sort.PARTITIONS, np.int64)
   for unit in units:
     part = external_sort.Part(unit.path)
     tally.add(part.summary(), NAMED)
     in_range += part.sizes()
-  parts = Parts(str(folder), tuple(unit.path for unit in units), in_range)
+  parts = stages.Parts(
+    str(folder), tuple(unit.path for unit in units), in_range
+  )
   held_out = spec['options']['held_out']
   count = spec['options']['shards'] or count_shards(int(in_range.sum()), sizes)
   ranges = plan_ranges(held_out, count)
   results = pool.write(parts, ranges)
   if held_out and not results[0][1].counts['documents']:
     # Too small a corpus: its very first article is held out.
-    position = pool.first_position(parts, ranges[1:])
+    position = stages.first_position(parts, ranges[0].high, sizes.group)
     if position is not None:
       ranges = plan_ranges(held_out, count, position)
       results = pool.write(parts, ranges)
@@ -320,7 +305,6 @@ def _write_shards(
       number, file = map(int, at.split())
       stored['notes'].append((why, id, units[number].files[file].name))
     tally.add(stored, NAMED)
-  check_kept(results, tally, ranges)
   return write_manifest(folder, ranges, results, tally, spec)
 
 
@@ -331,7 +315,7 @@ def count_shards(size: int, sizes: Sizes) -> int:
 
 def plan_ranges(
   held_out: float, count: int, first: int | None = None
-) -> list[Range]:
+) -> list[stages.Range]:
   """The shards: the held-out one first, if any, then those of training.
 
   Args:
@@ -344,48 +328,26 @@ def plan_ranges(
   if held_out and first is not None:
     end = max(end, first + 1)
   edges = [end + (_END - end) * i // count for i in range(count + 1)]
-  return [Range(HELD_OUT, 0, 1, 0, end)] * (held_out > 0) + [
-    Range(TRAIN, i, count, low, high)
+  return [stages.Range(HELD_OUT, 0, 1, 0, end)] * (held_out > 0) + [
+    stages.Range(TRAIN, i, count, low, high)
     for i, (low, high) in enumerate(itertools.pairwise(edges))
   ]
 
 
-def check_kept(
-  results: Sequence[tuple[dict[str, Any], Tally]],
-  tally: Tally,
-  ranges: Sequence[Range],
-) -> None:
-  """Refuses a corpus without documents to train on."""
-  pairs = zip(ranges, results, strict=True)
-  if any(
-    shard_tally.counts['documents']
-    for wanted, (_, shard_tally) in pairs
-    if wanted.split == TRAIN
-  ):
-    return
-  if tally.counts['documents']:
-    raise InputError(
-      'the input holds one article, and it is held out; add more, or set'
-      ' --held_out 0'
-    )
-  counts = (tally.counts + tally.read).items()
-  found = ', '.join(f'{name} {count}' for name, count in counts)
-  raise InputError(
-    f'nothing of the input was kept ({found or "no record"}); check that the'
-    ' patterns of --input name articles with text'
-  )
-
-
 def write_manifest(
   folder: pathlib.Path,
-  ranges: Sequence[Range],
-  results: Sequence[tuple[dict[str, Any], Tally]],
-  tally: Tally,
+  ranges: Sequence[stages.Range],
+  results: Sequence[tuple[dict[str, Any], stages.Tally]],
+  tally: stages.Tally,
   spec: dict[str, Any],
 ) -> Manifest:
-  """Writes the notes, what tfds reads, and the manifest last of all."""
-  splits: dict[str, Any] = {}
+  """Writes the notes, what tfds reads, and the manifest last of all.
+
+  Raises:
+    InputError: There is no document to train on, or the disk is full.
+  """
   names = ('documents', 'sentences', 'words', 'pieces', 'unknown pieces')
+  splits: dict[str, Any] = {}
   keep: set[str] = set()
   for wanted, (entry, shard_tally) in zip(ranges, results, strict=True):
     empty = {'shards': [], 'counts': dict.fromkeys(names, 0)}
@@ -394,6 +356,8 @@ def write_manifest(
     keep |= {entry['file'], entry['lengths']['file']}
     for name in names:
       split['counts'][name] += shard_tally.counts[name]
+  if not splits[TRAIN]['counts']['documents']:
+    raise _nothing_to_train_on(tally)
   manifest: Manifest = {
     'format': pretraining_manifest.FORMAT,
     'code': {'version': biobert_jax.__version__, 'revision': _revision()},
@@ -421,6 +385,20 @@ def write_manifest(
   return manifest
 
 
+def _nothing_to_train_on(tally: stages.Tally) -> InputError:
+  if tally.counts['documents']:
+    return InputError(
+      'the input holds one article, and it is held out; add more, or set'
+      ' --held_out 0'
+    )
+  counts = (tally.counts + tally.read).items()
+  found = ', '.join(f'{name} {count}' for name, count in counts)
+  return InputError(
+    f'nothing of the input was kept ({found or "no record"}); check that the'
+    ' patterns of --input name articles with text'
+  )
+
+
 def _revision() -> str | None:
   """The commit of a checkout, with a mark where files differ from it."""
   root = pathlib.Path(__file__).resolve().parents[3]
@@ -428,7 +406,8 @@ def _revision() -> str | None:
     return None
   command = ['git', '-C', str(root), 'describe', '--always', '--dirty']
   try:
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return subprocess.check_output(
+      command, stderr=subprocess.DEVNULL, text=True
+    ).strip()
   except (OSError, subprocess.CalledProcessError):
     return None
-  return done.stdout.strip()

@@ -1,4 +1,4 @@
-"""The work of one process: files to a part, parts to a shard."""
+"""The work of one process: articles to tokens, files to a part, to shards."""
 
 import dataclasses
 import hashlib
@@ -9,21 +9,28 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from biobert_jax.data.pretraining import shards
+from biobert_jax.data.pretraining import manifest, shards
 from biobert_jax.errors import InputError
 from biobert_jax.preprocessing.token_shards import external_sort
 from biobert_jax.preprocessing.token_shards.external_sort import (
   Document,
   SortRecord,
 )
-from biobert_jax.preprocessing.token_shards.tokenize_articles import (
-  ArticleTokenizer,
-)
+from biobert_jax.text import wordpiece
+from biobert_jax.text.cached_wordpiece import CachedWordPiece
 from biobert_jax.text.readers import any_format
 from biobert_jax.text.readers.article import Article, Deletion, Options
+from biobert_jax.text.sentence_splitter import sentence_spans
+from biobert_jax.text.wordpiece import WordPieceTokenizer
 
 # Records that are named of each reason, in a unit or a shard.
 _NAMED = 1000
+_BATCH = 1 << 18  # Characters tokenized at once.
+_LONGEST = np.iinfo(manifest.LENGTH_DTYPE).max  # Tokens of a sentence.
+_BATCH_ITEMS = 1 << 12
+
+# An article, the sentences of each of its documents, and their characters.
+_Split = tuple[Article | Deletion, list[tuple[str, list[str]]], int]
 
 Note = tuple[str, str, str]  # Reason, id, file.
 Progress = Callable[[int, int], None]  # Characters of text, bytes of input.
@@ -110,6 +117,97 @@ class Tally:
     self.read.update(stored['read'])
     for reason, id, file in stored['notes']:
       self.note(reason, id, file, limit)
+
+
+class TokenizedArticle(NamedTuple):
+  """An article and its documents; none where it has no tokens."""
+
+  article: Article
+  documents: tuple[Document, ...]
+  characters: int
+
+
+class ArticleTokenizer:
+  """Article to documents, by one vocabulary; holds a cache of words."""
+
+  def __init__(self, tokenizer: WordPieceTokenizer):
+    """Starts with an empty cache."""
+    self._bulk = CachedWordPiece(tokenizer)
+    self._dtype = wordpiece.piece_dtype(tokenizer.vocab_size)
+    self._unknown = tokenizer.unk_id
+
+  def items(
+    self, items: Iterable[Article | Deletion]
+  ) -> Iterator[TokenizedArticle | Deletion]:
+    """Tokenizes articles, a quarter of a million characters at a time.
+
+    Deletions are passed on in their place.
+    """
+    batch: list[_Split] = []
+    held = 0
+    for item in items:
+      documents = []
+      if isinstance(item, Article):
+        documents = [
+          (id, sentences(item, paragraphs))
+          for id, paragraphs in any_format.documents(item)
+        ]
+      characters = sum(len(s) for _, texts in documents for s in texts)
+      batch.append((item, documents, characters))
+      held += characters
+      if held >= _BATCH or len(batch) >= _BATCH_ITEMS:
+        yield from self._tokenize(batch)
+        batch, held = [], 0
+    yield from self._tokenize(batch)
+
+  def _tokenize(
+    self, batch: Sequence[_Split]
+  ) -> Iterator[TokenizedArticle | Deletion]:
+    texts = [s for _, documents, _ in batch for _, ss in documents for s in ss]
+    encoded = iter(self._bulk.encode(texts))
+    for item, documents, characters in batch:
+      if isinstance(item, Deletion):
+        yield item
+        continue
+      made = [
+        self._document(
+          id, its_sentences, [next(encoded) for _ in its_sentences]
+        )
+        for id, its_sentences in documents
+      ]
+      kept = tuple(document for document in made if document.tokens)
+      yield TokenizedArticle(item, kept, characters)
+
+  def _document(
+    self, id: str, texts: Sequence[str], encoded: Sequence[bytes]
+  ) -> Document:
+    lengths: list[int] = []
+    for row in encoded:
+      whole, rest = divmod(len(row) // self._dtype.itemsize, _LONGEST)
+      lengths += [_LONGEST] * whole + [rest] * bool(rest)
+    input_ids = b''.join(encoded)
+    ids = np.frombuffer(input_ids, self._dtype)
+    record = shards.encode_document(
+      id, input_ids, np.array(lengths, manifest.LENGTH_DTYPE).tobytes()
+    )
+    return Document(
+      record,
+      words=sum(len(text.split()) for text in texts),
+      sentences=len(lengths),
+      tokens=len(ids),
+      unknown=int(np.count_nonzero(ids == self._unknown)),
+    )
+
+
+def sentences(article: Article, paragraphs: Sequence[str]) -> list[str]:
+  """The sentences of a document; its lines may be sentences already."""
+  if article.presplit:
+    return [text for text in paragraphs if text.strip()]
+  return [
+    text[start:end]
+    for text in paragraphs
+    for start, end in sentence_spans(text)
+  ]
 
 
 def read_unit(
@@ -204,7 +302,7 @@ def write_range(
     InputError: The shard cannot be written, or a part cannot be read.
   """
   tally = Tally()
-  records = _in_range(parts, wanted, group_bytes)
+  records = _in_range(parts, wanted.low, wanted.high, group_bytes)
   kept = (keep_latest(said, tally) for said in records)
   return write_articles(parts.folder, kept, wanted, tally), tally
 
@@ -215,13 +313,9 @@ def write_articles(
   wanted: Range,
   tally: Tally,
 ) -> dict[str, Any]:
-  """Writes a shard, and counts what goes into it.
+  """Writes a shard to a folder, and counts what goes into it.
 
-  Args:
-    directory: where to.
-    articles: in the order of their keys; None is skipped.
-    wanted: the shard.
-    tally: takes the counts.
+  The articles are in the order of their keys; None is skipped.
 
   Returns:
     The shard's entry in the manifest.
@@ -245,29 +339,28 @@ def write_articles(
   )
 
 
-def first_position(parts: Parts, wanted: Range, group_bytes: int) -> int | None:
-  """The hash position of the first article of a range; None: no article."""
-  for said in _in_range(parts, wanted, group_bytes):
+def first_position(parts: Parts, low: int, group_bytes: int) -> int | None:
+  """The first article's hash position from `low`; None: no article."""
+  for said in _in_range(parts, low, 1 << external_sort.KEY_BITS, group_bytes):
     if kept := external_sort.latest_record(said):
       return external_sort.hash_position(external_sort.article_key(kept.id))
   return None
 
 
 def _in_range(
-  parts: Parts, wanted: Range, group_bytes: int
+  parts: Parts, low: int, high: int, group_bytes: int
 ) -> Iterator[list[SortRecord]]:
   opened = [external_sort.Part(path) for path in parts.paths]
   return external_sort.records_by_article(
-    opened, parts.sizes, wanted.low, wanted.high, group_bytes
+    opened, parts.sizes, low, high, group_bytes
   )
 
 
 def keep_latest(said: Sequence[SortRecord], tally: Tally) -> SortRecord | None:
-  """The latest version of an article; the tally receives why others go.
+  """The latest of what was said of an article, in the order of the input.
 
-  Args:
-    said: of one article, in the order of the input.
-    tally: its notes name the number of the part and of a file in it.
+  The tally receives why others go, with the numbers of the part and of a file
+  in it.
   """
   kept = external_sort.latest_record(said)
   last_deletion = max(

@@ -10,49 +10,32 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures.process import BrokenProcessPool
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import tqdm
 
 from biobert_jax.errors import InputError
 from biobert_jax.io import checksums, json_files
 from biobert_jax.preprocessing.token_shards import stages
-from biobert_jax.preprocessing.token_shards.stages import (
-  Job,
-  Parts,
-  Range,
-  Tally,
-  Unit,
-)
-from biobert_jax.preprocessing.token_shards.tokenize_articles import (
-  ArticleTokenizer,
-)
 from biobert_jax.text.wordpiece import WordPieceTokenizer
 
 _Result = TypeVar('_Result')
-_ShardResult = tuple[dict[str, Any], Tally]
+_ShardResult = tuple[dict[str, Any], stages.Tally]
 
 
-class _Settings(NamedTuple):
-  """The settings that every worker receives when it starts."""
-
-  tokenizer: WordPieceTokenizer
-  job: Job
-  characters: Any  # Shared counters of text and of input done.
-  input_bytes: Any
-  stop: Any  # Shared: not 0 when the run is to end.
-
-
-# Of a worker process: its settings, and a cache of words that outlives files.
+# Of a worker process: the arguments of `_start`, and a cache of words that
+# outlives files.
 _worker: dict[str, Any] = {}
 
 
-def _start(settings: _Settings) -> None:
+def _start(
+  tokenizer: WordPieceTokenizer, job: stages.Job, shared: Sequence[Any]
+) -> None:
   os.environ['TOKENIZERS_PARALLELISM'] = 'false'
   signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's.
   threading.Thread(target=_end_with_parent, daemon=True).start()
-  _worker['settings'] = settings
-  _worker['tokenizing'] = ArticleTokenizer(settings.tokenizer)
+  tokenizing = stages.ArticleTokenizer(tokenizer)
+  _worker.update(tokenizing=tokenizing, job=job, shared=shared)
 
 
 def _end_with_parent() -> None:
@@ -62,23 +45,20 @@ def _end_with_parent() -> None:
     os._exit(1)
 
 
-def _read(unit: Unit) -> None:
-  settings: _Settings = _worker['settings']
+def _read(unit: stages.Unit) -> None:
+  *counters, stop = _worker['shared']
 
-  def progress(characters: int, input_bytes: int) -> None:
-    if settings.stop.value:
+  def progress(*more: int) -> None:
+    if stop.value:
       raise InputError('stopped')
-    for counter, more in (
-      (settings.characters, characters),
-      (settings.input_bytes, input_bytes),
-    ):
+    for counter, done in zip(counters, more, strict=True):
       with counter.get_lock():
-        counter.value += more
+        counter.value += done
 
-  stages.read_unit(unit, _worker['tokenizing'], settings.job, progress)
+  stages.read_unit(unit, _worker['tokenizing'], _worker['job'], progress)
 
 
-def _write(parts: Parts, wanted: Range) -> _ShardResult:
+def _write(parts: stages.Parts, wanted: stages.Range) -> _ShardResult:
   """A shard; not again if it was finished before a kill."""
   name = stages.fingerprint(parts.paths, dataclasses.astuple(wanted))
   record = os.path.join(os.path.dirname(parts.paths[0]), f'{name}.shard')
@@ -87,47 +67,46 @@ def _write(parts: Parts, wanted: Range) -> _ShardResult:
       entry, stored = json.load(file)
     path = os.path.join(parts.folder, entry['file'])
     if os.path.exists(path) and checksums.file_sha256(path) == entry['sha256']:
-      tally = Tally()
+      tally = stages.Tally()
       tally.add(stored, len(stored['notes']))
       return entry, tally
-  group_bytes = _worker['settings'].job.group_bytes
+  group_bytes = _worker['job'].group_bytes
   entry, tally = stages.write_range(parts, wanted, group_bytes)
   json_files.write_json(record, [entry, tally.as_dict()], sort_keys=True)
   return entry, tally
 
 
-def _first_position(parts: Parts, wanted: Range) -> int | None:
-  group_bytes = _worker['settings'].job.group_bytes
-  return stages.first_position(parts, wanted, group_bytes)
-
-
 class Workers:
   """A pool of processes, spawned: they know neither jax nor TensorFlow."""
 
-  def __init__(self, count: int, tokenizer: WordPieceTokenizer, job: Job):
+  def __init__(
+    self, count: int, tokenizer: WordPieceTokenizer, job: stages.Job
+  ):
     """Prepares `count` processes, which start with the first work."""
     context = multiprocessing.get_context('spawn')
-    shared = [context.Value('q', 0) for _ in range(3)]
+    # Characters and bytes of input done; not 0 when the run is to end.
+    self._shared = [context.Value('q', 0) for _ in range(3)]
     # Without the tokenizer library's own object, which is slow to send.
-    self._settings = _Settings(dataclasses.replace(tokenizer), job, *shared)
+    initial = (dataclasses.replace(tokenizer), job, self._shared)
     self._pool = concurrent.futures.ProcessPoolExecutor(
-      count, context, _start, (self._settings,)
+      count, context, _start, initial
     )
 
   def __enter__(self) -> 'Workers':
     return self
 
   def __exit__(self, *_: object) -> None:
-    self._settings.stop.value = 1  # Nobody waits for the rest of a large file.
+    stop = self._shared[-1]
+    stop.value = 1  # Nobody waits for the rest of a large file.
     self._pool.shutdown(cancel_futures=True)
 
-  def read(self, units: Sequence[Unit]) -> None:
+  def read(self, units: Sequence[stages.Unit]) -> None:
     """Reads units into parts, with a bar of bytes, rate and time left.
 
     Raises:
       InputError: What the first worker to fail said.
     """
-    settings = self._settings
+    characters, input_bytes, _ = self._shared
     # The largest first, or the last worker might work alone at the end.
     units = sorted(units, key=_bytes)[::-1]
     start = time.monotonic()
@@ -141,13 +120,15 @@ class Workers:
 
       def show() -> None:
         seconds = time.monotonic() - start
-        rate = settings.characters.value / max(seconds, 1e-9) / 1e6
+        rate = characters.value / max(seconds, 1e-9) / 1e6
         bar.set_postfix_str(f'text {rate:.1f} MB/s', refresh=False)
-        bar.update(settings.input_bytes.value - bar.n)
+        bar.update(input_bytes.value - bar.n)
 
       self._map(_read, [(unit,) for unit in units], show)
 
-  def write(self, parts: Parts, ranges: Sequence[Range]) -> list[_ShardResult]:
+  def write(
+    self, parts: stages.Parts, ranges: Sequence[stages.Range]
+  ) -> list[_ShardResult]:
     """Writes shards; the manifest's entry and the counts of each.
 
     Raises:
@@ -158,14 +139,6 @@ class Workers:
       total=len(jobs), unit=' shards', desc='write', disable=None
     ) as bar:
       return self._map(_write, jobs, done_one=lambda: bar.update(1))
-
-  def first_position(self, parts: Parts, ranges: Sequence[Range]) -> int | None:
-    """The hash position of the first article of ranges; None: no article."""
-    for wanted in ranges:
-      (position,) = self._map(_first_position, [(parts, wanted)])
-      if position is not None:
-        return position
-    return None
 
   def _map(
     self,
@@ -193,5 +166,5 @@ class Workers:
       ) from None
 
 
-def _bytes(unit: Unit) -> int:
+def _bytes(unit: stages.Unit) -> int:
   return sum(file.bytes for file in unit.files)

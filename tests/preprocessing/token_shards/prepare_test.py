@@ -13,7 +13,7 @@ import pytest
 from biobert_jax.data.pretraining import manifest as pretraining_manifest
 from biobert_jax.data.pretraining import shards
 from biobert_jax.errors import InputError
-from biobert_jax.preprocessing.token_shards import prepare
+from biobert_jax.preprocessing.token_shards import prepare, stages
 from biobert_jax.text.readers.article import Options
 from biobert_jax.text.wordpiece import WordPieceTokenizer
 from tests.fixtures.prepared_corpora import (
@@ -303,9 +303,7 @@ def test_names_are_as_short_as_they_can_be(tmp_path: pathlib.Path) -> None:
 def test_small_files_share_a_part(
   tmp_path: pathlib.Path, sizes: list[int], groups: list[int]
 ) -> None:
-  files = [
-    prepare.InputFile(f'/{i}', f'{i}', n, 0) for i, n in enumerate(sizes)
-  ]
+  files = [stages.InputFile(f'/{i}', f'{i}', n, 0) for i, n in enumerate(sizes)]
   asked = {
     'vocabulary': {},
     'options': {'excluded_sha256': '', 'reading': {}},
@@ -333,7 +331,7 @@ def test_killed_at_any_moment_and_started_again(
   inputs: str, unbroken: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
   draw = random.Random()
-  stages = []
+  seen = []
   for _ in range(5):
     process = child(tmp_path, inputs)
     made = tmp_path / 'out'
@@ -341,11 +339,11 @@ def test_killed_at_any_moment_and_started_again(
       time.sleep(0.01)
     time.sleep(draw.uniform(0, 1.2))
     kill(process)
-    stages.append(sorted(p.name for p in made.rglob('*')))
+    seen.append(sorted(p.name for p in made.rglob('*')))
   process = child(tmp_path, inputs)
   output, _ = process.communicate(timeout=180)
   assert process.returncode == 0, output
-  assert digests(tmp_path / 'out') == digests(unbroken), stages
+  assert digests(tmp_path / 'out') == digests(unbroken), seen
 
 
 def test_workers_end_with_their_parent(

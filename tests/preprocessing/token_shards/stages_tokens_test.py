@@ -3,7 +3,7 @@
 import numpy as np
 
 from biobert_jax.io import tf_example
-from biobert_jax.preprocessing.token_shards import tokenize_articles
+from biobert_jax.preprocessing.token_shards import stages
 from biobert_jax.text.readers.article import Article, Deletion, Section
 from biobert_jax.text.vocabulary import SPECIALS
 from biobert_jax.text.wordpiece import WordPieceTokenizer
@@ -27,15 +27,15 @@ def decoded(record: bytes) -> tuple[str, list[int], list[int]]:
   )
 
 
-def one(item: object) -> tokenize_articles.TokenizedArticle:
-  assert isinstance(item, tokenize_articles.TokenizedArticle)
+def one(item: object) -> stages.TokenizedArticle:
+  assert isinstance(item, stages.TokenizedArticle)
   return item
 
 
 def test_a_document_is_its_sentences() -> None:
   text = 'Aa baaa abba. Cabb zz qqq.'
   items = [article('x', ('', ('a', text)), ('b', ('c',)))]
-  (made,) = map(one, tokenize_articles.ArticleTokenizer(TOKENIZER).items(items))
+  (made,) = map(one, stages.ArticleTokenizer(TOKENIZER).items(items))
   first, second = made.documents
   ids = TOKENIZER.encode('a ' + text)[0]
   assert decoded(first.record) == ('x', ids, [1, 11, 7])
@@ -47,21 +47,19 @@ def test_a_document_is_its_sentences() -> None:
 
 def test_lines_that_are_sentences_are_not_split() -> None:
   items = [article('x', ('', ('a. b. c', 'b')), presplit=True)]
-  (made,) = map(one, tokenize_articles.ArticleTokenizer(TOKENIZER).items(items))
+  (made,) = map(one, stages.ArticleTokenizer(TOKENIZER).items(items))
   assert decoded(made.documents[0].record)[2] == [5, 1]
 
 
 def test_what_has_no_piece_is_no_document() -> None:
   items = [article('x', ('', ('\u200b',))), article('y')]
-  for made in map(
-    one, tokenize_articles.ArticleTokenizer(TOKENIZER).items(items)
-  ):
+  for made in map(one, stages.ArticleTokenizer(TOKENIZER).items(items)):
     assert made.documents == ()
 
 
 def test_a_sentence_longer_than_its_length_can_say_is_cut() -> None:
   items = [article('x', ('', ('a ' * 70_000,)), presplit=True)]
-  (made,) = map(one, tokenize_articles.ArticleTokenizer(TOKENIZER).items(items))
+  (made,) = map(one, stages.ArticleTokenizer(TOKENIZER).items(items))
   assert decoded(made.documents[0].record)[2] == [65_535, 70_000 - 65_535]
 
 
@@ -69,6 +67,6 @@ def test_order_is_kept_over_batches() -> None:
   items: list[Article | Deletion] = []
   for i in range(9000):
     items.append(Deletion(str(i)) if i % 3 else article(str(i), ('', ('a',))))
-  made = list(tokenize_articles.ArticleTokenizer(TOKENIZER).items(items))
+  made = list(stages.ArticleTokenizer(TOKENIZER).items(items))
   found = [m.id if isinstance(m, Deletion) else one(m).article.id for m in made]
   assert found == [item.id for item in items]
