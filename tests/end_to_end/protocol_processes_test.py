@@ -31,14 +31,16 @@ sys.exit(errors.exit_code_of(lambda: protocol.protocol(
 
 
 def start(folder, processes, cores):
-  def confine():
-    os.sched_setaffinity(0, cores)
-
-  return subprocess.Popen(
-    [sys.executable, '-c', CODE, str(folder), processes],
-    env=device_slots.child_environment() | _ENVIRONMENT,
-    preexec_fn=confine,
-  )
+  # A child inherits the cores of the thread that starts it.
+  everywhere = os.sched_getaffinity(0)
+  os.sched_setaffinity(0, cores)
+  try:
+    return subprocess.Popen(
+      [sys.executable, '-c', CODE, str(folder), processes],
+      env=device_slots.child_environment() | _ENVIRONMENT,
+    )
+  finally:
+    os.sched_setaffinity(0, everywhere)
 
 
 def runs_of(folder):
