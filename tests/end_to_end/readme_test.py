@@ -159,7 +159,7 @@ def test_the_table_of_commands_runs(tmp_path, monkeypatch, capsys):
     small_relations.write(tmp_path / 'ten' / str(fold))
   trained = 0
   for command in COMMANDS:
-    for task in re.findall(r' score (\w+)', command):
+    for task in re.findall(r'^score (\w+)', command):
       names['GOLD'] = str(tmp_path / f'{task}.gold')
       names['PREDICTIONS'] = str(tmp_path / f'{task}.said')
     for placeholder, value in names.items():
