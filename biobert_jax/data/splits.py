@@ -13,6 +13,12 @@ EXTENSIONS = ('tsv', 'txt', 'conll', 'iob', 'iob2', 'pubtator')
 _STEMS = {'devel': ('devel', 'dev', 'valid')}
 
 
+def check_split(split: str) -> None:
+  """Raises an InputError for a name that is not one of `SPLITS`."""
+  if split not in SPLITS:
+    raise InputError(f'split {split!r} is not one of {", ".join(SPLITS)}')
+
+
 def find_split(
   directory: str | os.PathLike[str], split: str
 ) -> pathlib.Path | None:
@@ -30,8 +36,7 @@ def find_split(
   folder = pathlib.Path(directory)
   if not folder.is_dir():
     raise InputError(f'{folder}: no such folder; set --config.data.dir')
-  if split not in SPLITS:
-    raise InputError(f'split {split!r} is not one of {", ".join(SPLITS)}')
+  check_split(split)
   files = sorted(entry for entry in folder.iterdir() if entry.is_file())
   stems = _STEMS.get(split, (split,))
   named = {f'{stem}.{ending}' for stem in stems for ending in EXTENSIONS}

@@ -72,7 +72,7 @@ def question_id(id_: str) -> str:
 
 
 def passage_id(question: str, passage: int) -> str:
-  """The id of a question beside its passage of a number from 1 to 999."""
+  """The id of a question beside passage 1 to 999; else a ValueError."""
   if not 0 < passage < 1000:
     raise ValueError(f'{question}: no id for passage {passage}')
   return f'{question}_{passage:03d}'

@@ -63,15 +63,9 @@ def predictions(
   gold: Mapping[str, str],
   labels: Sequence[str],
 ) -> str:
-  """A table of tab-separated columns, one line per question.
+  """One tab-separated line per question, under a header.
 
-  Args:
-    answers: the answers by question.
-    gold: the right answers.
-    labels: of the probabilities.
-
-  Returns:
-    id, passages, one probability per label, predicted, gold.
+  Its cells: id, passages, one probability per label, predicted, gold.
   """
   rows = ['\t'.join(('id', 'passages', *labels, 'predicted', 'gold'))]
   for id_, answer in answers.items():
@@ -87,15 +81,9 @@ def mistakes(
   gold: Mapping[str, str],
   pairs: Sequence[QuestionPair],
 ) -> str:
-  """A table of the wrong answers, most confident errors first.
+  """One tab-separated line per wrong answer, most confident errors first.
 
-  Args:
-    answers: the answers by question.
-    gold: the right answers.
-    pairs: the questions.
-
-  Returns:
-    id, gold, predicted, its probability, question.
+  Its cells: id, gold, predicted, its probability, question.
   """
   questions = {pair.question_id: pair.question for pair in pairs}
   rows = ['id\tgold\tpredicted\tprobability\tquestion']

@@ -1,17 +1,13 @@
 """Corpora of questions whose answer is yes, no or maybe.
 
-The format is detected from the content of the folder:
-
-  ori_pqal.json   PubMedQA as published, see `pubmedqa.py`
-  else            the files that the config names for each split
-
-A file is an object: PubMedQA's, of records by id; or SQuAD's, as BioASQ's
-yes/no files have it: `{"data": [{"paragraphs": [{"context", "qas": [{"id",
-"question", "answers": "yes"}]}]}]}`, a passage being a paragraph, under the
-ids `QUESTION_001`, `QUESTION_002`, .... Broken pairs are left out and counted
-(pairs_with_unknown_labels, pairs_without_question, pairs_that_contradict_
-is_impossible), above a share of the rows an InputError. Kept and counted:
-questions_without_passage.
+A folder with `ori_pqal.json` is PubMedQA as published; else the config names
+the files of each split. A file is an object: PubMedQA's, of records by id; or
+SQuAD's, as BioASQ's yes/no files have it, a passage being a paragraph:
+`{"data": [{"paragraphs": [{"context", "qas": [{"id", "question", "answers":
+"yes"}]}]}]}`, under the ids `QUESTION_001`, `QUESTION_002`, .... Broken pairs
+are left out and counted (pairs_with_unknown_labels, pairs_without_question,
+pairs_that_contradict_is_impossible), above a share of the rows an InputError.
+Kept and counted: questions_without_passage.
 """
 
 import dataclasses
@@ -58,7 +54,7 @@ def read_split(
   counts: Counter[str],
   form: YesNoRules,
 ) -> list[QuestionPair]:
-  """Reads one split of a corpus.
+  """Reads one split of a corpus, in the order of its files.
 
   Args:
     directory: the corpus.
@@ -68,16 +64,10 @@ def read_split(
     counts: receives what was unusual or broken.
     form: what rows must look like.
 
-  Returns:
-    The pairs, in the order of the files.
-
   Raises:
     InputError: no file, an empty one, or one that cannot be read.
   """
-  if split not in splits.SPLITS:
-    raise InputError(
-      f'split {split!r} is not one of {", ".join(splits.SPLITS)}'
-    )
+  splits.check_split(split)
   if pubmedqa.is_pubmedqa(directory):
     pairs = pubmedqa.read_split(
       directory, split, form.fold, form.reasoning, counts
@@ -85,12 +75,8 @@ def read_split(
     path = str(directory / pubmedqa.FILE)
     return _unbroken(pairs, path, form, BrokenRows(path, counts))
   if split == 'train_dev':
-    parts = ('train', 'devel')
-    return [
-      pair
-      for part in parts
-      for pair in read_split(directory, part, files, counts, form)
-    ]
+    train = read_split(directory, 'train', files, counts, form)
+    return train + read_split(directory, 'devel', files, counts, form)
   return read_files(squad.find_files(directory, files[split]), counts, form)
 
 
@@ -98,14 +84,6 @@ def read_files(
   paths: Sequence[str], counts: Counter[str], form: YesNoRules
 ) -> list[QuestionPair]:
   """Reads files whose questions belong together, each in either form.
-
-  Args:
-    paths: the files.
-    counts: receives what was unusual or broken.
-    form: what rows must look like.
-
-  Returns:
-    The pairs, in the order of the files.
 
   Raises:
     InputError: with file and place or id: no JSON of these forms, an id that
@@ -183,11 +161,7 @@ def _unbroken(
 
 
 def check_labelled(pairs: Sequence[QuestionPair], split: str) -> None:
-  """Raises where a pair that is to be learnt or scored has no answer.
-
-  Raises:
-    InputError: with file, id and remedy.
-  """
+  """Raises an InputError where a pair to be learnt or scored has no answer."""
   for pair in pairs:
     if not pair.label:
       what = f'{pair.path}: {pair.id}: has no answer, and {split} is scored'
@@ -198,11 +172,7 @@ def check_labelled(pairs: Sequence[QuestionPair], split: str) -> None:
 
 
 def check_agreement(pairs: Sequence[QuestionPair]) -> None:
-  """Raises where the passages of a question carry different answers.
-
-  Raises:
-    InputError: with file and id.
-  """
+  """Raises an InputError where passages of a question differ in the answer."""
   labels: dict[str, str] = {}
   for pair in pairs:
     first = labels.setdefault(pair.question_id, pair.label)
@@ -216,16 +186,7 @@ def check_agreement(pairs: Sequence[QuestionPair]) -> None:
 def balanced(
   pairs: Sequence[QuestionPair], most: int, seed: int
 ) -> list[QuestionPair]:
-  """A random choice of at most `most` pairs of each answer.
-
-  Args:
-    pairs: to choose from.
-    most: pairs of one answer.
-    seed: decides which pairs are drawn.
-
-  Returns:
-    The pairs that stay, in their order.
-  """
+  """A random choice of at most `most` pairs of each answer, in their order."""
   by_label: dict[str, list[int]] = {}
   for i, pair in enumerate(pairs):
     by_label.setdefault(pair.label, []).append(i)

@@ -46,7 +46,7 @@ def read_split(
   reasoning: str,
   counts: Counter[str],
 ) -> list[QuestionPair]:
-  """Reads a published split.
+  """Reads a published split, in the order of the script's files.
 
   Args:
     folder: holds `ori_pqal.json`.
@@ -54,10 +54,7 @@ def read_split(
       others; 'train', nine tenths; 'train_dev', all ten.
     fold: which tenth is devel, from 0.
     reasoning: one of `REASONING`.
-    counts: takes what `pairs_of` counts.
-
-  Returns:
-    The questions, in the order of the script's files.
+    counts: takes what `question_pairs` counts.
 
   Raises:
     InputError: a record that lacks something, a decision that is none, or a
@@ -90,17 +87,11 @@ def question_pairs(
   reasoning: str,
   counts: Counter[str],
 ) -> list[QuestionPair]:
-  """Records as questions beside passages.
+  """Records by id as questions beside passages.
 
-  Args:
-    path: their file, for messages.
-    records: by id.
-    reasoning: one of `REASONING`.
-    counts: takes `questions_without_passage`.
-
-  Returns:
-    A pair for each, the paragraphs of its passage joined by blanks as in the
-    authors' own code; without a label where there is no `final_decision`.
+  The paragraphs of a passage are joined by blanks as in the authors' own code;
+  there is no label without a `final_decision`. `counts` takes
+  `questions_without_passage`.
 
   Raises:
     InputError: with file and id: a key that is missing.
