@@ -54,19 +54,12 @@ def feature_shapes(
 
 
 class RowPlan(NamedTuple):
-  """Places for windows in rows, sorted by row; int64 arrays.
+  """Places for windows in rows, sorted by row; int64 arrays."""
 
-  Attributes:
-    lengths: [places] tokens of the window that may stand there.
-    starts: [places] its first position in the row.
-    ordinals: [places] 1, 2, ... within the row (the sequence id).
-    row_offsets: [rows + 1] the first place of each row.
-  """
-
-  lengths: np.ndarray
-  starts: np.ndarray
-  ordinals: np.ndarray
-  row_offsets: np.ndarray
+  lengths: np.ndarray  # [places] tokens of the window that may stand there.
+  starts: np.ndarray  # [places] its first position in the row.
+  ordinals: np.ndarray  # [places] 1, 2, ... within the row (the sequence id).
+  row_offsets: np.ndarray  # [rows + 1] the first place of each row.
 
   @property
   def num_rows(self) -> int:

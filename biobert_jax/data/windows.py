@@ -18,22 +18,16 @@ from biobert_jax.text.wordpiece import WordPieceTokenizer
 
 @dataclasses.dataclass(frozen=True)
 class Windows:
-  """Windows laid end to end.
+  """Windows laid end to end."""
 
-  Attributes:
-    input_ids: [tokens] vocabulary ids, [CLS] and [SEP] included.
-    words: [tokens] at the first token of a word, where its prediction is
-      taken: the word's index among all words given; elsewhere -1.
-    offsets: [windows + 1] where each window begins in the two above.
-    num_words: how many words were given; each occurs once in `words`.
-    segment_ids: [tokens] 0 or 1; None: all 0.
-  """
-
-  input_ids: np.ndarray
+  input_ids: np.ndarray  # [tokens] vocabulary ids, [CLS] and [SEP] included.
+  # [tokens] at the first token of a word, where its prediction is taken:
+  # the word's index among all words given; elsewhere -1.
   words: np.ndarray
+  # [windows + 1] where each window begins in the two above.
   offsets: np.ndarray
-  num_words: int
-  segment_ids: np.ndarray | None = None
+  num_words: int  # How many words were given; each occurs once in `words`.
+  segment_ids: np.ndarray | None = None  # [tokens] 0 or 1; None: all 0.
 
   @property
   def lengths(self) -> np.ndarray:

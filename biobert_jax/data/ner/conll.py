@@ -36,21 +36,13 @@ _SHOWN = 5  # Places that one error lists.
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Sentence:
-  """Tokens with one BIO tag each.
+  """Tokens with one BIO tag each."""
 
-  Attributes:
-    tokens: words as the corpus has them.
-    tags: `O`, `B`, `I`, or `B-Type`, `I-Type`.
-    path: the file it was read from.
-    line: the line of its first token; of its document, for PubTator.
-    lines_per_token: 1, or 0 where all tokens stand on the one line.
-  """
-
-  tokens: tuple[str, ...]
-  tags: tuple[str, ...]
-  path: str
-  line: int
-  lines_per_token: int = 1
+  tokens: tuple[str, ...]  # Words as the corpus has them.
+  tags: tuple[str, ...]  # `O`, `B`, `I`, or `B-Type`, `I-Type`.
+  path: str  # The file it was read from.
+  line: int  # The line of its first token; of its document, for PubTator.
+  lines_per_token: int = 1  # 1, or 0 where all tokens stand on the one line.
 
   def line_of(self, index: int) -> int:
     """The line where the token of that index stands."""

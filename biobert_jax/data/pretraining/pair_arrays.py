@@ -62,20 +62,15 @@ class BlockUsage:
 
 @dataclasses.dataclass(frozen=True)
 class PackedPairs:
-  """R packed sequences of pairs, in the least that they follow from.
+  """R packed sequences of pairs, in the least that they follow from."""
 
-  Attributes:
-    input_ids: [R, L] int32, 0 where a sequence is empty.
-    lengths: [R, P, 2] int32 tokens of A and B; B has 0 where A stands alone,
-      both have 0 where there is no further pair.
-    labels: [R, P] int32, see `IS_NEXT`; `UNLABELLED` where there is no pair.
-    is_short: [R, P] see `Pair`, as `is_shortened`.
-  """
-
-  input_ids: np.ndarray
+  input_ids: np.ndarray  # [R, L] int32, 0 where a sequence is empty.
+  # [R, P, 2] int32 tokens of A and B; B has 0 where A stands alone, both
+  # have 0 where there is no further pair.
   lengths: np.ndarray
+  # [R, P] int32, see `IS_NEXT`; `UNLABELLED` where there is no pair.
   labels: np.ndarray
-  is_short: np.ndarray
+  is_short: np.ndarray  # [R, P] see `Pair`, as `is_shortened`.
   is_shortened: np.ndarray
   usage: BlockUsage
 

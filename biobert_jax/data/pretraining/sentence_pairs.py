@@ -36,16 +36,13 @@ _HALF = 1 << 63
 
 @dataclasses.dataclass(frozen=True)
 class Rules:
-  """How pairs are made and packed; see `PretrainingSequences`.
-
-  Attributes:
-    slack: a chunk cut by the room ends with a whole sentence where that wastes
-      no more tokens.
-  """
+  """How pairs are made and packed; see `PretrainingSequences`."""
 
   max_seq_length: int
   max_pairs: int
   min_room: int
+  # A chunk cut by the room ends with a whole sentence where that wastes no
+  # more tokens.
   slack: int
   next_sentence: bool
   single_sentence: SingleSentence
@@ -56,21 +53,16 @@ class Rules:
 
 @dataclasses.dataclass(frozen=True)
 class Texts:
-  """Documents as one run of tokens; empty sentences and documents are gone.
+  """Documents as one run of tokens; empty sentences and documents are gone."""
 
-  Attributes:
-    input_ids: [tokens] int32.
-    starts: the first token of each sentence, and the end of the last.
-    first_sentences: the first sentence of each document, and the end.
-    articles: (first, end) of the documents of each document's article.
-    num_own: documents to make pairs of; those behind them only serve as
-      random next.
-  """
-
-  input_ids: np.ndarray
+  input_ids: np.ndarray  # [tokens] int32.
+  # The first token of each sentence, and the end of the last.
   starts: list[int]
+  # The first sentence of each document, and the end.
   first_sentences: list[int]
+  # (first, end) of the documents of each document's article.
   articles: list[tuple[int, int]]
+  # Documents to make pairs of; those behind them only serve as random next.
   num_own: int
 
   @classmethod

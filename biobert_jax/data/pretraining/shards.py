@@ -54,16 +54,11 @@ _SAMPLE = 16  # One shard of so many is hashed, and at least one.
 
 @dataclasses.dataclass(frozen=True)
 class TokenizedDocument:
-  """A document as WordPiece tokens.
+  """A document as WordPiece tokens."""
 
-  Attributes:
-    id: such as 'pmid:123'; a section of a full text is 'pmcid:PMC1#3'.
-    input_ids: [tokens] int32, without specials.
-    sentence_lengths: [sentences] int32 tokens of each; they sum to `tokens`.
-  """
-
-  id: str
-  input_ids: np.ndarray
+  id: str  # Such as 'pmid:123'; a section of a full text is 'pmcid:PMC1#3'.
+  input_ids: np.ndarray  # [tokens] int32, without specials.
+  # [sentences] int32 tokens of each; they sum to `tokens`.
   sentence_lengths: np.ndarray
 
 

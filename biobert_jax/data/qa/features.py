@@ -26,36 +26,26 @@ START, END = 1, 2
 
 @dataclasses.dataclass(frozen=True)
 class QuestionWindows:
-  """Windows, and what they know of the questions behind them.
+  """Windows, and what they know of the questions behind them."""
 
-  Attributes:
-    windows: laid end to end; in `words` every token has its own number.
-    labels: [tokens] int8 sum of `START` and `END`; 0 elsewhere.
-    question: [windows] index of its question; those of one follow each other.
-    prefix: [windows] tokens before the passage, [CLS] and [SEP] included.
-    first: [windows] the first token of the passage that it holds.
-    last: [windows] the one after the last.
-    own_first: [windows] the first token that has most context in it.
-    own_last: [windows] the one after the last.
-    passage: [windows] index of its passage.
-    piece_offsets: [passages + 1] where the tokens of each passage begin in
-      the next two.
-    char_starts: [tokens of all passages] the first code point of each.
-    char_ends: [tokens of all passages] the one after the last.
-  """
-
+  # Laid end to end; in `words` every token has its own number.
   windows: Windows
-  labels: np.ndarray
+  labels: np.ndarray  # [tokens] int8 sum of `START` and `END`; 0 elsewhere.
+  # [windows] index of its question; those of one follow each other.
   question: np.ndarray
+  # [windows] tokens before the passage, [CLS] and [SEP] included.
   prefix: np.ndarray
-  first: np.ndarray
-  last: np.ndarray
+  first: np.ndarray  # [windows] the first token of the passage that it holds.
+  last: np.ndarray  # [windows] the one after the last.
+  # [windows] the first token that has most context in it.
   own_first: np.ndarray
-  own_last: np.ndarray
-  passage: np.ndarray
+  own_last: np.ndarray  # [windows] the one after the last.
+  passage: np.ndarray  # [windows] index of its passage.
+  # [passages + 1] where the tokens of each passage begin in the next two.
   piece_offsets: np.ndarray
+  # [tokens of all passages] the first code point of each.
   char_starts: np.ndarray
-  char_ends: np.ndarray
+  char_ends: np.ndarray  # [tokens of all passages] the one after the last.
 
   def __len__(self) -> int:
     """Windows in all."""

@@ -18,21 +18,13 @@ Candidate = Mapping[str, Any]
 
 
 class PooledAnswer(NamedTuple):
-  """An answer of a question.
+  """An answer of a question."""
 
-  Attributes:
-    text: as it stands at its most probable place.
-    probability: the sum over all places, at most the number of passages.
-    passage: index of the passage of the most probable place.
-    start: its first code point.
-    end: the one after its last.
-  """
-
-  text: str
-  probability: float
-  passage: int
-  start: int
-  end: int
+  text: str  # As it stands at its most probable place.
+  probability: float  # The sum over all places, at most the number of passages.
+  passage: int  # Index of the passage of the most probable place.
+  start: int  # Its first code point.
+  end: int  # The one after its last.
 
 
 def pool_candidates(

@@ -22,54 +22,34 @@ _CHUNK = 512  # Windows whose pairs of starts and ends are compared together.
 
 @dataclasses.dataclass(frozen=True)
 class Rules:
-  """How answers are chosen.
+  """How answers are chosen."""
 
-  Attributes:
-    n_best: starts and ends of a window, and answers of a question, at most.
-    max_answer_length: tokens.
-    unanswerable: whether there may be none (version 2.0).
-    null_threshold: null odds above it mean that there is none.
-  """
-
+  # Starts and ends of a window, and answers of a question, at most.
   n_best: int
-  max_answer_length: int
-  unanswerable: bool
-  null_threshold: float
+  max_answer_length: int  # Tokens.
+  unanswerable: bool  # Whether there may be none (version 2.0).
+  null_threshold: float  # Null odds above it mean that there is none.
 
 
 class Candidate(NamedTuple):
-  """An answer; `text == context[start:end]`, '' says that there is none.
+  """An answer; `text == context[start:end]`, '' says that there is none."""
 
-  Attributes:
-    text: as it stands in the passage.
-    start: the first code point.
-    end: the one after the last.
-    probability: softmax over the candidates of its question, 0-1.
-    start_logit: of its first token.
-    end_logit: of its last.
-  """
-
-  text: str
-  start: int
-  end: int
-  probability: float
-  start_logit: float
-  end_logit: float
+  text: str  # As it stands in the passage.
+  start: int  # The first code point.
+  end: int  # The one after the last.
+  probability: float  # Softmax over the candidates of its question, 0-1.
+  start_logit: float  # Of its first token.
+  end_logit: float  # Of its last.
 
 
 @dataclasses.dataclass(frozen=True)
 class Answered:
-  """The prediction for a question.
+  """The prediction for a question."""
 
-  Attributes:
-    chosen: the answer.
-    candidates: the best ones, the best first; at least one.
-    null_odds: how much the logits of no answer exceed the best one's.
-  """
-
-  chosen: Candidate
+  chosen: Candidate  # The answer.
+  # The best ones, the best first; at least one.
   candidates: tuple[Candidate, ...]
-  null_odds: float
+  null_odds: float  # How much the logits of no answer exceed the best one's.
 
 
 class _Pairs(NamedTuple):

@@ -31,36 +31,23 @@ _NEAR = 100  # Code points that a wrong offset may be away from its answer.
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Answer:
-  """A gold answer.
+  """A gold answer."""
 
-  Attributes:
-    text: as the file has it, which scores compare with.
-    start: its first code point in the context; -1 where that is uncertain.
-  """
-
-  text: str
-  start: int
+  text: str  # As the file has it, which scores compare with.
+  start: int  # Its first code point in the context; -1 where that is uncertain.
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Question:
-  """A question about one passage.
+  """A question about one passage."""
 
-  Attributes:
-    id: unique among all that are read together.
-    text: the question.
-    context: the passage.
-    answers: the gold ones; none where it has none, or none are known.
-    path: the file it was read from.
-    place: where in the file, such as `data[0].paragraphs[2].qas[1]`.
-  """
-
-  id: str
-  text: str
-  context: str
+  id: str  # Unique among all that are read together.
+  text: str  # The question.
+  context: str  # The passage.
+  # The gold ones; none where it has none, or none are known.
   answers: tuple[Answer, ...]
-  path: str
-  place: str
+  path: str  # The file it was read from.
+  place: str  # Where in the file, such as `data[0].paragraphs[2].qas[1]`.
 
   @property
   def located(self) -> Answer | None:
@@ -70,17 +57,12 @@ class Question:
 
 @dataclasses.dataclass(frozen=True)
 class SquadRules:
-  """The rules that the questions of a file must satisfy.
+  """The rules that the questions of a file must satisfy."""
 
-  Attributes:
-    version: '2.0' if a question may be without an answer in its passage.
-    training: whether each needs an answer whose place is known.
-    max_broken: fraction 0-1 of broken questions, above which a training file
-      is refused.
-  """
-
-  version: str
-  training: bool
+  version: str  # '2.0' if a question may be without an answer in its passage.
+  training: bool  # Whether each needs an answer whose place is known.
+  # Fraction 0-1 of broken questions, above which a training file is
+  # refused.
   max_broken: float
 
 

@@ -43,33 +43,21 @@ from biobert_jax.text.sentence_splitter import sentence_spans
 
 
 class Mention(NamedTuple):
-  """An entity and what relations call it.
+  """An entity and what relations call it."""
 
-  Attributes:
-    id: its own in the document, such as T12.
-    entity: where it stands, and its type.
-    names: its id, or its concepts: what relations are between.
-  """
-
-  id: str
-  entity: Entity
+  id: str  # Its own in the document, such as T12.
+  entity: Entity  # Where it stands, and its type.
+  # Its id, or its concepts: what relations are between.
   names: frozenset[str] = frozenset()
 
 
 class Relation(NamedTuple):
-  """A relation between two mentions, or two concepts.
+  """A relation between two mentions, or two concepts."""
 
-  Attributes:
-    type: its name, ChemProt's groups in small letters: `cpr:3`.
-    first: a name of mentions.
-    second: another.
-    scored: whether the corpus scores it.
-  """
-
-  type: str
-  first: str
-  second: str
-  scored: bool = True
+  type: str  # Its name, ChemProt's groups in small letters: `cpr:3`.
+  first: str  # A name of mentions.
+  second: str  # Another.
+  scored: bool = True  # Whether the corpus scores it.
 
 
 class Annotated(NamedTuple):
@@ -81,21 +69,13 @@ class Annotated(NamedTuple):
 
 
 class Pair(NamedTuple):
-  """Two mentions in a sentence.
+  """Two mentions in a sentence."""
 
-  Attributes:
-    document: the id of its document.
-    first: the mention of the first type.
-    second: that of the second type.
-    text: the sentence, anonymised or with markers, on one line.
-    overlap: 'overlapping', 'nested', or '' where they stand apart.
-  """
-
-  document: str
-  first: Mention
-  second: Mention
-  text: str
-  overlap: str
+  document: str  # The id of its document.
+  first: Mention  # The mention of the first type.
+  second: Mention  # That of the second type.
+  text: str  # The sentence, anonymised or with markers, on one line.
+  overlap: str  # 'overlapping', 'nested', or '' where they stand apart.
 
 
 def candidate_pairs(

@@ -42,33 +42,23 @@ _COLUMNS = {
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Example:
-  """A sentence and the relation of its pair.
+  """A sentence and the relation of its pair."""
 
-  Attributes:
-    index: its name in the file; its number from 0 where there is none.
-    text: the sentence, as it stands there.
-    label: the relation, spelt as in the labels.
-  """
-
-  index: str
-  text: str
-  label: str
+  index: str  # Its name in the file; its number from 0 where there is none.
+  text: str  # The sentence, as it stands there.
+  label: str  # The relation, spelt as in the labels.
   path: str
   line: int
 
 
 @dataclasses.dataclass(frozen=True)
 class RelationRules:
-  """The rules that the rows of a corpus must satisfy.
+  """The rules that the rows of a corpus must satisfy."""
 
-  Attributes:
-    pair: the words that stand for its pairs, or around them.
-    labels: its labels; empty: whatever stands there.
-    max_broken: fraction 0-1 of broken rows, above which a file is refused.
-  """
-
+  # The words that stand for its pairs, or around them.
   pair: Placeholders | Markers
-  labels: tuple[str, ...] = ()
+  labels: tuple[str, ...] = ()  # Its labels; empty: whatever stands there.
+  # Fraction 0-1 of broken rows, above which a file is refused.
   max_broken: float = 0.01
 
 

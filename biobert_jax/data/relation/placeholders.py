@@ -29,17 +29,11 @@ _SHORT = {'CHEMICAL': 'CHEM'}
 
 @dataclasses.dataclass(frozen=True)
 class Placeholders:
-  """The two words of a corpus, and those that stand for both.
+  """The two words of a corpus, and those that stand for both."""
 
-  Attributes:
-    first: such as `@CHEMICAL$`; may be the same as `second`.
-    second: such as `@GENE$`.
-    joint: any of these stands for the two at once.
-  """
-
-  first: str
-  second: str
-  joint: tuple[str, ...] = ()
+  first: str  # Such as `@CHEMICAL$`; may be the same as `second`.
+  second: str  # Such as `@GENE$`.
+  joint: tuple[str, ...] = ()  # Any of these stands for the two at once.
 
   @classmethod
   def from_config(

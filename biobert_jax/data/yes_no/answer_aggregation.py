@@ -10,17 +10,11 @@ from biobert_jax.data.yes_no.features import QuestionPair
 
 
 class YesNoAnswer(NamedTuple):
-  """The answer to a question.
+  """The answer to a question."""
 
-  Attributes:
-    label: the answer.
-    probabilities: of each label, 0-1, of the mean logits.
-    passages: number of passages that were read.
-  """
-
-  label: str
-  probabilities: tuple[float, ...]
-  passages: int
+  label: str  # The answer.
+  probabilities: tuple[float, ...]  # Of each label, 0-1, of the mean logits.
+  passages: int  # Number of passages that were read.
 
 
 def aggregate(

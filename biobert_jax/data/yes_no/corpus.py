@@ -32,18 +32,12 @@ from biobert_jax.io.strict_json import read_object, require_id, require_text
 
 @dataclasses.dataclass(frozen=True)
 class YesNoRules:
-  """The rules that the rows of a corpus must satisfy.
+  """The rules that the rows of a corpus must satisfy."""
 
-  Attributes:
-    labels: the permitted answers; (): any answer.
-    reasoning: one of `pubmedqa.REASONING`.
-    fold: of PubMedQA, from 0.
-    max_broken: fraction 0-1 of broken rows, above which a file is refused.
-  """
-
-  labels: tuple[str, ...] = ()
-  reasoning: str = 'required'
-  fold: int = 0
+  labels: tuple[str, ...] = ()  # The permitted answers; (): any answer.
+  reasoning: str = 'required'  # One of `pubmedqa.REASONING`.
+  fold: int = 0  # Of PubMedQA, from 0.
+  # Fraction 0-1 of broken rows, above which a file is refused.
   max_broken: float = 0.01
 
 

@@ -18,23 +18,14 @@ from biobert_jax.text.wordpiece import WordPieceTokenizer
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class QuestionPair:
-  """A question, one of its passages, and the answer.
+  """A question, one of its passages, and the answer."""
 
-  Attributes:
-    id: of the pair, once in a file.
-    question_id: of the question, which may have several passages.
-    question: its text.
-    passage: the passage's text; '' where there is none.
-    label: the answer; '' where it is not known.
-    path: the file it was read from.
-  """
-
-  id: str
-  question_id: str
-  question: str
-  passage: str
-  label: str
-  path: str
+  id: str  # Of the pair, once in a file.
+  question_id: str  # Of the question, which may have several passages.
+  question: str  # Its text.
+  passage: str  # The passage's text; '' where there is none.
+  label: str  # The answer; '' where it is not known.
+  path: str  # The file it was read from.
 
 
 def encode(
