@@ -43,10 +43,7 @@ class Question(NamedTuple):
 
 
 class Scores(NamedTuple):
-  """Means over questions, fractions (0-1), in the evaluator's order.
-
-  All of a type are 0 where no question is of that type.
-  """
+  """Means over questions, fractions (0-1), in the evaluator's order, or 0."""
 
   yesno_accuracy: float = 0.0
   factoid_strict_accuracy: float = 0.0
@@ -86,14 +83,10 @@ def evaluate(
   bootstrap: int = 0,
   seed: int = 0,
 ) -> Report:
-  """Scores submitted exact answers against gold ones.
+  """Scores submitted exact answers, by question id, against gold ones.
 
-  Args:
-    gold: the questions by id; their order is that of the evaluator's sums.
-    submission: the answers by id. A question that is missing scores as one
-      without an answer; the evaluator would stop there.
-    bootstrap: number of resamples for the intervals; 0 for none.
-    seed: of the resampling.
+  The order of the gold questions is that of the evaluator's sums. A question
+  that is missing scores as one without an answer; the evaluator would stop.
 
   Raises:
     ValueError: if a question other than a summary has no gold answer, or an
@@ -133,10 +126,7 @@ def line(report: Report) -> str:
 
 
 def as_dict(report: Report) -> dict[str, Any]:
-  """The report for JSON: fractions, not rounded.
-
-  intervals_95 is {name: [low, high]}, with four decimals, or None.
-  """
+  """The report for JSON: fractions, only those of intervals rounded."""
   intervals = {
     name: [round(x, 4) for x in pair] for name, pair in report.intervals.items()
   }
@@ -211,8 +201,13 @@ def _yesno(target: Answer, answer: Answer) -> tuple[float, ...]:
 _ROWS = {'factoid': _factoid, 'list': _list, 'yesno': _yesno}
 
 
-def _mean(column: int) -> bootstrap_.Measure:
-  return lambda sums: sums[:, column] / sums[:, -1]
+def _means(*names: str) -> dict[str, bootstrap_.Measure]:
+  """The mean of each column in order."""
+
+  def mean(column: int) -> bootstrap_.Measure:
+    return lambda sums: sums[:, column] / sums[:, -1]
+
+  return {name: mean(column) for column, name in enumerate(names)}
 
 
 def _f1(label: int) -> bootstrap_.Measure:
@@ -231,18 +226,12 @@ def _macro_f1(sums: np.ndarray) -> np.ndarray:
 
 # Functions of sums over rows; the last column of a row is 1.
 _MEASURES: dict[str, dict[str, bootstrap_.Measure]] = {
-  'factoid': {
-    'factoid_strict_accuracy': _mean(0),
-    'factoid_lenient_accuracy': _mean(1),
-    'factoid_mrr': _mean(2),
-  },
-  'list': {
-    'list_precision': _mean(0),
-    'list_recall': _mean(1),
-    'list_f1': _mean(2),
-  },
+  'factoid': _means(
+    'factoid_strict_accuracy', 'factoid_lenient_accuracy', 'factoid_mrr'
+  ),
+  'list': _means('list_precision', 'list_recall', 'list_f1'),
   'yesno': {
-    'yesno_accuracy': _mean(0),
+    **_means('yesno_accuracy'),
     'yesno_macro_f1': _macro_f1,
     'yesno_f1_yes': _f1(0),
     'yesno_f1_no': _f1(1),

@@ -29,8 +29,7 @@ def intervals(
     seed: of the drawing.
 
   Returns:
-    (low, high) by name, in the unit of the score; empty if no resamples are
-    requested or there is no unit.
+    (low, high) by name, in the unit of the score; empty if there is none.
   """
   if not resamples or not len(rows):
     return {}

@@ -27,14 +27,14 @@ class Sentence:
 
 
 def read_tags(path: str) -> list[Sentence]:
-  """Reads a file of tokens with gold and predicted tags; '-' is standard input.
+  """Reads tokens with gold and predicted tags; '-' is standard input.
 
   Returns:
     The sentences. One without rows stands for each break too many.
 
   Raises:
-    InputError: if the file is unreadable, holds no token, or a line has fewer
-      than three columns or not as many as the first.
+    InputError: no token, or a line has fewer than three columns or not as many
+      as the first.
   """
   sentences = [Sentence()]
   separator, columns = '', 0

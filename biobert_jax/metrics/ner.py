@@ -22,6 +22,7 @@ import numpy as np
 
 from biobert_jax.metrics import bootstrap as bootstrap_
 
+Tags = Sequence[Sequence[str]]  # Of each token of each sentence.
 _OUTSIDE = 'O'  # Also what the script sees at a sentence break.
 _NAME_OF_UNTYPED = 'entity'  # In `as_dict`: a JSON key must say something.
 
@@ -135,28 +136,21 @@ def spans(tags: Sequence[str]) -> list[tuple[int, int, str]]:
 
 
 def evaluate(
-  gold: Sequence[Sequence[str]],
-  predicted: Sequence[Sequence[str]],
+  gold: Tags,
+  predicted: Tags,
   *,
   bootstrap: int = 0,
   seed: int = 0,
 ) -> Report:
-  """Scores predicted tags against gold tags as `conlleval.pl` does.
+  """Scores the tags of each sentence as `conlleval.pl` does.
 
   The counts are the script's, kept by its own walk over the file. On B/I/O
   tags, and on typed tags of any scheme of letters, the lists agree with them.
   On bracket tags, `.` tags and untyped `S`-like tags the script can leave a
   chunk open and count one correct entity fewer than the lists tell.
 
-  Args:
-    gold: the tags of each sentence.
-    predicted: the tags of the same sentences.
-    bootstrap: number of resamples for the interval; 0 for none.
-    seed: of the resampling.
-
   Raises:
-    ValueError: if the numbers of sentences differ, or the numbers of tags in a
-      sentence, which is named.
+    ValueError: if the numbers of sentences or of tags in one of them differ.
   """
   _check_lengths(gold, predicted)
   per_type, counts = _count(gold, predicted)
@@ -182,8 +176,7 @@ def evaluate(
 def as_dict(report: Report) -> dict[str, Any]:
   """The report for JSON, rounded as the script prints it (two decimals).
 
-  In `per_type` entities without a type stand under `entity`; `f1_interval_95`
-  is [low, high] in percent, or None.
+  In `per_type` entities without a type stand under `entity`.
   """
   untyped = '' if _NAME_OF_UNTYPED in report.per_type else _NAME_OF_UNTYPED
   return {
@@ -230,9 +223,7 @@ def _percentages(score: Score) -> dict[str, float]:
   return {name: round(getattr(score, name), 2) for name in names}
 
 
-def _check_lengths(
-  gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]
-) -> None:
+def _check_lengths(gold: Tags, predicted: Tags) -> None:
   if len(gold) != len(predicted):
     raise ValueError(
       f'{len(gold)} gold sentences but {len(predicted)} predicted ones; '
@@ -246,9 +237,7 @@ def _check_lengths(
       )
 
 
-def _count(
-  gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]
-) -> tuple[dict[str, Score], np.ndarray]:
+def _count(gold: Tags, predicted: Tags) -> tuple[dict[str, Score], np.ndarray]:
   """The script's walk: scores by type, and [sentences, 3] of entities."""
   golds: Counter[str] = Counter()
   predictions: Counter[str] = Counter()
@@ -291,9 +280,7 @@ def _count(
   return per_type, np.array(rows, np.int64).reshape(-1, 3)
 
 
-def _mistakes(
-  gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]]
-) -> tuple[list[Span], list[Span]]:
+def _mistakes(gold: Tags, predicted: Tags) -> tuple[list[Span], list[Span]]:
   false_positives: list[Span] = []
   false_negatives: list[Span] = []
   for index, (one, other) in enumerate(zip(gold, predicted, strict=True)):

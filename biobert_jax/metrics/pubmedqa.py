@@ -17,11 +17,7 @@ LABELS = ('maybe', 'no', 'yes')  # Sorted, as scikit-learn sums over them.
 
 @dataclass
 class Report:
-  """Figures of `evaluate`: all fractions (0-1), except for `questions`.
-
-  `per_label` has the F1 of each label that occurs; `intervals` the 95 %
-  bootstrap intervals of `accuracy` and `macro_f1`, or nothing.
-  """
+  """Result of `evaluate`: all fractions (0-1), except for `questions`."""
 
   accuracy: float
   macro_f1: float
@@ -38,12 +34,6 @@ def evaluate(
   seed: int = 0,
 ) -> Report:
   """Scores predicted labels (yes, no or maybe) against gold ones.
-
-  Args:
-    gold: the label of each question.
-    predicted: the label that each question was given.
-    bootstrap: number of resamples for the intervals; 0 for none.
-    seed: of the resampling.
 
   Raises:
     ValueError: if the lengths differ, or a label is none of the three.
@@ -78,10 +68,7 @@ def evaluate(
 
 
 def as_dict(report: Report) -> dict[str, Any]:
-  """The report for JSON, rounded as the script prints it (six decimals).
-
-  accuracy_interval_95 and macro_f1_interval_95 are [low, high] or None.
-  """
+  """The report for JSON, rounded as the script prints it (six decimals)."""
   intervals = {
     f'{name}_interval_95': [round(x, 6) for x in report.intervals[name]]
     if report.intervals

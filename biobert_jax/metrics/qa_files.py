@@ -59,9 +59,8 @@ def _squad_rows(path: str, content: Any) -> Iterator[tuple[str, Any]]:
   """Each question with the place where it stands."""
   for i, article in enumerate(require_list(path, '', content, 'data')):
     where = f'data[{i}]'
-    for j, paragraph in enumerate(
-      require_list(path, where, article, 'paragraphs')
-    ):
+    paragraphs = require_list(path, where, article, 'paragraphs')
+    for j, paragraph in enumerate(paragraphs):
       there = f'{where}.paragraphs[{j}]'
       for k, row in enumerate(require_list(path, there, paragraph, 'qas')):
         yield f'{there}.qas[{k}]', row
@@ -74,20 +73,16 @@ def read_squad_predictions(path: str, gold: SquadGold) -> dict[str, str]:
     InputError: an id that gold does not have; one that is missing, in version
       2.0 (1.1 scores it 0); a value that is not a string.
   """
-  content = read_object(path)
-  check_ids(path, content, gold.answers)
-  if gold.version == '2.0':
-    remedy = 'write "" for a question without answer'
-    _check_complete(path, content, gold.answers, 'prediction', remedy)
+  remedy = 'write "" for a question without answer'
+  complete = remedy if gold.version == '2.0' else ''
+  content = _read_by_id(path, gold.answers, 'prediction', complete)
   return {id_: require_text(path, '', content, id_) for id_ in content}
 
 
 def read_null_odds(path: str, gold: SquadGold) -> dict[str, float]:
   """Reads an object of finite numbers by the ids of all questions of gold."""
-  content = read_object(path)
-  check_ids(path, content, gold.answers)
   remedy = 'give the null odds of every question'
-  _check_complete(path, content, gold.answers, 'number', remedy)
+  content = _read_by_id(path, gold.answers, 'number', remedy)
   for id_, value in content.items():
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if not number or not math.isfinite(value):
@@ -95,15 +90,16 @@ def read_null_odds(path: str, gold: SquadGold) -> dict[str, float]:
   return content
 
 
-def _check_complete(
-  path: str,
-  content: Mapping[str, object],
-  gold: Mapping[str, object],
-  noun: str,
-  remedy: str,
-) -> None:
-  if missing := gold.keys() - content.keys():
+def _read_by_id(
+  path: str, gold: Mapping[str, object], noun: str, remedy: str
+) -> dict[str, Any]:
+  """An object by ids of gold; with a remedy, none of them may be missing."""
+  content = read_object(path)
+  check_ids(path, content, gold)
+  missing = gold.keys() - content.keys()
+  if missing and remedy:
     raise InputError(f'{path}: has no {noun} for {some(missing)}; {remedy}')
+  return content
 
 
 def read_pubmedqa_gold(path: str) -> dict[str, str]:
@@ -125,11 +121,8 @@ def read_pubmedqa_predictions(
   path: str, gold: Mapping[str, str]
 ) -> dict[str, str]:
   """Reads a label, yes, no or maybe, for each id of gold and no other."""
-  content = read_object(path)
-  check_ids(path, content, gold)
   remedy = 'predict all and only the ids of the gold file'
-  _check_complete(path, content, gold, 'label', remedy)
-  return _decisions(path, content)
+  return _decisions(path, _read_by_id(path, gold, 'label', remedy))
 
 
 def read_bioasq_gold(

@@ -10,17 +10,14 @@ Both are one rule: micro scores over all labels but the negative one. Where the
 script is wrong, these differ from it:
 
 - It numbers CHEMPROT's gold labels by their sorted order in the test file,
-  predictions by their order in training. If the test file lacks a class, all
-  later ones are compared with their neighbours. Here labels go by name.
-- It reads the test file with pandas' quoting, as the model's own reader does
-  not: a sentence that starts with `"` swallows the rows up to the next quote,
-  and the script stops because the lengths differ. Here a quote is text.
-- It stops if neither gold nor predicted labels hold the class 1. Here such
-  scores are 0, as everywhere else in the script.
+  predictions by their order in training: if the test file lacks a class, later
+  ones are compared with their neighbours. Here labels go by name.
+- It reads the test file with pandas' quoting: a sentence that starts with `"`
+  swallows the rows up to the next quote. Here a quote is text.
+- It stops if no label is the class 1. Here such scores are 0.
 
 The same rule over four types is that of BLUE for DDI 2013, and over thirteen
-the micro average of DrugProt. The official evaluators of these two read whole
-documents, not rows, which makes other figures of the same labels: `NOTES`.
+the micro average of DrugProt; their own evaluators differ: `NOTES`.
 """
 
 from collections.abc import Sequence
@@ -162,10 +159,7 @@ def evaluate(
 
 
 def as_dict(report: Report) -> dict[str, Any]:
-  """The report for JSON, rounded as the script prints it (two decimals).
-
-  `f1_interval_95` is [low, high] in percent, or None.
-  """
+  """The report for JSON, rounded as the script prints it (two decimals)."""
   per_label = {
     label: {n: round(getattr(score, n), 2) for n in FIGURES[:3]}
     | score._asdict()
@@ -190,10 +184,7 @@ def figures(report: Report) -> dict[str, float]:
 
 
 def over_folds(reports: Sequence[Report]) -> dict[str, tuple[float, float]]:
-  """(mean, sample standard deviation) of each figure over folds, percent.
-
-  The deviation of a single fold is 0.
-  """
+  """(mean, sample standard deviation) of each figure; 0 for one fold."""
   rows = np.array([list(figures(report).values()) for report in reports])
   means = rows.mean(axis=0)
   spread = rows.std(axis=0, ddof=1) if len(rows) > 1 else np.zeros_like(means)

@@ -35,13 +35,10 @@ class Outcome(NamedTuple):
 def score_ner(
   path: str, errors_file: str = '', bootstrap: int = 0, seed: int = 0
 ) -> Outcome:
-  """Scores entities as conlleval.pl does.
+  """Scores the tags of a file as conlleval.pl does.
 
-  Args:
-    path: a file that `label_files.read_tags` reads.
-    errors_file: where to list false positives and false negatives; '': nowhere.
-    bootstrap: number of resamples for the interval; 0 for none.
-    seed: of the resampling.
+  False positives and false negatives are listed in `errors_file`, if one is
+  named.
   """
   if errors_file and os.path.realpath(errors_file) == os.path.realpath(path):
     what = f'{errors_file}: is the input too; name another file for --errors'

@@ -91,7 +91,7 @@ def evaluate(
   bootstrap: int = 0,
   seed: int = 0,
 ) -> Report:
-  """Scores predicted answers against gold ones.
+  """Scores the answers to questions, by id, against gold ones.
 
   Args:
     gold: the answers of each question; none if it is unanswerable.

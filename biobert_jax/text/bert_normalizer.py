@@ -93,11 +93,7 @@ def normalizer(
 
 
 def basic_words(text: str, do_lower_case: bool) -> list[str]:
-  """The words of a text that WordPiece then cuts up.
-
-  They end at white space, punctuation and CJK characters and are cleaned of
-  control characters (google-research/bert tokenization.py, BasicTokenizer).
-  """
+  """The words that BasicTokenizer hands to WordPiece, cleaned."""
   rewritten, origin = to_bert_form(text, do_lower_case)
   rewritten = normalizer(do_lower_case).normalize_str(rewritten)
   splits = pre_tokenizers.BertPreTokenizer().pre_tokenize_str(rewritten)
@@ -128,10 +124,7 @@ def _google_form(
 
 
 def _lower_sigma(text: str, at: int) -> str:
-  """The lower-case form, σ or final ς, of the Σ at an index.
-
-  Python's `str.lower` looks at the whole word, the library at one character.
-  """
+  """Σ lower-cased, σ or final ς, by its word; the library looks at Σ alone."""
   left = _cleaned(text[max(0, at - _SIGMA_CONTEXT) : at])
   right = _cleaned(text[at + 1 : at + 1 + _SIGMA_CONTEXT])
   # White space and CJK end the look-around by themselves: they are no letters.
@@ -149,10 +142,7 @@ def _cleaned(text: str) -> str:
 
 
 def _stand_in(match: re.Match[str]) -> str:
-  """An unassigned code point, which the library leaves alone, for another.
-
-  Planes 0-3 go to 4-7, planes 14-16 to 8-10; no two code points to one.
-  """
+  """An unassigned code point, which the library leaves alone, for another."""
   code = ord(match.group())
   return chr(code + 0x40000 if code < 0x40000 else code - 0x60000)
 

@@ -43,10 +43,7 @@ def write_jsonl(
 
 
 def json_row(document: Document) -> dict[str, Any]:
-  """{"id", "text", "entities"}, and "title_length" where there is a title.
-
-  Reading it gives the same document again.
-  """
+  """{"id", "text", "entities"}, and "title_length" where there is a title."""
   row: dict[str, Any] = {'id': document.id, 'text': document.text}
   if document.title_length is not None:
     row['title_length'] = document.title_length
@@ -162,9 +159,8 @@ def write_html(
 ) -> None:
   """Writes one page: entities marked, by type and least score, and an index.
 
-  The page stands alone and is well-formed XML too. A mark's tooltip gives type
-  and score. Of overlapping entities the longest is shown and counted; a control
-  character is shown as U+FFFD.
+  It is well-formed XML too. Of overlapping entities the longest is shown and
+  counted; a control character is shown as U+FFFD.
   """
 
   def article(document: Document, kinds: dict[str, int]) -> tuple[str, str]:

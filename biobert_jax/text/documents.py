@@ -67,14 +67,11 @@ _WORD = re.compile('w(?:[wc]*w)?|x')
 
 
 def split_words(text: str) -> list[tuple[int, int]]:
-  """The words of raw text, cut as the benchmark corpora are.
+  """(start, end) of each word of raw text, cut as the benchmark corpora are.
 
   Letters, digits and marks (categories L, N, M) join; white space separates;
   control and format characters (Cc, Cf) belong to a word only inside it (a
   soft hyphen), else to none; any other character is a word by itself.
-
-  Returns:
-    (start, end) of each word, in code points, in order.
   """
   return [m.span() for m in _WORD.finditer(text.translate(_CLASSES))]
 

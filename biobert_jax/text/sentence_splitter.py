@@ -164,7 +164,9 @@ def _ends(text: str, start: int, match: re.Match[str]) -> bool:
   before = left[-2].lower() if len(left) > 1 else ''
   if word[-1:].isdecimal():
     at_start = stop - start == len(word) or before[-1:] in (':', ';')
-    return not _continues_number(word, first, at_start)
+    # "12." is a list's number, or the first half of "0. 05".
+    short = word.isdecimal() and len(word) < 4
+    return not (short and (at_start or first.isdecimal()))
   return not _is_abbreviation(text, following, word, before)
 
 
@@ -178,12 +180,6 @@ def _in_brackets(text: str, start: int, stop: int, following: int) -> bool:
   return closed >= 0 and text.find('(', following, closed) < 0
 
 
-def _continues_number(word: str, first: str, at_start: bool) -> bool:
-  """Whether "12." is a list's number, or the first half of "0. 05"."""
-  short = word.isdecimal() and len(word) < 4
-  return short and (at_start or first.isdecimal())
-
-
 def _is_abbreviation(text: str, following: int, word: str, before: str) -> bool:
   """Whether the point after `word` belongs to it and ends no sentence."""
   plain = word.lower()
@@ -193,16 +189,11 @@ def _is_abbreviation(text: str, following: int, word: str, before: str) -> bool:
   if known and plain in _BEFORE_NUMBERS and _NUMBERED.match(text, following):
     return True
   seldom = known and plain in _SELDOM
-  if not seldom and _is_letter(word):
+  letter = word.removeprefix('non-').removeprefix('anti-')  # "E", "non-E".
+  if not seldom and re.fullmatch('[A-Za-z]', letter):
     if before in _LETTERED or word in _UNITS and before[-1:].isdecimal():
       return False
     seldom = True
   if seldom or _DOTTED.search(word):
     return not _OPENS.match(text, following)
   return False
-
-
-def _is_letter(word: str) -> bool:
-  """Whether a word is one letter: "E", "non-E"."""
-  letter = word.removeprefix('non-').removeprefix('anti-')
-  return len(letter) == 1 and letter.isascii() and letter.isalpha()

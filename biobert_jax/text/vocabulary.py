@@ -31,10 +31,7 @@ def read_vocab_file(path: str | os.PathLike[str]) -> tuple[str, ...]:
 
   White space around a token is dropped, as in google-research/bert
   tokenization.py (`load_vocab`). A repeated line, which there shifts ids, is
-  an error here.
-
-  Raises:
-    InputError: missing file, not UTF-8, an empty or a repeated line.
+  an error here, as is an empty one.
   """
   path = pathlib.Path(path)
   try:
@@ -64,11 +61,7 @@ def read_vocab_file(path: str | os.PathLike[str]) -> tuple[str, ...]:
 
 
 def read_tokenizer_json(path: str | os.PathLike[str]) -> tuple[str, ...]:
-  """Reads the vocabulary in a `tokenizer.json` of the library `tokenizers`.
-
-  Raises:
-    InputError: not JSON, not a WordPiece model, or ids with gaps.
-  """
+  """Reads the WordPiece vocabulary in a `tokenizer.json` of `tokenizers`."""
   model = read_json(path).get('model')
   model = model if isinstance(model, dict) else {}
   vocab = model.get('vocab')

@@ -25,22 +25,9 @@ from tokenizers import decoders, models, pre_tokenizers, processors
 from biobert_jax.errors import InputError
 from biobert_jax.io.atomic import write_text
 from biobert_jax.io.json_files import read_json
-from biobert_jax.text.bert_normalizer import (
-  normalizer,
-  to_bert_form,
-  token_in_bert_form,
-)
-from biobert_jax.text.vocabulary import (
-  CLS,
-  MASK,
-  MAX_CHARS_PER_WORD,
-  PAD,
-  SEP,
-  SPECIALS,
-  UNK,
-  read_tokenizer_json,
-  read_vocab_file,
-)
+from biobert_jax.text import bert_normalizer, vocabulary
+from biobert_jax.text.bert_normalizer import to_bert_form
+from biobert_jax.text.vocabulary import CLS, MASK, PAD, SEP, SPECIALS, UNK
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,9 +82,10 @@ class WordPieceTokenizer:
       InputError: no vocabulary, a bad one, or casing unknown or contradicted.
     """
     folder = pathlib.Path(directory)
-    path, read = folder / 'vocab.txt', read_vocab_file
-    if not path.exists() and (folder / 'tokenizer.json').exists():
-      path, read = folder / 'tokenizer.json', read_tokenizer_json
+    path, read = folder / 'vocab.txt', vocabulary.read_vocab_file
+    fast_path = folder / 'tokenizer.json'
+    if not path.exists() and fast_path.exists():
+      path, read = fast_path, vocabulary.read_tokenizer_json
     pieces = read(path)
     stored, split_cjk, source = _stored_casing(folder)
     if stored is None:
@@ -121,7 +109,8 @@ class WordPieceTokenizer:
     cls, path: str | os.PathLike[str], do_lower_case: bool
   ) -> 'WordPieceTokenizer':
     """Reads a `vocab.txt`, see `read_vocab_file`."""
-    return cls._checked(read_vocab_file(path), do_lower_case, path)
+    pieces = vocabulary.read_vocab_file(path)
+    return cls._checked(pieces, do_lower_case, path)
 
   @classmethod
   def _checked(
@@ -171,18 +160,18 @@ class WordPieceTokenizer:
 
   @functools.cached_property
   def _backend(self) -> tokenizers.Tokenizer:
-    return self._library(map(token_in_bert_form, self.pieces))
+    return self._library(map(bert_normalizer.token_in_bert_form, self.pieces))
 
   def _library(self, pieces: Iterable[str]) -> tokenizers.Tokenizer:
     """The Rust library's tokenizer; a token's place is its id."""
     model = models.WordPiece(
       vocab={piece: i for i, piece in enumerate(pieces)},
       unk_token=UNK,
-      max_input_chars_per_word=MAX_CHARS_PER_WORD,
+      max_input_chars_per_word=vocabulary.MAX_CHARS_PER_WORD,
       continuing_subword_prefix='##',
     )
     backend = tokenizers.Tokenizer(model)
-    backend.normalizer = normalizer(
+    backend.normalizer = bert_normalizer.normalizer(
       self.do_lower_case, self.tokenize_chinese_chars
     )
     backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
@@ -235,11 +224,10 @@ class WordPieceTokenizer:
     return [ids[word].copy() for word in words]
 
   def to_tokenizer_json(self) -> str:
-    """The text of a `tokenizer.json`, for the Rust library and transformers.
+    """A `tokenizer.json` for the Rust library and transformers.
 
-    It adds [CLS] and [SEP], allows words of 200 characters as Google does,
-    and takes special tokens in a text as such. It lacks only our mending of
-    rare code points (`text/bert_normalizer.py`).
+    It adds [CLS] and [SEP] and takes special tokens in a text as such. It lacks
+    only our mending of rare code points (`text/bert_normalizer.py`).
     """
     backend = self._library(self.pieces)
     backend.post_processor = processors.BertProcessing(
@@ -258,12 +246,8 @@ class WordPieceTokenizer:
   ) -> None:
     """Writes `vocab.txt` and a `tokenizer_config.json` that states casing.
 
-    Without the latter, transformers would lower-case a cased vocabulary.
-
-    Args:
-      directory: made where it is missing.
-      model_max_length: tokens that the model takes; transformers warns beyond.
-      fast: whether `tokenizer.json` is written too, for transformers.
+    Without the latter, transformers would lower-case a cased vocabulary; beyond
+    `model_max_length` tokens it warns. `fast` adds a `tokenizer.json` for it.
     """
     folder = pathlib.Path(directory)
     folder.mkdir(parents=True, exist_ok=True)

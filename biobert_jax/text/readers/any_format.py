@@ -33,25 +33,15 @@ from biobert_jax.text.readers.article import (
 )
 from biobert_jax.text.readers.pubtator import PUBTATOR_START, iter_pubtator
 
-# Ending of a name, without .gz -> what the file has to be.
+# What a file is, in words, and how its name may end, without .gz.
 _KINDS = {
-  '.xml': {'pubmed', 'jats'},
-  '.nxml': {'jats'},
-  '.jsonl': {'json'},
-  '.json': {'json'},
-  '.ndjson': {'json'},
-  '.txt': {'text'},
-  '.text': {'text'},
-  '.tar': {'tar'},
-  '.tgz': {'tar'},
+  'pubmed': ('PubMed XML', ('.xml',)),
+  'jats': ('JATS XML', ('.xml', '.nxml')),
+  'json': ('JSON lines', ('.jsonl', '.json', '.ndjson')),
+  'text': ('plain text', ('.txt', '.text')),
+  'tar': ('a tar archive', ('.tar', '.tgz')),
 }
-_SAID = {
-  'pubmed': 'PubMed XML',
-  'jats': 'JATS XML',
-  'json': 'JSON lines',
-  'text': 'plain text',
-  'tar': 'a tar archive',
-}
+_MARKUP = re.compile(rb'<(?:\?xml|!DOCTYPE|Pubmed|Medline|article\b)')
 _HEAD = 2**12  # Bytes by which plain text is told.
 _MAX_SENTENCES = 2**17  # Of one document of plain text.
 
@@ -76,7 +66,7 @@ def expand_globs(patterns: Sequence[str]) -> list[str]:
 
 
 def short_names(paths: Sequence[str]) -> dict[str, str]:
-  """Path -> the end of it that no other path has; for ids that stay.
+  """Path -> the end of it that no other path has.
 
   The ids of texts that state none are made of it: they stay the same where a
   corpus is moved as a whole.
@@ -124,9 +114,8 @@ def read_file(
     name: what ids are made of where the file states none; the file's name.
 
   Raises:
-    InputError: with the file, and mostly the line: cannot be read, is cut or
-      damaged, is not what its name says, or would not end. What is there
-      before it has been yielded.
+    InputError: cannot be read, is cut or damaged, is not what its name says, or
+      would not end. What is there before it has been yielded.
   """
   path = os.fspath(path)
   reading = Reading(name or PurePosixPath(path).name, counts, notes, options)
@@ -150,11 +139,12 @@ def _kind(stream: Stream, path: str) -> str:
     what = 'is not packed by gzip as its name says: rename it, or download it'
     raise InputError(f'{path}: {what} again; it begins with {_shown(stream)}')
   stem = stem.removesuffix('.gz')
-  said = _KINDS.get(os.path.splitext(stem)[1], set())
-  kind = _content(stream, path, said == {'text'})
+  ending = os.path.splitext(stem)[1]
+  said = [kind for kind, (_, endings) in _KINDS.items() if ending in endings]
+  kind = _content(stream, path, said == ['text'])
   if said and kind not in said:
-    names = ' or '.join(_SAID[one] for one in sorted(said))
-    what = f'is named as {names}, but holds {_SAID[kind]}: rename it'
+    names = ' or '.join(_KINDS[one][0] for one in sorted(said))
+    what = f'is named as {names}, but holds {_KINDS[kind][0]}: rename it'
     raise InputError(f'{path}: {what}; it begins with {_shown(stream)}')
   return kind
 
@@ -172,23 +162,19 @@ def _content(stream: Stream, path: str, text: bool) -> str:
   if re.match(rb'(?i)<(?:!doctype\s+)?html\b', start):
     what = 'a web page, not a corpus: the download failed'
     raise InputError(f'{path}: {what}; it begins with {_shown(stream)}')
-  if xml_stream.is_xml(head) and not (text and _is_prose(start)):
+  if xml_stream.is_xml(head) and (not text or _MARKUP.match(start)):
     root = xml_stream.root(stream)
     if root in pubmed.ROOTS | jats.ROOTS:
       return 'pubmed' if root in pubmed.ROOTS else 'jats'
     what = f'XML of <{root[:60]}>, and want PubmedArticleSet or article'
     raise InputError(f'{path}: {what}: leave the file out')
-  if start[:1] in (b'{', b'[') and not (text and not _is_object(start)):
+  if start[:1] in (b'{', b'[') and (not text or _is_object(start)):
     return 'json'
   # A character may be cut at the end.
   if b'\0' in head or '\ufffd' in head[:-4].decode(errors='replace')[:-1]:
     what = 'neither XML, JSON lines, tar nor text in UTF-8'
     raise InputError(f'{path}: {what}; it begins with {_shown(stream)}')
   return 'text'
-
-
-def _is_prose(start: bytes) -> bool:
-  return not re.match(rb'<(?:\?xml|!DOCTYPE|Pubmed|Medline|article\b)', start)
 
 
 def _is_object(start: bytes) -> bool:
@@ -217,7 +203,7 @@ def _archive(stream: Stream, reading: Reading) -> Iterator[Article | Deletion]:
     reading.counts['files_in_archives'] += 1
     kind = _content(content, content.name, False)
     if kind not in ('jats', 'pubmed'):
-      what = f'is named as XML, but holds {_SAID[kind]}: leave it out'
+      what = f'is named as XML, but holds {_KINDS[kind][0]}: leave it out'
       raise InputError(f'{content.name}: {what}')
     name = f'{reading.name}/{PurePosixPath(member).name}'
     yield from _xml(content, reading._replace(name=name))
@@ -281,8 +267,7 @@ def read_documents(
       ids are kept here: remembering millions of them is the writer's choice.
 
   Raises:
-    InputError: with file and line: not UTF-8, or a malformed line of PubTator
-      or JSONL.
+    InputError: not UTF-8, or a malformed line of PubTator or JSONL.
   """
   counts = Counter() if counts is None else counts
   name = source_name(source)

@@ -46,12 +46,10 @@ class Options:
   """Choices in what is read.
 
   Attributes:
-    title_only: whether a title without an abstract or text is a document. One
-      sentence cannot give a next-sentence pair: its partner would always be
-      random, and a third of PubMed is titles, so they are left out.
+    title_only: whether a title without an abstract or text is a document. It
+      cannot give a next-sentence pair, and a third of PubMed is titles.
     labels: whether `METHODS:` stays in front of the part of an abstract that
-      it names. It does where people read PubMed, and so in BC5CDR, the NCBI
-      corpus and BioASQ, which a pre-trained model is tuned on.
+      it names, as in PubMed, BC5CDR, the NCBI corpus and BioASQ.
     translated: whether PubMed's English title and abstract of an article in
       another language are read.
   """
@@ -80,12 +78,10 @@ _NO_LABEL = {'', 'UNLABELLED', 'UNLABELED'}
 
 
 def clean(text: str, counts: Counter[str]) -> str:
-  """The text with every run of white space, newlines too, as one blank.
+  """The text with every run of Unicode's white space as one blank.
 
-  White space is Unicode's (`str.split`): no-break, thin and ideographic
-  spaces too, as BERT's tokenizer has it. Nothing else changes: control and
-  format characters are the tokenizer's to drop, and compatibility forms
-  (ligatures, superscript digits) are what texts to be tagged hold, too.
+  Nothing else changes: control and format characters are the tokenizer's to
+  drop, and compatibility forms are what texts to be tagged hold, too.
   """
   mended = ' '.join(text.split())
   if mended != text:
@@ -133,10 +129,7 @@ def full_text(
   body: Sequence[Section],
   reading: Reading,
 ) -> tuple[Section, ...]:
-  """Title and abstract, and the sections that are text to learn from.
-
-  It is empty where nothing is left.
-  """
+  """Title and abstract, and sections to learn from; () where none is left."""
   counts = reading.counts
   kept = [Section('', (*([title] if title else []), *abstract))]
   if title and not abstract and not reading.options.title_only:

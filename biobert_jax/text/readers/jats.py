@@ -10,15 +10,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from biobert_jax.io.streams import Stream
-from biobert_jax.text.readers import xml_stream
-from biobert_jax.text.readers.article import (
-  Article,
-  Reading,
-  Section,
-  clean,
-  full_text,
-  labelled,
-)
+from biobert_jax.text.readers import article, xml_stream
 
 ROOTS = {'article', 'pmc-articleset'}
 
@@ -55,7 +47,8 @@ _LANGUAGE = '{http://www.w3.org/XML/1998/namespace}lang'
 
 # Marks in gathered text; XML cannot hold these characters. A citation and
 # another cross-reference end alike.
-_CITATION, _XREF, _END, _SUP, _SUP_END = '\x01\x02\x03\x04\x05'
+_CITATION, _XREF, _SUP = '\x01\x02\x04'
+_ENDS = {'xref': '\x03', 'sup': '\x05'}
 _REFERENCE = r'[\x01\x02][^\x03]*\x03'
 _BETWEEN = r'[\s,;&\u2010-\u2015-]'
 _SEVERAL = (
@@ -87,14 +80,8 @@ def without_citations(text: str, counts: Counter[str]) -> str:
   return _MARKS.sub('', text)
 
 
-def read(stream: Stream, reading: Reading) -> Iterator[Article]:
-  """The articles of one file; mostly one.
-
-  Articles that are dropped are noted as `no_text` or `not_english`.
-
-  Raises:
-    InputError: see `xml_stream.parse`.
-  """
+def read(stream: Stream, reading: article.Reading) -> Iterator[article.Article]:
+  """The articles of one file, mostly one; see `xml_stream.parse` for errors."""
   target = _Target(stream.name, reading)
   return xml_stream.parse(stream, target, reading.counts)
 
@@ -102,8 +89,8 @@ def read(stream: Stream, reading: Reading) -> Iterator[Article]:
 class _Target:
   """Gathers one article after another from tags and text."""
 
-  def __init__(self, source: str, reading: Reading) -> None:
-    self.found: list[Article] = []
+  def __init__(self, source: str, reading: article.Reading) -> None:
+    self.found: list[article.Article] = []
     self._source = source
     self._reading = reading
     self._counts = reading.counts
@@ -151,13 +138,11 @@ class _Target:
       self._start_part(tag, attributes)
 
   def _start_inline(self, tag: str, attributes: dict[str, str]) -> None:
-    if tag == 'xref':
-      citation = attributes.get('ref-type') == 'bibr'
-      self._inline.add(_CITATION if citation else _XREF)
-    elif tag == 'sup':
-      self._inline.add(_SUP)
-    elif tag == 'break':
-      self._inline.add(' ')
+    citation = attributes.get('ref-type') == 'bibr'
+    xref = _CITATION if citation else _XREF
+    mark = {'xref': xref, 'sup': _SUP, 'break': ' '}.get(tag)
+    if mark:
+      self._inline.add(mark)
     else:
       self._inline.start(tag)
 
@@ -210,8 +195,10 @@ class _Target:
       self._roles.pop()
     elif tag in _BLOCKS:
       self._flush()
+    elif self._roles and tag in _ENDS:
+      self._inline.add(_ENDS[tag])
     elif self._roles:
-      self._end_inline(tag)
+      self._inline.end(tag)
     elif tag == 'abstract' and self._place == 'abstract':
       self._place = 'article-meta'
     elif tag == 'sec' and self._place == self._parents[-1] == 'body':
@@ -223,21 +210,13 @@ class _Target:
       self._article()
       self._clear()
 
-  def _end_inline(self, tag: str) -> None:
-    if tag == 'xref':
-      self._inline.add(_END)
-    elif tag == 'sup':
-      self._inline.add(_SUP_END)
-    else:
-      self._inline.end(tag)
-
   def _flush(self) -> None:
     """Puts the text gathered so far where the element it is in belongs."""
     raw = self._inline.take()
     role = self._roles[-1] if self._roles else ''
     if not role or not raw.strip():
       return
-    text = clean(raw, self._counts)
+    text = article.clean(raw, self._counts)
     text = without_citations(text, self._counts).strip()
     if role == 'id':
       self._ids.setdefault(self._id_type, text)
@@ -248,7 +227,7 @@ class _Target:
     elif self._place == 'abstract' and role == 'paragraph':
       if text:
         options = self._reading.options
-        self._abstract.append(labelled(self._label, text, options))
+        self._abstract.append(article.labelled(self._label, text, options))
         self._label = ''
     elif self._place == 'body' and role == 'heading':
       self._body[-1] = (text, self._body[-1][1])
@@ -257,17 +236,22 @@ class _Target:
 
   def _article(self) -> None:
     self._ordinal += 1
-    name, *others = _names(self._ids) or [
-      f'{self._reading.name}:{self._ordinal}'
-    ]
+    unnamed = f'{self._reading.name}:{self._ordinal}'
+    name, *others = _names(self._ids) or [unnamed]
     if self._language and not self._language.lower().startswith('en'):
       return self._reading.drop('not_english', name)
-    body = [Section(h, tuple(texts)) for h, texts in self._body if h or texts]
-    sections = full_text(self._title, self._abstract, body, self._reading)
+    body = [
+      article.Section(heading, tuple(texts))
+      for heading, texts in self._body
+      if heading or texts
+    ]
+    title, abstract = self._title, self._abstract
+    sections = article.full_text(title, abstract, body, self._reading)
     if not sections:
       return self._reading.drop('no_text', name)
-    article = Article(name, 1, sections, self._source, other_ids=tuple(others))
-    self.found.append(article)
+    ids = tuple(others)
+    found = article.Article(name, 1, sections, self._source, other_ids=ids)
+    self.found.append(found)
     return None
 
 

@@ -15,14 +15,7 @@ from typing import Any
 from biobert_jax.errors import InputError
 from biobert_jax.io import lines
 from biobert_jax.io.streams import Stream
-from biobert_jax.text.readers.article import (
-  Article,
-  Reading,
-  Section,
-  clean,
-  full_text,
-  labelled,
-)
+from biobert_jax.text.readers import article
 
 _PARTS = ('title', 'abstract', 'text', 'body')
 _ID_FORMS = {
@@ -33,14 +26,8 @@ _ID_FORMS = {
 }
 
 
-def read(stream: Stream, reading: Reading) -> Iterator[Article]:
-  """One article of each line that is not blank.
-
-  Lines that are dropped are noted as `no_text` or `title_without_abstract`.
-
-  Raises:
-    InputError: with file and line: not an object of these keys.
-  """
+def read(stream: Stream, reading: article.Reading) -> Iterator[article.Article]:
+  """One article of each line that is not blank, an object of these keys."""
   counts = reading.counts
   for number, line in lines.read_lines(stream.lines(), counts):
     if not line.strip():
@@ -59,7 +46,7 @@ def read(stream: Stream, reading: Reading) -> Iterator[Article]:
     name, *others = _ids(record, where) or [f'{reading.name}:{number}']
     if sections := _sections(record, where, reading):
       ids = tuple(others)
-      yield Article(name, 1, sections, stream.name, other_ids=ids)
+      yield article.Article(name, 1, sections, stream.name, other_ids=ids)
     else:
       titled = (record.get('title') or '').strip()
       reading.drop('title_without_abstract' if titled else 'no_text', name)
@@ -83,16 +70,16 @@ def _ids(record: dict[str, Any], where: tuple[str, int]) -> list[str]:
 
 
 def _sections(
-  record: dict[str, Any], where: tuple[str, int], reading: Reading
-) -> tuple[Section, ...]:
+  record: dict[str, Any], where: tuple[str, int], reading: article.Reading
+) -> tuple[article.Section, ...]:
   title = record.get('title') or ''
   if not isinstance(title, str):
     what = f'title {str(title)[:60]!r} is not a string: fix or delete it'
     raise InputError.at(*where, what)
   counts = reading.counts
-  title = clean(title, counts)
+  title = article.clean(title, counts)
   abstract = [
-    labelled(heading, paragraph, reading.options)
+    article.labelled(heading, paragraph, reading.options)
     for heading, paragraphs in _parts(record, 'abstract', where, counts)
     for paragraph in paragraphs
   ]
@@ -105,9 +92,9 @@ def _sections(
   body = []
   for heading, rows in itertools.groupby(parts, key=lambda part: part[0]):
     body.append(
-      Section(heading, tuple(text for _, row in rows for text in row))
+      article.Section(heading, tuple(text for _, row in rows for text in row))
     )
-  return full_text(title, abstract, body, reading)
+  return article.full_text(title, abstract, body, reading)
 
 
 def _parts(
@@ -128,7 +115,7 @@ def _parts(
       what = f'{key}: want a text, a list of texts or of objects with section'
       raise InputError.at(*where, f'{what} and text; got {str(row)[:60]!r}')
     # A newline in a value is the end of a paragraph.
-    paragraphs = [clean(one, counts) for one in text.split('\n')]
+    paragraphs = [article.clean(one, counts) for one in text.split('\n')]
     if kept := [one for one in paragraphs if one]:
       parts.append((' '.join((heading or '').split()), kept))
     else:

@@ -10,15 +10,7 @@ import re
 from collections.abc import Iterator
 
 from biobert_jax.io.streams import Stream
-from biobert_jax.text.readers import xml_stream
-from biobert_jax.text.readers.article import (
-  Article,
-  Deletion,
-  Reading,
-  Section,
-  clean,
-  labelled,
-)
+from biobert_jax.text.readers import article, xml_stream
 
 ROOTS = {
   *('PubmedArticleSet', 'PubmedArticle', 'MedlineCitationSet'),
@@ -55,15 +47,13 @@ _BOILERPLATE = re.compile(
 )
 
 
-def read(stream: Stream, reading: Reading) -> Iterator[Article | Deletion]:
+def read(
+  stream: Stream, reading: article.Reading
+) -> Iterator[article.Article | article.Deletion]:
   """Records of one file, in its order; all versions of each.
 
-  `reading.notes` takes the id of every record that is dropped (`no_text`,
-  `title_without_abstract`, `no_pmid`, `book_record`, `not_english`), and of
-  those kept that were translated (`translated_kept`).
-
-  Raises:
-    InputError: see `xml_stream.parse`.
+  Noted are those dropped, and those kept that were translated
+  (`translated_kept`); see `xml_stream.parse` for errors.
   """
   target = _Target(stream.name, reading)
   return xml_stream.parse(stream, target, reading.counts)
@@ -72,8 +62,8 @@ def read(stream: Stream, reading: Reading) -> Iterator[Article | Deletion]:
 class _Target:
   """Gathers one record after another from tags and text."""
 
-  def __init__(self, source: str, reading: Reading) -> None:
-    self.found: list[Article | Deletion] = []
+  def __init__(self, source: str, reading: article.Reading) -> None:
+    self.found: list[article.Article | article.Deletion] = []
     self._source = source
     self._reading = reading
     self._counts = reading.counts
@@ -119,7 +109,7 @@ class _Target:
       # An element inside may bear the same name: the parent decides.
       if tag == self._inside and self._parents[-1] in _WANTED[tag]:
         self._inside = ''
-        self._gathered(tag, clean(self._inline.take(), self._counts))
+        self._gathered(tag, article.clean(self._inline.take(), self._counts))
       else:
         self._inline.end(tag)
     elif tag == 'MedlineCitation':
@@ -140,7 +130,7 @@ class _Target:
       self._languages.append(text)
     elif self._parents[-1] == 'DeleteCitation':
       self._counts['deletions'] += 1
-      self.found.append(Deletion(f'pmid:{text}'))
+      self.found.append(article.Deletion(f'pmid:{text}'))
       self._inline.next_record()
     else:
       self._pmid = text
@@ -166,8 +156,10 @@ class _Target:
       self._counts['records_with_abstract'] += 1
     if not title:
       self._counts['records_without_title'] += 1
-    section = Section('', (*([title] if title else []), *abstract))
-    self.found.append(Article(name, self._version, (section,), self._source))
+    front = (*([title] if title else []), *abstract)
+    sections = (article.Section('', front),)
+    found = article.Article(name, self._version, sections, self._source)
+    self.found.append(found)
     return None
 
   def _clean_title(self, translated: bool) -> str:
@@ -191,7 +183,7 @@ class _Target:
         self._counts['copyright_sentences_dropped'] += 1
         text = text[: len(text) - len(tail) + match.start()]
       if text:
-        paragraphs.append(labelled(label, text, self._reading.options))
+        paragraphs.append(article.labelled(label, text, self._reading.options))
       elif not match:
         self._counts['empty_paragraphs_dropped'] += 1
     return paragraphs

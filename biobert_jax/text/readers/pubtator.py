@@ -45,11 +45,7 @@ class PubtatorBlock:
 def pubtator_blocks(
   lines: Iterable[tuple[int, str]], name: str
 ) -> Iterator[PubtatorBlock]:
-  """The documents of PubTator, each with its lines as `read_lines` gives them.
-
-  Raises:
-    InputError: a part that comes twice, or a line of no document.
-  """
+  """The documents of PubTator, each with its lines as of `read_lines`."""
   block: PubtatorBlock | None = None
   for number, line in lines:
     match = PUBTATOR_LINE.match(line)
@@ -98,14 +94,7 @@ def iter_pubtator(
 def pubtator_entity(
   fields: Sequence[str], text: str, name: str, line: int, counts: Counter[str]
 ) -> Entity:
-  """The entity of a PubTator line.
-
-  Args:
-    fields: id, start, end, mention, type, and whatever follows.
-    text: of its document.
-    name: the file, for messages.
-    line: its line there.
-    counts: takes `mentions_with_trailing_blanks`.
+  """The entity of a line; `text` is its document's, `name` its file.
 
   Raises:
     InputError: its mention is not the text at its offsets.
@@ -137,15 +126,13 @@ def read_pubtator(
 ) -> list[Document]:
   """All documents of a PubTator file; the first of each id.
 
-  Args:
-    path: the file.
-    counts: takes `relation_lines_skipped`, `overlapping_mentions_dropped`
-      (the longest is kept), `mentions_with_trailing_blanks` and
-      `repeated_documents_dropped` (the NCBI training file holds one).
+  `counts` takes `relation_lines_skipped`, `overlapping_mentions_dropped` (the
+  longest is kept), `mentions_with_trailing_blanks` and
+  `repeated_documents_dropped` (the NCBI training file holds one).
 
   Raises:
-    InputError: with file and line, for any other departure from the form,
-      above all a mention that is not the text at its offsets.
+    InputError: any other departure from the form, above all a mention that is
+      not the text at its offsets.
   """
   documents: dict[str, Document] = {}
   name = source_name(path)
