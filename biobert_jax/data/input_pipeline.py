@@ -58,6 +58,8 @@ def train_batches(
       raise
     return [batch[name] for name in shapes]
 
+  # On Python 3.13 AutoGraph warns; there is nothing here for it to convert.
+  @tf.autograph.experimental.do_not_convert
   def features(step: tf.Tensor) -> dict[str, tf.Tensor]:
     arrays = tf.numpy_function(
       assemble, [step], [tf.int32] * len(shapes), stateful=False
