@@ -24,9 +24,7 @@ def rows():
   ('start', 'end', 'host', 'hosts'),
   [(0, 9, 0, 1), (7, 9, 0, 1), (1000, 1002, 0, 1), (3, 6, 1, 2), (3, 6, 3, 4)],
 )
-def test_batches_are_those_of_the_steps(
-  rows, start, end, host, hosts, caplog
-):
+def test_batches_are_those_of_the_steps(rows, start, end, host, hosts, caplog):
   batches = list(
     input_pipeline.train_batches(
       rows,
