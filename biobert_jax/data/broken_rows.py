@@ -34,12 +34,9 @@ class BrokenRows:
     return len({place for place, _ in self._found})
 
   def add(self, place: int | str, kind: str, fault: str) -> None:
-    """Adds a row.
+    """Adds a row by its line, or its id or place in a JSON file.
 
-    Args:
-      place: its line, or its id or place in a JSON file.
-      kind: the name under which it is counted.
-      fault: what is wrong, and the remedy.
+    The fault of this kind says what is wrong, and the remedy.
     """
     self._counts[kind] += 1
     self._found.append((place, fault))
@@ -47,12 +44,9 @@ class BrokenRows:
   def check(self, total: int, max_broken: float) -> None:
     """Names the first broken rows in the log.
 
-    Args:
-      total: rows of the file, the broken ones included.
-      max_broken: fraction 0-1 of them that may be broken.
-
     Raises:
-      InputError: more of them are broken.
+      InputError: more than a fraction `max_broken` of the file's `total` rows,
+        the broken ones included, are broken.
     """
     messages = []
     for place, fault in self._found:

@@ -2,8 +2,7 @@
 
 Which lengths share a row is decided once (`plan_rows`). Each epoch deals the
 windows anew among the places of their own length and shuffles the rows. So
-the batch at a step is a pure function of (windows, seed, step): no iterator has
-a state to save, and starting anywhere costs one sort.
+the batch at a step is a pure function of (windows, seed, step).
 """
 
 import functools
@@ -38,11 +37,8 @@ def feature_shapes(
 ) -> dict[str, tuple[int, ...]]:
   """Shapes of the batch's int32 device arrays.
 
-  Args:
-    batch_size: rows.
-    max_seq_length: tokens of a row.
-    max_sequences: slots of a row for labels of sequences; 0: tokens have them.
-    starts: whether `STARTS` are among the arrays.
+  Labels have `max_sequences` slots in a row; 0: each token has one. `starts`
+  says whether `STARTS` are among the arrays.
   """
   shapes: dict[str, tuple[int, ...]] = {}
   shapes |= dict.fromkeys(FEATURES, (batch_size, max_seq_length))
@@ -78,11 +74,9 @@ def plan_rows(
   Args:
     lengths: [windows] tokens of each, at most `max_seq_length`.
     max_seq_length: tokens of a row.
-    pack: False gives each window a row of its own, in the given order.
+    pack: False gives each window a row of its own, in the given order; else
+      the plan depends on the multiset of lengths only.
     max_sequences: windows of a row at most; None: as many as fit.
-
-  Returns:
-    The plan; it depends on the multiset of lengths only (packed).
   """
   if not pack:
     n = len(lengths)
@@ -184,11 +178,11 @@ class PackedRows:
       hosts: how many hosts share the batch.
 
     Returns:
-      The features, int32; concatenated over hosts, always the same. input_ids,
-      segment_ids, position_ids, sequence_ids, labels (-1: none) and words (-1:
-      none) are [B, L]; row_ids [B] is the row's index in the global batch. Of
-      labelled sequences, [B, P]: labels (-1: no sequence), cls_positions (0
-      then), `STARTS` if given (0 then) and, in place of words, examples (-1).
+      The features, int32; concatenated over hosts, always the same. Of [B, L]
+      arrays, labels and words have -1 for none; row_ids [B] is the index in the
+      global batch. Of labelled sequences, [B, P]: labels (-1: no sequence),
+      cls_positions (0 then), `STARTS` if given (0 then) and, in place of words,
+      examples (-1).
     """
     each = batch_size // hosts
     first = step * batch_size + host * each

@@ -26,9 +26,7 @@ def find_split(
 
   A file named for the split (for devel also dev and valid) with one of
   `EXTENSIONS` comes first; else a PubTator file with the split in its name.
-
-  Returns:
-    The file, or None where there is none.
+  None where there is neither.
 
   Raises:
     InputError: No such folder or split, or several files that could be meant.

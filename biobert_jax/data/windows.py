@@ -1,8 +1,8 @@
 """Sentences of words to windows of tokens, and predictions back to words.
 
 A sentence that fits is one window. A longer one is cut at word boundaries
-into overlapping windows; each of its words is labelled and predicted in one
-of them only, the one where it has most context (run_squad.py's rule).
+into overlapping windows; each of its words is labelled and predicted in the
+one where it has most context (run_squad.py's rule).
 """
 
 import dataclasses
@@ -58,7 +58,7 @@ def encode(
   overlap: int,
   counts: Counter[str],
 ) -> Windows:
-  """Cuts sentences into windows, in their order.
+  """Cuts sentences of words into windows, in their order.
 
   Args:
     sentences: words of each sentence.
@@ -109,18 +109,12 @@ def encode_slots(
   overlap: int,
   counts: Counter[str],
 ) -> Windows:
-  """Cuts texts into windows from which every slot is read.
+  """Cuts token ids of texts into windows from which every slot is read.
 
   The slots of a text are [CLS], its tokens and [SEP], numbered on over all
   texts. In `words` each stands once: a token in the window where it has most
-  context, [CLS] in the first window of its text, [SEP] in the last.
-
-  Args:
-    texts: ids of the tokens of each text, without [CLS] and [SEP].
-    tokenizer: whose [CLS] and [SEP] to put around.
-    max_seq_length: see `encode`, as for the overlap and for what is raised.
-    overlap: tokens that neighbouring windows of a long text share.
-    counts: receives `texts_split`.
+  context, [CLS] in the first window of its text, [SEP] in the last. For the
+  arguments see `encode`; `counts` receives `texts_split`.
   """
   budget = _budget(max_seq_length, overlap)
   ids: list[int] = []

@@ -56,17 +56,13 @@ def read_columns(
   scheme: str = 'bio',
   strict: bool = False,
 ) -> list[Sentence]:
-  """Reads one corpus file in columns.
+  """Reads one UTF-8 corpus file in columns, in its order.
 
   Args:
-    path: the file, UTF-8.
+    path: the file.
     counts: takes what was odd, under the names in this file's first lines.
     scheme: `bio`, or `iobes`, which is turned into BIO (S to B, E to I).
     strict: whether an invisible token is an error instead of counted.
-
-  Returns:
-    The sentences in the file's order, which hold one token for every line that
-    is neither blank nor a document mark.
 
   Raises:
     InputError: With file and line.

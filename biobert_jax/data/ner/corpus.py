@@ -26,13 +26,8 @@ def sentences_from_documents(
 ) -> list[Sentence]:
   """Sentences of `split_words` tokens with BIO tags: titles and bodies.
 
-  Args:
-    source: documents with entities.
-    counts: takes `entities_cut_at_title` (in two), and those of
-      `documents.tag_words`.
-
-  Returns:
-    For each document its title and the rest, each where it has words.
+  `counts` takes `entities_cut_at_title` (in two), and those of
+  `documents.tag_words`. A part without words is left out.
   """
   sentences = []
   for document in source:
@@ -93,12 +88,10 @@ def read_split(
 def label_set(sentences: Sequence[Sentence]) -> tuple[str, ...]:
   """The tags of a training split, complete: both B and I of each type.
 
-  Returns:
-    ('O', 'B', 'I'), or 'O' and then B-Type, I-Type, sorted by type.
+  That is ('O', 'B', 'I'), or 'O' and then B-Type, I-Type, sorted by type.
 
   Raises:
-    InputError: No sentence has an entity, or types are given in one file
-      and not in the other.
+    InputError: No sentence has an entity, or only some tags have a type.
   """
   suffixes = {tag[1:] for s in sentences for tag in s.tags if tag != 'O'}
   if not suffixes:

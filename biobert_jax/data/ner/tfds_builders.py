@@ -11,6 +11,7 @@ downloaded: most corpora ask their users to agree to terms first.
 
 import os
 import pathlib
+import tomllib
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -46,95 +47,12 @@ class _Corpus(NamedTuple):
     return f'@article{{{self.key},\n' + ',\n'.join(lines) + '\n}'
 
 
-_BC5CDR = (
-  'https://biocreative.bioinformatics.udel.edu/tasks/biocreative-v/track-3-cdr/',
-  'li2016bc5cdr',
-  'Li, Jiao and Sun, Yueping and Johnson, Robin J. and others',
-  'BioCreative V CDR task corpus: a resource for chemical disease relation'
-  ' extraction',
-  'Database',
-  2016,
+_TABLE = (
+  pathlib.Path(__file__).with_name('tfds_corpora.toml').read_text('utf-8')
 )
-
 # Class name -> corpus, in the order of the paper's Table 6.
 CORPORA = {
-  'NcbiDisease': _Corpus(
-    'Diseases in 793 PubMed abstracts (NCBI disease corpus).',
-    'https://www.ncbi.nlm.nih.gov/CBBresearch/Dogan/DISEASE/',
-    'dogan2014ncbi',
-    'Do{\\u g}an, Rezarta Islamaj and Leaman, Robert and Lu, Zhiyong',
-    'NCBI disease corpus: a resource for disease name recognition and'
-    ' concept normalization',
-    'Journal of Biomedical Informatics',
-    2014,
-  ),
-  'I2b22010': _Corpus(
-    'Problems, tests and treatments in clinical notes (2010 i2b2/VA).',
-    'https://portal.dbmi.hms.harvard.edu/projects/n2c2-nlp/',
-    'uzuner2011i2b2',
-    'Uzuner, {\\"O}zlem and South, Brett R. and Shen, Shuying and DuVall,'
-    ' Scott L.',
-    '2010 i2b2/VA challenge on concepts, assertions, and relations in'
-    ' clinical text',
-    'Journal of the American Medical Informatics Association',
-    2011,
-  ),
-  'Bc5cdrDisease': _Corpus(
-    'Diseases in 1,500 PubMed abstracts (BioCreative V CDR).', *_BC5CDR
-  ),
-  'Bc5cdrChem': _Corpus(
-    'Chemicals in 1,500 PubMed abstracts (BioCreative V CDR).', *_BC5CDR
-  ),
-  'Bc4chemd': _Corpus(
-    'Chemicals and drugs in 10,000 PubMed abstracts (BioCreative IV CHEMDNER).',
-    'https://biocreative.bioinformatics.udel.edu/resources/'
-    'biocreative-iv/chemdner-corpus/',
-    'krallinger2015chemdner',
-    'Krallinger, Martin and Rabal, Obdulia and Leitner, Florian and others',
-    'The CHEMDNER corpus of chemicals and drugs and its annotation principles',
-    'Journal of Cheminformatics',
-    2015,
-  ),
-  'Bc2gm': _Corpus(
-    'Genes and proteins in 20,000 MEDLINE sentences (BioCreative II).',
-    'https://biocreative.bioinformatics.udel.edu/tasks/biocreative-ii/'
-    'task-1a-gene-mention-tagging/',
-    'smith2008bc2gm',
-    'Smith, Larry and Tanabe, Lorraine K. and Ando, Rie Johnson and others',
-    'Overview of BioCreative II gene mention recognition',
-    'Genome Biology',
-    2008,
-  ),
-  'Jnlpba': _Corpus(
-    'Molecular biology terms in 2,404 GENIA abstracts (JNLPBA 2004).',
-    'http://www.geniaproject.org/shared-tasks/bionlp-jnlpba-shared-task-2004',
-    'kim2004jnlpba',
-    'Kim, Jin-Dong and Ohta, Tomoko and Tsuruoka, Yoshimasa and Tateisi,'
-    ' Yuka and Collier, Nigel',
-    'Introduction to the bio-entity recognition task at JNLPBA',
-    'Proceedings of the International Joint Workshop on Natural Language'
-    ' Processing in Biomedicine and its Applications (JNLPBA)',
-    2004,
-  ),
-  'Linnaeus': _Corpus(
-    'Species in 100 full-text articles (LINNAEUS).',
-    'http://linnaeus.sourceforge.net/',
-    'gerner2010linnaeus',
-    'Gerner, Martin and Nenadic, Goran and Bergman, Casey M.',
-    'LINNAEUS: a species name identification system for biomedical literature',
-    'BMC Bioinformatics',
-    2010,
-  ),
-  'Species800': _Corpus(
-    'Species in 800 PubMed abstracts (Species-800).',
-    'https://species.jensenlab.org/',
-    'pafilis2013species',
-    'Pafilis, Evangelos and Frankild, Sune P. and Fanini, Lucia and others',
-    'The SPECIES and ORGANISMS resources for fast and accurate'
-    ' identification of taxonomic names in text',
-    'PLoS ONE',
-    2013,
-  ),
+  name: _Corpus(**fields) for name, fields in tomllib.loads(_TABLE).items()
 }
 
 
@@ -238,8 +156,7 @@ def prepare(
     Sentences of each split.
 
   Raises:
-    InputError: An unknown name or format, a missing folder or file, or what
-      `ner.read_split` refuses.
+    InputError: An unknown name or format, or what the reader refuses.
   """
   if name not in BUILDERS:
     names = ', '.join(BUILDERS)

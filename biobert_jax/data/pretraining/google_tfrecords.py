@@ -52,8 +52,7 @@ class TfExamples:
       seed: of the order of training batches.
 
     Raises:
-      InputError: A file is missing, packed, cut or of other records, or its
-        examples have another length.
+      InputError: A file is missing, packed, cut or of other records.
     """
     self.max_seq_length = max_seq_length
     self.max_pairs = 1
@@ -209,9 +208,6 @@ def shuffled_numbers(
     positions: [n] from 0 to below `count`.
     count: of the range.
     keys: [n] uint64, the permutation of each position.
-
-  Returns:
-    [n] numbers below `count`; of one key, distinct ones for distinct positions.
   """
   half = np.uint64(max(1, ((count - 1).bit_length() + 1) // 2))
   low = np.uint64((1 << int(half)) - 1)

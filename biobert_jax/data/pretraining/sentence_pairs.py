@@ -108,14 +108,11 @@ def _runs(names: Sequence[str]) -> Iterator[tuple[int, int]]:
 def make_sequences(
   texts: Texts, rules: Rules, stream: RandomStream, num_rows: int
 ) -> PackedPairs:
-  """Fills `num_rows` sequences with pairs.
+  """Fills `num_rows` sequences with pairs, in random order.
 
   Documents come in random order. Those left over when all sequences are full
   are left out; if too few (one at least), they come again in another order and
   with other random choices.
-
-  Returns:
-    The sequences in random order, for neighbours share documents.
   """
   maker = _PairMaker(texts, rules, stream)
   rows: list[list[Pair]] = []
@@ -263,13 +260,8 @@ def truncate(
   """Shortens the longer of two segments, a token at a time.
 
   Each token is taken from the front or the back by chance (the loop at 418-433
-  of the reference, of which this is the outcome).
-
-  Args:
-    a: first token and number of tokens.
-    b: the same of the other.
-    limit: tokens of both together, at least 2.
-    stream: decides between front and back.
+  of the reference, of which this is the outcome). A segment is its first token
+  and its number of tokens; both together keep `limit` tokens, at least 2.
   """
   (a_start, a_length), (b_start, b_length) = a, b
   if a_length + b_length > limit:

@@ -3,22 +3,16 @@
 Nothing is shuffled in memory. Shards hold documents in the order of their
 article's hash, so a range of them is a random sample of the corpus and lies
 together on disk: a *block*. Each block gives the same number of packed
-sequences, whatever its documents are, so it is known where each one is without
-reading any. Slot k of the batch reads blocks of its own, one after the other:
+sequences, so it is known where each one is without reading any:
 
-    step + phase of k = (its block number q, a sequence of this block)
-    block q of slot k = block q * batch_size + k of all epochs, one by one
-    a block           = its place in the epoch's order, by hash
+    step + phase of slot k = (its block number q, a sequence of this block)
+    block q of slot k      = block q * batch_size + k of all epochs, one by one
+    a block                = its place in the epoch's order, by hash
 
-So a host reads only what its slots need, any step can be the first for the
-price of one block a slot, and as the phases differ, each step begins as many
-blocks as any other. What lies before the phase in the first blocks is not seen
-in the first epoch.
-
-A block's share of the corpus is such that its documents just suffice on
-average (`_calibrate`). Where blocks begin is shifted by another offset each
-epoch. A long document is cut there; others belong to the block in which they
-begin.
+So a host reads only what its slots need, any step can be the first, and as the
+phases differ, each step begins as many blocks as any other. What lies before
+the phase in the first blocks is not seen in the first epoch. Where blocks begin
+is shifted by another offset each epoch; long documents are cut there.
 """
 
 import collections
@@ -99,11 +93,10 @@ class PretrainingSequences:
         which makes more than half of the labels random.
       short_seq_prob: share 0-1 of documents whose pairs are shorter, uniformly
         from 2 tokens (reference line 62).
-      max_pairs: P, of a sequence at most; by default one for 64 positions,
-        but 4 at least.
-      min_room: positions; a sequence with less room left is finished. By
-        default an eighth of L, or without pairs a sixteenth: below that many
-        pairs get very short, above it more than 2 % of the positions are empty.
+      max_pairs: P, of a sequence; by default one for 64 positions, 4 at least.
+      min_room: positions left at which a sequence is finished; by default an
+        eighth of L, or without pairs a sixteenth: less makes very short pairs,
+        more leaves over 2 % of the positions empty.
       block_rows: sequences of a block, about; the more, the fewer documents are
         left out or repeated, and the longer takes the first step.
       max_eval_rows: of a pass of `eval_batches`; None or 0 for all.

@@ -107,13 +107,12 @@ def write_shard(
   Args:
     directory: of the shards.
     split: `TRAIN` or `HELD_OUT`.
-    index: of the shard, from 0.
+    index: of the shard, from 0 to below `count`.
     count: shards of the split.
     examples: (record, its tokens, its sentences) in order.
 
   Returns:
-    Its entry in the manifest: file, bytes, records, tokens, sha256 and the
-    same of the file of lengths.
+    Its entry in the manifest.
 
   Raises:
     InputError: The disk is full, or the place cannot be written.
@@ -155,14 +154,10 @@ def check_shards(
   split: str,
   verify: Verify = 'sizes',
 ) -> None:
-  """Compares the files of a split with the manifest.
+  """Compares the files of a split with the manifest of their directory.
 
-  Args:
-    directory: of the shards.
-    manifest: of that directory.
-    split: `TRAIN` or `HELD_OUT`.
-    verify: 'sizes' looks at names, sizes and headers; 'sample' hashes one
-      shard in 16 as well, another choice each time; 'all' hashes every one.
+  `verify` 'sizes' looks at names, sizes and headers; 'sample' hashes one shard
+  in 16 as well, another choice each time; 'all' hashes every one.
 
   Raises:
     InputError: The first file that is missing, superfluous or not the same.
@@ -225,11 +220,11 @@ class Shards(Sequence[TokenizedDocument]):
     verify: Verify = 'sizes',
     tokenizer: WordPieceTokenizer | None = None,
   ):
-    """Opens a split and checks it.
+    """Opens a split, `TRAIN` or `HELD_OUT`, and checks it.
 
     Args:
       directory: as `biobert-jax prepare-corpus` wrote it.
-      split: `TRAIN` or `HELD_OUT`.
+      split: the name.
       verify: see `check_shards`.
       tokenizer: what the tokens must have been made with, if it is known.
 
@@ -275,11 +270,7 @@ class Shards(Sequence[TokenizedDocument]):
     return self.offsets[-1]
 
   def __getitem__(self, index: Any) -> Any:
-    """The document of a number, from 0; a slice gives a list.
-
-    Raises:
-      InputError: The record cannot be read, or is not what was written.
-    """
+    """The document of a number, from 0; a slice gives a list."""
     if isinstance(index, slice):
       return [self[i] for i in range(*index.indices(len(self)))]
     number = range(len(self))[index]  # As a list: negative, IndexError.

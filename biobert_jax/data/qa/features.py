@@ -80,8 +80,7 @@ def encode(
     max_question_length: of these, tokens of the question; the rest is cut.
     doc_stride: tokens between the begins of a passage's windows.
     counts: receives `questions_cut`, `questions_split` (over several windows)
-      and `answers_without_pieces` (such as a zero-width space: such a
-      question has no label).
+      and `answers_without_pieces` (such as a zero-width space: no label).
 
   Raises:
     InputError: see `check_room`.
@@ -115,11 +114,7 @@ def encode(
 def check_room(
   max_seq_length: int, max_question_length: int, doc_stride: int
 ) -> None:
-  """Refuses lengths that lose tokens of a passage.
-
-  Raises:
-    InputError: names the key, its value and its range.
-  """
+  """Raises an InputError for lengths that lose tokens of a passage."""
   room = max_seq_length - SPECIALS - max_question_length
   if max_question_length < 1 or room < 1:
     raise InputError(

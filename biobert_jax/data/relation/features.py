@@ -1,9 +1,8 @@
 """Sentences about a pair of entities to windows that keep the pair.
 
-A sentence that fits is a window. Of a longer one the window is centred on the
-pair; of a pair that stands further apart than a window is long, the tokens
-stay that are nearest to its placeholders or markers (run_re.py keeps the first
-tokens, and so loses placeholders).
+Of a sentence too long for a window, the window is centred on the pair; of a
+pair that stands further apart, the tokens stay that are nearest to its
+placeholders or markers (run_re.py keeps the first, and so loses placeholders).
 """
 
 from collections import Counter
@@ -51,12 +50,10 @@ def encode(
 
   Returns:
     The windows, see `one_window_each`; and [sentences, 2] int32, how far from
-    [CLS] the first token of either entity stands: of its placeholder, or its
-    start marker. 0, which is [CLS] itself, where there is no pair.
+    [CLS] the first token of either entity stands; 0 where there is no pair.
 
   Raises:
-    InputError: a window has no room for the pair, or the vocabulary no token
-      for a marker.
+    InputError: the pair has no room, or a marker no token.
   """
   sequences: list[list[int]] = []
   starts: list[list[int]] = []

@@ -51,11 +51,9 @@ class Markers(NamedTuple):
     return tuple(known[piece] for piece in self.pieces)
 
   def locate(self, text: str) -> tuple[Span, ...] | None:
-    """Where the four stand in a sentence.
+    """(start, end) of each of `WORDS` in a sentence, in code points.
 
-    Returns:
-      (start, end) of each of `WORDS` in code points; None unless each stands
-      there once, starts before ends.
+    None unless each stands there once, starts before ends.
     """
     if any(text.count(word) != 1 for word in WORDS):
       return None
@@ -73,22 +71,13 @@ class Markers(NamedTuple):
 
 
 def marked(text: str, span: Span, first: Span, second: Span) -> str:
-  """A sentence with markers around its two entities.
+  """A sentence (a span of a text) with markers around its two entities.
 
   Of two that begin at one place the longer begins first, of two that end at
   one place it ends last, so that the one inside is marked inside; of equal
-  ones the second is inside. Two that overlap otherwise keep their places, so
-  their markers cross. Words that look like markers get blanks inside, which
-  changes no token.
-
-  Args:
-    text: the document.
-    span: where the sentence stands in it.
-    first: where the first entity does.
-    second: where the second does.
-
-  Returns:
-    The sentence; white space stands on either side of each marker.
+  ones the second is inside. The markers of two that overlap otherwise cross.
+  White space stands on either side of each marker. Words that look like
+  markers get blanks inside, which changes no token.
   """
   places: list[tuple[int, int, int, str]] = []
   for number, (start, end) in enumerate((first, second)):

@@ -75,11 +75,9 @@ class Placeholders:
     )
 
   def locate(self, text: str) -> tuple[Span, Span] | None:
-    """Where the pair stands in a sentence.
+    """(start, end) of the first and of the second word, in code points.
 
-    Returns:
-      (start, end) of the first and of the second word, in code points, equal
-      where one stands for both; of several pairs the closest. None without.
+    They are equal where one stands for both; of several pairs the closest.
     """
     for word in self.joint:
       if (start := text.find(word)) >= 0:

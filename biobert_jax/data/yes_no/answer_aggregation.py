@@ -20,7 +20,7 @@ class YesNoAnswer(NamedTuple):
 def aggregate(
   pairs: Sequence[QuestionPair], logits: np.ndarray, labels: Sequence[str]
 ) -> dict[str, YesNoAnswer]:
-  """One answer to each question, whose passages have their logits averaged.
+  """One answer to each question, in order, of the mean logits of its passages.
 
   With the labels 'no' and 'yes' it is yes where the mean is above 0, as in
   transform_n2b_yesno.py, which rounds logits to three decimals before.
@@ -29,9 +29,6 @@ def aggregate(
     pairs: questions with passages.
     logits: [pairs, C].
     labels: C names.
-
-  Returns:
-    The answers by question, in the order of their first passages.
   """
   places: dict[str, list[int]] = {}
   for i, pair in enumerate(pairs):

@@ -42,8 +42,7 @@ def encode(
     tokenizer: turns text into tokens.
     max_seq_length: tokens of a window at most, [CLS] and both [SEP] included.
     counts: receives `passages_cut` and `passage_pieces_cut`; of the passages
-      `passages_cut_to_nothing`, and `questions_cut`: those that have no room
-      even alone.
+      `passages_cut_to_nothing`, and `questions_cut`, without room even alone.
 
   Raises:
     InputError: a window has no room for a token.

@@ -135,13 +135,9 @@ def _check(path: str, published: pathlib.Path, test: Iterable[str]) -> None:
 def split_ids(
   decisions: Mapping[str, str],
 ) -> tuple[list[str], list[list[str]]]:
-  """The published split (split_dataset.py `pqal`).
+  """(ids of the test set, ids of each fold), as split_dataset.py makes them.
 
-  Args:
-    decisions: label by id, in the order of the file.
-
-  Returns:
-    (ids of the test set, ids of each fold).
+  `decisions` are labels by id, in the order of the file.
   """
   draws = random.Random(0)  # As there; `shuffle` and `choice` draw alike.
   training, test = _parts(decisions, 2, draws)
