@@ -99,11 +99,11 @@ def compile_for(
   to_the_end: bool,
   step: str = compile_worker.TRAIN,
 ) -> Compiled:
-  """Compiles a step of a config for a slice.
+  """Compiles a step of a validated config for a slice that need not exist.
 
   Args:
-    slice_: a slice, which need not exist.
-    config: the experiment, validated.
+    slice_: the slice.
+    config: the experiment.
     vocab_size: used where the config names no vocabulary.
     labels: the labels that its corpus would have.
     folder: an empty folder for the compiler's files.
@@ -198,12 +198,7 @@ def _read(slice_: Slice, folder: pathlib.Path, seconds: float) -> Compiled:
 
 
 def parse_memory(assignment: str, report: str) -> Memory:
-  """Reads XLA's reports of the places that it gave to arrays.
-
-  Args:
-    assignment: the text of `*-buffer-assignment.txt`, a list of allocations.
-    report: the text of `*-memory-usage-report.txt`, the largest arrays of each
-      memory.
+  """Reads XLA's buffer assignment and its report of the largest arrays.
 
   Raises:
     ValueError: they are not XLA's, or of a version that writes them otherwise.

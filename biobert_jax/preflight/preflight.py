@@ -76,11 +76,7 @@ def preflight(
     full: whether to compile to the end, for the compiler's own estimate of
       the time, in minutes instead of seconds.
     search: whether to look for the largest batch that fits.
-    hlo: where to keep the compiler's files, two folders for each slice; '':
-      nowhere.
-
-  Returns:
-    `{"fits": {name: whether}}`.
+    hlo: where to keep the compiler's files; '': nowhere.
 
   Raises:
     InputError: no compiler, no such slice, a config that is wrong or cannot
@@ -145,16 +141,12 @@ class _Preflight:
   ) -> Compiled:
     config = ConfigDict(self.config.to_dict())
     config.update_from_flattened_dict(changes)
+    given = (self.slice_, config, self.vocab_size, self.labels)
     with _folder(hlo, f'{self.slice_.name}-{step}') as folder:
-      compiled = compiler.compile_for(
-        *(self.slice_, config, self.vocab_size, self.labels, folder, full),
-        step,
-      )
-    _log.info(
-      '%s, %s: %s a chip, %d s',
-      *(self.slice_.name, step, reports.gigabytes(compiled.memory.total)),
-      compiled.seconds,
-    )
+      compiled = compiler.compile_for(*given, folder, full, step)
+    size, seconds = compiled.memory.total, compiled.seconds
+    said = (self.slice_.name, step, reports.gigabytes(size), seconds)
+    _log.info('%s, %s: %s a chip, %d s', *said)
     return compiled
 
   def remedies(self) -> list[dict[str, Any]]:
@@ -174,8 +166,8 @@ class _Preflight:
 
   def _until_one_fits(self, remedies: list[_Remedy]) -> list[dict[str, Any]]:
     tried: list[dict[str, Any]] = []
+    current = experiments.flatten(self.config)
     for name, changes in remedies:
-      current = experiments.flatten(self.config)
       if all(current[key] == value for key, value in changes.items()):
         continue
       row: dict[str, Any] = {'remedy': name, 'changes': changes}
@@ -192,16 +184,10 @@ class _Preflight:
     return tried
 
   def largest(self, first: Compiled) -> dict[str, Any]:
-    """The most rows a chip that fit, and the fewest tried that do not.
-
-    What a step holds beside its state grows about as its rows do, which says
-    where to look first.
-    """
-    config, limit = self.config, self.slice_.chip.hbm_bytes
-    shards = self.slice_.chips // config.mesh.model
-    least = config.accumulate
-    rows = config.batch_size // shards
-    known = {rows: first.memory}
+    """The most rows a chip that fit, and the fewest tried that do not."""
+    limit, least = self.slice_.chip.hbm_bytes, self.config.accumulate
+    shards = self.slice_.chips // self.config.mesh.model
+    known = {self.config.batch_size // shards: first.memory}
     while True:
       fitting = [n for n, m in known.items() if m.total <= limit]
       too_many = [n for n, m in known.items() if m.total > limit]
@@ -209,22 +195,21 @@ class _Preflight:
       step = max(least, low // _FINEST // least * least)
       if high is not None and high - low <= step:
         break
-      guess = max(low + step, self._guess(known, limit) // step * step)
+      # What a step holds beside its state grows about as its rows do: from the
+      # size nearest to the limit, rows that would just fill the memory.
+      rows, memory = min(known.items(), key=lambda k: abs(k[1].total - limit))
+      each = memory.temporaries / rows
+      full = int((limit - memory.arguments - memory.outputs) / each)
+      guess = max(low + step, full // step * step)
       if high is not None and guess >= high:
         guess = max(low + step, (high - 1) // step * step)
-      compiled = self.compile({'batch_size': guess * shards})
-      known[guess] = compiled.memory
+      known[guess] = self.compile({'batch_size': guess * shards}).memory
+    batch_size = low * shards
     return {
       'rows_per_chip': low,
-      'batch_size': low * shards,
+      'batch_size': batch_size,
       'does_not_fit': high,
     }
-
-  def _guess(self, known: dict[int, Any], limit: int) -> int:
-    """Rows that would just fill the memory, by the size nearest to it."""
-    rows, memory = min(known.items(), key=lambda k: abs(k[1].total - limit))
-    each = memory.temporaries / rows
-    return int((limit - memory.arguments - memory.outputs) / each)
 
 
 @contextlib.contextmanager

@@ -1,6 +1,7 @@
 """The report of `preflight`: figures of each slice, a table, advice."""
 
 import dataclasses
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -57,13 +58,7 @@ def make_row(
   """All figures of a slice, by name; bytes, operations and seconds.
 
   `hbm`, `flops`, `hbm_traffic` and `collectives` are of one chip in one step.
-
-  Args:
-    slice_: the slice.
-    config: that was compiled.
-    compiled: the training step.
-    price: of an hour of a chip, in dollars; 0: not known.
-    compiler: its name and version.
+  The price is of an hour of a chip, in dollars; 0: not known.
   """
   memory, cost = compiled.memory, compiled.cost
   limit = slice_.chip.hbm_bytes
@@ -156,26 +151,24 @@ def _milliseconds(row: dict[str, Any], name: str) -> str:
 
 
 def _sent(row: dict[str, Any]) -> str:
-  kinds: dict[str, list[int]] = {}
+  counts, sizes = Counter[str](), Counter[str]()
   for messages in row['collectives']:
-    sums = kinds.setdefault(messages['kind'], [0, 0])
-    sums[0] += messages['count']
-    sums[1] += messages['bytes']
+    counts[messages['kind']] += messages['count']
+    sizes[messages['kind']] += messages['bytes']
   return ', '.join(
-    f'{count} {kind} {size / 1e6:.1f} MB'
-    for kind, (count, size) in kinds.items()
+    f'{count} {kind} {sizes[kind] / 1e6:.1f} MB'
+    for kind, count in counts.items()
   )
+
+
+def _largest(row: dict[str, Any]) -> str:
+  rows = row.get('largest', {}).get('rows_per_chip')
+  return '' if rows is None else f'{rows} rows a chip'
 
 
 def _evaluating(row: dict[str, Any]) -> str:
   found = row['evaluation']
   return gigabytes(found['total']) + ('' if found['fits'] else ' NO')
-
-
-def _largest(row: dict[str, Any]) -> str:
-  if 'largest' not in row:
-    return ''
-  return f'{row["largest"]["rows_per_chip"]} rows a chip'
 
 
 def _optional(
@@ -221,18 +214,14 @@ _LINES: tuple[tuple[str, Callable[[dict[str, Any]], str]], ...] = (
 def table(rows: list[dict[str, Any]]) -> str:
   """Slices side by side; figures that none has are left out."""
   lines = [['', *(row['topology'] for row in rows)]]
-  for name, figure in _LINES:
-    cells = [figure(row) for row in rows]
-    if any(cells):
-      lines.append([name, *cells])
+  lines += [[name, *map(figure, rows)] for name, figure in _LINES]
+  lines = [line for line in lines if any(line[1:])]
   widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
   text = ''
   for first, *cells in lines:
     padded = [c.rjust(w) for c, w in zip(cells, widths[1:], strict=True)]
     text += '  '.join([first.ljust(widths[0]), *padded]).rstrip() + '\n'
-  for row in rows:
-    if not row['fits']:
-      text += _held(row)
+  text += ''.join(_held(row) for row in rows if not row['fits'])
   return text + ''.join(f'assumed: {a}\n' for a in rows[0]['assumed'])
 
 
