@@ -4,7 +4,6 @@ ChemProt, DrugProt and CDR become train.tsv, dev.tsv (sentence, label) and
 test.tsv (with a header and an index), as BioBERT's code reads them; beside
 them pairs_SPLIT.tsv names the mentions behind each row, and counts.json tells
 what was read and left out; which pairs there are, data/relation/candidates.py.
-
 Two formats are detected from the content:
 
   BioCreative VI (ChemProt, DrugProt): for each split a file of abstracts (id,
@@ -14,9 +13,7 @@ Two formats are detected from the content:
   PubTator (CDR): entities with concepts, relations between concepts
 
 Offsets are in code points. A row that cannot be used is left out and counted
-(broken_rows); above a share of a file's rows it is an InputError with file and
-line. Of a document that comes twice the first is kept, counted in
-`repeated_documents_dropped`.
+(broken_rows); above a share of a file's rows it is an InputError.
 """
 
 import itertools
@@ -75,8 +72,7 @@ def find_splits(folder: pathlib.Path) -> dict[str, Files]:
     pubtator) -> file. Splits without relations are left out.
 
   Raises:
-    InputError: No such folder, several files of a kind, one that is missing,
-      or nothing at all.
+    InputError: No such folder, several files of a kind, a missing one, or none.
   """
   if not folder.is_dir():
     raise InputError(f'{folder}: no such folder; name an unpacked corpus')
@@ -129,15 +125,12 @@ def _complete(files: Files) -> Files:
 def read(
   files: Files, counts: Counter[str], max_broken: float
 ) -> list[Annotated]:
-  """The documents of a split, in the file's order.
+  """The documents of a split of `find_splits`, in the file's order.
 
   Args:
-    files: one of the values of `find_splits`.
+    files: of the split.
     counts: takes what was odd or broken.
     max_broken: fraction 0-1 of the rows of a file that may be broken.
-
-  Raises:
-    InputError: With file and line.
   """
   if 'pubtator' in files:
     return _read_pubtator(files['pubtator'], counts, max_broken)

@@ -1,12 +1,10 @@
 """Builds a WordPiece vocabulary from a corpus, to train from scratch.
 
 The tokens are the merges of SentencePiece's BPE, written as WordPiece. The same
-input gives the same bytes, whatever the order of the files.
-
-All files are read, and a sample of their articles is kept, which bounds memory.
-A fiftieth of it is held out, to count tokens per word on. Characters so rare
-that all of them together make up less than a given share of the sample get no
-token: each takes two entries, and full texts hold thousands.
+input gives the same bytes, whatever the order of the files. All are read, and a
+sample of their articles is kept, which bounds memory. A fiftieth of it is held
+out, to count tokens per word on. Characters so rare that together they make up
+less than a given share of the sample get no token: each takes two entries.
 """
 
 import collections
@@ -59,8 +57,7 @@ class TextSample:
     if article.version < version:
       return
     self.remove(article.id)
-    parts = [paragraphs for _, paragraphs in any_format.documents(article)]
-    text = tuple(paragraph for part in parts for paragraph in part)
+    text = tuple(p for _, part in any_format.documents(article) for p in part)
     self._held[key] = article.version, text
     self._size += sum(map(len, text))
     while self._size > self._room and self._held:
@@ -90,19 +87,13 @@ def _key(id: str) -> int:
 
 
 def read_sample(patterns: Sequence[str], characters: int) -> TextSample:
-  """Reads files into a sample of so many characters.
-
-  Raises:
-    InputError: No file, a file at fault, or no article that fits.
-  """
+  """Reads files into a sample of so many characters."""
   sample = TextSample(characters)
-  counts: collections.Counter[str] = collections.Counter()
   # By path: the order of files decides between equal versions of an article.
   files = sorted(prepare.find_inputs(patterns), key=lambda file: file.path)
+  ignored = (collections.Counter[str](), lambda reason, id: None)
   for file in tqdm.tqdm(files, unit='file', disable=None):
-    for item in any_format.read_file(
-      file.path, counts, lambda reason, id: None, name=file.name
-    ):
+    for item in any_format.read_file(file.path, *ignored, name=file.name):
       if isinstance(item, Article):
         sample.add(item)
       else:
@@ -124,9 +115,8 @@ def rare_characters(texts: Iterable[Text], coverage: float) -> tuple[str, int]:
   As many as may go: `coverage` is the fraction 0-1 of all that must stay.
   """
   counts: collections.Counter[str] = collections.Counter()
-  for text in texts:
-    for paragraph in text:
-      counts.update(paragraph)
+  for paragraph in itertools.chain.from_iterable(texts):
+    counts.update(paragraph)
   room = (1 - coverage) * counts.total()
   rare, gone = [], 0
   for char, count in sorted(counts.items(), key=lambda e: (e[1], e[0])):
@@ -157,11 +147,7 @@ def measure(texts: Iterable[Text], tokenizer: WordPieceTokenizer) -> Any:
 
 
 def output_folder(output: str) -> pathlib.Path:
-  """The folder to write into, from a folder's name or that of a vocab.txt.
-
-  Raises:
-    InputError: A vocabulary is there, or the name is another file's.
-  """
+  """The folder to write into, from a folder's name or that of a vocab.txt."""
   path = pathlib.Path(output)
   if path.suffix and path.name != 'vocab.txt' and not path.is_dir():
     raise errors.InputError(
@@ -205,8 +191,7 @@ def build(
     The summary that `describe` puts into words.
 
   Raises:
-    InputError: no text, a vocabulary that exists, or a folder that cannot be
-      written.
+    InputError: no text, or a vocabulary that is there or cannot be written.
   """
   folder = output_folder(output)
   sample = read_sample(patterns, wanted.sample_characters)

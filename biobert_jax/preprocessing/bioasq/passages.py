@@ -37,7 +37,7 @@ def read_abstracts(
   """Reads the wanted articles of a raw corpus: shards hold tokens, not text.
 
   Args:
-    patterns: of files that `any_format.read_file` reads.
+    patterns: of the files.
     pmids: of the articles that are wanted; no others are kept in memory.
     counts: takes what the readers count, and `abstracts_found`.
 
@@ -45,8 +45,7 @@ def read_abstracts(
     Title and abstract by PMID; of several versions the highest, the last.
 
   Raises:
-    InputError: a pattern that names no file, or a file that cannot be read;
-      not one of the articles is there.
+    InputError: a file that cannot be read, or none of the articles.
   """
   wanted = {f'pmid:{pmid}' for pmid in pmids}
   found: dict[str, Article] = {}

@@ -43,22 +43,16 @@ class Snippet(NamedTuple):
 class RawQuestion(NamedTuple):
   """A question of the challenge.
 
-  Attributes:
-    id: 24 hexadecimal digits.
-    type: one of `TYPES`.
-    body: its text.
-    answers: the exact answers, each with its synonyms; of a factoid question
-      one at most, of a yes/no question ('yes',) or ('no',) if it is known.
-    pmids: of the articles that answer it.
-    snippets: passages of these.
+  Of a factoid question there is one answer at most, of a yes/no question
+  ('yes',) or ('no',) if it is known.
   """
 
-  id: str
-  type: str
+  id: str  # 24 hexadecimal digits.
+  type: str  # One of `TYPES`.
   body: str
-  answers: tuple[tuple[str, ...], ...] = ()
-  pmids: tuple[str, ...] = ()
-  snippets: tuple[Snippet, ...] = ()
+  answers: tuple[tuple[str, ...], ...] = ()  # Exact ones, with synonyms.
+  pmids: tuple[str, ...] = ()  # Of the articles that answer it.
+  snippets: tuple[Snippet, ...] = ()  # Passages of these.
 
 
 def read(
@@ -71,10 +65,6 @@ def read(
     counts: takes what was odd or broken.
     max_broken: fraction 0-1 of questions with malformed answers, above which
       a file is refused; None: exact answers are not looked at.
-
-  Raises:
-    InputError: with file and question: no such form, an id that is malformed
-      or stands twice, an unknown type, too many broken questions, none.
   """
   questions: dict[str, RawQuestion] = {}
   for path in paths:
@@ -143,11 +133,7 @@ def _pmid(link: str) -> str:
 def _answers(
   row: dict[str, Any], counts: Counter[str]
 ) -> Iterator[tuple[str, ...]]:
-  """The exact answers of a question, each with its synonyms.
-
-  Raises:
-    ValueError: they are of no edition's form; says what to write.
-  """
+  """The exact answers, each with its synonyms; a ValueError if malformed."""
   type_, exact = row['type'], row.get('exact_answer')
   if exact is None or exact in ('', []) or type_ == 'summary':
     return

@@ -3,13 +3,11 @@
 A folder for each type of question (factoid, list, yesno) receives train.json
 and dev.json or, of a test set, test.json; counts_SPLIT.json tells what was read
 and left out. A row is a question beside one passage (see `passages.py`), under
-the id `QUESTION_001`, `QUESTION_002`, …, 999 at most (rows_over_999 are left
-out).
+the id `QUESTION_001`, `QUESTION_002`, …, 999 at most (rows_over_999 left out).
 
 Of an answer all synonyms are located: where one stands as it is written, else
-in any case; runs of white space are alike. It must be whole words: no letter or
-digit may touch a letter or digit at its ends, so that `IL-2` is found in
-`IL-2-dependent`, not in `IL-21`. Offsets count code points.
+in any case; runs of white space are alike. It must be whole words: `IL-2` is
+found in `IL-2-dependent`, not in `IL-21`. Offsets count code points.
 
 For training, a passage without an answer is left out
 (passages_without_answer), and so a question without any that has one
@@ -81,16 +79,13 @@ def squad_rows(
   training: bool,
   counts: Counter[str],
 ) -> list[tuple[str, dict[str, Any]]]:
-  """The rows of one question.
+  """(passage, row as under "qas") of one question.
 
   Args:
     question: of type factoid, list or yesno.
     passages: its texts.
     training: whether rows without an answer are left out.
     counts: takes what is left out, by the names in this file's first lines.
-
-  Returns:
-    (passage, row as under "qas") of each.
   """
   if training and not question.answers:
     counts['questions_without_exact_answer'] += 1
@@ -138,12 +133,9 @@ def _answers(
 def draw_dev_ids(
   questions: Sequence[RawQuestion], fraction: float, seed: int
 ) -> set[str]:
-  """Draws the ids of the dev set's questions, with all their passages.
+  """Draws the ids of the dev set, a fraction 0-1 of the questions of a type.
 
-  Args:
-    questions: of one type; their order does not matter.
-    fraction: 0-1 of them.
-    seed: of the draw.
+  Their order does not matter.
   """
 
   def place(question: RawQuestion) -> tuple[int, str]:
@@ -171,10 +163,7 @@ class Choices(NamedTuple):
 def prepare(
   sources: Sequence[str], output: str, choices: Choices
 ) -> dict[str, dict[str, int]]:
-  """Reads the challenge's JSON files and writes ours.
-
-  Returns:
-    Counts of the reading, and of each type and split.
+  """Reads the challenge's JSON files, writes ours, and returns all counts.
 
   Raises:
     InputError: broken questions, or none that makes a row.

@@ -7,14 +7,12 @@ yes/no question an answer, `{"QID": "yes"}`, or a logit for each passage,
 the spelling of the most probable, and its probabilities are summed.
 
 As BioBERT at BioASQ 7b does it (bioasq-biobert biocodes/transform_n2b_*.py),
-except for this. There the spelling is any of the passages', because labels and
-positions of a sorted table are mixed up; a question without an answer is an
-error; logits are rounded to three decimals. Of list questions: the sum of
-probabilities must be above the threshold, not that sum divided by how often
-the first passage had the answer; a closing bracket, `%`, `+` or `*` at the end
-is not trailing punctuation (`Ca2+`); parts of a joint answer are known in any
-case; what is longer than the rules allow is left out; the most probable comes
-first.
+except for this. There the spelling is any of the passages'; a question without
+an answer is an error; logits are rounded to three decimals. Of list questions:
+the sum of probabilities must be above the threshold, not that sum divided by
+how often the first passage had the answer; a closing bracket, `%`, `+` or `*`
+at the end is not trailing punctuation (`Ca2+`); parts of a joint answer are
+known in any case; too long ones are left out; the most probable comes first.
 """
 
 import dataclasses
@@ -56,12 +54,7 @@ class Predictions:
 def read_predictions(
   paths: Sequence[str], questions: Mapping[str, RawQuestion]
 ) -> dict[str, Predictions]:
-  """Reads predictions of any of the forms above; questions are by id.
-
-  Raises:
-    InputError: with file and id: an id that is malformed, stands in two files
-      or is of no question; a value that is not of its question's form.
-  """
+  """Reads predictions of any of the forms above; questions are by id."""
   found: dict[str, Predictions] = {}
   seen: dict[str, str] = {}
   for path in paths:
@@ -146,12 +139,9 @@ def listed(
 ) -> list[list[str]]:
   """All answers to a list question.
 
-  Args:
-    predicted: what was.
-    body: the question; a number in its first words bounds the answers.
-    threshold: what the sum of an answer's probabilities must be above; where
-      none is, the most probable answer is given.
-    counts: takes what is left out.
+  A number in the first words of its `body` bounds them. The sum of an answer's
+  probabilities must be above the threshold; where none is, the most probable
+  answer is given.
   """
   whole = []
   for text, share in predicted.guesses:
@@ -237,17 +227,10 @@ def submission(
   threshold: float,
   counts: Counter[str],
 ) -> dict[str, Any]:
-  """The file that the server takes.
+  """The file that the server takes, of all questions of a test set, by id.
 
-  Args:
-    questions: all of the test set, by id.
-    predictions: by question.
-    threshold: of list questions, see `listed`.
-    counts: takes what is left out, and `questions_without_answer`.
-
-  Returns:
-    `{"questions": [{"id", "type", "body", "exact_answer", "ideal_answer"}]}`,
-    with empty ideal answers; a question without an answer has "" or [].
+  The threshold is of list questions, see `listed`; `counts` takes what is left
+  out. Ideal answers are empty; a question without an answer has "" or [].
   """
   rows = []
   for id_, question in questions.items():

@@ -29,12 +29,7 @@ def unexplained(manifest: Manifest) -> int:
 def blocks(
   manifest: Manifest, directory: str | os.PathLike[str]
 ) -> Iterator[Block]:
-  """The section of the report on records.
-
-  Args:
-    manifest: of the corpus.
-    directory: that holds `dropped.tsv`; without it no record is named.
-  """
+  """The section of the report on records; `directory` holds `dropped.tsv`."""
   read, counts = manifest['readers'], manifest['counts']
   dropped = sorted(name for name in read if name.startswith('dropped_'))
   kept, documents = counts['articles kept'], counts['documents']

@@ -11,26 +11,11 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from biobert_jax.errors import InputError
+from biobert_jax.io import report as pages
 from biobert_jax.io.atomic import write_bytes
-from biobert_jax.io.report import (
-  Block,
-  Bullets,
-  Heading,
-  Image,
-  Paragraph,
-  Table,
-  Verbatim,
-  markdown,
-  page,
-)
-from biobert_jax.preprocessing.report import record_counts
-from biobert_jax.preprocessing.report.shard_statistics import (
-  PERCENTILES,
-  ROWS,
-  Distribution,
-  Statistics,
-  Word,
-)
+from biobert_jax.io.report import Block, Heading, Paragraph, Table
+from biobert_jax.preprocessing.report import record_counts, shard_statistics
+from biobert_jax.preprocessing.report.shard_statistics import Statistics, Word
 from biobert_jax.preprocessing.report.unknown_words import UnknownWords
 
 CHART = 'lengths.png'
@@ -51,11 +36,11 @@ def write_report(
   statistics: Statistics,
   unknown: UnknownWords | None = None,
 ) -> str:
-  """Writes the report, each file aside and then renamed.
+  """Writes the report to a folder, each file aside and then renamed.
 
   Args:
     directory: of the shards; its `dropped.tsv` is read.
-    output: the folder to write into.
+    output: the folder.
     statistics: of these shards.
     unknown: words found in the raw text.
 
@@ -76,11 +61,11 @@ def write_report(
     *_words(statistics, unknown),
     *_texts(statistics),
   ]
-  text = markdown(blocks)
+  text = pages.markdown(blocks)
   folder = pathlib.Path(output)
   contents = {
     CHART: png,
-    'report.html': page(blocks).encode(),
+    'report.html': pages.page(blocks).encode(),
     'report.md': text.encode(),
   }
   try:
@@ -149,7 +134,7 @@ def _summary(statistics: Statistics) -> Iterator[Block]:
     f' {code["version"]}{revision}. {read}'
   )
   yield Heading('Warnings')
-  yield Bullets(
+  yield pages.Bullets(
     list(_warnings(statistics, totals))
     or [
       'No warnings: tokens per word, unknown tokens, single sentences and'
@@ -209,7 +194,7 @@ def _contents(statistics: Statistics) -> Iterator[Block]:
 def _lengths(statistics: Statistics, png: bytes) -> Iterator[Block]:
   documents, single = statistics.documents, statistics.one_sentence
   yield Heading('Lengths')
-  yield Image(CHART, 'tokens per document and per sentence', png)
+  yield pages.Image(CHART, 'tokens per document and per sentence', png)
   yield Paragraph(
     f'95 % of the documents have at most'
     f' {statistics.pieces_per_document.percentiles[-3]:,} tokens; in the'
@@ -223,7 +208,7 @@ def _lengths(statistics: Statistics, png: bytes) -> Iterator[Block]:
       ('tokens of a sentence', statistics.pieces_per_sentence),
     )
   ]
-  percents = [f'{p} %' for p in PERCENTILES[:-1]]
+  percents = [f'{p} %' for p in shard_statistics.PERCENTILES[:-1]]
   yield Table(['', 'mean', *percents, 'longest'], rows)
   yield Paragraph(
     f'{single:,} documents ({_percent(single, documents)}) have one sentence.'
@@ -336,7 +321,7 @@ def _texts(statistics: Statistics) -> Iterator[Block]:
     if (more := len(lines) - _SENTENCES) > 0:
       lines = [*lines[:_SENTENCES], f'… {more:,} more sentences']
     yield Heading(id, 3)
-    yield Verbatim('\n'.join(lines))
+    yield pages.Verbatim('\n'.join(lines))
 
 
 def draw_lengths(statistics: Statistics) -> bytes:
@@ -367,16 +352,17 @@ def draw_lengths(statistics: Statistics) -> bytes:
   return content.getvalue()
 
 
-def _draw_panel(axis: Any, one: Distribution) -> None:
+def _draw_panel(axis: Any, one: shard_statistics.Distribution) -> None:
   from matplotlib import ticker
 
   axis.stairs(one.counts, one.edges, fill=True, color='#4878a8')
   axis.set_xscale('log')
-  axis.set_xlim(1, max(one.edges[-1], 2 * ROWS[-1]))
+  rows = shard_statistics.ROWS
+  axis.set_xlim(1, max(one.edges[-1], 2 * rows[-1]))
   top = axis.get_ylim()[1]
   axis.set_ylim(0, 1.12 * top)
   style = {'color': '#b03030', 'fontsize': 9, 'va': 'top'}
-  for row in ROWS:
+  for row in rows:
     axis.axvline(row, color='#b03030', lw=1, ls='--')
     axis.text(row, 1.1 * top, f' {row}', **style)
   for each in (axis.xaxis, axis.yaxis):

@@ -1,11 +1,9 @@
 """Statistics of token shards: lengths, words, and where text is lost.
 
-Counts and lengths are of the whole corpus: they stand in the manifest and the
-files of lengths, 8 bytes a document, which are held. What only the records
-say, the words and the lengths of sentences, is of a sample of documents.
-
-Shards hold tokens, no text. A word is a token with the `##` tokens behind it,
-or [UNK]: what that was is only found in the raw text (`unknown_words.py`).
+Counts and lengths are of the whole corpus, 8 bytes a document, which are held.
+What only the records say, words and lengths of sentences, is of a sample. A
+word is a token with the `##` tokens behind it, or [UNK]: what that was is only
+found in the raw text (`unknown_words.py`).
 """
 
 import collections
@@ -22,15 +20,12 @@ from biobert_jax.data import packing
 from biobert_jax.data.pretraining import manifest as pretraining_manifest
 from biobert_jax.data.pretraining.manifest import Manifest
 from biobert_jax.data.pretraining.shards import Shards, TokenizedDocument
-from biobert_jax.preprocessing.report.unknown_words import (
-  HELD_WORDS,
-  BoundedCounter,
-)
+from biobert_jax.preprocessing.report.unknown_words import BoundedCounter
 from biobert_jax.text.wordpiece import WordPieceTokenizer
 
 ROWS = (128, 512)  # The sequence lengths that BERT is pre-trained at.
 PERCENTILES = (5, 25, 50, 75, 95, 99, 100)
-SPECIALS_OF_A_ROW = 2  # [CLS] and [SEP].
+_SPECIALS = 2  # [CLS] and [SEP].
 _BINS = 40
 _SECTION = re.compile('#[0-9]+$')
 _PACKED = 20_000  # Documents that are packed to estimate the fill.
@@ -119,24 +114,23 @@ def measure(
     InputError: A file is at fault, or it is another vocabulary.
   """
   manifest = pretraining_manifest.read_manifest(directory)
-  splits = {
-    split: Shards(directory, split, tokenizer=tokenizer)
-    for split in sorted(manifest['splits'])
-  }
-  lengths = np.concatenate([one.lengths for one in splits.values()])
-  sentences = np.concatenate([one.sentence_counts for one in splits.values()])
+  names = sorted(manifest['splits'])
+  splits = [Shards(directory, name, tokenizer=tokenizer) for name in names]
+  lengths = np.concatenate([one.lengths for one in splits])
+  sentences = np.concatenate([one.sentence_counts for one in splits])
   chance = random.Random(seed)
   chosen: Sequence[int] = range(len(lengths))
   if 0 < sample < len(lengths):
     # In order of place, so that each shard is gone through once.
     chosen = sorted(chance.sample(chosen, sample))
   shown = set(chance.sample(chosen, min(texts, len(chosen))))
-  counting = _Counting(tokenizer, splits, shown)
-  starts = list(itertools.accumulate(map(len, splits.values()), initial=0))
-  for (split, data), start in zip(splits.items(), starts, strict=False):
+  counting = _Counting(tokenizer, names, shown)
+  start = 0
+  for name, data in zip(names, splits, strict=True):
     for number in chosen:
       if start <= number < start + len(data):
-        counting.add(split, number, data[number - start])
+        counting.add(name, number, data[number - start])
+    start += len(data)
   packed = chance.sample(range(len(chosen)), min(_PACKED, len(chosen)))
   packed_lengths = lengths[np.asarray(chosen)[sorted(packed)]]
   return Statistics(
@@ -149,8 +143,7 @@ def measure(
     pieces_per_sentence=distribution(counting.sentence_lengths),
     one_sentence=int(np.count_nonzero(sentences == 1)),
     too_long={
-      row: int(np.count_nonzero(lengths > row - SPECIALS_OF_A_ROW))
-      for row in ROWS
+      row: int(np.count_nonzero(lengths + _SPECIALS > row)) for row in ROWS
     },
     fill={row: fill(packed_lengths, row) for row in ROWS},
     words=counting.words(top) if tokenizer else None,
@@ -176,21 +169,17 @@ def distribution(counts: np.ndarray) -> Distribution:
 
 
 def fill(lengths: np.ndarray, row: int) -> Fill:
-  """The fill of rows, with and without packing.
+  """The fill of rows of `row` positions, with and without packing.
 
-  A document that is longer than a row is cut into parts; each part has its
-  [CLS] and [SEP]. Packing takes the longest part that fits.
-
-  Args:
-    lengths: [documents] tokens of each, without specials.
-    row: positions of a row.
+  A document of more tokens than fit is cut into parts; each part has its [CLS]
+  and [SEP]. Packing takes the longest part that fits.
   """
-  room = row - SPECIALS_OF_A_ROW
+  room = row - _SPECIALS
   whole, rest = np.divmod(lengths.astype(np.int64), room)
   parts = np.concatenate((np.full(whole.sum(), room), rest[rest > 0]))
   if not len(parts):
     return Fill(0.0, 0.0)
-  rows = packing.plan_rows(parts + SPECIALS_OF_A_ROW, row, True).num_rows
+  rows = packing.plan_rows(parts + _SPECIALS, row, True).num_rows
   pieces = int(parts.sum())
   return Fill(pieces / (rows * row), pieces / (len(parts) * row))
 
@@ -220,11 +209,9 @@ class _Counting:
     self._continues = np.array([p.startswith('##') for p in self._pieces])
     self._unknown = tokenizer.unk_id if tokenizer else -1
     self._shown = shown
-    self._words: BoundedCounter[bytes] = BoundedCounter(HELD_WORDS)
+    self._words: BoundedCounter[bytes] = BoundedCounter()
     # Of unknown words, the words before and after.
-    self._beside: BoundedCounter[tuple[bytes, bytes]] = BoundedCounter(
-      HELD_WORDS
-    )
+    self._beside: BoundedCounter[tuple[bytes, bytes]] = BoundedCounter()
     self._totals: collections.Counter[str] = collections.Counter()
 
   def add(self, split: str, number: int, document: TokenizedDocument) -> None:
@@ -274,16 +261,13 @@ class _Counting:
     def word(key: bytes) -> Word:
       return Word(self._text(key), self._word_pieces(key), counts[key])
 
-    def cost(key: bytes) -> tuple[int, bytes]:
-      return -counts[key] * (len(key) // 4 - 1), key
-
     split = [key for key in counts if len(key) > 4]
+    costly = sorted(split, key=lambda key: (counts[key] * (4 - len(key)), key))
     # A word that stands once is most often a sequence or a slip.
     often = [key for key in split if counts[key] > 2] or split
     finest = sorted(often, key=lambda key: (-len(key), -counts[key], key))
-    beside = sorted(
-      self._beside.counts.items(), key=lambda entry: (-entry[1], entry[0])
-    )
+    pairs = self._beside.counts.items()
+    beside = sorted(pairs, key=lambda entry: (-entry[1], entry[0]))
     totals = self._totals
     return Words(
       words=totals['words'],
@@ -292,8 +276,8 @@ class _Counting:
       split=totals['split'],
       different=len(counts),
       forgotten=self._words.forgotten,
-      costly=tuple(word(key) for key in sorted(split, key=cost)[:top]),
-      finest=tuple(word(key) for key in finest[:top]),
+      costly=tuple(map(word, costly[:top])),
+      finest=tuple(map(word, finest[:top])),
       beside=tuple(
         (self._text(a), self._text(b), n) for (a, b), n in beside[:top]
       ),

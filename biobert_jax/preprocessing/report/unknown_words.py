@@ -19,7 +19,6 @@ from biobert_jax.text.wordpiece import WordPieceTokenizer
 
 _Key = TypeVar('_Key', bound=Hashable)
 
-HELD_WORDS = 200_000  # Different words that are counted at once.
 _BATCH = 200  # Paragraphs tokenized at once.
 _LEAST_PER_FILE = 200
 
@@ -31,7 +30,7 @@ class BoundedCounter(Generic[_Key]):
   the counts of what comes seldom, and at long distances, are too low.
   """
 
-  def __init__(self, limit: int):
+  def __init__(self, limit: int = 200_000):
     """Starts empty; `limit` keys are surely held."""
     self.counts: collections.Counter[_Key] = collections.Counter()
     self.forgotten = 0
@@ -67,20 +66,17 @@ def unknown_words(
   """Reads some of the input again for what the shards cannot say.
 
   Args:
-    patterns: of the input files, as `prepare.find_inputs` takes them.
+    patterns: of the input files.
     tokenizer: the vocabulary.
     reading: how the corpus was read.
     sample: articles to read, each file's first before more of any, the
       files in an order of chance; 0 for all.
     seed: of that order.
     top: words to return.
-
-  Raises:
-    InputError: A pattern without a file, or a file at fault.
   """
   bulk = CachedWordPiece(tokenizer)
   dtype = wordpiece.piece_dtype(tokenizer.vocab_size)
-  found: BoundedCounter[str] = BoundedCounter(HELD_WORDS)
+  found: BoundedCounter[str] = BoundedCounter()
   occurrences = articles = 0
 
   def paragraphs() -> Iterator[str]:
@@ -128,9 +124,7 @@ def _articles(
 
 
 def _read(file: InputFile, reading: Options) -> Iterator[Article]:
-  counts: collections.Counter[str] = collections.Counter()
-  for item in any_format.read_file(
-    file.path, counts, lambda reason, id: None, reading, file.name
-  ):
+  ignored = (collections.Counter[str](), lambda reason, id: None)
+  for item in any_format.read_file(file.path, *ignored, reading, file.name):
     if isinstance(item, Article):
       yield item

@@ -6,13 +6,9 @@
     counts, notes -> manifest
 
 It says how work is spread; all else are the functions of `prepare.prepare`, and
-so is the result: the same shards, byte for byte, and the same manifest. Only
-where a reason for leaving out has more than 1,000 records in one file or shard
-may `dropped.tsv` name others.
-
-Articles are tokenized before their versions are compared, as there: whether one
-has text decides whether it counts, and tokens are a third of the text to move.
-A worker holds one shard in memory.
+so is the result, byte for byte. Only where a reason for leaving out has more
+than 1,000 records in one file or shard may `dropped.tsv` name others. A worker
+holds one shard in memory.
 
 Importing this needs apache-beam, which ours must not meet: it has its own
 environment, scripts/requirements-beam.txt.
@@ -87,9 +83,6 @@ def prepare_with_beam(
     exclude_ids: articles to leave out.
     reading: choices of what is read.
     sizes: the size of a shard, where their number is not given.
-
-  Returns:
-    The manifest, also in `output/manifest.json`.
 
   Raises:
     InputError: As `prepare.prepare`; the folder takes the next run.

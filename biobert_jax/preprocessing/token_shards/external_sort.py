@@ -267,12 +267,8 @@ def records_by_article(
 ) -> Iterator[list[SortRecord]]:
   """All that was said of each article of a range, in the order of keys.
 
-  Args:
-    parts: all of them, in the order of the input.
-    sizes: [PARTITIONS] bytes of all parts.
-    low: first hash position.
-    high: last hash position, not included.
-    group_bytes: of parts to hold at once.
+  The parts are all of them, in the order of the input; the rest as of
+  `partition_groups`.
   """
   for first, last in partition_groups(sizes, low, high, group_bytes):
     rows: list[tuple[Any, ...]] = []
@@ -297,11 +293,8 @@ def _record(row: tuple[Any, ...]) -> SortRecord:
 def latest_record(records: Iterable[SortRecord]) -> SortRecord | None:
   """The latest version of an article: None if it was deleted.
 
-  A deletion withdraws the records before it; of the rest the highest version is
-  kept, and of several equal ones the last.
-
-  Args:
-    records: all that was said of one article, in the order of the input.
+  A deletion withdraws the records before it, in the order of the input; of the
+  rest the highest version is kept, and of several equal ones the last.
   """
   best: SortRecord | None = None
   for record in records:

@@ -321,8 +321,7 @@ def plan_ranges(
   Args:
     held_out: fraction 0-1 of all hash positions.
     count: shards of the training split.
-    first: hash position of the first article; it is held out even if the
-      fraction ends before it.
+    first: hash position of the first article; it is held out in any case.
   """
   end = int(held_out * _END)
   if held_out and first is not None:

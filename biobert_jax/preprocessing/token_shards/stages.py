@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import itertools
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -86,18 +87,15 @@ def fingerprint(*values: Any) -> str:
 
 
 class Tally:
-  """Counts, and the records that were left out.
-
-  Attributes:
-    counts: ours: articles, documents, what was left out.
-    read: the readers': what they read, fixed and dropped.
-    notes: records that were left out, at most 1,000 for each reason.
-  """
+  """Counts, and the records that were left out."""
 
   def __init__(self) -> None:
     """Starts empty."""
+    # Ours: articles, documents, what was left out.
     self.counts: Counter[str] = Counter()
+    # The readers': what they read, fixed and dropped.
     self.read: Counter[str] = Counter()
+    # Records that were left out, at most 1,000 for each reason.
     self.notes: list[Note] = []
     self._named: Counter[str] = Counter()
 
@@ -170,10 +168,8 @@ class ArticleTokenizer:
         yield item
         continue
       made = [
-        self._document(
-          id, its_sentences, [next(encoded) for _ in its_sentences]
-        )
-        for id, its_sentences in documents
+        self._document(id, ss, list(itertools.islice(encoded, len(ss))))
+        for id, ss in documents
       ]
       kept = tuple(document for document in made if document.tokens)
       yield TokenizedArticle(item, kept, characters)
@@ -213,11 +209,7 @@ def sentences(article: Article, paragraphs: Sequence[str]) -> list[str]:
 def read_unit(
   unit: Unit, article_tokenizer: ArticleTokenizer, job: Job, progress: Progress
 ) -> None:
-  """Reads the files of a unit into its part, telling the progress.
-
-  Raises:
-    InputError: A file is at fault, or the part cannot be written.
-  """
+  """Reads the files of a unit into its part, telling the progress."""
   tally = Tally()
   try:
     writer = external_sort.PartWriter(unit.path, job.run_bytes)
@@ -248,9 +240,6 @@ def read_input(
   Yields:
     (id, version, documents), in the file's order; None for the documents of an
     article that is withdrawn.
-
-  Raises:
-    InputError: The file is at fault.
   """
   for item in article_tokenizer.items(_wanted(file, job, tally)):
     if isinstance(item, Deletion):
@@ -297,9 +286,6 @@ def write_range(
   Returns:
     The shard's entry in the manifest, and what was counted on the way; its
     notes have the number of the part and of a file in it, not a name.
-
-  Raises:
-    InputError: The shard cannot be written, or a part cannot be read.
   """
   tally = Tally()
   records = _in_range(parts, wanted.low, wanted.high, group_bytes)
@@ -315,13 +301,8 @@ def write_articles(
 ) -> dict[str, Any]:
   """Writes a shard to a folder, and counts what goes into it.
 
-  The articles are in the order of their keys; None is skipped.
-
-  Returns:
-    The shard's entry in the manifest.
-
-  Raises:
-    InputError: The shard cannot be written.
+  The articles are in the order of their keys; None is skipped. Returns the
+  shard's entry in the manifest.
   """
 
   def examples() -> Iterator[tuple[bytes, int, int]]:

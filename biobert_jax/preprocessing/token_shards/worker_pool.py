@@ -101,11 +101,7 @@ class Workers:
     self._pool.shutdown(cancel_futures=True)
 
   def read(self, units: Sequence[stages.Unit]) -> None:
-    """Reads units into parts, with a bar of bytes, rate and time left.
-
-    Raises:
-      InputError: What the first worker to fail said.
-    """
+    """Reads units into parts, with a bar of bytes, rate and time left."""
     characters, input_bytes, _ = self._shared
     # The largest first, or the last worker might work alone at the end.
     units = sorted(units, key=_bytes)[::-1]
@@ -129,11 +125,7 @@ class Workers:
   def write(
     self, parts: stages.Parts, ranges: Sequence[stages.Range]
   ) -> list[_ShardResult]:
-    """Writes shards; the manifest's entry and the counts of each.
-
-    Raises:
-      InputError: What the first worker to fail said.
-    """
+    """Writes shards; the manifest's entry and the counts of each."""
     jobs = [(parts, wanted) for wanted in ranges]
     with tqdm.tqdm(
       total=len(jobs), unit=' shards', desc='write', disable=None
