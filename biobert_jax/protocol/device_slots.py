@@ -14,7 +14,6 @@ import jax
 
 from biobert_jax.errors import InputError
 
-AUTO = 'auto'
 # Chips, not devices: a chip of a TPU v3 has two.
 _COUNT_CHIPS = """
 import jax
@@ -59,22 +58,21 @@ def find_slots(processes: str) -> list[Slot]:
   Raises:
     InputError: not a number, or more processes than chips or cores.
   """
-  if processes != AUTO and not (processes.isdecimal() and int(processes) > 0):
-    raise InputError(
-      f'--processes is {processes!r}; it must be a number, at least 1, or '
-      f'{AUTO}'
-    )
+  auto = processes == 'auto'
+  if not auto and not (processes.isdecimal() and int(processes) > 0):
+    what = f'--processes is {processes!r}; it must be a number, at least 1'
+    raise InputError(f'{what}, or auto')
   if processes == '1':
     return []
   platform, available = _count_chips()
-  wanted = available if processes == AUTO else int(processes)
+  kind = f'{platform.upper()} chips'
+  wanted = available if auto else int(processes)
   if platform == 'cpu':
-    available = len(available_cores())
-    wanted = 1 if processes == AUTO else wanted
+    available, kind = len(available_cores()), 'CPU cores'
+    wanted = 1 if auto else wanted
   if wanted > available:
-    what = 'CPU cores' if platform == 'cpu' else f'{platform.upper()} chips'
     raise InputError(
-      f'--processes is {processes}, more than the {available} {what} of this '
+      f'--processes is {processes}, more than the {available} {kind} of this '
       f'host; give {available} or fewer'
     )
   if wanted == 1:
@@ -113,9 +111,9 @@ def _slot(platform: str, index: int, count: int) -> Slot:
     own = cores[index * size // count : (index + 1) * size // count]
     return Slot(f'CPU {index}', {'OMP_NUM_THREADS': str(len(own))}, own)
   if platform != 'tpu':
-    chip = _visible(('CUDA_VISIBLE_DEVICES',), index)
+    chip = _visible(index, 'CUDA_VISIBLE_DEVICES')
     return Slot(f'GPU {chip}', {'CUDA_VISIBLE_DEVICES': chip})
-  chip = _visible(('TPU_VISIBLE_CHIPS', 'TPU_VISIBLE_DEVICES'), index)
+  chip = _visible(index, 'TPU_VISIBLE_CHIPS', 'TPU_VISIBLE_DEVICES')
   port = str(_FIRST_PORT + index)
   # The bounds describe a slice of one process with one chip. With the number
   # of the chip alone, libtpu says that the TPU is in use.
@@ -134,7 +132,7 @@ def _slot(platform: str, index: int, count: int) -> Slot:
   )
 
 
-def _visible(variables: tuple[str, ...], index: int) -> str:
+def _visible(index: int, *variables: str) -> str:
   """A chip of those that the environment confines this program to."""
   for variable in variables:
     if given := os.environ.get(variable):

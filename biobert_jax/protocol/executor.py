@@ -1,11 +1,10 @@
 """Makes the runs that are not in the ledger yet, alone or several at once."""
 
 import contextlib
-import dataclasses
 import logging
 import pathlib
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from typing import Any
 
 from etils import epath
@@ -14,8 +13,12 @@ from biobert_jax.errors import DivergedError, RunsFailedError
 from biobert_jax.protocol.device_slots import Slot
 from biobert_jax.protocol.ledger import Ledger, Line
 from biobert_jax.protocol.plan import Run
-from biobert_jax.protocol.process_pool import Finished, Job, ProcessPool
-from biobert_jax.protocol.progress_table import ProgressTable
+from biobert_jax.protocol.process_pool import (
+  Finished,
+  Job,
+  ProcessPool,
+  ProgressTable,
+)
 from biobert_jax.training import experiment as experiments
 from biobert_jax.training import plan as training_plan
 from biobert_jax.training import train
@@ -23,41 +26,8 @@ from biobert_jax.training import workdir as training_workdir
 from biobert_jax.training.checkpointing.workdir_lease import Lease
 
 _log = logging.getLogger(__name__)
-# A run's stage and fold: what decides which text it reads.
-Source = tuple[str, str]
-
-
-@dataclasses.dataclass(frozen=True)
-class Corpora:
-  """The corpora and weights that the runs of a protocol read.
-
-  Attributes:
-    opened: an experiment of each stage and fold.
-    weights: the digest of the weights that all runs start from.
-  """
-
-  opened: dict[Source, experiments.Experiment]
-  weights: str
-
-  @classmethod
-  def open(cls, runs: Sequence[Run]) -> 'Corpora':
-    """Opens every corpus once, so that errors show before training."""
-    opened = {
-      (run.stage, run.fold): experiments.from_config(run.config) for run in runs
-    }
-    first = next(iter(opened.values()))
-    return cls(opened, training_workdir.weights_digest(first.init_from))
-
-  @property
-  def digests(self) -> dict[Source, str]:
-    """The digest of each corpus."""
-    return {source: e.dataset.sha256 for source, e in self.opened.items()}
-
-  def num_steps(self, run: Run) -> int:
-    """The steps of a run; packs its corpus, so ask only where it is shown."""
-    dataset = self.opened[run.stage, run.fold].dataset
-    rows = dataset.rows(run.config.data.train_split)
-    return training_plan.num_steps(run.config, rows.num_rows)
+# (stage, fold), which decide what text a run reads -> the opened experiment.
+Corpora = Mapping[tuple[str, str], experiments.Experiment]
 
 
 class Executor:
@@ -82,8 +52,7 @@ class Executor:
     """
     self._folder, self._ledger, self._total = folder, ledger, total
     self._slots, self._corpora = slots, corpora
-    self._done = 0
-    self._best: float | None = None
+    self._done: list[Line] = []
     self._lease = Lease.take(folder)
 
   def make(self, runs: Sequence[Run]) -> None:
@@ -94,7 +63,7 @@ class Executor:
       As `train`, except for a run that diverges.
     """
     known = [run for run in runs if run.digest in self._ledger]
-    self._count([self._ledger[run.digest] for run in known])
+    self._done += [self._ledger[run.digest] for run in known]
     if known:
       _log.info('%d of %d runs were finished before', len(known), len(runs))
     missing = [run for run in runs if run.digest not in self._ledger]
@@ -103,16 +72,18 @@ class Executor:
       for run, report, seconds in finished:
         line = _line(run, report, seconds, max(1, len(self._slots)))
         self._lease.check()
-        self._ledger.add([line])
+        self._ledger.add(line)
         # States to resume from; those of twelve runs would fill a disk.
-        states = self._folder / 'runs' / run.name / 'checkpoints'
-        states.rmtree(missing_ok=True)
-        self._count([line])
+        (self._workdir(run) / 'checkpoints').rmtree(missing_ok=True)
+        self._done.append(line)
+
+  def _workdir(self, run: Run) -> epath.Path:
+    return self._folder / 'runs' / run.name
 
   def _one_by_one(self, runs: Sequence[Run]) -> Generator[Finished, None, None]:
     for run in runs:
-      _log.info('run %s: %s', self._progress(self._done + 1), run.name)
-      began, workdir = time.time(), str(self._folder / 'runs' / run.name)
+      _log.info('run %s: %s', self._progress(len(self._done) + 1), run.name)
+      began, workdir = time.time(), str(self._workdir(run))
       try:
         report = train.train(run.config, workdir)
       except DivergedError as error:
@@ -122,14 +93,12 @@ class Executor:
 
   def _in_pool(self, runs: Sequence[Run]) -> Generator[Finished, None, None]:
     jobs = [
-      Job(
-        run,
-        pathlib.Path(self._folder / 'runs' / run.name),
-        self._corpora.num_steps(run),
-      )
+      Job(run, pathlib.Path(self._workdir(run)), self._num_steps(run))
       for run in runs
     ]
-    table = ProgressTable(lambda: f'runs done: {self._progress(self._done)}')
+    table = ProgressTable(
+      lambda: f'runs done: {self._progress(len(self._done))}'
+    )
     with ProcessPool(self._slots, table) as pool:
       for finished in pool.run(jobs):
         _log.info('%s is finished', finished.run.name)
@@ -137,19 +106,20 @@ class Executor:
     if pool.failures:
       raise RunsFailedError('; '.join(pool.failures))
 
-  def _count(self, lines: Sequence[Line]) -> None:
-    self._done += len(lines)
-    scores = [line['devel'] for line in lines if line['devel'] is not None]
-    if scores:
-      self._best = max(scores + ([] if self._best is None else [self._best]))
+  def _num_steps(self, run: Run) -> int:
+    """The steps of a run, for which its corpus is packed."""
+    dataset = self._corpora[run.stage, run.fold].dataset
+    rows = dataset.rows(run.config.data.train_split)
+    return training_plan.num_steps(run.config, rows.num_rows)
 
   def _progress(self, number: int) -> str:
     """'3 of 12', the best score so far and the time left, where known."""
     text = f'{number} of {self._total}'
-    if self._best is not None:
-      text += f'; best dev score so far {self._best:.2f}'
+    scores = [line['devel'] for line in self._done]
+    if known := [score for score in scores if score is not None]:
+      text += f'; best dev score so far {max(known):.2f}'
     if took := self._ledger.seconds:
-      left = sum(took) / len(took) * (self._total - self._done)
+      left = sum(took) / len(took) * (self._total - len(self._done))
       text += f'; about {left / 60:.0f} min left'
     return text
 
@@ -166,22 +136,21 @@ def _line(
     at_once: runs that trained at the same time, among which it is shared.
   """
   record = training_workdir.read_record(epath.Path(report['workdir']))
-  data, results = run.config.data, report.get('results', {})
+  data = run.config.data
   scalars = {
     split: {k: v for k, v in figures.items() if isinstance(v, int | float)}
-    for split, figures in results.items()
+    for split, figures in report.get('results', {}).items()
   }
+  also = f'{data.test_split}_sentences_also_in_train'
   line = {
     'run': run.name,
     'digest': run.digest,
     'stage': run.stage,
     'fold': run.fold,
-    'seed': run.seed,
+    'seed': run.config.seed,
     'point': run.grid_values,
     'data_sha256': record['data_sha256'],
-    'test_also_in_train': record['counts'].get(
-      f'{data.test_split}_sentences_also_in_train'
-    ),
+    'test_also_in_train': record['counts'].get(also),
     'step': report.get('step'),
     # The one figure that runs are compared by; None: diverged, or no dev set.
     'devel': report.get('selection', {}).get(data.devel_split),

@@ -24,18 +24,16 @@ Line = dict[str, Any]
 class Ledger:
   """The finished runs, by their digests."""
 
-  def __init__(self, path: epath.Path, lines: dict[str, Line]):
+  def __init__(self, path: epath.Path, lines: list[Line]):
     """Use `open_ledger`."""
-    self._path, self._lines = path, lines
+    self._path = path
+    self._lines = {line['digest']: line for line in lines}
 
   def __contains__(self, digest: str) -> bool:
     return digest in self._lines
 
   def __getitem__(self, digest: str) -> Line:
     return self._lines[digest]
-
-  def __len__(self) -> int:
-    return len(self._lines)
 
   def check(self, corpora: dict[tuple[str, str], str]) -> None:
     """Refuses to resume with another corpus.
@@ -59,16 +57,15 @@ class Ledger:
     """The time that each finished run took."""
     return [float(line['seconds']) for line in self._lines.values()]
 
-  def add(self, lines: list[Line]) -> None:
-    """Appends finished runs: all of them, or none that a reader would see.
+  def add(self, line: Line) -> None:
+    """Appends a finished run, so that a reader sees all of it or nothing.
 
     Raises:
       StorageError: the disk is full.
     """
-    text = ''.join(_text(line) for line in lines)
     try:
       with open(self._path, 'a', encoding='utf-8') as file:
-        file.write(text)
+        file.write(_text(line))
         file.flush()
         os.fsync(file.fileno())
     except OSError as error:
@@ -76,11 +73,11 @@ class Ledger:
         f'{self._path}: {error.strerror}; free some space, then run the same '
         'command again'
       ) from error
-    self._lines |= {line['digest']: line for line in lines}
+    self._lines[line['digest']] = line
 
 
-def _text(record: Line) -> str:
-  return json.dumps(record, ensure_ascii=False) + '\n'
+def _text(*records: Line) -> str:
+  return ''.join(json.dumps(r, ensure_ascii=False) + '\n' for r in records)
 
 
 def open_ledger(folder: epath.Path, protocol: dict[str, Any]) -> Ledger:
@@ -90,16 +87,17 @@ def open_ledger(folder: epath.Path, protocol: dict[str, Any]) -> Ledger:
     folder: the work folder of the protocol.
     protocol: the settings that all its runs share, flat, of JSON values.
 
-  Returns:
-    The ledger.
-
   Raises:
     InputError: it belongs to another protocol, or is damaged.
   """
   path = folder / LEDGER_FILE
   if not path.exists():
-    _begin(path, protocol)
-    return Ledger(path, {})
+    try:
+      folder.mkdir(parents=True, exist_ok=True)
+      write_text(path, _text({'protocol': protocol}))
+    except OSError as error:
+      raise InputError(f'--workdir {folder}: {error.strerror}') from error
+    return Ledger(path, [])
   there, lines = read(folder)
   drift = [
     f'{key}: {there.get(key)!r} there, {protocol.get(key)!r} now'
@@ -109,23 +107,10 @@ def open_ledger(folder: epath.Path, protocol: dict[str, Any]) -> Ledger:
   if drift:
     raise InputError(
       f'{path}: belongs to another protocol; use a new --workdir, or the old '
-      f'values: '
-      f'{"; ".join(drift)}'
+      f'values: {"; ".join(drift)}'
     )
-  _write(path, [{'protocol': there}, *lines])  # Without a truncated line.
-  return Ledger(path, {line['digest']: line for line in lines})
-
-
-def _begin(path: epath.Path, protocol: dict[str, Any]) -> None:
-  try:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _write(path, [{'protocol': protocol}])
-  except OSError as error:
-    raise InputError(f'--workdir {path.parent}: {error.strerror}') from error
-
-
-def _write(path: epath.Path, records: list[Line]) -> None:
-  write_text(path, ''.join(map(_text, records)))
+  write_text(path, _text({'protocol': there}, *lines))  # No truncated line.
+  return Ledger(path, lines)
 
 
 def read(folder: epath.Path) -> tuple[dict[str, Any], list[Line]]:
@@ -138,26 +123,24 @@ def read(folder: epath.Path) -> tuple[dict[str, Any], list[Line]]:
   try:
     texts = path.read_text(encoding='utf-8').split('\n')
   except (OSError, UnicodeDecodeError) as error:
-    raise InputError(
-      f'{path}: cannot be read; give a folder of `biobert-jax '
-      f'protocol` ({error})'
-    ) from error
+    what = 'cannot be read; give a folder of `biobert-jax protocol`'
+    raise InputError(f'{path}: {what} ({error})') from error
   records: list[Line] = []
   for number, text in enumerate(texts, 1):
+    if not text:
+      continue
     try:
-      record = json.loads(text) if text else None
+      record = json.loads(text)
     except ValueError as error:
       if number == len(texts):  # What follows the last line break.
         _log.warning('%s: dropped a truncated line', path)
         break
       raise InputError.at(path, number, 'not JSON; delete this line') from error
-    if text:
-      wanted = 'digest' if records else 'protocol'
-      if not isinstance(record, dict) or wanted not in record:
-        raise InputError.at(
-          path, number, f'holds no {wanted!r}: not written by us'
-        )
-      records.append(record)
+    wanted = 'digest' if records else 'protocol'
+    if not isinstance(record, dict) or wanted not in record:
+      what = f'holds no {wanted!r}: not written by us'
+      raise InputError.at(path, number, what)
+    records.append(record)
   if not records:
     raise InputError(f'{path}: is empty; delete it')
   return records[0]['protocol'], records[1:]

@@ -53,20 +53,12 @@ class Run:
   fold: str
   digest: str
 
-  @property
-  def seed(self) -> int:
-    """The seed of initialisation, dropout and the order of the data."""
-    seed: int = self.config.seed
-    return seed
-
 
 def parse_grid(text: str, config: ConfigDict) -> list[GridValues]:
   """Reads a grid such as `optim.learning_rate=1e-5,3e-5;batch_size=16,32`.
 
-  Args:
-    text: as above; '' is the paper's grid, where it has one; 'none' has one
-      configuration, the config's own values.
-    config: the experiment.
+  '' is the paper's grid, where it has one; 'none' has one configuration, the
+  config's own values.
 
   Returns:
     Each combination of values; those of the last key vary fastest.
@@ -94,7 +86,7 @@ def parse_grid(text: str, config: ConfigDict) -> list[GridValues]:
   combined = itertools.product(*axes.values())
   configurations = [dict(zip(axes, v, strict=True)) for v in combined]
   for configuration in configurations:
-    changed(config, configuration)
+    changed(config, configuration)  # Refuses wrong values.
   return configurations
 
 
@@ -162,20 +154,14 @@ def corpus_folder(config: ConfigDict) -> pathlib.Path:
 
 
 def check_folds(config: ConfigDict, folds: Sequence[str]) -> None:
-  """Refuses missing folds.
-
-  Raises:
-    InputError: names all of them.
-  """
+  """Raises an InputError that names all missing folds."""
   folder = corpus_folder(config)
   missing = [f for f in folds if f and not (folder / f).is_dir()]
   if missing:
     there = [p.name for p in folder.glob('*') if p.name.isdecimal()]
     held = ', '.join(sorted(there, key=int)) or 'no folds'
-    raise InputError(
-      f'{folder}: no fold {", ".join(missing)}; it holds {held}; name those '
-      'with --folds'
-    )
+    what = f'no fold {", ".join(missing)}; it holds {held}'
+    raise InputError(f'{folder}: {what}; name those with --folds')
 
 
 def plan_grid(
@@ -237,7 +223,8 @@ def _run(
   fold: str = '',
 ) -> Run:
   whole = changed(config, values | ours)
-  digest = digest_of([stage, fold, shared(whole)])
+  decides = json.dumps([stage, fold, shared(whole)], sort_keys=True)
+  digest = hashlib.sha256(decides.encode()).hexdigest()
   named = [f'{k.split(".")[-1]}={v}' for k, v in values.items()]
   if stage == 'test':
     named = [f'fold{fold}'] * bool(fold) + [f'seed{whole.seed}']
@@ -247,14 +234,6 @@ def _run(
 
 def shared(config: ConfigDict) -> dict[str, Any]:
   """The part of a config that decides results: flat, of JSON values."""
-  text = config.to_json_best_effort()
-  return {
-    key: value
-    for key, value in experiments.flatten(json.loads(text)).items()
-    if not key.startswith(workdir.RESUMABLE_OVERRIDES)
-  }
-
-
-def digest_of(value: Any) -> str:
-  """SHA-256 of a JSON value."""
-  return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+  flat = experiments.flatten(json.loads(config.to_json_best_effort()))
+  free = workdir.RESUMABLE_OVERRIDES
+  return {k: v for k, v in flat.items() if not k.startswith(free)}

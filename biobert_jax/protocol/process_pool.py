@@ -11,11 +11,12 @@ import json
 import logging
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from biobert_jax.errors import (
@@ -28,7 +29,7 @@ from biobert_jax.errors import (
 from biobert_jax.protocol import device_slots, run_worker
 from biobert_jax.protocol.device_slots import Slot
 from biobert_jax.protocol.plan import Run
-from biobert_jax.protocol.progress_table import ProgressTable, Running
+from biobert_jax.training.monitoring.metric_writer import METRICS_FILE
 
 _log = logging.getLogger(__name__)
 LOG_FILE = 'log.txt'
@@ -36,6 +37,10 @@ _WORKER = (sys.executable, '-m', run_worker.__name__)
 _POLL_SECONDS = 0.2
 _SECONDS_TO_SAVE = 60.0  # Of children that were told to stop.
 _ATTEMPTS = 2
+# The figures by which checkpoints are compared, of all tasks.
+_SCORES = ('f1', 'macro_f1')
+# On a terminal the table is drawn anew; elsewhere a line a minute each.
+_REDRAW_SECONDS, _PRINT_SECONDS = 1.0, 60.0
 
 
 @dataclasses.dataclass
@@ -54,6 +59,54 @@ class Job:
   num_steps: int
   failed_on: list[str] = dataclasses.field(default_factory=list)
 
+  def progress(self) -> str:
+    """Its step and best score, from the metrics written so far."""
+    lines = []
+    with contextlib.suppress(FileNotFoundError):
+      text = (self.folder / METRICS_FILE).read_text(encoding='utf-8')
+      lines = text.splitlines(keepends=True)
+    # The last line may be incomplete.
+    records = [json.loads(line) for line in lines if line.endswith('\n')]
+    step = max((record['step'] for record in records), default=0)
+    shown = f'step {step:,} of {self.num_steps:,}'
+    for name in _SCORES:
+      key = f'{self.run.config.data.devel_split}/{name}'
+      if scores := [record[key] for record in records if key in record]:
+        shown += f', best dev {name} {max(scores):.2f}'
+        break
+    return f'{shown}, {self.run.name}'
+
+
+class ProgressTable:
+  """On standard error a line for the whole protocol, and one for each run."""
+
+  def __init__(self, title: Callable[[], str]):
+    """Draws nothing yet; `title` gives the line of the whole protocol."""
+    self._title = title
+    self._shown_at, self._lines_shown = time.monotonic(), 0
+
+  def show(self, running: Iterable[tuple[str, Job]]) -> None:
+    """Draws the runs of slots, by their names, where it is time to."""
+    terminal = sys.stderr.isatty()
+    every = _REDRAW_SECONDS if terminal else _PRINT_SECONDS
+    if time.monotonic() - self._shown_at < every:
+      return
+    self._shown_at = time.monotonic()
+    runs = [f'  {slot}: {job.progress()}' for slot, job in running]
+    lines = [self._title(), *runs]
+    self.clear()
+    if terminal:
+      width = shutil.get_terminal_size().columns - 1
+      lines = [line[:width] for line in lines]
+      self._lines_shown = len(lines)
+    sys.stderr.write('\n'.join(lines) + '\n')
+
+  def clear(self) -> None:
+    """Takes the table from the terminal, for what else is to be written."""
+    if self._lines_shown:
+      sys.stderr.write(f'\x1b[{self._lines_shown}F\x1b[J')
+      self._lines_shown = 0
+
 
 class Finished(NamedTuple):
   """A run that ended: `report` as `train.train` gives it, or 'diverged'."""
@@ -71,12 +124,7 @@ class ProcessPool:
   """
 
   def __init__(self, slots: Sequence[Slot], table: ProgressTable):
-    """Starts nothing yet.
-
-    Args:
-      slots: where processes run.
-      table: what people see meanwhile.
-    """
+    """Starts nothing yet; `table` is what people see meanwhile."""
     self._slots, self._table = slots, table
     self._running: dict[str, tuple[Job, subprocess.Popen[bytes], float]] = {}
     self._stop_requested = False
@@ -125,10 +173,8 @@ class ProcessPool:
     while waiting or self._running:
       if self._stop_requested:
         self._stop_children()
-        raise PreemptedError(
-          'all runs were stopped and saved; run the same command again to '
-          'resume'
-        )
+        what = 'all runs were stopped and saved'
+        raise PreemptedError(f'{what}; run the same command again to resume')
       self._start(waiting)
       time.sleep(_POLL_SECONDS)
       for name, (job, child, began) in list(self._running.items()):
@@ -140,10 +186,8 @@ class ProcessPool:
         report = self._outcome(name, job, code, waiting)
         if report is not None:
           yield Finished(job.run, report, time.monotonic() - began)
-      self._table.show(
-        Running(name, job.run, job.folder, job.num_steps)
-        for name, (job, _, _) in self._running.items()
-      )
+      running = self._running.items()
+      self._table.show((name, job) for name, (job, _, _) in running)
 
   def _start(self, waiting: collections.deque[Job]) -> None:
     for slot in self._slots:
@@ -160,9 +204,8 @@ class ProcessPool:
   ) -> dict[str, Any] | None:
     """The report of a run whose process ended; None where it failed."""
     if code == EXIT_DONE:
-      report: dict[str, Any] = json.loads(
-        (job.folder / 'results.json').read_text(encoding='utf-8')
-      )
+      text = (job.folder / 'results.json').read_text(encoding='utf-8')
+      report: dict[str, Any] = json.loads(text)
       return report
     why = _last_line(job.folder / LOG_FILE)
     if code == EXIT_BAD_INPUT:

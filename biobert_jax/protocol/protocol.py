@@ -16,7 +16,7 @@ from biobert_jax.errors import DivergedError, InputError
 from biobert_jax.protocol import plan as plans
 from biobert_jax.protocol import published_results, results_table
 from biobert_jax.protocol.device_slots import find_slots
-from biobert_jax.protocol.executor import Corpora, Executor
+from biobert_jax.protocol.executor import Executor
 from biobert_jax.protocol.ledger import Ledger, open_ledger
 from biobert_jax.protocol.plan import Run
 from biobert_jax.training import experiment as experiments
@@ -74,11 +74,15 @@ def protocol(
   tests = plans.plan_tests(config, configurations[0], numbers, wanted)
   # Before anything here initializes the devices, which children may need.
   slots = find_slots(processes)
-  corpora = Corpora.open(chosen[:1] + tests[:: len(numbers)])
-
-  settings = plans.shared(config) | {'weights_sha256': corpora.weights}
-  ledger = open_ledger(folder, settings)
-  ledger.check(corpora.digests)
+  # Every corpus is opened once, so that errors show before training.
+  corpora = {
+    (run.stage, run.fold): experiments.from_config(run.config)
+    for run in chosen[:1] + tests[:: len(numbers)]
+  }
+  init_from = next(iter(corpora.values())).init_from
+  weights = {'weights_sha256': training_workdir.weights_digest(init_from)}
+  ledger = open_ledger(folder, plans.shared(config) | weights)
+  ledger.check({key: one.dataset.sha256 for key, one in corpora.items()})
   total = len(chosen) + len(tests)
   executor = Executor(folder, ledger, total, slots, corpora)
   executor.make(chosen)

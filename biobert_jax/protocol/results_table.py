@@ -49,17 +49,13 @@ _MEASURES: tuple[tuple[float, dict[str, str]], ...] = (
 def _measures(figures: dict[str, Any]) -> dict[str, float]:
   """Name -> percent of the metrics of a split."""
   fitting = [
-    (factor, names)
+    {shown: factor * figures[name] for shown, name in names.items()}
     for factor, names in _MEASURES
     if set(names.values()) <= figures.keys()
   ]
   if not fitting:
     return {n: float(v) for n, v in figures.items() if isinstance(v, float)}
-  factor, names = next(
-    (pair for pair in fitting if any(figures[n] for n in pair[1].values())),
-    fitting[0],
-  )
-  return {shown: factor * figures[name] for shown, name in names.items()}
+  return next((row for row in fitting if any(row.values())), fitting[0])
 
 
 def _standard_deviation(values: Sequence[float]) -> float | None:
@@ -93,23 +89,19 @@ def summary(
     | {'measures': _measures(line['test_figures'])}
     for line in tests
   ]
+
+  def means(name: str, key: str, wanted: Sequence[Any]) -> list[float]:
+    values = [(run[key], run['measures'][name]) for run in each]
+    return [statistics.fmean(v for k, v in values if k == w) for w in wanted]
+
   measures = {}
   for name in each[0]['measures']:
-
-    def mean(name: str = name, **wanted: Any) -> float:
-      return statistics.fmean(
-        run['measures'][name]
-        for run in each
-        if all(run[key] == value for key, value in wanted.items())
-      )
-
-    seed_means = [mean(seed=seed) for seed in seeds]
-    fold_means = [mean(fold=fold) for fold in folds]
+    by_seed, by_fold = means(name, 'seed', seeds), means(name, 'fold', folds)
     measures[name] = {
-      'mean': mean(),
-      'deviation': _standard_deviation(fold_means or seed_means),
-      'seeds': seed_means,
-      'folds': fold_means,
+      'mean': statistics.fmean(run['measures'][name] for run in each),
+      'deviation': _standard_deviation(by_fold or by_seed),
+      'seeds': by_seed,
+      'folds': by_fold,
     }
   return {
     'corpus': row.corpus if row else corpus,
@@ -119,20 +111,15 @@ def summary(
     'point': tests[0]['point'],
     'measures': measures,
     'each': each,
-    'devel': [
-      {'point': line['point'], 'score': line['devel']} for line in grid
-    ],
+    'devel': [{'point': run['point'], 'score': run['devel']} for run in grid],
   }
 
 
 def write(folder: epath.Path, summaries: Sequence[Summary]) -> None:
   """Writes `table.md`, `.html`, `.csv`, and of one protocol `.json`."""
   blocks = _blocks(summaries)
-  texts = {
-    'table.md': markdown(blocks),
-    'table.html': page(blocks),
-    'table.csv': _csv(summaries),
-  }
+  texts = {'table.md': markdown(blocks), 'table.html': page(blocks)}
+  texts['table.csv'] = _csv(summaries)
   if len(summaries) == 1:
     texts[SUMMARY_FILE] = json.dumps(summaries[0], indent=2) + '\n'
   for name, text in texts.items():
@@ -163,10 +150,10 @@ def _blocks(summaries: Sequence[Summary]) -> list[Block]:
     by_table.setdefault(_published(one)[0], []).append(one)
   # The paper's tables in their order, and then what is in none.
   for number in sorted(by_table, key=lambda n: n or 99):
-    about = (
-      published_results.TABLES[number][0] if number else 'Not in the paper'
-    )
-    title = f'{about} (Lee et al. 2019, Table {number})' if number else about
+    title = 'Not in the paper'
+    if number:
+      about, _ = published_results.TABLES[number]
+      title = f'{about} (Lee et al. 2019, Table {number})'
     blocks += [Heading(title), *_comparison(number, by_table[number])]
   for one in summaries:
     blocks += [Heading(one['corpus']), Bullets(notes(one)), _each(one)]
@@ -179,29 +166,26 @@ def _comparison(number: int, summaries: Sequence[Summary]) -> list[Block]:
   """Ours beside the published scores of a table of the paper, and a plot."""
   rows: list[tuple[str, ...]] = []
   dots: list[tuple[str, list[float], float | None]] = []
-  strong: set[int] = set()
+  strong: list[int] = []
   for one in summaries:
     _, theirs = _published(one)
     for name, measure in one['measures'].items():
-      mean, last = measure['mean'], theirs[name][-1]
-      known = last != '–'
-      gap = f'{mean - float(last):+.2f}' if known else '–'
-      ours = f'{mean:.2f} ± {_shown(measure["deviation"])}'
-      if name == list(one['measures'])[-1]:
-        strong.add(len(rows))
-        values = measure['folds'] or measure['seeds']
-        dots.append((one['corpus'], values, float(last) if known else None))
-      paper = (last, gap, *theirs[name][:-1]) if number else ()
+      *before, last = theirs[name]
+      newest = None if last == '–' else float(last)
+      gap = '–' if newest is None else f'{measure["mean"] - newest:+.2f}'
+      ours = f'{measure["mean"]:.2f} ± {_shown(measure["deviation"])}'
+      paper = (last, gap, *before) if number else ()
       rows.append((one['corpus'], name, ours, *paper))
-  *before, newest = published_results.SHORT_NAMES
-  published = (newest, 'Difference', *before) if number else ()
+    # The last measure is set bold and drawn.
+    strong.append(len(rows) - 1)
+    dots.append((one['corpus'], measure['folds'] or measure['seeds'], newest))
+  *before, system = published_results.SHORT_NAMES
+  published = (system, 'Difference', *before) if number else ()
   header = ('Corpus', 'Measure', 'Ours ± sd', *published)
   over = ' or '.join(sorted({one['over'] for one in summaries}))
   about = f'The last measure of each corpus, one dot for each of its {over}.'
-  return [
-    Table(header, rows, frozenset(strong)),
-    DotPlot(about, dots, newest),
-  ]
+  table = Table(header, rows, frozenset(strong))
+  return [table, DotPlot(about, dots, system)]
 
 
 def notes(one: Summary) -> list[str]:
@@ -230,68 +214,54 @@ def notes(one: Summary) -> list[str]:
       f'configurations: {score:.2f}.'
     )
   name, measure = list(one['measures'].items())[-1]
+  spread = measure['seeds']
   if len(seeds) == 1:
     found.append(
       'One seed: how much the score varies with chance is not known; run with '
       '--seeds=5.'
     )
   else:
-    spread = measure['seeds']
     found.append(
       f'{len(seeds)} seeds: {name} from {min(spread):.2f} to '
-      f'{max(spread):.2f}, standard deviation '
-      f'{_standard_deviation(spread):.2f}.'
+      f'{max(spread):.2f}, standard deviation {statistics.stdev(spread):.2f}.'
     )
   return found
 
 
 def _each(one: Summary) -> Table:
   names = tuple(one['measures'])
-  header = ('Fold', 'Seed', *names, 'Test also in train')
-  rows = [
-    (
-      *(run['fold'] or '–', str(run['seed'])),
-      *(f'{run["measures"][name]:.2f}' for name in names),
-      '–'
-      if run['test_also_in_train'] is None
-      else str(run['test_also_in_train']),
-    )
-    for run in one['each']
-  ]
-  return Table(header, rows)
+  rows = []
+  for run in one['each']:
+    also = run['test_also_in_train']
+    scores = [f'{run["measures"][name]:.2f}' for name in names]
+    place = (run['fold'] or '–', str(run['seed']))
+    rows.append((*place, *scores, '–' if also is None else str(also)))
+  return Table(('Fold', 'Seed', *names, 'Test also in train'), rows)
 
 
 def _devel(one: Summary) -> Table:
   keys = tuple(one['devel'][0]['point'])
-  rows = [
-    (
-      *(str(point['point'][key]) for key in keys),
-      'diverged' if point['score'] is None else f'{point["score"]:.2f}',
-    )
-    for point in one['devel']
-  ]
+  rows = []
+  for tried in one['devel']:
+    score = tried['score']
+    shown = 'diverged' if score is None else f'{score:.2f}'
+    rows.append((*(str(tried['point'][key]) for key in keys), shown))
   return Table((*keys, 'Dev set'), rows)
 
 
 def _csv(summaries: Sequence[Summary]) -> str:
   file = io.StringIO()
   writer = csv.writer(file, lineterminator='\n')
-  ours = ('ours', 'deviation', 'deviation_over', 'seeds', 'folds')
-  writer.writerow(
-    ('table', 'corpus', 'measure', *published_results.SYSTEMS, *ours)
-  )
+  theirs, ours = published_results.SYSTEMS, ('ours', 'deviation')
+  more = ('deviation_over', 'seeds', 'folds')
+  writer.writerow(('table', 'corpus', 'measure', *theirs, *ours, *more))
   for one in summaries:
-    number, theirs = _published(one)
+    number, published = _published(one)
+    counted = (one['over'], len(one['seeds']), len(one['folds']))
     for name, measure in one['measures'].items():
-      writer.writerow(
-        (
-          *(number or '', one['corpus'], name),
-          *(cell.replace('–', '') for cell in theirs[name]),
-          _shown(measure['mean']),
-          _shown(measure['deviation']).replace('–', ''),
-          *(one['over'], len(one['seeds']), len(one['folds'])),
-        )
-      )
+      scores = (_shown(measure['mean']), _shown(measure['deviation']))
+      cells = [cell.replace('–', '') for cell in (*published[name], *scores)]
+      writer.writerow((number or '', one['corpus'], name, *cells, *counted))
   return file.getvalue()
 
 
@@ -324,7 +294,5 @@ def table(workdirs: str, output: str) -> dict[str, Any]:
     write(folder, summaries)
   except OSError as error:
     raise InputError(f'--output {folder}: {error.strerror}') from error
-  return {
-    'output': str(folder),
-    'corpora': [one['corpus'] for one in summaries],
-  }
+  names = [one['corpus'] for one in summaries]
+  return {'output': str(folder), 'corpora': names}

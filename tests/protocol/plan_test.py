@@ -112,7 +112,7 @@ def test_a_grid_needs_devel():
 def test_the_best_trains_on_train_and_devel():
   point = {'batch_size': 16}
   runs = plans.plan_tests(NER, point, plans.parse_seeds('3', NER), [''])
-  assert [run.seed for run in runs] == [0, 1, 2]
+  assert [run.config.seed for run in runs] == [0, 1, 2]
   for run in runs:
     data = run.config.data
     assert (data.train_split, data.devel_split) == ('train_dev', '')
@@ -125,7 +125,7 @@ def test_the_best_trains_on_train_and_devel():
 
 def test_each_fold_is_a_run_of_each_seed():
   runs = plans.plan_tests(GAD, {}, [0, 1], ['1', '2'])
-  assert [(run.fold, run.seed) for run in runs] == [
+  assert [(run.fold, run.config.seed) for run in runs] == [
     *(('1', 0), ('1', 1)),
     *(('2', 0), ('2', 1)),
   ]

@@ -1,4 +1,4 @@
-"""Runs in processes, with a worker that only pretends to train."""
+"""Runs in processes, with a worker that only pretends to train; their table."""
 
 import json
 import os
@@ -15,8 +15,8 @@ from biobert_jax.errors import InputError, PreemptedError
 from biobert_jax.protocol import process_pool
 from biobert_jax.protocol.device_slots import Slot
 from biobert_jax.protocol.plan import Run
-from biobert_jax.protocol.process_pool import Job, ProcessPool
-from biobert_jax.protocol.progress_table import ProgressTable
+from biobert_jax.protocol.process_pool import Job, ProcessPool, ProgressTable
+from tests.fixtures import small_run
 
 # Does what its run's config says, by the name of the chip it was given.
 WORKER = """
@@ -196,3 +196,53 @@ def test_the_worker_stops_with_its_parent(tmp_path):
   child.stdin.close()
   assert child.wait(60) == 42
   child.stdout.close()
+
+
+@pytest.fixture
+def running(tmp_path):
+  run = Run('test', 'seed0', small_run.config(), {}, '', 'digest')
+  return 'GPU 3', Job(run, tmp_path, 1200)
+
+
+@pytest.fixture
+def always(monkeypatch):
+  monkeypatch.setattr(process_pool, '_REDRAW_SECONDS', 0.0)
+  monkeypatch.setattr(process_pool, '_PRINT_SECONDS', 0.0)
+
+
+def test_step_and_best_score_of_a_run(running, always, capsys, tmp_path):
+  records = [
+    {'step': 50, 'train/loss': 0.5},
+    {'step': 100, 'devel/f1': 82.5, 'devel/precision': 90.0},
+    {'step': 200, 'devel/f1': 81.0},
+  ]
+  text = ''.join(json.dumps(record) + '\n' for record in records)
+  (tmp_path / 'metrics.jsonl').write_text(text + '{"step": 25')
+  ProgressTable(lambda: '1 of 3').show([running])
+  assert capsys.readouterr().err == (
+    '1 of 3\n  GPU 3: step 200 of 1,200, best dev f1 82.50, seed0\n'
+  )
+
+
+def test_a_run_that_has_not_begun(running, always, capsys):
+  ProgressTable(lambda: '').show([running])
+  assert 'step 0 of 1,200, seed0' in capsys.readouterr().err
+
+
+def test_a_terminal_is_drawn_anew(running, always, capsys, monkeypatch):
+  monkeypatch.setattr(sys.stderr, 'isatty', lambda: True)
+  monkeypatch.setenv('COLUMNS', '20')
+  table = ProgressTable(lambda: 'title')
+  table.show([running])
+  assert capsys.readouterr().err == 'title\n  GPU 3: step 0 of \n'
+  table.show([])
+  assert capsys.readouterr().err == '\x1b[2F\x1b[Jtitle\n'
+  table.clear()
+  table.clear()
+  assert capsys.readouterr().err == '\x1b[1F\x1b[J'
+
+
+def test_elsewhere_it_is_printed_once_a_minute(running, capsys):
+  table = ProgressTable(lambda: 'title')
+  table.show([running])
+  assert capsys.readouterr().err == ''
