@@ -11,7 +11,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
 from biobert_jax.io.atomic import atomic_write
@@ -118,36 +118,6 @@ def head(title: str) -> str:
     '<meta name="viewport" content="width=device-width"/>\n'
     f'<title>{escape(title)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n'
   )
-
-
-def table(
-  header: Sequence[str],
-  rows: Sequence[Sequence[str]],
-  numeric: Sequence[bool],
-  strong: Sequence[bool],
-) -> str:
-  """A table that scrolls by itself where it is wider than the window.
-
-  Args:
-    header: names of the columns.
-    rows: their cells.
-    numeric: whether each column is set flush right.
-    strong: whether each row is set bold.
-  """
-  marks = [' class="n"' if number else '' for number in numeric]
-
-  def cells(tag: str, row: Sequence[str]) -> str:
-    return ''.join(
-      f'<{tag}{mark}>{escape(cell)}</{tag}>'
-      for cell, mark in zip(row, marks, strict=True)
-    )
-
-  lines = [f'<tr>{cells("th", header)}</tr>']
-  for row, bold in zip(rows, strong, strict=True):
-    strength = ' class="strong"' if bold else ''
-    lines.append(f'<tr{strength}>{cells("td", row)}</tr>')
-  inner = '\n'.join(lines)
-  return f'<div class="scroll"><table>\n{inner}\n</table></div>'
 
 
 def mark(kind: str, kinds: dict[str, int], shown: str, more: str = '') -> str:
@@ -268,38 +238,31 @@ def dot_plot(
   margin = max(0.5, 0.08 * (high - low))
   low, high = low - margin, high + margin
 
-  def x(value: float) -> float:
-    return _LEFT + (value - low) / (high - low) * (_WIDTH - _LEFT - 20)
+  def x(value: float) -> str:
+    place = _LEFT + (value - low) / (high - low) * (_WIDTH - _LEFT - 20)
+    return f'{place:.1f}'
 
-  def parts() -> Iterator[str]:
-    for number, (name, values, other) in enumerate(rows):
-      y = _ROW * number + 24
-      yield f'<text x="0" y="{y + 5}">{escape(name[:18])}</text>'
-      yield (
-        f'<line class="axis" x1="{_LEFT}" x2="{_WIDTH}" y1="{y}" y2="{y}"/>'
-      )
-      for value in values:
-        yield (
-          f'<circle class="dot" cx="{x(value):.1f}" cy="{y}" r="6">'
-          f'<title>{value:.2f}</title></circle>'
-        )
-      if other is not None:
-        yield (
-          f'<line class="mark" stroke-width="3" x1="{x(other):.1f}" '
-          f'x2="{x(other):.1f}" y1="{y - 11}" y2="{y + 11}">'
-          f'<title>{escape(reference)}: {other:.2f}</title></line>'
-        )
-    y = _ROW * len(rows) + 30
-    for value in (low + margin, high - margin):
-      yield (
-        f'<text class="soft" text-anchor="middle" x="{x(value):.1f}" '
-        f'y="{y}">{value:.1f}</text>'
-      )
-
-  height = _ROW * len(rows) + 40
+  parts = []
+  for number, (name, values, other) in enumerate(rows):
+    y = _ROW * number + 24
+    parts.append(f'<text x="0" y="{y + 5}">{escape(name[:18])}</text>')
+    ends = f'x1="{_LEFT}" x2="{_WIDTH}" y1="{y}" y2="{y}"'
+    parts.append(f'<line class="axis" {ends}/>')
+    for value in values:
+      dot = f'<circle class="dot" cx="{x(value)}" cy="{y}" r="6">'
+      parts.append(f'{dot}<title>{value:.2f}</title></circle>')
+    if other is not None:
+      ends = f'x1="{x(other)}" x2="{x(other)}" y1="{y - 11}" y2="{y + 11}"'
+      tip = f'<title>{escape(reference)}: {other:.2f}</title>'
+      parts.append(f'<line class="mark" stroke-width="3" {ends}>{tip}</line>')
+  for value in (low + margin, high - margin):
+    place = f'x="{x(value)}" y="{_ROW * len(rows) + 30}"'
+    middle = f'<text class="soft" text-anchor="middle" {place}>'
+    parts.append(f'{middle}{value:.1f}</text>')
+  size = f'viewBox="0 0 {_WIDTH} {_ROW * len(rows) + 40}"'
   return (
-    f'<svg role="img" aria-label="{escape(about)}" width="{_WIDTH}" '
-    f'viewBox="0 0 {_WIDTH} {height}">\n' + '\n'.join(parts()) + '\n</svg>\n'
-    f'<p class="soft">{escape(about)} Dots: ours; stroke: {escape(reference)}.'
-    '</p>'
+    f'<svg role="img" aria-label="{escape(about)}" width="{_WIDTH}" {size}>\n'
+    + '\n'.join(parts)
+    + f'\n</svg>\n<p class="soft">{escape(about)} Dots: ours; stroke: '
+    f'{escape(reference)}.</p>'
   )

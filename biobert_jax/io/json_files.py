@@ -17,13 +17,8 @@ def write_json(
 ) -> None:
   """Writes a value as indented JSON, and waits until the disk has it.
 
-  Args:
-    path: the file, in a folder that exists.
-    value: anything that JSON can hold.
-    sort_keys: whether keys are sorted; else they keep their order.
-
   Raises:
-    OSError: it cannot be written.
+    OSError: it cannot be written; its folder has to exist.
   """
   with staged(path) as aside, open(aside, 'w', encoding='utf-8') as file:
     json.dump(value, file, indent=2, sort_keys=sort_keys, ensure_ascii=False)

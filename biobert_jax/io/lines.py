@@ -67,13 +67,7 @@ def source_name(source: Source) -> str:
 
 
 def read_text(path: str) -> str:
-  """The text of a UTF-8 file, without its byte order mark.
-
-  Args:
-    path: of the file; '-' is standard input.
-
-  Returns:
-    The text.
+  """The text of a UTF-8 file ('-': standard input), without a byte order mark.
 
   Raises:
     InputError: if the file cannot be read or is not UTF-8.
@@ -91,6 +85,5 @@ def read_text(path: str) -> str:
     return content.decode('utf-8-sig')
   except UnicodeDecodeError as error:
     line = content.count(b'\n', 0, error.start) + 1
-    raise InputError.at(
-      path, line, 'is not UTF-8; convert the file with iconv'
-    ) from error
+    what = 'is not UTF-8; convert the file with iconv'
+    raise InputError.at(path, line, what) from error

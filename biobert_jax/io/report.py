@@ -1,9 +1,9 @@
 """A report as Markdown and as one HTML file, from the same blocks."""
 
 import base64
-import dataclasses
 import re
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from biobert_jax.io import html_page
 from biobert_jax.io.html_page import escape, printable
@@ -11,30 +11,26 @@ from biobert_jax.io.html_page import escape, printable
 _NUMBER = re.compile(r'[-+]?[0-9][0-9,]*(?:\.[0-9]+)?(?: ?%| ± [0-9.–]+)?|–')
 
 
-@dataclasses.dataclass(frozen=True)
-class Heading:
+class Heading(NamedTuple):
   """A heading; level 1 is the title."""
 
   text: str
   level: int = 2
 
 
-@dataclasses.dataclass(frozen=True)
-class Paragraph:
+class Paragraph(NamedTuple):
   """Running text."""
 
   text: str
 
 
-@dataclasses.dataclass(frozen=True)
-class Bullets:
+class Bullets(NamedTuple):
   """A list."""
 
   items: Sequence[str]
 
 
-@dataclasses.dataclass(frozen=True)
-class Table:
+class Table(NamedTuple):
   """A table; columns of numbers are set flush right.
 
   Attributes:
@@ -54,24 +50,21 @@ class Table:
     )
 
 
-@dataclasses.dataclass(frozen=True)
-class Verbatim:
+class Verbatim(NamedTuple):
   """Lines as they are."""
 
   text: str
 
 
-@dataclasses.dataclass(frozen=True)
-class Image:
+class Image(NamedTuple):
   """A PNG that stands beside the Markdown, and inside the HTML."""
 
   file: str
   about: str
-  png: bytes = dataclasses.field(repr=False)
+  png: bytes
 
 
-@dataclasses.dataclass(frozen=True)
-class DotPlot:
+class DotPlot(NamedTuple):
   """Values on a line per row, each beside a reference; HTML only.
 
   Attributes:
@@ -140,11 +133,7 @@ def _marked(text: str) -> str:
 
 
 def page(blocks: Sequence[Block]) -> str:
-  """Blocks as an HTML file that needs no other, and runs nothing.
-
-  Args:
-    blocks: of which the first is the title.
-  """
+  """Blocks as an HTML file that needs no other; a heading gives its title."""
   title = next(b.text for b in blocks if isinstance(b, Heading))
   body = '\n'.join(_html_block(block) for block in blocks)
   return f'{html_page.head(title)}<main>\n{body}\n</main>\n{html_page.END}'
@@ -172,6 +161,20 @@ def _html_block(block: Block) -> str:
 
 
 def _html_table(table: Table) -> str:
-  numeric = [table.is_number(i) for i in range(len(table.header))]
-  strong = [number in table.strong for number in range(len(table.rows))]
-  return html_page.table(table.header, table.rows, numeric, strong)
+  """A table that scrolls by itself where it is wider than the window."""
+  marks = [
+    ' class="n"' if table.is_number(i) else '' for i in range(len(table.header))
+  ]
+
+  def cells(tag: str, row: Sequence[str]) -> str:
+    return ''.join(
+      f'<{tag}{mark}>{escape(cell)}</{tag}>'
+      for cell, mark in zip(row, marks, strict=True)
+    )
+
+  lines = [f'<tr>{cells("th", table.header)}</tr>']
+  for number, row in enumerate(table.rows):
+    strength = ' class="strong"' if number in table.strong else ''
+    lines.append(f'<tr{strength}>{cells("td", row)}</tr>')
+  inner = '\n'.join(lines)
+  return f'<div class="scroll"><table>\n{inner}\n</table></div>'

@@ -64,43 +64,25 @@ class Stream:
 
   def lines(self) -> IO[bytes]:
     """Lines with their ends, for `io.lines.read_lines`; none is too long."""
-    return cast(IO[bytes], _Lines(self))
-
-
-class _Lines:
-  """Iterates over lines and has a name, as an open file does."""
-
-  def __init__(self, stream: Stream) -> None:
-    self.name = stream.name
-    self._stream = stream
+    return cast(IO[bytes], self)
 
   def __iter__(self) -> Iterator[bytes]:
-    rest = b''
     for number, line in enumerate(self._cut(), 1):
-      rest = line
-      if len(rest) > MAX_LINE:
+      if len(line) > MAX_LINE:
         what = f'a line of more than {MAX_LINE} bytes: write one document a'
         raise InputError.at(self.name, number, f'{what} line, and no longer')
-      yield rest
+      yield line
 
   def _cut(self) -> Iterator[bytes]:
     """Lines; of one that is too long, as much as shows that."""
-    parts: list[bytes] = []
-    size = 0
-    for chunk in self._stream.chunks():
-      *whole, last = chunk.split(b'\n')
-      for line in whole:
-        parts.append(line + b'\n')
-        yield b''.join(parts)
-        parts, size = [], 0
-      if last:
-        parts.append(last)
-        size += len(last)
-        if size > MAX_LINE:
-          yield b''.join(parts)
-          return
-    if parts:
-      yield b''.join(parts)
+    begun = b''
+    for chunk in self.chunks():
+      *whole, begun = (begun + chunk).split(b'\n')
+      yield from (line + b'\n' for line in whole)
+      if len(begun) > MAX_LINE:
+        break
+    if begun:
+      yield begun
 
 
 @contextlib.contextmanager
@@ -112,52 +94,32 @@ def open_stream(path: str | os.PathLike[str]) -> Iterator[Stream]:
       than a corpus does; the last three while it is read.
   """
   name = os.fspath(path)
+  unpacked = 0
   with contextlib.ExitStack() as stack:
     try:
       file = stack.enter_context(open(path, 'rb'))
       packed = file.peek(2)[:2] == GZIP
     except OSError as error:
       raise InputError(f'{name}: cannot read: {error.strerror}') from error
-    read = _plain(name, file)
+    content: gzip.GzipFile | io.BufferedReader = file
     if packed:
-      read = stack.enter_context(_Unpacked(name, file)).read
+      content = stack.enter_context(gzip.GzipFile(fileobj=file))
+
+    def read(size: int) -> bytes:
+      nonlocal unpacked
+      try:
+        chunk = content.read(size)
+      except _DAMAGED as error:
+        what = f'cut or damaged after {unpacked} bytes of content ({error})'
+        raise InputError(f'{name}: {what}; download it again') from error
+      except OSError as error:
+        raise InputError(f'{name}: cannot read: {error.strerror}') from error
+      unpacked += len(chunk)
+      if packed and unpacked > min(
+        max(_FREE, MAX_RATIO * file.tell()), MAX_BYTES
+      ):
+        what = f'unpacks to more than {MAX_RATIO} times its size'
+        raise InputError(f'{name}: {what}; leave it out')
+      return chunk
+
     yield Stream(name, read, packed)
-
-
-def _plain(name: str, file: io.BufferedReader) -> Callable[[int], bytes]:
-  def read(size: int) -> bytes:
-    try:
-      return file.read(size)
-    except OSError as error:
-      raise InputError(f'{name}: cannot read: {error.strerror}') from error
-
-  return read
-
-
-class _Unpacked(contextlib.AbstractContextManager['_Unpacked']):
-  """A gzip file that stops before it fills a machine."""
-
-  def __init__(self, name: str, file: io.BufferedReader) -> None:
-    self._name = name
-    self._file = file
-    self._gzip = gzip.GzipFile(fileobj=file)
-    self._bytes = 0
-
-  def __exit__(self, *_: object) -> None:
-    self._gzip.close()
-
-  def read(self, size: int) -> bytes:
-    try:
-      chunk = self._gzip.read(size)
-    except _DAMAGED as error:
-      what = f'cut or damaged after {self._bytes} bytes of content ({error})'
-      raise InputError(f'{self._name}: {what}; download it again') from error
-    except OSError as error:
-      what = f'{self._name}: cannot read: {error.strerror}'
-      raise InputError(what) from error
-    self._bytes += len(chunk)
-    most = max(_FREE, MAX_RATIO * self._file.tell())
-    if self._bytes > min(most, MAX_BYTES):
-      what = f'unpacks to more than {MAX_RATIO} times its size'
-      raise InputError(f'{self._name}: {what}; leave it out')
-    return chunk

@@ -7,25 +7,20 @@ error.
 import json
 from collections import Counter
 from collections.abc import Callable, Container, Iterable, Mapping
-from typing import Any, NoReturn
+from typing import Any, TypeVar
 
 from biobert_jax.errors import InputError
 from biobert_jax.io.lines import read_text
 
+Value = TypeVar('Value')
+
 
 def read_object(path: str, *, numbers_as_text: bool = False) -> dict[str, Any]:
-  """Reads a file that holds one JSON object.
+  """Reads a file that holds one JSON object; see `parse_object`.
 
   Args:
     path: of the file; '-' is standard input.
     numbers_as_text: whether a number is kept as it is written.
-
-  Returns:
-    The object.
-
-  Raises:
-    InputError: if the file cannot be read, is not JSON (NaN is none) or no
-      object, or an object in it has a key twice.
   """
   return parse_object(path, read_text(path), numbers_as_text=numbers_as_text)
 
@@ -42,7 +37,8 @@ def parse_object(
     numbers_as_text: whether a number is kept as it is written.
 
   Raises:
-    InputError: as `read_object` does.
+    InputError: if it is not JSON (NaN is none) or no object, or an object in
+      it has a key twice.
   """
 
   def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -92,27 +88,24 @@ def require_id(path: str, place: str, row: Any, known: Container[str]) -> str:
 
 def require_text(path: str, place: str, row: Any, key: str) -> str:
   """The text under a key; an InputError if there is none."""
-  value = row.get(key) if isinstance(row, dict) else None
-  if not isinstance(value, str):
-    _refuse(path, place, row, key, 'a text')
-  return value
+  return _require(path, place, row, key, str, 'a text')
 
 
 def require_list(path: str, place: str, row: Any, key: str) -> list[Any]:
   """The list under a key; an InputError if there is none."""
-  value = row.get(key) if isinstance(row, dict) else None
-  if not isinstance(value, list):
-    _refuse(path, place, row, key, 'a list')
-  return value
+  return _require(path, place, row, key, list, 'a list')
 
 
-def _refuse(path: str, place: str, row: Any, key: str, what: str) -> NoReturn:
-  """A value that is missing or of another kind."""
+def _require(
+  path: str, place: str, row: Any, key: str, kind: type[Value], what: str
+) -> Value:
   where = f'{path}: {place}: ' if place else f'{path}: '
   if not isinstance(row, dict):
     found = f'{str(row)[:40]!r} is not an object'
   elif key not in row:
     found = f'{key!r} is missing'
+  elif isinstance(value := row[key], kind):
+    return value
   else:
     found = f'{key!r} is {str(row[key])[:40]!r}'
   raise InputError(f'{where}{found}; write {what} under {key!r}')

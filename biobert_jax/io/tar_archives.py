@@ -5,15 +5,14 @@ is not a plain file inside the archive's own folder is refused here, with
 stricter rules than those of `tarfile.data_filter`, which allows links.
 """
 
+import contextlib
 import os
 import tarfile
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, NamedTuple, cast
 
 from biobert_jax.errors import InputError
 from biobert_jax.io.streams import CHUNK, Stream
-
-_T = TypeVar('_T')
 
 _MAX_HEADER = 2**20  # Bytes that a header may claim for a long name.
 _MAX_PADDING = 2**24  # Bytes of zeros at the end of an archive.
@@ -55,10 +54,12 @@ def members(stream: Stream) -> Iterator[Member]:
       a device or sparse, or named to lie outside of the archive's folder.
   """
   forward = _Forward(stream)
-  tar = _guarded(stream.name, lambda: _open_tar(forward))
+  with _guarded(stream.name):
+    tar = tarfile.TarFile(fileobj=cast(Any, forward))
   while True:
     forward.budget = _MAX_HEADER
-    member = _guarded(stream.name, tar.next)
+    with _guarded(stream.name):
+      member = tar.next()
     tar.members.clear()  # type: ignore[attr-defined]  # Else it keeps all.
     tar.pax_headers.clear()  # type: ignore[attr-defined]
     if member is None:
@@ -68,34 +69,24 @@ def members(stream: Stream) -> Iterator[Member]:
     if member.isdir() or os.path.basename(name).startswith('._'):
       continue
     forward.budget = None
-    _guarded(stream.name, _seeker(forward, member.offset_data))
-    content = Stream(
-      f'{stream.name}:{member.name}', _reader(what, forward, member.size)
-    )
+    with _guarded(stream.name):
+      forward.seek(member.offset_data)
+    read = _reader(what, forward, member.size)
+    content = Stream(f'{stream.name}:{member.name}', read)
     yield Member(name, member.size, content)
   _check_end(stream, forward)
 
 
-def _open_tar(forward: '_Forward') -> tarfile.TarFile:
-  return tarfile.TarFile(fileobj=cast(Any, forward))
-
-
-def _seeker(forward: '_Forward', place: int) -> Callable[[], int]:
-  return lambda: forward.seek(place)
-
-
-def _guarded(name: str, call: Callable[[], _T]) -> _T:
-  """The result of a call, with tarfile's many errors made one."""
+@contextlib.contextmanager
+def _guarded(name: str) -> Iterator[None]:
+  """Makes tarfile's many errors one."""
   try:
-    return call()
+    yield
   except InputError:
     raise
   except (
-    tarfile.TarError,
-    EOFError,
-    ValueError,
-    OverflowError,
-    RecursionError,
+    *(tarfile.TarError, EOFError, ValueError),
+    *(OverflowError, RecursionError),
   ) as error:
     what = f'cut or damaged ({str(error)[:100]}); download it again'
     raise InputError(f'{name}: {what}') from error

@@ -9,16 +9,12 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-# Feature.float_list and Feature.int64_list.
-_FLOATS, _INTEGERS = 2, 3
+# Feature.bytes_list, Feature.float_list and Feature.int64_list.
+_BYTES, _FLOATS, _INTEGERS = 1, 2, 3
 
 
 def encode(features: Mapping[str, bytes]) -> bytes:
-  """The record of a document or row; the same bytes for the same features.
-
-  Args:
-    features: name to value, in the order to be written.
-  """
+  """The record of features, by name, in the order to be written."""
   entries = b''
   for name, value in features.items():
     feature = _field(1, _field(1, value))  # Feature.bytes_list.value
@@ -30,14 +26,14 @@ def decode(record: bytes) -> dict[str, bytes]:
   """The features of a record.
 
   Raises:
-    ValueError: it is not such a record, or has other than byte features.
+    ValueError or LookupError: it is not such a record, or has other than byte
+      features.
   """
-  features: dict[str, bytes] = {}
-  for _, body in _fields(record):
-    for _, entry in _fields(body):
-      parts = dict(_fields(entry))
-      value = dict(_fields(dict(_fields(parts[2]))[1]))[1]
-      features[parts[1].decode()] = value
+  features = {}
+  for name, kind, values in _features(record):
+    if kind != _BYTES:
+      raise ValueError(f'{name} is not of bytes')
+    features[name] = dict(_fields(values))[1]
   return features
 
 
@@ -48,23 +44,28 @@ def decode_numbers(record: bytes) -> dict[str, np.ndarray]:
     Of each an array, int64 or float32.
 
   Raises:
-    ValueError: it is not such a record, has other features, or has numbers that
-      are not packed (TensorFlow packs them).
+    ValueError or LookupError: it is not such a record, has other features, or
+      has numbers that are not packed (TensorFlow packs them).
   """
   features: dict[str, np.ndarray] = {}
+  for name, kind, numbers in _features(record):
+    values = b''.join(value for _, value in _fields(numbers))
+    if kind == _INTEGERS:
+      features[name] = _varints(values)
+    elif kind == _FLOATS:
+      features[name] = np.frombuffer(values, '<f4')
+    else:
+      raise ValueError(f'{name} is not of numbers')
+  return features
+
+
+def _features(record: bytes) -> Iterator[tuple[str, int, bytes]]:
+  """The (name, kind, list of values) of each feature."""
   for _, body in _fields(record):
     for _, entry in _fields(body):
       parts = dict(_fields(entry))
-      ((kind, numbers),) = _fields(parts[2])
-      values = b''.join(value for _, value in _fields(numbers))
-      name = parts[1].decode()
-      if kind == _INTEGERS:
-        features[name] = _varints(values)
-      elif kind == _FLOATS:
-        features[name] = np.frombuffer(values, '<f4')
-      else:
-        raise ValueError(f'{name} is not of numbers')
-  return features
+      ((kind, values),) = _fields(parts[2])
+      yield parts[1].decode(), kind, values
 
 
 def _varints(values: bytes) -> np.ndarray:
