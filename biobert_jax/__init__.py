@@ -4,8 +4,7 @@
   tagger = Tagger('runs/ncbi')
   tagger('A patient with type 2 diabetes.').entities
 
-`README.md` beside this file shows every class. They are imported when they are
-first used, so that `import biobert_jax` is instant.
+Classes are imported when they are first used; `README.md` shows them all.
 """
 
 import importlib
@@ -62,8 +61,7 @@ def train(
   """Trains a model, or resumes a run that was interrupted.
 
   Args:
-    config: the name of an experiment, such as 'ner_ncbi_disease:base', the path
-      of a config file, or a config.
+    config: 'ner_ncbi_disease:base', the path of a config file, or a config.
     workdir: the folder that everything is written to.
     overrides: config keys with new values, {'optim.learning_rate': 3e-5}.
 

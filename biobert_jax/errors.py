@@ -76,15 +76,10 @@ class TakenOverError(UserError, RuntimeError):
 
 
 class Range(NamedTuple):
-  """The values that a config key may have.
-
-  Attributes:
-    contains: whether a value is one of them.
-    remedy: the end of the message "KEY is VALUE; …".
-  """
+  """The values that a config key or a flag may have."""
 
   contains: Callable[[Any], bool]
-  remedy: str
+  remedy: str  # The end of the message "KEY is VALUE; …".
 
 
 # None of them contains NaN.
@@ -108,11 +103,7 @@ def or_unset(values: Range) -> Range:
 def check_ranges(
   values: Mapping[str, Any], ranges: Mapping[str, Range]
 ) -> None:
-  """Checks values against a table of ranges.
-
-  Args:
-    values: key -> value; others than those of the table are not read.
-    ranges: key -> range.
+  """Checks those values that a table of ranges names.
 
   Raises:
     InputError: names the first key outside its range, its value, the remedy.
@@ -123,14 +114,7 @@ def check_ranges(
 
 
 def exit_code_of(program: Callable[[], object]) -> int:
-  """Runs a command; what the user can mend ends it in one line.
-
-  Args:
-    program: the command, which prints what it has to say.
-
-  Returns:
-    The exit code.
-  """
+  """Runs a program to its exit code; an error of the user's is one line."""
   try:
     program()
   except UserError as error:

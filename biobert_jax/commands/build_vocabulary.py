@@ -25,12 +25,8 @@ def _run(flags: Flags) -> Summary:
     other = flags.compare_lower_case
     casing = flags.do_lower_case if other is None else other
     compared = WordPieceTokenizer.from_vocab_file(flags.compare, casing)
-  wanted = vocabulary.Wanted(
-    flags.size,
-    flags.do_lower_case,
-    flags.sample_characters,
-    flags.character_coverage,
-  )
+  fields = vocabulary.Wanted._fields
+  wanted = vocabulary.Wanted(**{name: getattr(flags, name) for name in fields})
   summary = vocabulary.build(flags.input, flags.output, wanted, compared)
   print(vocabulary.describe(summary, flags.size), file=sys.stderr)
   return summary
@@ -43,7 +39,7 @@ FLAGS = (
   Flag('--do_lower_case', 'true: uncased, false: cased', ..., type=bool),
   Flag(
     '--compare=vocab.txt',
-    'another vocabulary, measured on the same held-out text',
+    'vocabulary to measure on held-out text, too',
     path='input',
   ),
   Flag(

@@ -17,10 +17,7 @@ OUTPUT = (
 READING = (
   command.DO_LOWER_CASE,
   Flag(
-    '--head',
-    'what a classifier labels, where no file states it',
-    '',
-    choices=('token', 'sequence'),
+    '--head=token|sequence', 'what is labelled, where no file states it', ''
   ),
   Flag('--labels=A,B,C', 'classes by id, where no file states them', ''),
   Flag('--skip=REGEX', 'regular expression of tensors to leave out', ''),

@@ -39,14 +39,13 @@ class Flag:
   """A flag of a command, or a positional argument.
 
   Attributes:
-    usage: --NAME or --NAME=VALUE as the help shows them, with underscores; or
-      NAME, in capitals, of a positional argument. ` ...` at its end says that
-      it takes one or more values, as a list.
+    usage: as the help shows it: --NAME, --NAME=VALUE or --NAME=A|B, with
+      underscores; NAME, in capitals, of a positional argument; ` ...` at the
+      end of what takes one or more values, as a list.
     help: one line.
     default: the value where the flag is not given; `...` where it must be.
     path: what for, where values name files or folders.
     type: str, int, float or bool; that of the default, where it has one.
-    choices: the values that are allowed; () for any.
     range: of a number; None for any.
     unset: what the help shows as default in place of None.
     aliases: other names of the same flag.
@@ -57,7 +56,6 @@ class Flag:
   default: Any = None
   path: Path = ''
   type: type = str
-  choices: tuple[str, ...] = ()
   range: errors.Range | None = None
   unset: str = ''
   aliases: tuple[str, ...] = ()
@@ -73,14 +71,14 @@ class Flag:
     return not self.usage.startswith('--')
 
   @property
-  def name(self) -> str:
-    """Of the value that the command gets."""
-    return self.shown.removeprefix('--').lower()
-
-  @property
   def shown(self) -> str:
     """The flag as messages spell it."""
     return self.usage.partition('=')[0].removesuffix(' ...')
+
+  @property
+  def name(self) -> str:
+    """Of the value that the command gets."""
+    return self.shown.removeprefix('--').lower()
 
   @property
   def value_name(self) -> str:
@@ -88,6 +86,12 @@ class Flag:
     names = {int: 'N', float: 'X', bool: '[true|false]'}
     metavar = self.usage.partition('=')[2]
     return metavar or names.get(self.type, self.name.upper())
+
+  @property
+  def choices(self) -> tuple[str, ...]:
+    """The values that are allowed; () for any."""
+    words = self.value_name.removesuffix(' ...').split('|')
+    return tuple(words) if self.type is str and len(words) > 1 else ()
 
   @property
   def many(self) -> bool:
@@ -137,7 +141,7 @@ class Command:
 # Flags of several commands.
 CONFIG = Flag(
   '--config=NAME:SIZE',
-  'experiment: a name as ner_ncbi_disease:base, or a path FILE.py:SIZE',
+  'experiment as ner_ncbi_disease:base, or FILE.py:SIZE',
   ...,
 )
 OUTPUT_FOLDER = Flag('--output=DIR', 'folder to write', ..., 'output')
@@ -146,9 +150,7 @@ DO_LOWER_CASE = Flag(
 )
 # Of the commands that run a model; `main` acts on it.
 COMPILE_CACHE = Flag(
-  '--compile_cache',
-  'keep compiled programs in ~/.cache; else --no-compile-cache',
-  True,
+  '--compile_cache', 'keep compiled programs; else --no-compile-cache', True
 )
 
 

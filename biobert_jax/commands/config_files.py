@@ -22,11 +22,7 @@ _PACKAGE = pathlib.Path(__file__).resolve().parents[1]
 
 
 def configs_folder() -> pathlib.Path:
-  """The folder of the experiments that come with the code.
-
-  An installed package has them inside of it, as `biobert_jax/configs`; in the
-  repository they stand beside it, as `configs`.
-  """
+  """The experiments that come with the code: installed, inside the package."""
   inside = _PACKAGE / 'configs'
   return inside if inside.is_dir() else _PACKAGE.parent / 'configs'
 
@@ -40,14 +36,9 @@ def find_config(name: str) -> pathlib.Path:
   """The file of a config.
 
   Args:
-    name: a path to a `.py` file, relative to the current folder; or the bare
-      name of an experiment, `ner_ncbi_disease`. A name is looked for in the
-      folder `configs` of the current folder first, then among the experiments
-      that come with the code (`configs_folder`). The same holds of a path
-      `configs/NAME.py`, so that it can be given from any folder.
-
-  Returns:
-    The path of an existing file.
+    name: a path to a `.py` file; or the bare name of an experiment, or
+      `configs/NAME.py`: in the current folder's `configs`, else in
+      `configs_folder`.
 
   Raises:
     InputError: no such file; names the nearest experiment.
@@ -116,14 +107,9 @@ def _load(path: pathlib.Path) -> types.ModuleType:
 
 
 def _offer_shared_keys(folder: pathlib.Path) -> None:
-  """Makes `configs.common` importable, wherever the folder of configs lies.
+  """Makes `configs.common` importable: installed, no package `configs` exists.
 
-  Experiments import it as `.common`: installed, they are `biobert_jax.configs`
-  and there is no package `configs`.
-
-  Args:
-    folder: of the config; where it is a folder `configs`, what it shares
-      comes before what the code shares.
+  Where the config's own folder is a `configs`, what it shares comes first.
   """
   if 'configs' not in sys.modules:
     own = [str(folder.resolve())] * (folder.resolve().name == 'configs')

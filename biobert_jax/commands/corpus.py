@@ -13,20 +13,14 @@ if TYPE_CHECKING:
   from biobert_jax.data.pretraining.manifest import Manifest
 
 INPUTS = Flag(
-  '--input=GLOB ...',
-  'files or patterns: PubMed or PMC XML, plain text, JSON lines',
-  ...,
-  'input',
+  '--input=GLOB ...', 'PubMed or PMC XML, plain text, JSON lines', ..., 'input'
 )
 FLAGS = (
   INPUTS,
   Flag('--output=DIR', 'folder: new, or of an interrupted run', ..., 'output'),
   Flag('--vocab=vocab.txt', 'vocabulary', ..., 'input'),
   Flag(
-    '--do_lower_case',
-    'true for an uncased vocabulary, false for a cased one as BioBERT',
-    ...,
-    type=bool,
+    '--do_lower_case', 'true: uncased; false: cased, as BioBERT', ..., type=bool
   ),
   Flag(
     '--shards', 'number of training shards', type=int, unset='about 128 MB each'
@@ -34,15 +28,13 @@ FLAGS = (
   Flag('--held_out', 'fraction of articles for validation, by their id', 0.01),
   Flag(
     '--exclude=FILE',
-    'file of article ids to leave out, one per line: 123 (PMID) or PMC123',
+    'article ids to leave out: lines of PMID or PMC123',
     path='input',
   ),
   Flag('--title_only', 'read articles that have only a title', False),
   Flag('--labels', 'keep labels of parts of an abstract, as METHODS:', True),
   Flag(
-    '--translated',
-    "read PubMed's English text of articles in other languages",
-    True,
+    '--translated', 'read English texts of articles in other languages', True
   ),
 )
 WRITES = 'in DIR: manifest.json, vocab.txt and the shards of each split'

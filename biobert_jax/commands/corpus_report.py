@@ -45,14 +45,14 @@ FLAGS = (
   Flag('DIR', 'folder of the shards', ..., 'input'),
   Flag(
     '--vocab=vocab.txt',
-    'vocabulary of the shards',
+    'vocabulary',
     path='input',
-    unset='DIR/vocab.txt, where it exists',
+    unset="DIR's, where it exists",
   ),
   Flag('--output=DIR', 'folder to write', path='output', unset='DIR/report'),
   Flag(
     '--input=GLOB ...',
-    'files of the corpus, to find words that the vocabulary cannot spell',
+    'files of the corpus, to find unknown words',
     path='input',
   ),
   Flag('--sample', 'documents of the sample; 0: all', 20_000),

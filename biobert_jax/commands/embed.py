@@ -22,18 +22,14 @@ def _run(flags: Flags) -> Summary:
 FLAGS = (
   command.model(),
   Flag(
-    '--input=FILE',
-    'text, one per line; PubTator; JSONL of predict; - is stdin',
-    ...,
-    'stdin',
+    '--input=FILE', 'lines of text; PubTator; JSONL; - is stdin', ..., 'stdin'
   ),
   Flag('--output=FILE', 'OUT.parquet, OUT.npz or OUT.jsonl', ..., 'stdout'),
   Flag('--layers=-N,-N,...', '-1 is the last, -2 the one before it', '-1'),
   Flag(
-    '--pooling',
-    'vector per text (mean, cls), token or entity',
+    '--pooling=mean|cls|tokens|entity',
+    'of a text (mean, cls), each token or entity',
     'mean',
-    choices=('mean', 'cls', 'tokens', 'entity'),
   ),
   Flag(
     '--max_seq_length=N',

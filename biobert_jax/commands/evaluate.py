@@ -3,30 +3,20 @@
 from biobert_jax.commands import command
 from biobert_jax.commands.command import Command, Flag, Flags, Summary
 
-_DATA = Flag(
-  '--config.data.dir=DIR',
-  'where the corpus is now, if it has moved',
-  '',
-  'input',
-)
-
 
 def _run(flags: Flags) -> Summary:
   from biobert_jax.training import evaluate
 
-  return evaluate.evaluate(flags.workdir, flags.split, vars(flags)[_DATA.name])
+  data_dir = vars(flags)['config.data.dir']
+  return evaluate.evaluate(flags.workdir, flags.split, data_dir)
 
 
 FLAGS = (
   Flag(
     '--workdir=DIR', 'work folder of train', ..., 'input', aliases=('model',)
   ),
-  Flag(
-    '--split',
-    'train, devel, train_dev or test; of pre-training, train or validation',
-    'test',
-  ),
-  _DATA,
+  Flag('--split', 'train, devel, train_dev, test or validation', 'test'),
+  Flag('--config.data.dir=DIR', 'where the corpus is now', '', 'input'),
   command.COMPILE_CACHE,
 )
 EXAMPLES = (

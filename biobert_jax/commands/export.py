@@ -37,9 +37,6 @@ def int8_scorer(
 ) -> Callable[[pathlib.Path], dict[str, float]] | None:
   """What scores an int8 export on the data of the model's run.
 
-  Args:
-    model: what is exported.
-
   Returns:
     Folder of the export -> figures, none where the corpus has moved; None
     where the model is no work folder, or its head has no such score.
@@ -50,9 +47,8 @@ def int8_scorer(
   from biobert_jax.inference import model_runner
   from biobert_jax.training import workdir
 
-  if model.source.form != detect.WORKDIR:
-    return None
-  if model.head not in model_runner.ADAPTERS:
+  is_run = model.source.form == detect.WORKDIR
+  if not is_run or model.head not in model_runner.ADAPTERS:
     return None
   data = model.source.record['config']['data']
   split = data['test_split'] or data['devel_split']
@@ -73,12 +69,7 @@ def int8_scorer(
 
 FLAGS = (
   command.model('workdir'),
-  Flag(
-    '--format',
-    'form to write',
-    ...,
-    choices=('huggingface', 'tensorflow', 'stablehlo', 'onnx'),
-  ),
+  Flag('--format=huggingface|tensorflow|stablehlo|onnx', 'form to write', ...),
   *checkpoint_flags.OUTPUT,
   *checkpoint_flags.READING,
 )

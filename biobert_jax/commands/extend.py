@@ -82,16 +82,9 @@ FLAGS = (
   command.model(),
   *checkpoint_flags.OUTPUT,
   Flag('--pieces=FILE', 'new tokens, one per line', '', 'input'),
+  Flag('--over_unused', 'put them over [unused*], lowest first', False),
   Flag(
-    '--over_unused',
-    'put them over [unused*], lowest first, and keep the size',
-    False,
-  ),
-  Flag(
-    '--max_position_embeddings',
-    'longest sequence from now on, in tokens',
-    type=int,
-    unset='unchanged',
+    '--max_position_embeddings', 'longest sequence', type=int, unset='unchanged'
   ),
   *checkpoint_flags.READING,
 )

@@ -32,24 +32,15 @@ _FILES = """
 """
 
 
-def _commands() -> dict[str, Command]:
-  """All commands by name."""
-  found: list[Command] = []
-  for name in _FILES.split():
-    file = importlib.import_module(f'biobert_jax.commands.{name}')
-    found += file.COMMANDS if file is score else [file.COMMAND]
-  return {command.name: command for command in found}
-
-
-COMMANDS = _commands()
+COMMANDS: dict[str, Command] = {}
+for _name in _FILES.split():
+  _file = importlib.import_module(f'biobert_jax.commands.{_name}')
+  for _one in score.COMMANDS if _file is score else (_file.COMMAND,):
+    COMMANDS[_one.name] = _one
 
 
 def program_help(group: str = '') -> str:
-  """The text of `biobert-jax --help`.
-
-  Args:
-    group: the first word of commands of two words, to list those alone.
-  """
+  """The help of the program, or of the commands whose first word is given."""
   shown = {n: c for n, c in COMMANDS.items() if n.startswith(group)}
   width = max(map(len, shown))
   lines = [
@@ -73,14 +64,7 @@ def program_help(group: str = '') -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-  """Runs a command.
-
-  Args:
-    arguments: what follows the program's name; by default this process's.
-
-  Returns:
-    The exit code.
-  """
+  """Runs the command of some arguments, or of this process; its exit code."""
   for stream in (sys.stdout, sys.stderr):
     if isinstance(stream, io.TextIOWrapper):
       stream.reconfigure(encoding='utf-8')
@@ -115,11 +99,7 @@ def _main(arguments: list[str]) -> None:
 
 
 def _find(arguments: Sequence[str]) -> tuple[str, Sequence[str]]:
-  """The name of a command, and what follows it.
-
-  Returns:
-    As the name, the first word of commands of two words where their help is
-    wanted.
+  """The name of a command, or of a group where its help is wanted; the rest.
 
   Raises:
     InputError: no such command; names the nearest.

@@ -88,7 +88,6 @@ def _row(flag: Flag) -> tuple[str, str]:
   """How the help shows a flag and what it says of it."""
   names = ', '.join(f'--{name}' for name in (flag.name, *flag.aliases))
   usage = flag.shown if flag.positional else f'{names} {flag.value_name}'
-  choices = f': {", ".join(flag.choices)}' if flag.choices else ''
   default = flag.unset
   if flag.many and flag.default not in (None, (), ...):
     default = ' '.join(flag.default)
@@ -96,7 +95,7 @@ def _row(flag: Flag) -> tuple[str, str]:
     default = str(flag.default)
   default = default.lower() if flag.type is bool else default
   note = 'required' if flag.required else f'default: {default}'
-  return usage, flag.help + choices + (f' ({note})' if default else '')
+  return usage, flag.help + (f' ({note})' if default else '')
 
 
 class _Line:

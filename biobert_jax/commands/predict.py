@@ -27,7 +27,7 @@ def _run(flags: Flags) -> Summary:
     raise InputError('--format=brat writes a folder; name it by --output')
   from biobert_jax.inference import predict
 
-  models = (flags.pipeline or '').split(',')
+  pipeline = map(os.path.expanduser, (flags.pipeline or '').split(','))
   return predict.predict(
     flags.model or '',
     flags.input,
@@ -35,7 +35,7 @@ def _run(flags: Flags) -> Summary:
     flags.format,
     do_lower_case=true_or_false(flags.do_lower_case),
     keep_entities=true_or_false(flags.keep_entities),
-    pipeline=','.join(map(os.path.expanduser, models)),
+    pipeline=','.join(pipeline),
   )
 
 
@@ -47,23 +47,14 @@ FLAGS = (
   ),
   Flag(
     '--input=FILE',
-    'text, one document per line; PubTator; JSONL; questions; - is stdin',
+    'lines of text; PubTator; JSONL; questions; - is stdin',
     ...,
     'stdin',
   ),
-  Flag(
-    '--output=FILE',
-    'file to write, for brat a folder; - is stdout',
-    ...,
-    'stdout',
-  ),
+  Flag('--output=FILE', 'file; for brat a folder; - is stdout', ..., 'stdout'),
   Flag('--format', 'form of the output, as listed above', 'jsonl'),
   command.DO_LOWER_CASE,
-  Flag(
-    '--keep_entities',
-    'keep the entities of the input beside those that are found',
-    type=bool,
-  ),
+  Flag('--keep_entities', 'keep the entities that the input has', type=bool),
   command.COMPILE_CACHE,
 )
 EXAMPLES = (

@@ -28,7 +28,7 @@ FLAGS = (
   Flag('--price', 'dollars per chip and hour', 0.0),
   Flag(
     '--full',
-    "compile completely, for the compiler's own estimate of time (minutes)",
+    "compile completely, for the compiler's own estimate of time",
     False,
   ),
   Flag('--search', 'find the largest batch that fits', False),

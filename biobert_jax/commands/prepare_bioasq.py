@@ -12,8 +12,6 @@ from biobert_jax import errors
 from biobert_jax.commands import command
 from biobert_jax.commands.command import Command, Flag, Flags, Summary
 
-TYPES = ('factoid', 'list', 'yesno')
-
 
 def _run(flags: Flags) -> Summary:
   if (flags.passages != 'snippets') != bool(flags.corpus):
@@ -36,43 +34,27 @@ def _run(flags: Flags) -> Summary:
 FLAGS = (
   Flag('--input=RAW ...', "the challenge's files of questions", ..., 'input'),
   command.OUTPUT_FOLDER,
+  Flag('--split=train|test', 'train.json and dev.json, or test.json', ...),
   Flag(
-    '--split',
-    'make train.json and dev.json, or test.json',
-    ...,
-    choices=('train', 'test'),
+    '--types=factoid|list|yesno ...',
+    'of questions',
+    ('factoid', 'list', 'yesno'),
   ),
-  Flag('--types=TYPES ...', 'types of questions', TYPES, choices=TYPES),
   Flag(
-    '--passages',
+    '--passages=snippets|abstracts|appended',
     'text beside a question',
     'snippets',
-    choices=('snippets', 'abstracts', 'appended'),
+  ),
+  Flag('--corpus=GLOB ...', 'articles: PubMed XML or JSON lines', (), 'input'),
+  Flag(
+    '--sentences', 'beside an appended snippet', 1, range=errors.NOT_NEGATIVE
   ),
   Flag(
-    '--corpus=GLOB ...',
-    'files with the text of articles: PubMed XML or JSON lines',
-    (),
-    'input',
-  ),
-  Flag(
-    '--sentences',
-    'sentences on either side of a snippet, of --passages=appended',
-    1,
-    range=errors.NOT_NEGATIVE,
-  ),
-  Flag(
-    '--devel',
-    'fraction of questions for the dev set; 0 for none',
-    0.1,
-    range=errors.FRACTION,
+    '--devel', 'fraction for the dev set; 0: none', 0.1, range=errors.FRACTION
   ),
   Flag('--seed', 'seed of the choice of the dev set', 0),
   Flag(
-    '--max_broken',
-    'fraction of questions that may be broken',
-    0.01,
-    range=errors.FRACTION,
+    '--max_broken', 'fraction that may be broken', 0.01, range=errors.FRACTION
   ),
 )
 EXAMPLES = (

@@ -42,34 +42,23 @@ FLAGS = (
   command.OUTPUT_FOLDER,
   Flag(
     '--types=TYPE ...',
-    'the two types of a pair, such as CHEMICAL GENE',
+    'the two of a pair, as CHEMICAL GENE',
     (),
-    unset='the two that the corpus has',
+    unset="the corpus's",
   ),
   Flag(
     '--relations=NAME ...',
-    'relations to be found, such as CPR:3 CPR:4',
+    'such as CPR:3 CPR:4',
     (),
-    unset='those that the corpus scores',
+    unset='those that are scored',
   ),
+  Flag('--entities=anonymised|markers', 'hide or mark the two', 'anonymised'),
   Flag(
-    '--entities',
-    'hide the two entities, or mark them',
-    'anonymised',
-    choices=('anonymised', 'markers'),
-  ),
-  Flag(
-    '--overlapping',
-    'make a pair of overlapping entities, or drop it',
+    '--overlapping=joint|drop',
+    'whether overlapping entities make a pair',
     'joint',
-    choices=('joint', 'drop'),
   ),
-  Flag(
-    '--max_broken',
-    'fraction of rows that may be broken',
-    0.01,
-    range=errors.FRACTION,
-  ),
+  Flag('--max_broken', 'fraction of broken rows', 0.01, range=errors.FRACTION),
 )
 EXAMPLES = (
   '--input=ChemProt --output=runs/chemprot',

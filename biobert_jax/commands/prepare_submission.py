@@ -40,7 +40,7 @@ FLAGS = (
   Flag('--output=FILE', 'file to write; - is stdout', ..., 'stdout'),
   Flag(
     '--threshold',
-    'least summed probability of an answer to a list question',
+    'least probability in a list',
     0.42,
     range=errors.NOT_NEGATIVE,
   ),

@@ -26,27 +26,21 @@ FLAGS = (
   Flag('--workdir=DIR', 'folder of the protocol and its runs', ..., 'output'),
   Flag(
     '--grid=KEY=VALUE,VALUE;...',
-    'values that the dev set selects from, or none',
+    'to select from, or none',
     '',
-    unset="the paper's, where it has one",
+    unset="the paper's",
   ),
   Flag('--seeds=N', 'number of test runs, of each fold where it has any', '1'),
   Flag(
-    '--folds',
-    'folds of the corpus: 10, 1-10 or 1,3,5',
-    '',
-    unset='a corpus without folds',
+    '--folds', 'folds of the corpus: 10, 1-10 or 1,3,5', '', unset='no folds'
   ),
   Flag(
     '--processes=N',
-    'runs that train at once; auto: one per TPU or GPU chip, 1 on a CPU',
+    'runs at once; auto: one per TPU or GPU chip, 1 on a CPU',
     'auto',
   ),
   Flag(
-    '--corpus',
-    "name of the corpus in the paper's tables",
-    '',
-    unset='the name of its folder',
+    '--corpus', "its name in the paper's tables", '', unset="its folder's name"
   ),
   command.COMPILE_CACHE,
 )

@@ -88,10 +88,7 @@ a token like any other, as it is to conlleval.pl.""",
   (
     Flag('FILE', 'tokens, gold and predicted tags; - is stdin', ..., 'stdin'),
     Flag(
-      '--errors=OUT.tsv',
-      'list false positives and false negatives',
-      '',
-      'output',
+      '--errors=OUT.tsv', 'list false positives and negatives', '', 'output'
     ),
     Flag('--conlleval', "print conlleval's text first", False),
     *_RESAMPLING,
@@ -117,10 +114,9 @@ otherwise.""",
   (
     *_FILES,
     Flag(
-      '--task',
+      '--task=gad|euadr|chemprot|ddi|ddi2013|drugprot',
       'corpus',
       '',
-      choices=('gad', 'euadr', 'chemprot', 'ddi', 'ddi2013', 'drugprot'),
       unset='the first with such labels',
     ),
     *_RESAMPLING,
@@ -138,18 +134,10 @@ Equal to evaluate-v2.0.py where the gold file has unanswerable questions, else
 to evaluate-v1.1.py.""",
   (
     *_FILES,
-    Flag(
-      '--null_odds=FILE',
-      "a number per question id, as run_squad.py's null_odds.json",
-      '',
-      'input',
-    ),
+    Flag('--null_odds=FILE', "run_squad.py's null_odds.json", '', 'input'),
     Flag('--threshold', 'null odds above it mean no answer', 1.0),
     Flag(
-      '--version',
-      'version of SQuAD',
-      choices=('1.1', '2.0'),
-      unset='as the gold file tells',
+      '--version=1.1|2.0', 'version of SQuAD', unset='as the gold file tells'
     ),
     *_RESAMPLING,
   ),

@@ -25,26 +25,13 @@ def _run(flags: Flags) -> Summary:
 
 FLAGS = (
   command.CONFIG,
+  Flag('--workdir=DIR', 'work folder: new, or to resume', ..., 'output'),
+  Flag('--multihost', 'this is one host of a slice that JAX detects', False),
   Flag(
-    '--workdir=DIR',
-    'work folder: new, or that of the run to resume',
-    ...,
-    'output',
+    '--coordinator=ADDRESS:PORT', 'the first host, where JAX detects none', ''
   ),
-  Flag(
-    '--multihost',
-    'this process is one host of a TPU slice or a cluster that JAX detects',
-    False,
-  ),
-  Flag(
-    '--coordinator=ADDRESS:PORT',
-    'where JAX detects no cluster: ADDRESS:PORT of the first host',
-    '',
-  ),
-  Flag('--num_hosts', 'where JAX detects no cluster: the number of hosts', 0),
-  Flag(
-    '--host', 'where JAX detects no cluster: number of this host, from 0', 0
-  ),
+  Flag('--num_hosts', 'number of hosts, where JAX detects none', 0),
+  Flag('--host', 'number of this host, from 0, where JAX detects none', 0),
   command.COMPILE_CACHE,
 )
 EXAMPLES = (

@@ -38,27 +38,16 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
 
 def did_you_mean(word: str, known: Iterable[str], mark: str = '') -> str:
-  """`; did you mean WORD?` with the nearest known word, or ''.
-
-  Args:
-    word: as it was typed.
-    known: words that would be right.
-    mark: stands before the suggested word, such as '--'.
-  """
+  """`; did you mean WORD?` with a mark before the nearest known word, or ''."""
   found = nearest(word, known)
   return f'; did you mean {mark}{found}?' if found else ''
 
 
 def nearest_path(path: str) -> str:
-  """An existing path that differs from a missing one in a mistyped name.
+  """The existing path that differs from a missing one in one mistyped name.
 
-  Args:
-    path: a local path.
-
-  Returns:
-    The path with its first missing part replaced; '' where the path exists,
-    is a pattern or the beginning of file names (a checkpoint's prefix), or
-    nothing there looks like it.
+  It is '' where the path exists, is a pattern or the beginning of file names
+  (a checkpoint's prefix), or nothing there looks like it.
   """
   if '://' in path or any(mark in path for mark in '*?['):
     return ''

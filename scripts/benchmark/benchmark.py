@@ -14,7 +14,6 @@ pretraining_comparison.py.
 
 import argparse
 import json
-import os
 import pathlib
 import sys
 from collections import Counter
@@ -34,23 +33,23 @@ from biobert_jax.tasks import ner
 from biobert_jax.text.vocabulary import build_vocabulary
 from biobert_jax.text.wordpiece import WordPieceTokenizer
 from scripts.benchmark import pretraining
-from scripts.benchmark.timing import seconds, step_of
+from scripts.benchmark.pretraining import compared, seconds, step_of
 
 LENGTH, ROWS = 128, 8
 
+Sentences = list[corpora.Sentence]
 
-def corpus() -> tuple[str, list[corpora.Sentence]]:
+
+def corpus() -> tuple[str, Sentences]:
   """Name and training sentences of the text that is timed."""
-  default = ROOT.parent / 'shared' / 'data'
-  real = pathlib.Path(os.environ.get('BIOBERT_DATA', default))
-  real /= 'ncbi-disease'
-  sample = ROOT / 'biobert_jax' / 'sample' / 'ner'
-  folder = real if real.is_dir() else sample
+  folder = pretraining.DATA / 'ncbi-disease'
+  if not folder.is_dir():
+    folder = ROOT / 'biobert_jax' / 'sample' / 'ner'
   return folder.name, corpora.read_split(folder, 'train', Counter())
 
 
 def rows_of(
-  sentences: list[corpora.Sentence], tokenizer: WordPieceTokenizer, pack: bool
+  sentences: Sentences, tokenizer: WordPieceTokenizer, pack: bool
 ) -> PackedRows:
   """The sentences as rows of `LENGTH`, labels all 0."""
   encoded = windows.encode(
@@ -65,27 +64,21 @@ def rows_of(
 
 
 def time_tokenizer(
-  sentences: list[corpora.Sentence], tokenizer: WordPieceTokenizer
+  sentences: Sentences, tokenizer: WordPieceTokenizer
 ) -> dict[str, float]:
   """Words of the corpus to pieces; peer: the Rust library's own batch call."""
   words = [word for s in sentences for word in s.tokens]
   lists = [list(s.tokens) for s in sentences]
-  ours = seconds(lambda: tokenizer.encode_words(words))
-  backend = tokenizer._backend
-  peer = seconds(
-    lambda: backend.encode_batch(
-      lists, is_pretokenized=True, add_special_tokens=False
-    )
+  options = {'is_pretokenized': True, 'add_special_tokens': False}
+  ours, peer = seconds(
+    lambda: tokenizer.encode_words(words),
+    lambda: tokenizer._backend.encode_batch(lists, **options),
   )
-  return {
-    'ours_words_per_second': len(words) / ours,
-    'peer_words_per_second': len(words) / peer,
-    'ratio': peer / ours,
-  }
+  return compared('words', len(words) / ours, len(words) / peer)
 
 
 def time_packing(
-  sentences: list[corpora.Sentence], tokenizer: WordPieceTokenizer
+  sentences: Sentences, tokenizer: WordPieceTokenizer
 ) -> dict[str, float]:
   """Positions the device must compute; peer: batches padded to their longest.
 
@@ -106,7 +99,7 @@ def time_packing(
 
 
 def time_input(
-  sentences: list[corpora.Sentence], tokenizer: WordPieceTokenizer
+  sentences: Sentences, tokenizer: WordPieceTokenizer
 ) -> dict[str, float]:
   """tf.data batches a second; peer: the same batches without tf.data."""
   from biobert_jax.data import input_pipeline
@@ -123,16 +116,12 @@ def time_input(
     for step in range(steps):
       rows.train_batch(step, ROWS)
 
-  ours, peer = seconds(by_tf_data, 3), seconds(by_numpy, 3)
-  return {
-    'ours_batches_per_second': steps / ours,
-    'peer_batches_per_second': steps / peer,
-    'ratio': peer / ours,
-  }
+  ours, peer = seconds(by_tf_data, by_numpy, repeats=3)
+  return compared('batches', steps / ours, steps / peer)
 
 
 def time_step(
-  sentences: list[corpora.Sentence], tokenizer: WordPieceTokenizer
+  sentences: Sentences, tokenizer: WordPieceTokenizer
 ) -> dict[str, float]:
   """Sentences a second in the step; peer: the same step, a sentence a row."""
   bert = BertConfig(
@@ -143,18 +132,13 @@ def time_step(
     intermediate_size=1024,
   )
   task = ner.make_task(bert, ('O', 'B', 'I'))
-  rates = {}
+  rates = []
   for pack in (True, False):
     rows = rows_of(sentences, tokenizer, pack)
     batch = rows.train_batch(0, ROWS)
-    once = step_of(task, {n: batch[n] for n in FEATURES})
-    a_row = len(rows.windows.lengths) / rows.num_rows
-    rates[pack] = ROWS * a_row / seconds(once)
-  return {
-    'ours_sentences_per_second': rates[True],
-    'peer_sentences_per_second': rates[False],
-    'ratio': rates[True] / rates[False],
-  }
+    (taken,) = seconds(step_of(task, {n: batch[n] for n in FEATURES}))
+    rates.append(ROWS * len(rows.windows.lengths) / rows.num_rows / taken)
+  return compared('sentences', *rates)
 
 
 PARTS = {

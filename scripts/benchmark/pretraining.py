@@ -12,58 +12,103 @@ import os
 import pathlib
 import random
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
 
+import jax
 import numpy as np
 
+from biobert_jax.commands.config_files import load_config
 from biobert_jax.data.ner.corpus import Sentence
 from biobert_jax.data.packing import Batch
 from biobert_jax.data.pretraining.sequences import PretrainingSequences
 from biobert_jax.data.pretraining.shards import Shards
 from biobert_jax.models.config import BertConfig
+from biobert_jax.parallel import sharding
 from biobert_jax.preprocessing.token_shards import prepare
 from biobert_jax.tasks import pretraining
 from biobert_jax.tasks.masking import Masking
 from biobert_jax.tasks.task import Task
 from biobert_jax.text.wordpiece import WordPieceTokenizer
-from scripts.benchmark.timing import seconds_of_each, step_of
+from biobert_jax.training import step_setup, train_step
+from biobert_jax.training.plan import Plan
 
 LENGTH, ROWS = 512, 8
 PREDICTIONS = 80  # Of a row, as published.
 TEXTS = ('pmc-oa-ccby/abstracts.jsonl', 'pubmed-xml/pubmed20n1015.xml.gz')
 VOCABULARY = 'vocab-bert-base-cased/vocab.txt'
 _SENTENCES = 10  # Of an article, where there are only sentences.
+_ROOT = pathlib.Path(__file__).resolve().parents[2]
+# Where real text would be.
+DATA = pathlib.Path(
+  os.environ.get('BIOBERT_DATA', _ROOT.parent / 'shared' / 'data')
+)
 
 Documents = list[list[list[int]]]
 
 
-def data_folder() -> pathlib.Path:
-  """Where real text would be."""
-  default = pathlib.Path(__file__).resolve().parents[3] / 'shared' / 'data'
-  return pathlib.Path(os.environ.get('BIOBERT_DATA', default))
+def compared(what: str, ours: float, peer: float) -> dict[str, float]:
+  """Two rates, of which more is better, and our multiple of the peer's."""
+  return {
+    f'ours_{what}_per_second': ours,
+    f'peer_{what}_per_second': peer,
+    'ratio': ours / peer,
+  }
 
 
-def write_articles(sentences: list[Sentence], path: pathlib.Path) -> None:
-  """Sentences as articles, in JSON lines."""
-  texts = [' '.join(sentence.tokens) for sentence in sentences]
-  with path.open('w', encoding='utf-8') as file:
-    for first in range(0, len(texts), _SENTENCES):
-      article = {'id': f'{first}', 'text': texts[first : first + _SENTENCES]}
-      file.write(json.dumps(article) + '\n')
+def seconds(*functions: Callable[[], Any], repeats: int = 5) -> list[float]:
+  """The median time of each, after a call of each that warms up.
+
+  They are called in turn, so that what else runs slows each alike.
+  """
+  times: list[list[float]] = [[] for _ in functions]
+  for turn in range(1 + repeats):
+    for taken, function in zip(times, functions, strict=True):
+      began = time.perf_counter()
+      function()
+      if turn:
+        taken.append(time.perf_counter() - began)
+  return [float(np.median(taken)) for taken in times]
+
+
+def step_of(task: Task, batch: Batch) -> Callable[[], None]:
+  """A call that takes a compiled step of a task, always on the same batch."""
+  config = load_config('ner_ncbi_disease:tiny')
+  _, optimizer = step_setup.make_optimizer(config, Plan.of(config, 1000))
+  mesh = sharding.make_mesh('dp', 1)
+  shapes = {name: array.shape for name, array in batch.items()}
+  step = step_setup.step_of(config, task, optimizer, mesh, shapes)
+  compiled = train_step.compile_train_step(*step.lowering)
+  key = step_setup.step_key(config)
+  state = train_step.create_state(task.init, optimizer, key, step.shardings)
+  placed = sharding.shard_host_batch(batch, mesh)
+
+  def once() -> None:
+    nonlocal state
+    state, _ = compiled(state, placed, key)
+    jax.block_until_ready(state)
+
+  return once
 
 
 def prepare_shards(
   folder: pathlib.Path, sentences: list[Sentence], tokenizer: WordPieceTokenizer
 ) -> tuple[Shards, WordPieceTokenizer]:
   """A corpus in a folder, and the vocabulary that it has."""
-  data = data_folder()
-  inputs = [str(data / name) for name in TEXTS if (data / name).is_file()]
-  if inputs and (data / VOCABULARY).is_file():
-    path = str(data / VOCABULARY)
+  inputs = [str(DATA / name) for name in TEXTS if (DATA / name).is_file()]
+  if inputs and (DATA / VOCABULARY).is_file():
+    path = str(DATA / VOCABULARY)
     tokenizer = WordPieceTokenizer.from_vocab_file(path, do_lower_case=False)
   else:
-    inputs = [str(folder / 'articles.jsonl')]
-    write_articles(sentences, folder / 'articles.jsonl')
+    texts = [' '.join(sentence.tokens) for sentence in sentences]
+    articles = [
+      {'id': f'{first}', 'text': texts[first : first + _SENTENCES]}
+      for first in range(0, len(texts), _SENTENCES)
+    ]
+    file = folder / 'articles.jsonl'
+    file.write_text('\n'.join(map(json.dumps, articles)), 'utf-8')
+    inputs = [str(file)]
   prepare.prepare(inputs, folder / 'shards', tokenizer, workers=1)
   return Shards(folder / 'shards', tokenizer=tokenizer), tokenizer
 
@@ -118,17 +163,15 @@ def time_pretraining(
       batch = rows.train_batch(0, ROWS)
       features = rows.feature_shapes(ROWS)
       steps.append(step_of(task, {n: batch[n] for n in features}))
-    times = seconds_of_each(steps, 9)
-  rates = [
-    fill * ROWS * LENGTH / taken
-    for fill, taken in zip(fills, times, strict=True)
-  ]
+    ours, peer = seconds(*steps, repeats=9)
   return {
-    'ours_pieces_per_second': rates[0],
-    'peer_pieces_per_second': rates[1],
     'ours_fill_percent': 100 * fills[0],
     'peer_fill_percent': 100 * fills[1],
-    'ratio': rates[0] / rates[1],
+    **compared(
+      'pieces',
+      fills[0] * ROWS * LENGTH / ours,
+      fills[1] * ROWS * LENGTH / peer,
+    ),
   }
 
 
@@ -157,13 +200,8 @@ def time_rows(
       batches = reference_batches(documents, tokenizer, random.Random(0))
       pieces[1] = sum(useful(batch) for batch in batches)
 
-    times = seconds_of_each([ours, peer], 3)
-  rates = [count / taken for count, taken in zip(pieces, times, strict=True)]
-  return {
-    'ours_pieces_per_second': rates[0],
-    'peer_pieces_per_second': rates[1],
-    'ratio': rates[0] / rates[1],
-  }
+    times = seconds(ours, peer, repeats=3)
+  return compared('pieces', pieces[0] / times[0], pieces[1] / times[1])
 
 
 def sentences_of(shards: Shards) -> Documents:
