@@ -1,15 +1,14 @@
 """Scores of BioASQ task B, phase B, equal to the official Java evaluator.
 
 BioASQ/Evaluation-Measures, `evaluation.EvaluatorTask1b -phaseB -e 5` (the
-editions 5 to 8 score exact answers alike), with `-Dfile.encoding=UTF-8`: Java
-17 reads in the encoding of the locale, and without one it takes every byte of
-a non-ASCII character for the same unknown character. What may surprise:
+editions 5 to 8 score exact answers alike), with `-Dfile.encoding=UTF-8`: else
+Java 17 takes every byte of a non-ASCII character for the same unknown
+character. What may surprise:
 
 - Answers are compared in lower case and otherwise as they are, blanks and all.
-  (Lower case is Python's: Java 17 writes a capital sigma next to a hyphen or a
-  digit otherwise, and does not know the letters that came with Unicode 14.)
-- Of a submitted answer only the first of its synonyms counts; of a gold one
-  all do.
+  (Lower case is Python's: Java 17 writes some capital sigmas otherwise, and
+  does not know the letters that came with Unicode 14.)
+- Of a submitted answer only the first synonym counts; of a gold one all do.
 - More than five answers to a factoid question are counted like any others.
 - In a list question each gold answer is matched once, the first one that fits;
   a gold answer that was left over is no miss if it shares a synonym with a

@@ -22,14 +22,9 @@ def intervals(
 ) -> dict[str, Interval]:
   """95 % percentile intervals of scores over units drawn with replacement.
 
-  Args:
-    rows: [units, parts]: what each unit adds to the sums.
-    scores: by name; all are of the same resamples.
-    resamples: number of them; 0 for no interval.
-    seed: of the drawing.
-
-  Returns:
-    (low, high) by name, in the unit of the score; empty if there is none.
+  Each row is what a unit adds to the sums. The result is (low, high) by name,
+  in the unit of the score; all scores are of the same resamples, and if there
+  are none, or no unit, it is empty.
   """
   if not resamples or not len(rows):
     return {}

@@ -29,12 +29,7 @@ class Sentence:
 def read_tags(path: str) -> list[Sentence]:
   """Reads tokens with gold and predicted tags; '-' is standard input.
 
-  Returns:
-    The sentences. One without rows stands for each break too many.
-
-  Raises:
-    InputError: no token, or a line has fewer than three columns or not as many
-      as the first.
+  A sentence without rows stands for each break too many.
   """
   sentences = [Sentence()]
   separator, columns = '', 0
@@ -59,9 +54,8 @@ def read_tags(path: str) -> list[Sentence]:
     sentence.predicted.append(fields[-1])
     sentence.lines.append(number)
   if not columns:
-    raise InputError(
-      f'{path}: holds no token; write one `token gold predicted` a line'
-    )
+    what = 'holds no token; write one `token gold predicted` a line'
+    raise InputError(f'{path}: {what}')
   if not line:  # What follows the last line break is not a line, nor a break.
     sentences.pop()
   return sentences
@@ -94,10 +88,6 @@ def read_relation_gold(
   Returns:
     The label of each example, in lower case, and the first of the sets that
     holds all of them.
-
-  Raises:
-    InputError: columns that are missing, a label that is in no set or not in
-      the one that the others are from, no example.
   """
   rows = _rows(path)
   names = [name.strip().lower() for name in rows[0][1]]
@@ -131,16 +121,11 @@ def read_relation_predictions(path: str, labels: Sequence[str]) -> list[str]:
       test_results.tsv; or one label; or, after the header `index`,
       `prediction` of run_glue.py and the PyTorch port, a number and a label.
     labels: the labels of the corpus, in lower case.
-
-  Raises:
-    InputError: columns that are not as many as labels, a value that is not a
-      number, a label that is unknown, no example.
   """
   rows = _rows(path)
-  width = len(rows[0][1])
-  indexed = [field.strip() for field in rows[0][1]] == ['index', 'prediction']
-  if indexed:
-    rows = rows[1:]
+  header = [field.strip() for field in rows[0][1]]
+  width, indexed = len(header), header == ['index', 'prediction']
+  rows = rows[1:] if indexed else rows
   found = []
   for number, fields in rows:
     if len(fields) != width or (not indexed and width not in (1, len(labels))):

@@ -152,7 +152,13 @@ def evaluate(
   Raises:
     ValueError: if the numbers of sentences or of tags in one of them differ.
   """
-  _check_lengths(gold, predicted)
+  if len(gold) != len(predicted):
+    what = f'{len(gold)} gold sentences but {len(predicted)} predicted ones'
+    raise ValueError(f'{what}; give one sequence of tags for each sentence')
+  for index, (one, other) in enumerate(zip(gold, predicted, strict=True)):
+    if len(one) != len(other):
+      what = f'sentence {index} has {len(one)} gold tags but {len(other)}'
+      raise ValueError(f'{what} predicted ones; give one tag for each token')
   per_type, counts = _count(gold, predicted)
   lengths = np.array([len(sentence) for sentence in gold], np.int64)
   tokens = int(lengths.sum())
@@ -221,20 +227,6 @@ def _figures(score: Score) -> str:
 def _percentages(score: Score) -> dict[str, float]:
   names = ('precision', 'recall', 'f1')
   return {name: round(getattr(score, name), 2) for name in names}
-
-
-def _check_lengths(gold: Tags, predicted: Tags) -> None:
-  if len(gold) != len(predicted):
-    raise ValueError(
-      f'{len(gold)} gold sentences but {len(predicted)} predicted ones; '
-      'give one sequence of tags for each sentence'
-    )
-  for index, (one, other) in enumerate(zip(gold, predicted, strict=True)):
-    if len(one) != len(other):
-      raise ValueError(
-        f'sentence {index} has {len(one)} gold tags but {len(other)} '
-        'predicted ones; give one tag for each token'
-      )
 
 
 def _count(gold: Tags, predicted: Tags) -> tuple[dict[str, Score], np.ndarray]:

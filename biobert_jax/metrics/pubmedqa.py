@@ -39,10 +39,8 @@ def evaluate(
     ValueError: if the lengths differ, or a label is none of the three.
   """
   if len(gold) != len(predicted):
-    raise ValueError(
-      f'{len(gold)} gold labels but {len(predicted)} predicted ones; '
-      'give one label for each question'
-    )
+    what = f'{len(gold)} gold labels but {len(predicted)} predicted ones'
+    raise ValueError(f'{what}; give one label for each question')
   if unknown := {*gold, *predicted} - {*LABELS}:
     raise ValueError(f'labels {sorted(unknown)} are not among {LABELS}')
   size = len(LABELS)
@@ -69,10 +67,9 @@ def evaluate(
 
 def as_dict(report: Report) -> dict[str, Any]:
   """The report for JSON, rounded as the script prints it (six decimals)."""
+  found = report.intervals
   intervals = {
-    f'{name}_interval_95': [round(x, 6) for x in report.intervals[name]]
-    if report.intervals
-    else None
+    f'{name}_interval_95': [round(x, 6) for x in found[name]] if found else None
     for name in ('accuracy', 'macro_f1')
   }
   return {

@@ -31,12 +31,7 @@ class SquadGold(NamedTuple):
 
 
 def read_squad_gold(path: str, version: str | None = None) -> SquadGold:
-  """Reads a file of SQuAD; `version` takes the place of what the file says.
-
-  Raises:
-    InputError: a key that is missing, an id that stands twice, a question
-      without answer in version 1.1.
-  """
+  """Reads a file of SQuAD; `version` takes the place of what the file says."""
   content = read_object(path)
   unanswerable = str(content.get('version')) in ('2.0', 'v2.0')
   answers: dict[str, list[str]] = {}
@@ -67,12 +62,7 @@ def _squad_rows(path: str, content: Any) -> Iterator[tuple[str, Any]]:
 
 
 def read_squad_predictions(path: str, gold: SquadGold) -> dict[str, str]:
-  """Reads an object of texts by the ids of the questions.
-
-  Raises:
-    InputError: an id that gold does not have; one that is missing, in version
-      2.0 (1.1 scores it 0); a value that is not a string.
-  """
+  """Reads texts by question id; in version 1.1 one may be missing."""
   remedy = 'write "" for a question without answer'
   complete = remedy if gold.version == '2.0' else ''
   content = _read_by_id(path, gold.answers, 'prediction', complete)
@@ -130,14 +120,8 @@ def read_bioasq_gold(
 ) -> dict[str, bioasq.Question]:
   """Reads `{"questions": [{"id", "type", "exact_answer"}, ...]}`.
 
-  Args:
-    path: of the file.
-    counts: takes `flat_answers`, as `read_bioasq_submission` does, and
-      `empty_answers`, which no submission can match.
-
-  Raises:
-    InputError: a type that is unknown, an answer that is missing or not of its
-      type's form.
+  `counts` takes `flat_answers`, as `read_bioasq_submission` does, and
+  `empty_answers`, which no submission can match.
   """
   questions: dict[str, bioasq.Question] = {}
   for id_, row in _questions(path):
@@ -163,18 +147,11 @@ def read_bioasq_submission(
 ) -> dict[str, bioasq.Answer]:
   """Reads `{"questions": [{"id", "exact_answer"}, ...]}`: answers by id.
 
-  Args:
-    path: of the file.
-    gold: what `read_bioasq_gold` returned.
-    counts: takes `missing_questions` and `null_answers`, at which the Java
-      evaluator stops and which are no answer here; `flat_answers`: lists of
-      texts where a list of lists belongs, at which it stops too and of which
-      each text is an answer here; `ignored_synonyms`: answers with more than
-      one, of which the first counts; `neither_yes_nor_no`, which are wrong.
-
-  Raises:
-    InputError: an id that gold does not have, an answer that is not of its
-      question's form.
+  `counts` takes `missing_questions` and `null_answers`, at which the Java
+  evaluator stops and which are no answer here; `flat_answers`: lists of texts
+  where a list of lists belongs, at which it stops too and of which each text is
+  an answer here; `ignored_synonyms`: answers with more than one, of which the
+  first counts; `neither_yes_nor_no`, which are wrong.
   """
   answers: dict[str, bioasq.Answer] = {}
   for id_, row in _questions(path):

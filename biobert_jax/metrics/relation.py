@@ -112,24 +112,16 @@ def evaluate(
   bootstrap: int = 0,
   seed: int = 0,
 ) -> Report:
-  """Scores predicted labels against gold ones.
+  """Scores the predicted label of each example against the gold one.
 
-  Args:
-    gold: the label of each example.
-    predicted: the label that each example was given.
-    labels: all labels, exactly one of them in `negatives`.
-    negatives: what "no relation" may be called.
-    bootstrap: number of resamples for the interval; 0 for none.
-    seed: of the resampling.
+  Exactly one of all `labels` is among the `negatives`, "no relation".
 
   Raises:
     ValueError: if the lengths differ, or the labels are not as they should be.
   """
   if len(gold) != len(predicted):
-    raise ValueError(
-      f'{len(gold)} gold labels but {len(predicted)} predicted ones; '
-      'give one label for each example'
-    )
+    what = f'{len(gold)} gold labels but {len(predicted)} predicted ones'
+    raise ValueError(f'{what}; give one label for each example')
   if sum(label in negatives for label in labels) != 1:
     raise ValueError(f'want one of {negatives} among the labels {labels}')
   if unknown := {*gold, *predicted} - {*labels}:

@@ -37,8 +37,7 @@ def score_ner(
 ) -> Outcome:
   """Scores the tags of a file as conlleval.pl does.
 
-  False positives and false negatives are listed in `errors_file`, if one is
-  named.
+  False positives and false negatives are listed in `errors_file`, if named.
   """
   if errors_file and os.path.realpath(errors_file) == os.path.realpath(path):
     what = f'{errors_file}: is the input too; name another file for --errors'
@@ -115,10 +114,10 @@ def score_relation(
   """Scores predicted relations, of one test set or over folds.
 
   Args:
-    gold: a file that `label_files.read_relation_gold` reads; or a folder of
-      folds 1, 2, ... with a `test.tsv` in each.
-    predictions: a file that `label_files.read_relation_predictions` reads; or
-      a folder of the same folds with a `test_results.tsv` in each.
+    gold: see `label_files.read_relation_gold`; or a folder of folds 1, 2, ...
+      with a `test.tsv` in each.
+    predictions: see `label_files.read_relation_predictions`; or a folder of
+      the same folds with a `test_results.tsv` in each.
     task: one of `relation.LABELS`; '' to tell by the gold labels.
     bootstrap: number of resamples for the interval; 0 for none.
     seed: of the resampling.
@@ -196,15 +195,9 @@ def score_squad(
 ) -> Outcome:
   """Scores answers as `evaluate-v1.1.py` or `evaluate-v2.0.py` does.
 
-  Args:
-    gold: a file in SQuAD's form.
-    predictions: a file with an object of texts by id.
-    null_odds: a file with an object of numbers by id, as run_squad.py's
-      null_odds.json; '' for none.
-    version: one of `squad.VERSIONS`; None to tell by the gold file.
-    threshold: null odds above it overrule the prediction.
-    bootstrap: number of resamples for the intervals; 0 for none.
-    seed: of the resampling.
+  The files are those of `qa_files`; `null_odds` may be ''. Where it is above
+  the threshold, it overrules the prediction. Without a version the gold file
+  tells it.
   """
   questions = qa_files.read_squad_gold(gold, version)
   if null_odds and questions.version == '1.1':

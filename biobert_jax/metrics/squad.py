@@ -96,16 +96,15 @@ def evaluate(
   Args:
     gold: the answers of each question; none if it is unanswerable.
     predictions: an answer for each question; '' for none.
-    version: of the script: 1.1 or 2.0.
-    null_odds: for version 2.0: how strongly each question was thought to be
-      unanswerable, in any unit. Among equals their order counts.
-    threshold: for version 2.0: null odds above it overrule the prediction.
+    version: of the script: 1.1 or 2.0, of which alone is what follows.
+    null_odds: how strongly each question was thought to be unanswerable, in
+      any unit. Among equals their order counts.
+    threshold: null odds above it overrule the prediction.
     bootstrap: number of resamples for the intervals; 0 for none.
     seed: of the resampling.
 
   Raises:
-    ValueError: if there is no question; for version 1.1 if one has no answer;
-      for version 2.0 if one has no prediction or no null odds.
+    ValueError: if there is no question, or one lacks what its version needs.
   """
   _check(gold, predictions, version, null_odds)
   raw = {

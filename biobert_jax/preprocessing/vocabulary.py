@@ -19,11 +19,14 @@ import tqdm
 
 from biobert_jax import errors
 from biobert_jax.preprocessing.token_shards import prepare
-from biobert_jax.text.cached_wordpiece import CachedWordPiece
 from biobert_jax.text.readers import any_format
 from biobert_jax.text.readers.article import Article
 from biobert_jax.text.vocabulary import SPECIALS, build_vocabulary
-from biobert_jax.text.wordpiece import WordPieceTokenizer, piece_dtype
+from biobert_jax.text.wordpiece import (
+  CachedWordPiece,
+  WordPieceTokenizer,
+  piece_dtype,
+)
 
 _KEYS = 1 << 64
 _HELD_OUT = 50  # One article of so many.

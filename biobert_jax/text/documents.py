@@ -95,12 +95,9 @@ def tag_words(
 ) -> list[str]:
   """BIO tags of words; an entity that ends inside a word takes all of it.
 
-  Args:
-    words: spans from `split_words`.
-    entities: mentions of the same text; of overlapping ones the longest wins.
-      An empty type gives the tags `B` and `I`; blanks in a type become `_`.
-    counts: takes `entities_widened_to_words`, `entities_without_words` and
-      `entities_sharing_a_word` (dropped: the word is another entity's).
+  Of overlapping entities the longest wins. An empty type gives the tags `B` and
+  `I`; blanks in a type become `_`. `counts` takes `entities_widened_to_words`,
+  `entities_without_words` and `entities_sharing_a_word` (which are dropped).
   """
   tags = ['O'] * len(words)
   word = 0

@@ -89,13 +89,9 @@ def build_vocabulary(
   specials come first, then every character seen, plain and with `##`, so that
   no word of the corpus up to 200 characters is [UNK].
 
-  Args:
-    texts: the corpus, in parts of any length; order does not matter.
-    size: the most tokens to return; fewer when the corpus has no more.
-    do_lower_case: whether text is lower-cased and stripped of accents first.
-
   Raises:
-    InputError: no words, or `size` is too small for the characters.
+    InputError: no words, or `size`, which the vocabulary does not pass, is too
+      small for the characters.
   """
   counts: collections.Counter[str] = collections.Counter()
   for text in texts:

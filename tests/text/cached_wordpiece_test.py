@@ -7,9 +7,8 @@ import numpy as np
 import pytest
 from hypothesis import strategies as st
 
-from biobert_jax.text.cached_wordpiece import CachedWordPiece
 from biobert_jax.text.vocabulary import SPECIALS
-from biobert_jax.text.wordpiece import WordPieceTokenizer
+from biobert_jax.text.wordpiece import CachedWordPiece, WordPieceTokenizer
 
 LETTERS = string.ascii_lowercase + string.digits + 'éσςα'
 PIECES = (

@@ -12,10 +12,9 @@ import numpy as np
 from biobert_jax.preprocessing.token_shards import prepare
 from biobert_jax.preprocessing.token_shards.stages import InputFile
 from biobert_jax.text import wordpiece
-from biobert_jax.text.cached_wordpiece import CachedWordPiece
 from biobert_jax.text.readers import any_format
 from biobert_jax.text.readers.article import Article, Options
-from biobert_jax.text.wordpiece import WordPieceTokenizer
+from biobert_jax.text.wordpiece import CachedWordPiece, WordPieceTokenizer
 
 _Key = TypeVar('_Key', bound=Hashable)
 

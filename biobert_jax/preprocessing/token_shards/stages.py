@@ -18,11 +18,10 @@ from biobert_jax.preprocessing.token_shards.external_sort import (
   SortRecord,
 )
 from biobert_jax.text import wordpiece
-from biobert_jax.text.cached_wordpiece import CachedWordPiece
 from biobert_jax.text.readers import any_format
 from biobert_jax.text.readers.article import Article, Deletion, Options
 from biobert_jax.text.sentence_splitter import sentence_spans
-from biobert_jax.text.wordpiece import WordPieceTokenizer
+from biobert_jax.text.wordpiece import CachedWordPiece, WordPieceTokenizer
 
 # Records that are named of each reason, in a unit or a shard.
 _NAMED = 1000

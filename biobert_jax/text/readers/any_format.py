@@ -259,12 +259,8 @@ def read_documents(
   """Documents of plain text, PubTator or JSONL, read as they come.
 
   The first line that is not blank tells which. A document of plain text is
-  named by its line number; blank lines hold none and are counted.
-
-  Args:
-    source: a path, `-` for standard input, or an open stream; any length.
-    counts: takes the exceptions, also those of `read_pubtator`, but repeated
-      ids are kept here: remembering millions of them is the writer's choice.
+  named by its line number; blank lines hold none and are counted. Repeated ids
+  are kept: remembering millions of them is the writer's choice.
 
   Raises:
     InputError: not UTF-8, or a malformed line of PubTator or JSONL.
