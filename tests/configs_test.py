@@ -83,7 +83,7 @@ def test_loads_and_builds(name, variant):
   sizes = {k: v for k, v in config.model.items() if v is not None}
   bert = BertConfig(vocab_size=28996, **sizes)
   if config.task == 'qa':
-    task = qa.make_task(bert, (), max_sequences=config.data.max_sequences)
+    task = qa.make_task(bert, config.data.max_sequences)
   elif config.task == 'yes_no':
     task = yes_no.make_task(bert, config.data.labels, config.head)
   else:

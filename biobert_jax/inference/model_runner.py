@@ -29,8 +29,9 @@ from biobert_jax.models.config import BertConfig
 from biobert_jax.models.param_tree import to_tree
 from biobert_jax.parallel import sharding
 from biobert_jax.tasks import ner, qa, relation, yes_no
+from biobert_jax.tasks.datasets import merge
 from biobert_jax.tasks.evaluator import Evaluator
-from biobert_jax.tasks.task import Dataset, Rows, Task, merge
+from biobert_jax.tasks.task import Dataset, Rows, Task
 
 Arrays = dict[str, np.ndarray]
 Outputs = Iterator[tuple[Batch, Arrays]]
@@ -129,9 +130,7 @@ TASKS = {
   'qa': TaskEntry(
     ('span',),
     'answers need a span head',
-    lambda bert, model: qa.make_task(
-      bert, model.labels, max_sequences=model.settings['max_sequences']
-    ),
+    lambda bert, model: qa.make_task(bert, model.settings['max_sequences']),
     False,
     # As in configs/common/qa.py.
     {
@@ -271,7 +270,7 @@ class ModelRunner:
 
     mesh = sharding.make_mesh('dp', 1)
     task = entry.make_task(bert, model)
-    evaluator = Evaluator(task, mesh, 'dp', _ROWS, shapes)
+    evaluator = Evaluator(task, mesh, 'dp', _ROWS, shapes).compile()
     tree = to_tree(model.params, scan_layers=False)
     if 'pooler' not in evaluator.abstract_params['bert']:
       tree['bert'].pop('pooler', None)  # Some have one that is not needed.

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any, overload
 
+from biobert_jax.data.packing import PackedRows
 from biobert_jax.data.qa import features as qa_features
 from biobert_jax.data.qa import span_decoding
 from biobert_jax.data.qa.span_decoding import Answered
@@ -114,8 +115,9 @@ class QuestionAnswerer:
       doc_stride=self._stride,
       counts=self._counts,
     )
-    rows = qa.rows_of(
-      windows,
+    rows = PackedRows(
+      windows.windows,
+      windows.labels,
       max_seq_length=length,
       max_sequences=self._runner.max_sequences,
       pack=self._runner.pack,

@@ -14,8 +14,8 @@ from biobert_jax.inference.embedding_files import Header
 from biobert_jax.models.encoder import BertEncoder, Inputs
 from biobert_jax.models.param_tree import to_tree
 from biobert_jax.parallel import sharding
-from biobert_jax.tasks import forward
-from biobert_jax.tasks.evaluator import one_ahead
+from biobert_jax.tasks.evaluator import lower_eval_step, one_ahead
+from biobert_jax.tasks.task import Arrays
 
 # Tokens of a batch: as many as CPU caches hold, or as keep another chip busy.
 _CPU_TOKENS, _CHIP_TOKENS = 2**10, 2**14
@@ -95,18 +95,18 @@ class PooledEncoder:
         return self._compiled[known]
     room = max(8, 1 << (sequences - 1).bit_length()) if sequences else 0
 
-    def eval_step(params: Any, batch: forward.Batch) -> jax.Array:
+    def eval_step(params: Any, batch: Arrays) -> jax.Array:
       return self._vectors(params, batch, room)
 
     shape = jax.ShapeDtypeStruct((self._rows(length), length), np.int32)
     arguments = (self._params, dict.fromkeys(_FEATURES, shape))
-    step = forward.compile_eval_step(
+    step = lower_eval_step(
       eval_step, self._mesh, self._shardings, arguments
-    )
+    ).compile()
     self._compiled[length, room] = step
     return step
 
-  def _vectors(self, params: Any, batch: forward.Batch, room: int) -> jax.Array:
+  def _vectors(self, params: Any, batch: Arrays, room: int) -> jax.Array:
     """Vectors of tokens; with `room` for sequences in a row, of sequences."""
     words = batch['words']
     layers = self._header.layers

@@ -233,3 +233,17 @@ def _leave(code: int) -> NoReturn:
 def is_first_host() -> bool:
   """Whether this process writes the files of a job."""
   return jax.process_index() == 0
+
+
+def raise_together(failure: Exception | None, elsewhere: Exception) -> None:
+  """Raises on all hosts when one of them failed; every host calls it.
+
+  Args:
+    failure: what befell this host, if anything; it is raised here.
+    elsewhere: raised where only another host failed.
+  """
+  failed = multihost_utils.process_allgather(np.asarray(failure is not None))
+  if failure is not None:
+    raise failure
+  if np.any(failed):
+    raise elsewhere

@@ -24,11 +24,10 @@ from biobert_jax.errors import EXIT_DONE, EXIT_FAILED, InputError
 from biobert_jax.io import atomic
 from biobert_jax.models.flops import training_flops
 from biobert_jax.parallel import sharding
-from biobert_jax.tasks import forward
-from biobert_jax.tasks.evaluator import EvalStep
+from biobert_jax.tasks.evaluator import Evaluator
 from biobert_jax.training import experiment as experiments
+from biobert_jax.training import optimizer, train_step
 from biobert_jax.training import plan as training_plan
-from biobert_jax.training import step_setup, train_step
 from biobert_jax.training.experiment import Experiment
 
 TRAIN, EVALUATE = 'train', 'evaluate'
@@ -71,22 +70,21 @@ def _lower_training(experiment: Experiment, mesh: Mesh) -> jax.stages.Lowered:
   config = experiment.config
   # The number of steps is a constant in the program, no matter which.
   plan = training_plan.Plan.of(config, config.batch_size)
-  _, optimizer = step_setup.make_optimizer(config, plan)
+  _, update = optimizer.of_config(config, plan)
   shapes = experiments.TASKS[config.task].shapes_of(config, config.batch_size)
-  step = step_setup.step_of(config, experiment.task, optimizer, mesh, shapes)
+  step = train_step.step_of(config, experiment.task, update, mesh, shapes)
   return train_step.lower_train_step(*step.lowering)
 
 
 def _lower_evaluation(experiment: Experiment, mesh: Mesh) -> jax.stages.Lowered:
   config = experiment.config
-  step = EvalStep.of(
+  return Evaluator(
     experiment.task,
     mesh,
     config.mesh.strategy,
     config.train.eval_batch_size,
     functools.partial(experiments.TASKS[config.task].shapes_of, config),
-  )
-  return forward.lower_eval_step(*step.lowering)
+  ).lower()
 
 
 _LOWER = {TRAIN: _lower_training, EVALUATE: _lower_evaluation}

@@ -3,21 +3,29 @@
 import hashlib
 import logging
 import pathlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from ml_collections import ConfigDict
 
+from biobert_jax.data import packing
 from biobert_jax.data.packing import PackedRows
+from biobert_jax.data.splits import count_overlap
+from biobert_jax.data.windows import Windows
 from biobert_jax.errors import InputError
+from biobert_jax.tasks.task import Names, Outputs, Shapes
 from biobert_jax.text.vocabulary import build_vocabulary
 from biobert_jax.text.wordpiece import WordPieceTokenizer
 
 _log = logging.getLogger(__name__)
 BOOTSTRAP = 1000  # Resamples of the confidence intervals.
+# Split -> its examples.
+Examples = dict[str, list[Any]]
 
 
-def named_splits(config: ConfigDict) -> tuple[str, ...]:
+def named_splits(config: ConfigDict) -> Names:
   """The splits that a training run reads: train, then those it scores."""
   data = config.data
   named = (data.train_split, data.devel_split, data.test_split)
@@ -31,15 +39,23 @@ def data_folder(config: ConfigDict, what: str = '') -> pathlib.Path:
   return pathlib.Path(config.data.dir).expanduser()
 
 
+def read_splits(
+  config: ConfigDict,
+  splits: Names,
+  read: Callable[[ConfigDict, str, Counter[str]], list[Any]],
+) -> tuple[Examples, Counter[str]]:
+  """Examples of splits, by default of all that are named; what was odd."""
+  counts: Counter[str] = Counter()
+  splits = splits or named_splits(config)
+  return {split: read(config, split, counts) for split in splits}, counts
+
+
 def build_tokenizer(
   config: ConfigDict, texts: Iterable[str], extra: Sequence[str] = ()
 ) -> WordPieceTokenizer:
-  """A tokenizer for a config that names none, from the training split.
+  """A tokenizer for a config that names none, from the training split's texts.
 
-  Args:
-    config: `vocab` of the experiment.
-    texts: of the training split.
-    extra: tokens to append where the vocabulary lacks them.
+  `extra` tokens are appended where the vocabulary lacks them.
   """
   _log.info('no init_from, no vocab.path: building a vocabulary')
   lower = bool(config.vocab.do_lower_case)
@@ -48,13 +64,42 @@ def build_tokenizer(
   return WordPieceTokenizer((*pieces, *missing), lower)
 
 
-def digest(splits: Mapping[str, Iterable[str]]) -> str:
+def digest(
+  examples: Mapping[str, Any], records: Callable[[Any], Iterable[str]]
+) -> str:
   """SHA-256 of the records of each split, one line per record."""
   digest = hashlib.sha256()
-  for split, records in splits.items():
-    for record in (split, *records):
+  for split, found in examples.items():
+    for record in (split, *records(found)):
       digest.update(f'{record}\n'.encode())
   return digest.hexdigest()
+
+
+def checked_labels(
+  config: ConfigDict,
+  examples: Examples,
+  counts: Counter[str],
+  labels: Names | None,
+  corpus: Any,
+  label_set: Callable[[list[Any]], Names],
+  key: Callable[[Any], Hashable],
+) -> Names:
+  """The labels, by default those of the training split; all examples have one.
+
+  Also counts the sentences of the test split that are in the training split,
+  by their `key`. `corpus` is the module with `check_labels`.
+  """
+  train = examples.get(config.data.train_split)
+  if not labels:
+    if train is None:
+      raise ValueError('labels are needed without the training split')
+    labels = label_set(train)
+  for split, found in examples.items():
+    corpus.check_labels(found, labels, split)
+    if train is not None and split == config.data.test_split:
+      shared = count_overlap(map(key, train), map(key, found))
+      counts[f'{split}_sentences_also_in_train'] = shared
+  return labels
 
 
 def label_ids(names: Iterable[str], labels: Sequence[str]) -> np.ndarray:
@@ -63,10 +108,65 @@ def label_ids(names: Iterable[str], labels: Sequence[str]) -> np.ndarray:
   return np.asarray([ids[name] for name in names], np.int32)
 
 
-def log_packing(split: str, contents: str, rows: PackedRows) -> None:
-  """Logs what a split holds and how densely it is packed."""
+def pack(
+  config: ConfigDict,
+  split: str,
+  contents: str,
+  windows: Windows,
+  labels: np.ndarray,
+  **options: Any,
+) -> PackedRows:
+  """Packs a split, and logs what it holds and how densely it is packed."""
+  length, seed = config.data.max_seq_length, config.seed
+  options |= {'max_seq_length': length, 'pack': config.data.pack, 'seed': seed}
+  rows = PackedRows(windows, labels, **options)
   _log.info(
     '%s: %s in %d packed sequences of %d, %.2f %% padding',
-    *(split, contents, rows.num_rows, rows.max_seq_length),
-    100 * (1 - rows.fill),
+    *(split, contents, rows.num_rows, length, 100 * (1 - rows.fill)),
   )
+  return rows
+
+
+def token_shapes(config: ConfigDict, batch_size: int) -> Shapes:
+  """Those of labelled tokens; see `TaskModule.shapes_of`."""
+  return packing.feature_shapes(batch_size, config.data.max_seq_length)
+
+
+def sequence_shapes(config: ConfigDict, batch_size: int) -> Shapes:
+  """Those of labelled sequences; see `TaskModule.shapes_of`."""
+  data = config.data
+  starts = 'pooling' in data and data.pooling == 'entity_start'
+  size = (batch_size, data.max_seq_length, data.max_sequences)
+  return packing.feature_shapes(*size, starts)
+
+
+def scatter(
+  outputs: Outputs, names: Names, index: str, shape: tuple[int, ...], unit: str
+) -> list[np.ndarray]:
+  """Puts the predictions of all batches into the order of the examples.
+
+  Args:
+    outputs: batches with the predictions for them.
+    names: of the predicted arrays.
+    index: name of the batch's array of indices; -1 where there is none.
+    shape: of each float32 result; the first axis is indexed.
+    unit: what is indexed, for the error.
+
+  Raises:
+    RuntimeError: an index without a prediction; a fault of ours.
+  """
+  merged = [np.full(shape, np.nan, np.float32) for _ in names]
+  for batch, predicted in outputs:
+    used = batch[index] >= 0
+    for array, name in zip(merged, names, strict=True):
+      array[batch[index][used]] = predicted[name][used]
+  missing = np.isnan(merged[0].reshape(shape[0], -1)).any(axis=1).sum()
+  if missing:
+    raise RuntimeError(f'{missing} {unit} got no prediction')
+  return merged
+
+
+def merge(outputs: Outputs, name: str, number: int, width: int) -> np.ndarray:
+  """Predictions [number, width] for labelled sequences."""
+  shape = number, width
+  return scatter(outputs, (name,), 'examples', shape, 'sequences')[0]

@@ -1,6 +1,5 @@
-"""The compiled evaluation step, run over packed sequences."""
+"""The forward pass over packed sequences: its random keys, compiled and run."""
 
-import dataclasses
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -9,53 +8,78 @@ import numpy as np
 
 from biobert_jax.data.packing import Batch
 from biobert_jax.parallel import sharding
-from biobert_jax.tasks import forward
-from biobert_jax.tasks.task import Rows, Task
+from biobert_jax.tasks.task import Arrays, Rows, Shapes, Task
 
-Shapes = Callable[[int], dict[str, tuple[int, ...]]]
+# Separates the random numbers of `prepare` from those of dropout, whose keys
+# fold in `row_ids` alone.
+_PREPARE_STREAM = 0x70726570
 
 
-@dataclasses.dataclass(frozen=True)
-class EvalStep:
-  """An evaluation step for a mesh, whose devices need not exist here.
+def row_keys(key: jax.Array, row_ids: jax.Array) -> jax.Array:
+  """A key for each packed sequence, by its index in the global batch."""
+  return jax.vmap(jax.random.fold_in, (None, 0))(key, row_ids)
 
-  Attributes:
-    batch_size: packed sequences of a global batch.
-    features: names of the arrays that the step takes.
-    param_shardings: of the parameters.
-    lowering: arguments of `forward.lower_eval_step`; the last one is
-      (parameters, batch) as shapes.
+
+def prepare_keys(key: jax.Array, row_ids: jax.Array) -> jax.Array:
+  """Keys of `Task.prepare`: the same bits for every generator and mesh.
+
+  The first half of a key of the hardware's generator is a threefry key, to
+  which the same is folded in. `row_ids` are indices in the global batch.
   """
+  words = jax.random.key_data(key)[..., :2]
+  plain = jax.random.wrap_key_data(words, impl='threefry2x32')
+  return row_keys(jax.random.fold_in(plain, _PREPARE_STREAM), row_ids)
 
-  batch_size: int
-  features: tuple[str, ...]
-  param_shardings: Any
-  lowering: tuple[Any, ...]
 
-  @classmethod
-  def of(
-    cls,
+def lower_eval_step(
+  eval_step: Callable[[Any, Arrays], Any],
+  mesh: jax.sharding.Mesh,
+  param_shardings: Any,
+  arguments: tuple[Any, ...],
+) -> jax.stages.Lowered:
+  """Lowers (params, batch) -> predictions, replicated on every host."""
+  rows, whole = sharding.batch_sharding(mesh), sharding.replicated(mesh)
+  jitted = jax.jit(
+    eval_step, in_shardings=(param_shardings, rows), out_shardings=whole
+  )
+  return jitted.lower(*arguments)
+
+
+class Evaluator:
+  """An evaluation step, and packed sequences run through it."""
+
+  def __init__(
+    self,
     task: Task,
     mesh: jax.sharding.Mesh,
     strategy: str,
     batch_size: int,
-    feature_shapes: Shapes,
-  ) -> 'EvalStep':
-    """The step of a task; it takes the arguments of `Evaluator`."""
-    shards = mesh.shape[sharding.DATA]
-    rows = -(-batch_size // shards) * shards
-    abstract_params = jax.eval_shape(task.init, jax.random.key(0))
-    specs = sharding.param_specs(abstract_params, strategy, mesh)
-    param_shardings = sharding.shardings(specs, mesh)
-    batch = {
-      name: jax.ShapeDtypeStruct(shape, np.int32)
-      for name, shape in feature_shapes(rows).items()
-    }
+    feature_shapes: Callable[[int], Shapes],
+  ):
+    """Describes the step; the mesh need not exist here until it is compiled.
 
-    def predict(params: Any, batch: forward.Batch) -> Any:
+    `batch_size` is of a global batch; rounded up to a multiple of the devices.
+    """
+    shards = mesh.shape[sharding.DATA]
+    self.batch_size = -(-batch_size // shards) * shards
+    self._task, self._mesh = task, mesh
+    self.abstract_params = jax.eval_shape(task.init, jax.random.key(0))
+    self._specs = sharding.param_specs(self.abstract_params, strategy, mesh)
+    self.param_shardings = sharding.shardings(self._specs, mesh)
+    self._features = {
+      name: jax.ShapeDtypeStruct(shape, np.int32)
+      for name, shape in feature_shapes(self.batch_size).items()
+    }
+    self._step: Any = None
+
+  def lower(self) -> jax.stages.Lowered:
+    """The step, ready to compile."""
+    task, specs, mesh = self._task, self._specs, self._mesh
+
+    def predict(params: Any, batch: Arrays) -> Any:
       params = sharding.gather(params, specs)
       # Every evaluation draws the same random numbers.
-      keys = forward.prepare_keys(jax.random.key(0), batch['row_ids'])
+      keys = prepare_keys(jax.random.key(0), batch['row_ids'])
       batch = task.prepare(batch, keys)
       return task.predict(task.apply(params, batch), batch)
 
@@ -69,45 +93,16 @@ class EvalStep:
       axis_names=sharding.manual_axes(mesh),
       check_vma=False,
     )
-    arguments = (abstract_params, batch)
-    lowering = (eval_step, mesh, param_shardings, arguments)
-    return cls(rows, tuple(batch), param_shardings, lowering)
+    arguments = (self.abstract_params, self._features)
+    return lower_eval_step(eval_step, mesh, self.param_shardings, arguments)
 
-
-class Evaluator:
-  """A compiled evaluation step, ready to run over packed sequences."""
-
-  def __init__(
-    self,
-    task: Task,
-    mesh: jax.sharding.Mesh,
-    strategy: str,
-    batch_size: int,
-    feature_shapes: Shapes,
-  ):
-    """Compiles the step.
-
-    Args:
-      task: the task.
-      mesh: the devices.
-      strategy: how parameters are sharded.
-      batch_size: packed sequences of a global batch; rounded up to a multiple
-        of the devices.
-      feature_shapes: batch size -> shape of each array of a batch.
-    """
-    step = EvalStep.of(task, mesh, strategy, batch_size, feature_shapes)
-    self.batch_size = step.batch_size
-    self._mesh = mesh
-    self.param_shardings = step.param_shardings
-    self._features = step.features
-    self._step = forward.compile_eval_step(*step.lowering)
-    self.abstract_params = step.lowering[-1][0]
+  def compile(self) -> 'Evaluator':
+    """Itself, ready to run."""
+    self._step = self.lower().compile()
+    return self
 
   def run(
-    self,
-    params: Any,
-    rows: Rows,
-    advance: Callable[[], None] = lambda: None,
+    self, params: Any, rows: Rows, advance: Callable[[], None] = lambda: None
   ) -> Iterator[tuple[Batch, dict[str, np.ndarray]]]:
     """Yields every batch of `rows` with its predictions, on every host.
 
@@ -115,19 +110,14 @@ class Evaluator:
       params: parameters, sharded by `param_shardings`.
       rows: the packed sequences.
       advance: called after each batch; it may raise to stop.
-
-    Yields:
-      (batch, predictions) with arrays [batch_size, L].
     """
 
     def dispatch(batch: Batch) -> Any:
       features = {name: batch[name] for name in self._features}
-      return self._step(
-        params, sharding.shard_global_batch(features, self._mesh)
-      )
+      placed = sharding.shard_global_batch(features, self._mesh)
+      return self._step(params, placed)
 
-    batches = rows.eval_batches(self.batch_size)
-    yield from one_ahead(dispatch, batches, advance)
+    yield from one_ahead(dispatch, rows.eval_batches(self.batch_size), advance)
 
 
 def one_ahead(
@@ -135,17 +125,9 @@ def one_ahead(
   batches: Iterable[Batch],
   advance: Callable[[], None] = lambda: None,
 ) -> Iterator[tuple[Batch, Any]]:
-  """Yields every batch with its outputs, and keeps the device busy.
+  """Yields every batch with its outputs on the host; keeps the device busy.
 
   The next batch is dispatched before the outputs of the last are read.
-
-  Args:
-    dispatch: a batch -> arrays on the device.
-    batches: the batches.
-    advance: called after each batch; it may raise to stop.
-
-  Yields:
-    (batch, its arrays on the host).
   """
   pending: tuple[Batch, Any] | None = None
   for batch in batches:

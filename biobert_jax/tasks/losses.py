@@ -19,15 +19,7 @@ def label_count(labels: Int[Array, '*R']) -> Float[Array, '']:
 def cross_entropy_sum(
   logits: Float[Array, '*R C'], labels: Int[Array, '*R']
 ) -> Float[Array, '']:
-  """Sum of the cross-entropies (nats) of labelled positions.
-
-  Args:
-    logits: scores in float32.
-    labels: class ids; -1 where there is no label.
-
-  Returns:
-    The sum over labelled positions.
-  """
+  """Sum of the cross-entropies (nats) of positions whose label is not -1."""
   log_probs = jax.nn.log_softmax(logits, axis=-1)
   safe = jnp.maximum(labels, 0)
   picked = jnp.take_along_axis(log_probs, safe[..., None], axis=-1)[..., 0]
@@ -87,9 +79,6 @@ def pointer_cross_entropy_sum(
     sequence_ids: 1, 2, ... by sequence; 0 is padding.
     marked: the token to point at, one or none per sequence.
     max_sequences: P, the most sequences that are packed together.
-
-  Returns:
-    The sum over sequences with a marked token.
   """
   inside, apart = _by_sequence(logits, sequence_ids, max_sequences)
   totals = jax.nn.logsumexp(apart, axis=1)  # [B, P]

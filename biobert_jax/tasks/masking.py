@@ -25,25 +25,15 @@ _ROUNDS = 4
 
 @dataclasses.dataclass(frozen=True)
 class Masking:
-  """How tokens are masked, and what that needs of the vocabulary.
+  """How tokens are masked, and what that needs of the vocabulary."""
 
-  Attributes:
-    rate: fraction 0-1 of the tokens of a sequence that are predicted.
-    max_predictions: M, slots for predicted tokens per packed sequence.
-    whole_word: whether all tokens of a word are predicted, or none.
-    mask_id: id of [MASK].
-    never_masked: ids of the special tokens in the data.
-    replacements: [R] int32 ids that may replace a token.
-    continuations: [V] bool, whether a token continues a word (`##...`).
-  """
-
-  rate: float
-  max_predictions: int
-  whole_word: bool
+  rate: float  # Fraction 0-1 of the tokens of a sequence that are predicted.
+  max_predictions: int  # M, slots for predictions per packed sequence.
+  whole_word: bool  # Whether all tokens of a word are predicted, or none.
   mask_id: int
-  never_masked: tuple[int, ...]
-  replacements: np.ndarray
-  continuations: np.ndarray
+  never_masked: tuple[int, ...]  # Ids of the special tokens in the data.
+  replacements: np.ndarray  # [R] int32 ids that may replace a token.
+  continuations: np.ndarray  # [V] bool, whether a token is `##...`.
 
 
 def mask_rows(
@@ -52,13 +42,7 @@ def mask_rows(
   sequence_ids: Int[Array, 'B L'],
   keys: Key[Array, 'B'],
 ) -> tuple[Int[Array, 'B L'], Int[Array, 'B M'], Int[Array, 'B M']]:
-  """Masks packed sequences.
-
-  Args:
-    masking: the options.
-    input_ids: the original tokens.
-    sequence_ids: 0 for padding, 1, 2, ... for the sequences packed together.
-    keys: one for each packed sequence.
+  """Masks packed sequences, whose `sequence_ids` are 1, 2, ...; 0 is padding.
 
   Returns:
     The masked `input_ids`; the positions of the predicted tokens, in ascending
@@ -158,9 +142,6 @@ def _take_words(
     word: position of the first token of each token's word.
     real: whether the token may be taken.
     quota: tokens to take of each sequence.
-
-  Returns:
-    Whether each token is taken.
   """
   length = len(group)
   ones = real.astype(jnp.int32)

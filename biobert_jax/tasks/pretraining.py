@@ -1,6 +1,5 @@
 """Pre-training: masked tokens and next sentences, over token shards."""
 
-import functools
 import glob
 import hashlib
 import logging
@@ -8,7 +7,6 @@ import math
 import os
 import pathlib
 from collections import Counter, defaultdict
-from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -16,7 +14,6 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
-from biobert_jax.data.pretraining import manifest as pretraining_manifest
 from biobert_jax.data.pretraining import shards
 from biobert_jax.data.pretraining.google_tfrecords import TfExamples
 from biobert_jax.data.pretraining.manifest import read_tokenizer
@@ -25,9 +22,9 @@ from biobert_jax.data.pretraining.sequences import PretrainingSequences
 from biobert_jax.errors import COUNT, InputError, Range
 from biobert_jax.models.config import BertConfig
 from biobert_jax.models.heads import PreTrainer, PretrainingLogits
-from biobert_jax.tasks import datasets, losses
+from biobert_jax.tasks import datasets, losses, task
 from biobert_jax.tasks.masking import Masking, mask_rows
-from biobert_jax.tasks.task import Arrays, Outputs, Rows, Scored, Shapes, Task
+from biobert_jax.tasks.task import Arrays, Dataset, Names, Outputs, Scored, Task
 from biobert_jax.text.wordpiece import WordPieceTokenizer
 
 _log = logging.getLogger(__name__)
@@ -49,8 +46,20 @@ RANGES = {
   'data.max_pairs': COUNT,
   'data.eval_rows': COUNT,
 }
+_WROTE = ', a folder that `biobert-jax prepare-corpus` wrote'
 _SAMPLED_BLOCKS = 16  # Blocks that are described when a run begins.
-_UNUSED = '[unused'
+# Head -> its labels in a batch.
+_LABELS = {'masked_lm': 'masked_ids', 'next_sentence': 'next_sentence_labels'}
+# Keys of `data` that rows of shards take.
+_ROWS = (
+  *('max_seq_length', 'pack', 'next_sentence', 'short_seq_prob'),
+  *('single_sentence', 'max_pairs'),
+)
+# What the log says of a packed sequence: fractions 0-1.
+_SHARES = (
+  *('fill', 'random_next', 'unlabelled', 'drawn_short', 'shortened_by_room'),
+  *('documents_left_out', 'documents_repeated', 'pieces_truncated'),
+)
 
 
 def make_task(
@@ -64,12 +73,8 @@ def make_task(
 
   Args:
     bert: architecture of the encoder.
-    masking: how tokens are masked anew for each step; None where the data are
-      masked already.
+    masking: how tokens are masked anew for each step; None: in the data.
     next_sentence: whether to predict next sentences too.
-
-  Returns:
-    The record that `train` and `evaluate` run.
   """
   scored = ('masked_lm', *(['next_sentence'] if next_sentence else []))
 
@@ -81,14 +86,10 @@ def make_task(
     masked = mask_rows(masking, ids, sequences, keys)
     return batch | dict(zip(names, masked, strict=True))
 
-  def labels(batch: Arrays, head: str) -> jax.Array:
-    names = {'masked_lm': 'masked_ids', 'next_sentence': 'next_sentence_labels'}
-    return batch[names[head]]
-
   def normalizers(batch: Arrays) -> Arrays:
     size = jnp.asarray(batch['sequence_ids'].size, jnp.float32)
     return {'fill': size} | {
-      f'{head}_{kind}': losses.label_count(labels(batch, head))
+      f'{head}_{kind}': losses.label_count(batch[_LABELS[head]])
       for head in scored
       for kind in ('loss', 'accuracy')
     }
@@ -98,7 +99,7 @@ def make_task(
     real = batch['sequence_ids'] > 0
     sums = {'fill': jnp.sum(real, axis=-1, dtype=jnp.float32)}
     for head in scored:
-      given = getattr(logits, head), labels(batch, head)
+      given = getattr(logits, head), batch[_LABELS[head]]
       sums[f'{head}_loss'] = jax.vmap(losses.cross_entropy_sum)(*given)
       sums[f'{head}_accuracy'] = jax.vmap(losses.correct_sum)(*given)
     return sums
@@ -107,21 +108,13 @@ def make_task(
     return jax.tree.map(jnp.sum, sums_per_row(logits, batch))
 
   def predict(logits: PretrainingLogits, batch: Arrays) -> Arrays:
-    counts = {
-      f'weight/{head}_loss': jax.vmap(losses.label_count)(labels(batch, head))
-      for head in scored
-    }
+    count = jax.vmap(losses.label_count)
+    counts = {f'weight/{h}_loss': count(batch[_LABELS[h]]) for h in scored}
     return sums_per_row(logits, batch) | counts
 
-  return Task(
-    'pretraining',
-    PreTrainer(bert, next_sentence),
-    tuple(f'{head}_loss' for head in scored),
-    normalizers,
-    sums,
-    predict,
-    prepare,
-  )
+  names = tuple(f'{head}_loss' for head in scored)
+  module = PreTrainer(bert, next_sentence)
+  return Task(module, predict, sums, normalizers, names, prepare)
 
 
 def validate(config: ConfigDict) -> None:
@@ -131,12 +124,12 @@ def validate(config: ConfigDict) -> None:
 def task_of(
   config: ConfigDict,
   bert: BertConfig,
-  labels: tuple[str, ...],
+  labels: Names,
   tokenizer: WordPieceTokenizer,
 ) -> Task:
   """The task of a config; see `make_task`."""
   del labels
-  static = is_tf_examples(config.data.dir)
+  static = _is_tf_examples(config.data.dir)
   masking = None if static else masking_of(config, tokenizer)
   return make_task(bert, masking, config.data.next_sentence)
 
@@ -144,184 +137,137 @@ def task_of(
 def masking_of(config: ConfigDict, tokenizer: WordPieceTokenizer) -> Masking:
   """How tokens are masked, by a config and the vocabulary."""
   masking = config.masking
-  specials = {
-    *(tokenizer.pad_id, tokenizer.unk_id, tokenizer.cls_id),
-    *(tokenizer.sep_id, tokenizer.mask_id),
-  }
+  special = (tokenizer.cls_id, tokenizer.sep_id)
+  left_out = {*special, tokenizer.pad_id, tokenizer.unk_id, tokenizer.mask_id}
   usable = [
     i
     for i, piece in enumerate(tokenizer.pieces)
-    if i not in specials and not piece.startswith(_UNUSED)
+    if i not in left_out and not piece.startswith('[unused')
   ]
   if not usable:
     raise InputError('the vocabulary holds nothing but special tokens')
   return Masking(
-    masking.rate,
-    masking.max_predictions,
-    masking.whole_word,
-    tokenizer.mask_id,
-    (tokenizer.cls_id, tokenizer.sep_id),
-    np.asarray(usable, np.int32),
+    *(masking.rate, masking.max_predictions, masking.whole_word),
+    *(tokenizer.mask_id, special, np.asarray(usable, np.int32)),
     np.asarray([p.startswith('##') for p in tokenizer.pieces]),
   )
 
 
-def is_tf_examples(folder: str) -> bool:
+def _is_tf_examples(folder: str) -> bool:
   """Whether a corpus is TFRecord files of the reference, not our shards."""
   return bool(folder) and not pathlib.Path(folder).expanduser().is_dir()
 
 
 def tokenizer_of(config: ConfigDict) -> WordPieceTokenizer:
   """The tokenizer whose vocabulary is stored beside the shards."""
-  if is_tf_examples(config.data.dir):
+  if _is_tf_examples(config.data.dir):
     raise InputError(
       'data.dir names TFRecord files, which hold no vocabulary; give '
       '--config.init_from or --config.vocab.path'
     )
-  return read_tokenizer(_folder(config))
+  return read_tokenizer(datasets.data_folder(config, _WROTE))
 
 
-def _folder(config: ConfigDict) -> pathlib.Path:
-  what = ', a folder that `biobert-jax prepare-corpus` wrote'
-  return datasets.data_folder(config, what)
-
-
-def shapes_of(config: ConfigDict, batch_size: int) -> Shapes:
+def shapes_of(config: ConfigDict, batch_size: int) -> task.Shapes:
   """Shapes of a batch's device arrays, without reading the corpus."""
   data = config.data
   return feature_shapes(batch_size, data.max_seq_length, data.max_pairs)
 
 
-class PretrainingDataset:
-  """Token shards, or the reference's files, as batches."""
-
-  labels: tuple[str, ...] = ()
-
-  def __init__(
-    self,
-    config: ConfigDict,
-    tokenizer: WordPieceTokenizer,
-    labels: tuple[str, ...] | None = None,
-    splits: tuple[str, ...] = (),
-  ):
-    """Opens splits and checks their files; see `TaskModule.dataset_of`."""
-    del labels  # There are none.
-    splits = splits or datasets.named_splits(config)
-    self.counts: Counter[str] = Counter()
-    self._config, self._tokenizer = config, tokenizer
-    folder = _folder(config)
-    self._rows_of: dict[str, Rows] = {}
-    if is_tf_examples(str(folder)):
-      files = {s: self._files(s) for s in splits}
-      digests = [_digest_of_files(paths) for paths in files.values()]
-      for split, paths in files.items():
-        self._rows_of[split] = self._tf_examples(paths)
-    else:
-      # An attribute, never an argument: a run-time type checker would look into
-      # the sequence and read a record, perhaps a damaged one.
-      self._opened = {
-        s: shards.Shards(folder, s, config.data.verify, tokenizer)
-        for s in splits
-      }
-      digests = [_digest(s.manifest, n) for n, s in self._opened.items()]
-      for split in splits:
-        self._rows_of[split] = self._shards(split)
-    digest = hashlib.sha256('\n'.join(digests).encode())
-    self.sha256 = digest.hexdigest()
-    self.rows = functools.cache(self._rows)
-
-  def _rows(self, split: str) -> Rows:
-    """The packed documents of a split; see `Dataset.rows`."""
-    return self._rows_of[split]
-
-  def _shards(self, split: str) -> PretrainingSequences:
-    data, found = self._config.data, self._opened[split]
-    rows = PretrainingSequences(
-      found,
-      self._tokenizer,
-      max_seq_length=data.max_seq_length,
-      pack=data.pack,
-      next_sentence=data.next_sentence,
-      short_seq_prob=data.short_seq_prob,
-      single_sentence=data.single_sentence,
-      max_pairs=data.max_pairs,
-      max_eval_rows=data.eval_rows,
-      seed=self._config.seed,
-    )
-    _log.info(
-      '%s: %d documents, %d tokens, about %d packed sequences of %d per epoch',
-      *(split, len(found), found.lengths.sum(dtype=np.int64)),
-      *(rows.num_rows, data.max_seq_length),
-    )
-    if split == data.train_split:
-      _log.info(
-        'per packed sequence, on average: %s',
-        _described(rows.statistics(_SAMPLED_BLOCKS)),
-      )
-    return rows
-
-  def _files(self, split: str) -> list[str]:
-    data = self._config.data
-    pattern = data.dir if split == data.train_split else split
-    paths = sorted(glob.glob(str(pathlib.Path(pattern).expanduser())))
-    if not paths:
-      raise InputError(
-        f'{pattern}: no such file; data.dir is a folder of shards, or a '
-        'pattern of TFRecord files, and data.devel_split then another one, or '
-        "''"
-      )
-    return paths
-
-  def _tf_examples(self, paths: list[str]) -> TfExamples:
-    data = self._config.data
-    rows = TfExamples(
-      paths,
-      max_seq_length=data.max_seq_length,
-      vocab_size=self._tokenizer.vocab_size,
-      max_eval_rows=data.eval_rows,
-      seed=self._config.seed,
-    )
-    _log.info('%s …: %d sequences of the reference', paths[0], rows.num_rows)
-    return rows
-
-  def score(self, split: str, outputs: Outputs) -> Scored:
-    """Mean loss and accuracy of masked tokens and of sentence pairs."""
-    del split
-    totals: defaultdict[str, float] = defaultdict(float)
-    for _, arrays in outputs:
-      for name, array in arrays.items():
-        totals[name] += math.fsum(np.asarray(array, np.float64))
-    metrics: dict[str, Any] = {}
-    for head in ('masked_lm', 'next_sentence'):
-      count = totals[f'weight/{head}_loss']
-      if count:
-        loss, correct = totals[f'{head}_loss'], totals[f'{head}_accuracy']
-        metrics[f'{head}_loss'] = round(loss / count, 6)
-        metrics[f'{head}_accuracy'] = round(100 * correct / count, 4)
-        metrics[f'{head}_count'] = int(count)
-    if not metrics:
-      raise InputError('the held-out sequences hold nothing to predict')
-    return Scored(metrics, -metrics['masked_lm_loss'], {})
+def dataset_of(
+  config: ConfigDict,
+  tokenizer: WordPieceTokenizer,
+  labels: Names | None = None,
+  splits: Names = (),
+) -> Dataset:
+  """Opens splits and checks their files; see `TaskModule.dataset_of`."""
+  del labels  # There are none.
+  folder, data = datasets.data_folder(config, _WROTE), config.data
+  opened: dict[str, Any] = {}
+  rows: dict[str, Any] = {}
+  digests: list[str] = []
+  splits = splits or datasets.named_splits(config)
+  if _is_tf_examples(str(folder)):
+    opened = {split: _files(data, split) for split in splits}
+    for split, paths in opened.items():
+      digests.append(_digest_of_files(paths))
+      rows[split] = _tf_examples(config, tokenizer, paths)
+  else:
+    for split in splits:
+      opened[split] = shards.Shards(folder, split, data.verify, tokenizer)
+    for split, found in opened.items():
+      entries = found.manifest['splits'][split]['shards']
+      digests.append('\n'.join(entry['sha256'] for entry in entries))
+      rows[split] = _shards(config, tokenizer, split, found)
+  sha256 = hashlib.sha256('\n'.join(digests).encode()).hexdigest()
+  return Dataset((), opened, Counter(), sha256, rows.__getitem__, score)
 
 
-dataset_of = PretrainingDataset
-
-
-def _described(statistics: Mapping[str, int | float]) -> str:
-  """Describes the contents of packed sequences in one line."""
-  shares = (
-    *('fill', 'random_next', 'unlabelled', 'drawn_short', 'shortened_by_room'),
-    *('documents_left_out', 'documents_repeated', 'pieces_truncated'),
+# `found` is of any type: a run-time type checker would look into the sequence
+# and read a record, perhaps a damaged one.
+def _shards(
+  config: ConfigDict, tokenizer: WordPieceTokenizer, split: str, found: Any
+) -> PretrainingSequences:
+  data = config.data
+  options = {name: data[name] for name in _ROWS}
+  options |= {'max_eval_rows': data.eval_rows, 'seed': config.seed}
+  rows = PretrainingSequences(found, tokenizer, **options)
+  _log.info(
+    '%s: %d documents, %d tokens, about %d packed sequences of %d per epoch',
+    *(split, len(found), found.lengths.sum(dtype=np.int64)),
+    *(rows.num_rows, data.max_seq_length),
   )
-  parts = [f'{statistics["pairs_per_row"]:.2f} pairs']
-  for name in shares:
-    parts.append(f'{name.replace("_", " ")} {100 * statistics[name]:.1f} %')
-  return ', '.join(parts)
+  if split == data.train_split:
+    statistics = rows.statistics(_SAMPLED_BLOCKS)
+    parts = [f'{statistics["pairs_per_row"]:.2f} pairs']
+    for name in _SHARES:
+      parts.append(f'{name.replace("_", " ")} {100 * statistics[name]:.1f} %')
+    _log.info('per packed sequence, on average: %s', ', '.join(parts))
+  return rows
 
 
-def _digest(manifest: pretraining_manifest.Manifest, split: str) -> str:
-  entries = manifest['splits'][split]['shards']
-  return '\n'.join(entry['sha256'] for entry in entries)
+def _files(data: ConfigDict, split: str) -> list[str]:
+  pattern = data.dir if split == data.train_split else split
+  paths = sorted(glob.glob(str(pathlib.Path(pattern).expanduser())))
+  if not paths:
+    raise InputError(
+      f'{pattern}: no such file; data.dir is a folder of shards, or a '
+      "pattern of TFRecord files, and data.devel_split then another one, or ''"
+    )
+  return paths
+
+
+def _tf_examples(
+  config: ConfigDict, tokenizer: WordPieceTokenizer, paths: list[str]
+) -> TfExamples:
+  rows = TfExamples(
+    paths,
+    max_seq_length=config.data.max_seq_length,
+    vocab_size=tokenizer.vocab_size,
+    max_eval_rows=config.data.eval_rows,
+    seed=config.seed,
+  )
+  _log.info('%s …: %d sequences of the reference', paths[0], rows.num_rows)
+  return rows
+
+
+def score(split: str, outputs: Outputs) -> Scored:
+  """Mean loss and accuracy of masked tokens and of sentence pairs."""
+  del split
+  totals: defaultdict[str, float] = defaultdict(float)
+  for _, arrays in outputs:
+    for name, array in arrays.items():
+      totals[name] += math.fsum(np.asarray(array, np.float64))
+  metrics: dict[str, Any] = {}
+  for head in _LABELS:
+    if count := totals[f'weight/{head}_loss']:
+      loss, correct = totals[f'{head}_loss'], totals[f'{head}_accuracy']
+      metrics[f'{head}_loss'] = round(loss / count, 6)
+      metrics[f'{head}_accuracy'] = round(100 * correct / count, 4)
+      metrics[f'{head}_count'] = int(count)
+  if not metrics:
+    raise InputError('the held-out sequences hold nothing to predict')
+  return Scored(metrics, -metrics['masked_lm_loss'], {})
 
 
 def _digest_of_files(paths: list[str]) -> str:

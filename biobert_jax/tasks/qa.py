@@ -11,7 +11,6 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
-from biobert_jax.data import packing
 from biobert_jax.data.packing import PackedRows
 from biobert_jax.data.qa import features as qa_features
 from biobert_jax.data.qa import span_decoding
@@ -24,23 +23,13 @@ from biobert_jax.metrics import squad
 from biobert_jax.models.config import BertConfig
 from biobert_jax.models.heads import SpanClassifier
 from biobert_jax.tasks import datasets, losses
-from biobert_jax.tasks.task import (
-  Arrays,
-  Outputs,
-  Scored,
-  Shapes,
-  Task,
-  scatter,
-)
+from biobert_jax.tasks.task import Arrays, Dataset, Names, Outputs, Scored, Task
 from biobert_jax.text.wordpiece import WordPieceTokenizer
 
 _log = logging.getLogger(__name__)
 PANELS = (
   ('loss (nats per pointer)', ('train/loss',)),
-  (
-    'dev set, answers (%)',
-    ('devel/exact_match', 'devel/exact', 'devel/f1'),
-  ),
+  ('dev set, answers (%)', ('devel/exact_match', 'devel/exact', 'devel/f1')),
   ('learning rate', ('train/learning_rate',)),
 )
 RANGES = {
@@ -50,25 +39,23 @@ RANGES = {
   'data.n_best': COUNT,
   'data.max_answer_length': COUNT,
 }
+# Keys of `data` that cut a passage into windows.
+_WINDOWS = ('max_seq_length', 'max_question_length', 'doc_stride')
+shapes_of = datasets.token_shapes
 
 
-def make_task(
-  bert: BertConfig, labels: tuple[str, ...], *, max_sequences: int
-) -> Task:
+def make_task(bert: BertConfig, max_sequences: int) -> Task:
   """The compiled part of the task.
+
+  Its loss is the mean over the windows of the global batch of half the
+  cross-entropies of start and end (run_squad.py:653), each over the tokens of
+  its window alone, however windows are packed. The reference's softmax includes
+  padding.
 
   Args:
     bert: architecture of the encoder.
-    labels: none; spans have no classes.
     max_sequences: the most windows that are packed together.
-
-  Returns:
-    The record that `train` and `evaluate` run. Its loss is the mean over the
-    windows of the global batch of half the cross-entropies of start and end
-    (run_squad.py:653), each over the tokens of its window alone, however
-    windows are packed. The reference's softmax includes padding.
   """
-  del labels
 
   def marked(batch: Arrays, bit: int) -> jax.Array:
     # -1 is padding, of which every bit is set.
@@ -92,66 +79,44 @@ def make_task(
       'end_accuracy': found[END][1],
     }
 
-  def predict(logits: jax.Array, batch: Arrays) -> Arrays:
-    del batch
+  def predict(logits: jax.Array, _: Arrays) -> Arrays:
     return {'start_logit': logits[..., 0], 'end_logit': logits[..., 1]}
 
-  return Task('qa', SpanClassifier(bert), ('loss',), normalizers, sums, predict)
+  return Task(SpanClassifier(bert), predict, sums, normalizers)
 
 
 def validate(config: ConfigDict) -> None:
-  """Checks that question and stride leave room for a passage.
-
-  Raises:
-    InputError: names the key, its value and the remedy.
-  """
+  """Checks that question and stride leave room for a passage."""
   data = config.data
-  qa_features.check_room(
-    data.max_seq_length, data.max_question_length, data.doc_stride
-  )
+  qa_features.check_room(*(data[name] for name in _WINDOWS))
 
 
 def task_of(
   config: ConfigDict,
   bert: BertConfig,
-  labels: tuple[str, ...],
+  labels: Names,
   tokenizer: WordPieceTokenizer,
 ) -> Task:
   """The task of a config; see `make_task`."""
-  del tokenizer
-  return make_task(bert, labels, max_sequences=config.data.max_sequences)
-
-
-def rules_of(data: ConfigDict) -> span_decoding.Rules:
-  """How the answers of a config are chosen."""
-  return span_decoding.Rules(
-    n_best=data.n_best,
-    max_answer_length=data.max_answer_length,
-    unanswerable=data.squad_version == '2.0',
-    null_threshold=data.null_threshold,
-  )
+  del labels, tokenizer
+  return make_task(bert, config.data.max_sequences)
 
 
 def tokenizer_of(config: ConfigDict) -> WordPieceTokenizer:
   """A tokenizer with a vocabulary of the training split's words."""
-  questions = read(config, config.data.train_split, Counter())
+  questions = _read(config, config.data.train_split, Counter())
   texts = [question.text for question in questions]
   texts += dict.fromkeys(question.context for question in questions)
   return datasets.build_tokenizer(config, texts)
 
 
-def read(
+def _read(
   config: ConfigDict, split: str, counts: Counter[str]
 ) -> list[Question]:
-  """The questions of a split: 'train', 'devel', 'test' or 'train_dev'.
-
-  Raises:
-    InputError: with the file and the place in it.
-  """
+  """The questions of a split: 'train', 'devel', 'test' or 'train_dev'."""
   data, folder = config.data, datasets.data_folder(config)
-  parts = ('train', 'devel') if split == 'train_dev' else (split,)
   paths: list[str] = []
-  for part in parts:
+  for part in ('train', 'devel') if split == 'train_dev' else (split,):
     if f'{part}_files' not in data:
       raise InputError(
         f'split {split!r}; choose from train, devel, test, train_dev'
@@ -162,158 +127,87 @@ def read(
   return corpus.read_files(paths, counts, form)
 
 
-def shapes_of(config: ConfigDict, batch_size: int) -> Shapes:
-  """Shapes of a batch's device arrays, without reading the corpus."""
-  return packing.feature_shapes(batch_size, config.data.max_seq_length)
-
-
-class QaDataset:
-  """The corpus of a config: batches to train on, outputs to score."""
-
-  labels: tuple[str, ...] = ()
-
-  def __init__(
-    self,
-    config: ConfigDict,
-    tokenizer: WordPieceTokenizer,
-    labels: tuple[str, ...] | None = None,
-    splits: tuple[str, ...] = (),
-  ):
-    """Reads and checks splits; see `TaskModule.dataset_of`."""
-    del labels  # Spans have none.
-    self.counts: Counter[str] = Counter()
-    self._config, self._tokenizer = config, tokenizer
-    self.questions = {
-      split: read(config, split, self.counts)
-      for split in splits or datasets.named_splits(config)
-    }
-    train = self.questions.get(config.data.train_split)
-    test = self.questions.get(config.data.test_split)
-    if train is not None and test is not None:
-      shared = {question.context for question in train}
-      self.counts['test_questions_on_passages_of_train'] = sum(
-        question.context in shared for question in test
-      )
-    self.sha256 = datasets.digest(
-      {
-        split: _records(questions)
-        for split, questions in self.questions.items()
-      }
-    )
-    self._windows = functools.cache(self._encode)
-    self.rows = functools.cache(self._rows)
-
-  def _encode(self, split: str) -> QuestionWindows:
-    data = self._config.data
-    return qa_features.encode(
-      self.questions[split],
-      self._tokenizer,
-      max_seq_length=data.max_seq_length,
-      max_question_length=data.max_question_length,
-      doc_stride=data.doc_stride,
-      counts=self.counts,
+def dataset_of(
+  config: ConfigDict,
+  tokenizer: WordPieceTokenizer,
+  labels: Names | None = None,
+  splits: Names = (),
+) -> Dataset:
+  """Reads and checks splits; see `TaskModule.dataset_of`."""
+  del labels  # Spans have none.
+  data = config.data
+  examples, counts = datasets.read_splits(config, splits, _read)
+  if data.train_split in examples and data.test_split in examples:
+    shared = {question.context for question in examples[data.train_split]}
+    counts['test_questions_on_passages_of_train'] = sum(
+      question.context in shared for question in examples[data.test_split]
     )
 
-  def _rows(self, split: str) -> PackedRows:
-    """Packs a split; see `Dataset.rows`."""
-    data = self._config.data
-    windows = self._windows(split)
-    rows = rows_of(
-      windows,
-      max_seq_length=data.max_seq_length,
+  @functools.cache
+  def windows_of(split: str) -> QuestionWindows:
+    options = {name: data[name] for name in _WINDOWS}
+    found = examples[split]
+    return qa_features.encode(found, tokenizer, counts=counts, **options)
+
+  def rows(split: str) -> PackedRows:
+    windows = windows_of(split)
+    contents = f'{len(examples[split])} questions, {len(windows)} windows'
+    return datasets.pack(
+      *(config, split, contents, windows.windows, windows.labels),
       max_sequences=data.max_sequences,
-      pack=data.pack,
-      seed=self._config.seed,
     )
-    count = len(self.questions[split])
-    datasets.log_packing(
-      split, f'{count} questions, {len(windows)} windows', rows
-    )
-    return rows
 
-  def answers(self, split: str, outputs: Outputs) -> list[Answered]:
-    """The answers to each question of a split.
+  def score(split: str, outputs: Outputs) -> Scored:
+    return _score(data, split, examples[split], windows_of(split), outputs)
 
-    Args:
-      split: its name.
-      outputs: its batches with the predictions for them.
-    """
-    windows = self._windows(split)
-    logits = merge(outputs, windows.windows.num_words)
-    rules = rules_of(self._config.data)
-    return span_decoding.decode(self.questions[split], windows, *logits, rules)
-
-  def score(self, split: str, outputs: Outputs) -> Scored:
-    """The official metrics; the predictions; the list of errors."""
-    questions = self.questions[split]
-    answered = self.answers(split, outputs)
-    version = self._config.data.squad_version
-    unanswerable = version == '2.0'
-    files = span_decoding.prediction_files(questions, answered, unanswerable)
-    files = {f'{name}_{split}.json': text for name, text in files.items()}
-    scores: dict[str, Any] = {'questions': len(questions)}
-    pairs = [*zip(questions, answered, strict=True)]
-    # The script of version 1.1 refuses questions without an answer.
-    scored = [(q, a) for q, a in pairs if unanswerable or q.answers]
-    scores['questions_without_gold'] = len(pairs) - len(scored)
-    if not any(question.answers for question in questions):
-      _log.info(
-        '%s: no gold answers; writing predictions without a score', split
-      )
-      return Scored(scores, 0.0, files)
-    report = squad.evaluate(
-      {q.id: [answer.text for answer in q.answers] for q, _ in scored},
-      {q.id: a.chosen.text for q, a in scored},
-      version=version,
-      # The chosen answers have applied the threshold already.
-      null_odds={q.id: a.null_odds for q, a in scored}
-      if unanswerable
-      else None,
-      threshold=float('inf'),
-      bootstrap=datasets.BOOTSTRAP,
-    )
-    files[f'errors_{split}.tsv'] = _errors(scored, version)
-    scores = squad.as_dict(report) | scores
-    return Scored(scores, report.overall.f1, files)
+  sha256 = datasets.digest(examples, _records)
+  return Dataset((), examples, counts, sha256, functools.cache(rows), score)
 
 
-dataset_of = QaDataset
-
-
-def rows_of(
+def _score(
+  data: ConfigDict,
+  split: str,
+  questions: Sequence[Question],
   windows: QuestionWindows,
-  *,
-  max_seq_length: int,
-  max_sequences: int,
-  pack: bool,
-  seed: int = 0,
-) -> PackedRows:
-  """Packs windows of questions; see `packing.PackedRows`."""
-  return PackedRows(
-    windows.windows,
-    windows.labels,
-    max_seq_length=max_seq_length,
-    pack=pack,
-    seed=seed,
-    max_sequences=max_sequences,
+  outputs: Outputs,
+) -> Scored:
+  """The official metrics; the predictions; the list of errors."""
+  version, unanswerable = data.squad_version, data.squad_version == '2.0'
+  logits = merge(outputs, windows.windows.num_words)
+  rules = span_decoding.Rules(
+    n_best=data.n_best,
+    max_answer_length=data.max_answer_length,
+    unanswerable=unanswerable,
+    null_threshold=data.null_threshold,
   )
+  answered = span_decoding.decode(questions, windows, *logits, rules)
+  files = span_decoding.prediction_files(questions, answered, unanswerable)
+  files = {f'{name}_{split}.json': text for name, text in files.items()}
+  pairs = [*zip(questions, answered, strict=True)]
+  # The script of version 1.1 refuses questions without an answer.
+  scored = [(q, a) for q, a in pairs if unanswerable or q.answers]
+  scores: dict[str, Any] = {'questions': len(pairs)}
+  scores['questions_without_gold'] = len(pairs) - len(scored)
+  if not any(question.answers for question in questions):
+    _log.info('%s: no gold answers; writing predictions without a score', split)
+    return Scored(scores, 0.0, files)
+  report = squad.evaluate(
+    {q.id: [answer.text for answer in q.answers] for q, _ in scored},
+    {q.id: a.chosen.text for q, a in scored},
+    version=version,
+    null_odds={q.id: a.null_odds for q, a in scored} if unanswerable else None,
+    # The chosen answers have applied the threshold already.
+    threshold=float('inf'),
+    bootstrap=datasets.BOOTSTRAP,
+  )
+  files[f'errors_{split}.tsv'] = _errors(scored, version)
+  return Scored(squad.as_dict(report) | scores, report.overall.f1, files)
 
 
 def merge(outputs: Outputs, num_tokens: int) -> tuple[np.ndarray, np.ndarray]:
-  """Start and end logits of every token.
-
-  Args:
-    outputs: batches with the predictions for them.
-    num_tokens: tokens of all windows.
-
-  Returns:
-    Two float32 arrays [num_tokens].
-
-  Raises:
-    RuntimeError: a token without its logits; a fault of ours.
-  """
+  """Start and end logits (float32) of every token of all windows."""
   names, unit = ('start_logit', 'end_logit'), 'tokens of passages'
-  start, end = scatter(outputs, names, 'words', (num_tokens,), unit)
+  start, end = datasets.scatter(outputs, names, 'words', (num_tokens,), unit)
   return start, end
 
 

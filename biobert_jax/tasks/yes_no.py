@@ -3,14 +3,13 @@
 import functools
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 from ml_collections import ConfigDict
 
-from biobert_jax.data import packing
 from biobert_jax.data.packing import PackedRows
 from biobert_jax.data.yes_no import answer_aggregation, corpus, pubmedqa
 from biobert_jax.data.yes_no import features as yes_no_features
@@ -28,10 +27,11 @@ from biobert_jax.metrics import pubmedqa as pubmedqa_metrics
 from biobert_jax.models.config import BertConfig
 from biobert_jax.models.heads import module_of
 from biobert_jax.tasks import datasets, losses
-from biobert_jax.tasks.task import Arrays, Outputs, Scored, Shapes, Task, merge
+from biobert_jax.tasks.task import Arrays, Dataset, Names, Outputs, Scored, Task
 from biobert_jax.text.wordpiece import WordPieceTokenizer
 
 HEADS = ('sequence', 'yes_no')
+shapes_of = datasets.sequence_shapes
 # Labels of the head with one logit, whose 1 means yes.
 YES_NO = ('no', 'yes')
 PANELS = (
@@ -41,54 +41,36 @@ PANELS = (
 )
 
 
-def make_task(
-  bert: BertConfig, labels: tuple[str, ...], head: str = 'sequence'
-) -> Task:
+def make_task(bert: BertConfig, labels: Names, head: str = 'sequence') -> Task:
   """The compiled part of the task.
+
+  Its loss is the mean over the pairs of the global batch, however they are
+  packed; with one logit, the cross-entropy of its sigmoid.
 
   Args:
     bert: architecture of the encoder.
     labels: the answers by id.
     head: one of `HEADS`: a logit for each label from the pooler, or one for
       yes from the last layer's [CLS] (bioasq-biobert run_yesno.py:485).
-
-  Returns:
-    The record that `train` and `evaluate` run. Its loss is the mean over the
-    pairs of the global batch, however they are packed; with one logit, the
-    cross-entropy of its sigmoid.
   """
 
   def label_logits(outputs: jax.Array) -> jax.Array:
-    return outputs if head == 'sequence' else with_no(outputs)
+    if head == 'sequence':
+      return outputs
+    # The sigmoid of one logit is the softmax of both.
+    return jnp.stack([jnp.zeros_like(outputs), outputs], axis=-1)
 
   def sums(outputs: jax.Array, batch: Arrays) -> Arrays:
     return losses.classification_sums(label_logits(outputs), batch)
 
-  def predict(outputs: jax.Array, batch: Arrays) -> Arrays:
-    del batch
+  def predict(outputs: jax.Array, _: Arrays) -> Arrays:
     return {'logits': label_logits(outputs)}
 
-  return Task(
-    'yes_no',
-    module_of(head, bert, len(labels)),
-    ('loss',),
-    losses.classification_normalizers,
-    sums,
-    predict,
-  )
-
-
-def with_no(yes: jax.Array) -> jax.Array:
-  """One logit as those of `YES_NO`: the sigmoid is their softmax."""
-  return jnp.stack([jnp.zeros_like(yes), yes], axis=-1)
+  return Task(module_of(head, bert, len(labels)), predict, sums)
 
 
 def validate(config: ConfigDict) -> None:
-  """Checks that labels, head and measure fit together.
-
-  Raises:
-    InputError: names the key, its value and the remedy.
-  """
+  """Checks that labels, head and measure fit together."""
   data, labels = config.data, tuple(config.data.labels)
   if len(set(labels)) != len(labels) or len(labels) < 2:
     raise InputError(f'data.labels is {labels}; name two or more, each once')
@@ -107,7 +89,7 @@ def validate(config: ConfigDict) -> None:
 def task_of(
   config: ConfigDict,
   bert: BertConfig,
-  labels: tuple[str, ...],
+  labels: Names,
   tokenizer: WordPieceTokenizer,
 ) -> Task:
   """The task of a config; see `make_task`."""
@@ -122,125 +104,99 @@ def tokenizer_of(config: ConfigDict) -> WordPieceTokenizer:
   return datasets.build_tokenizer(config, texts)
 
 
-def shapes_of(config: ConfigDict, batch_size: int) -> Shapes:
-  """Shapes of a batch's device arrays, without reading the corpus."""
+def dataset_of(
+  config: ConfigDict,
+  tokenizer: WordPieceTokenizer,
+  labels: Names | None = None,
+  splits: Names = (),
+) -> Dataset:
+  """Reads and checks splits; see `TaskModule.dataset_of`."""
+  del labels  # They are always those of the config.
   data = config.data
-  return packing.feature_shapes(
-    batch_size, data.max_seq_length, data.max_sequences
-  )
+  names = tuple(data.labels)
+  examples, counts = datasets.read_splits(config, splits, _read_balanced)
 
-
-class YesNoDataset:
-  """The corpus of a config: batches to train on, outputs to score."""
-
-  def __init__(
-    self,
-    config: ConfigDict,
-    tokenizer: WordPieceTokenizer,
-    labels: tuple[str, ...] | None = None,
-    splits: tuple[str, ...] = (),
-  ):
-    """Reads and checks splits; see `TaskModule.dataset_of`.
-
-    The labels are always those of the config.
-    """
-    del labels
-    self.counts: Counter[str] = Counter()
-    self.labels = tuple(config.data.labels)
-    self._config, self._tokenizer = config, tokenizer
-    self._pairs: dict[str, list[QuestionPair]] = {}
-    for split in splits or datasets.named_splits(config):
-      pairs = _read(config, split, self.counts)
-      corpus.check_labelled(pairs, split)
-      corpus.check_agreement(pairs)
-      if split == config.data.train_split:
-        pairs = self._balanced(pairs)
-      self._pairs[split] = pairs
-    self.sha256 = datasets.digest(
-      {
-        split: [
-          json.dumps((pair.id, pair.question, pair.passage, pair.label))
-          for pair in pairs
-        ]
-        for split, pairs in self._pairs.items()
-      }
-    )
-    self.rows = functools.cache(self._rows)
-
-  def _balanced(self, pairs: list[QuestionPair]) -> list[QuestionPair]:
-    """Training pairs, within `data.balance` and `data.max_per_label`."""
-    data = self._config.data
-    sizes = Counter(pair.label for pair in pairs)
-    most = data.max_per_label or max(sizes.values())
-    if data.balance:
-      most = min(most, *sizes.values())
-    kept = corpus.balanced(pairs, most, self._config.seed)
-    left_out = len(pairs) - len(kept)
-    self.counts[f'{data.train_split}_pairs_left_out_for_balance'] = left_out
-    return kept
-
-  def _rows(self, split: str) -> PackedRows:
-    """Packs a split; see `Dataset.rows`."""
-    pairs, data = self._pairs[split], self._config.data
+  def rows(split: str) -> PackedRows:
+    pairs = examples[split]
     windows = yes_no_features.encode(
-      pairs,
-      self._tokenizer,
-      max_seq_length=data.max_seq_length,
-      counts=self.counts,
+      pairs, tokenizer, max_seq_length=data.max_seq_length, counts=counts
     )
-    rows = PackedRows(
+    return datasets.pack(
+      *(config, split),
+      f'{len(pairs)} pairs, {len(windows.input_ids)} tokens',
       windows,
-      datasets.label_ids((pair.label for pair in pairs), self.labels),
-      max_seq_length=data.max_seq_length,
+      datasets.label_ids((pair.label for pair in pairs), names),
       max_sequences=data.max_sequences,
       per_sequence=True,
-      pack=data.pack,
-      seed=self._config.seed,
     )
-    contents = f'{len(pairs)} pairs, {len(windows.input_ids)} tokens'
-    datasets.log_packing(split, contents, rows)
-    return rows
 
-  def score(self, split: str, outputs: Outputs) -> Scored:
-    """The official metrics; the predictions; the list of errors."""
-    pairs = self._pairs[split]
-    logits = merge(outputs, 'logits', len(pairs), len(self.labels))
-    answers = answer_aggregation.aggregate(pairs, logits, self.labels)
-    gold = {pair.question_id: pair.label for pair in pairs}
-    metrics = MEASURES[self._config.data.measure](gold, answers)
-    metrics['pairs'] = len(pairs)
-    files = {
-      f'predictions_{split}.json': answer_aggregation.answers_json(answers),
-      f'predictions_{split}.tsv': answer_aggregation.predictions(
-        answers, gold, self.labels
-      ),
-      f'errors_{split}.tsv': answer_aggregation.mistakes(answers, gold, pairs),
-    }
-    return Scored(metrics, metrics['macro_f1'], files)
+  def score(split: str, outputs: Outputs) -> Scored:
+    return _score(data.measure, split, examples[split], names, outputs)
+
+  sha256 = datasets.digest(examples, _records)
+  return Dataset(names, examples, counts, sha256, functools.cache(rows), score)
 
 
-dataset_of = YesNoDataset
+def _records(pairs: Sequence[QuestionPair]) -> Iterator[str]:
+  for pair in pairs:
+    yield json.dumps((pair.id, pair.question, pair.passage, pair.label))
+
+
+def _read_balanced(
+  config: ConfigDict, split: str, counts: Counter[str]
+) -> list[QuestionPair]:
+  """A split; the training one within `data.balance` and `max_per_label`."""
+  data, pairs = config.data, _read(config, split, counts)
+  corpus.check_labelled(pairs, split)
+  corpus.check_agreement(pairs)
+  if split != data.train_split:
+    return pairs
+  sizes = Counter(pair.label for pair in pairs)
+  most = data.max_per_label or max(sizes.values())
+  if data.balance:
+    most = min(most, *sizes.values())
+  kept = corpus.balanced(pairs, most, config.seed)
+  counts[f'{split}_pairs_left_out_for_balance'] = len(pairs) - len(kept)
+  return kept
+
+
+def _score(
+  measure: str,
+  split: str,
+  pairs: Sequence[QuestionPair],
+  labels: Names,
+  outputs: Outputs,
+) -> Scored:
+  """The official metrics; the predictions; the list of errors."""
+  logits = datasets.merge(outputs, 'logits', len(pairs), len(labels))
+  answers = answer_aggregation.aggregate(pairs, logits, labels)
+  gold = {pair.question_id: pair.label for pair in pairs}
+  labelled = {id_: answer.label for id_, answer in answers.items()}
+  metrics = MEASURES[measure](gold, labelled) | {'pairs': len(pairs)}
+  predictions = answer_aggregation.predictions(answers, gold, labels)
+  files = {
+    f'predictions_{split}.json': answer_aggregation.answers_json(answers),
+    f'predictions_{split}.tsv': predictions,
+    f'errors_{split}.tsv': answer_aggregation.mistakes(answers, gold, pairs),
+  }
+  return Scored(metrics, metrics['macro_f1'], files)
 
 
 def _as_pubmedqa(
-  gold: Mapping[str, str], answers: Mapping[str, answer_aggregation.YesNoAnswer]
+  gold: Mapping[str, str], answers: Mapping[str, str]
 ) -> dict[str, Any]:
-  report = pubmedqa_metrics.evaluate(
-    list(gold.values()),
-    [answers[id_].label for id_ in gold],
-    bootstrap=datasets.BOOTSTRAP,
-  )
+  labels = list(gold.values()), [answers[id_] for id_ in gold]
+  report = pubmedqa_metrics.evaluate(*labels, bootstrap=datasets.BOOTSTRAP)
   return pubmedqa_metrics.as_dict(report)
 
 
 def _as_bioasq(
-  gold: Mapping[str, str], answers: Mapping[str, answer_aggregation.YesNoAnswer]
+  gold: Mapping[str, str], answers: Mapping[str, str]
 ) -> dict[str, Any]:
   """BioASQ's metrics of yes/no questions, under the names of PubMedQA's."""
+  questions = {n: bioasq.Question('yesno', label) for n, label in gold.items()}
   report = bioasq.evaluate(
-    {id_: bioasq.Question('yesno', label) for id_, label in gold.items()},
-    {id_: decision.label for id_, decision in answers.items()},
-    bootstrap=datasets.BOOTSTRAP,
+    questions, dict(answers), bootstrap=datasets.BOOTSTRAP
   )
   named = bioasq.as_dict(report)
   intervals = named['intervals_95'] or {}
@@ -255,8 +211,6 @@ def _as_bioasq(
 
 
 MEASURES = {'pubmedqa': _as_pubmedqa, 'bioasq': _as_bioasq}
-
-
 RANGES = {
   'head': one_of(HEADS),
   'data.measure': one_of(MEASURES),

@@ -1,7 +1,4 @@
-"""Compiled programs are kept on disk: a second start waits for seconds.
-
-The folder may be deleted at any time.
-"""
+"""Compiled programs are kept on disk: a second start waits for seconds."""
 
 import hashlib
 import logging
@@ -14,8 +11,7 @@ _log = logging.getLogger(__name__)
 
 _VARIABLE = 'JAX_COMPILATION_CACHE_DIR'
 _MIN_VARIABLE = 'JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS'
-# Programs that compile faster are not kept.
-_MIN_COMPILE_SECONDS = 0.1
+_MIN_COMPILE_SECONDS = 0.1  # Programs that compile faster are not kept.
 
 
 def enable() -> None:
@@ -23,7 +19,8 @@ def enable() -> None:
 
   They lie in `$XDG_CACHE_HOME/biobert-jax/compiled`, by default below
   `~/.cache`, unless `JAX_COMPILATION_CACHE_DIR` names another folder; set to
-  '', it turns the cache off. A folder that cannot be written is a warning.
+  '', it turns the cache off. A folder that cannot be written is a warning. It
+  may be deleted at any time.
   """
   if _VARIABLE in os.environ:
     return

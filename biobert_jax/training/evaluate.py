@@ -1,5 +1,6 @@
 """Scores a trained model on a split of its corpus, and reports the scores."""
 
+import contextlib
 import json
 import logging
 from typing import Any
@@ -8,28 +9,25 @@ import numpy as np
 from etils import epath
 from jax.experimental import multihost_utils
 
+from biobert_jax.checkpoints import integrity
+from biobert_jax.checkpoints.formats import orbax_params
 from biobert_jax.errors import InputError
 from biobert_jax.io.atomic import write_text
 from biobert_jax.parallel import sharding
 from biobert_jax.parallel.multihost import is_first_host
 from biobert_jax.tasks.evaluator import Evaluator
-from biobert_jax.tasks.task import Rows, Scored
+from biobert_jax.tasks.task import Scored
 from biobert_jax.training import score_table
+from biobert_jax.training import workdir as workdirs
 from biobert_jax.training.checkpointing.manager import Checkpoints
 from biobert_jax.training.experiment import TASKS, Experiment
 from biobert_jax.training.monitoring.curves import draw_curves
-from biobert_jax.training.workdir import (
-  check_same_experiment,
-  folder_of,
-  from_workdir,
-)
 
 RESULTS_FILE = 'results.json'
 _log = logging.getLogger(__name__)
 
 
 def _write_files(scored: Scored, workdir: epath.Path) -> None:
-  """Writes predictions and errors beside the model."""
   for name, text in scored.files.items():
     write_text(workdir / name, text)
 
@@ -38,12 +36,6 @@ def write_report(
   folder: epath.Path, task: str, step: int, scores: dict[str, Scored]
 ) -> dict[str, Any]:
   """Writes the last files of a run: scores, what they rest on, the curves.
-
-  Args:
-    folder: the run's work folder.
-    task: the run's task.
-    step: the step of the parameters that were scored.
-    scores: those of each split.
 
   Returns:
     `{"workdir", "step", "results": {split: metrics}, "selection": {split:
@@ -79,14 +71,20 @@ def finished_report(
 ) -> dict[str, Any] | None:
   """The report of a run that was finished before; None where steps are left.
 
+  Steps are also left where the last checkpoint is damaged: the run is taken up
+  from the one before it or, where none is whole, refused.
+
   Raises:
     InputError: the folder holds another experiment.
   """
   report = _read_report(folder)
-  finished = np.asarray(report is not None)
-  if not np.all(multihost_utils.process_allgather(finished)) or report is None:
+  finished = report is not None
+  if finished and is_first_host():
+    finished = _last_checkpoint_is_whole(folder / 'checkpoints')
+  agreed = np.all(multihost_utils.process_allgather(np.asarray(finished)))
+  if not agreed or report is None:
     return None
-  check_same_experiment(experiment, folder)
+  workdirs.check_same_experiment(experiment, folder)
   report['workdir'] = str(folder)  # It may have been moved.
   _log_report('already finished', experiment.config.task, report)
   return report
@@ -106,48 +104,48 @@ def _read_report(folder: epath.Path) -> dict[str, Any] | None:
   return report if whole else None
 
 
-def open_model(
-  experiment: Experiment, workdir: epath.Path, rows: Rows
-) -> tuple[Evaluator, Any]:
-  """Compiles the evaluation step and restores the best parameters."""
-  if not (workdir / 'best').exists():
-    raise InputError(f'{workdir}: holds no parameters; train first')
-  mesh = sharding.make_mesh('dp', 1)
-  evaluator = Evaluator(
-    experiment.task,
-    mesh,
-    'dp',
-    experiment.config.train.eval_batch_size,
-    rows.feature_shapes,
-  )
-  checkpoints = Checkpoints(workdir, 1)
-  params = checkpoints.restore_best(
-    evaluator.abstract_params, evaluator.param_shardings
-  )
-  checkpoints.close()
-  return evaluator, params
+def _last_checkpoint_is_whole(folder: epath.Path) -> bool:
+  """Compares the last state with its record; true where none was kept."""
+  found = folder.glob('*') if folder.exists() else ()
+  steps = [path.name for path in found if path.name.isdecimal()]
+  if not steps:
+    return True
+  path = folder / max(steps, key=int)
+  try:
+    record = json.loads((path / integrity.GUARD / 'metadata').read_text())
+    state = orbax_params.read_params(path / integrity.STATE)
+    orbax_params.compare(state, record, path)
+  # A damaged file can make a reader raise anything.
+  except Exception as error:
+    _log.warning('checkpoint %s is damaged: %s', path, error)
+    return False
+  return True
 
 
 def evaluate(workdir: str, split: str, data_dir: str = '') -> dict[str, Any]:
   """Scores the best parameters of a work folder on one split.
 
   Args:
-    workdir: folder of a training run.
+    workdir: folder of a training run; takes predictions and errors.
     split: 'train', 'devel', 'train_dev' or 'test'; 'train' or 'validation' of
       a pre-training corpus.
     data_dir: where the corpus is now, if it has moved.
 
-  Returns:
-    The metrics; predictions and errors are written to the folder.
-
   Raises:
     InputError: nothing trained there, or a wrong corpus.
   """
-  folder = folder_of(workdir)
+  folder = workdirs.folder_of(workdir)
   overrides = {'data.dir': data_dir} if data_dir else {}
-  experiment = from_workdir(folder, overrides, (split,))
+  experiment = workdirs.from_workdir(folder, overrides, (split,))
   rows = experiment.dataset.rows(split)
-  evaluator, params = open_model(experiment, folder, rows)
+  if not (folder / 'best').exists():
+    raise InputError(f'{folder}: holds no parameters; train first')
+  size = experiment.config.train.eval_batch_size
+  mesh, shapes = sharding.make_mesh('dp', 1), rows.feature_shapes
+  evaluator = Evaluator(experiment.task, mesh, 'dp', size, shapes).compile()
+  layout = (evaluator.abstract_params, evaluator.param_shardings)
+  with contextlib.closing(Checkpoints(folder, 1)) as checkpoints:
+    params = checkpoints.restore_best(*layout)
   scored = experiment.dataset.score(split, evaluator.run(params, rows))
   if is_first_host():
     _write_files(scored, folder)

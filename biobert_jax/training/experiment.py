@@ -39,19 +39,16 @@ _COMPUTE = (
   *('dtype', 'param_dtype', 'attention', 'scan_layers', 'remat'),
   'scores_dtype',
 )
+_DROPOUTS = ('hidden_dropout_prob', 'attention_probs_dropout_prob')
 RNGS = ('threefry2x32', 'rbg', 'unsafe_rbg')
 _POSITIVE = (
-  'batch_size',
-  'accumulate',
-  'train.epochs',
-  'train.evaluations',
-  'train.eval_batch_size',
-  'train.log_every_steps',
-  'train.checkpoint_every_steps',
-  'train.keep_checkpoints',
+  *('batch_size', 'accumulate', 'data.max_seq_length', 'train.epochs'),
+  *('train.evaluations', 'train.eval_batch_size', 'train.log_every_steps'),
+  *('train.checkpoint_every_steps', 'train.keep_checkpoints'),
   'train.max_skipped_steps',
-  'data.max_seq_length',
 )
+_FRACTIONS = ('warmup_fraction', 'weight_decay', 'b1', 'b2')
+_POSITIVE_OR_INF = Range(lambda x: x > 0, POSITIVE.remedy)
 # Of the keys that all tasks have; each task has a table of its own.
 _RANGES = {
   **dict.fromkeys(_POSITIVE, POSITIVE),
@@ -73,37 +70,22 @@ _RANGES = {
   'optim.learning_rate': Range(
     lambda x: 0 < x < 1, 'it must lie in (0, 1); fine-tuning uses 1e-5 to 1e-4'
   ),
-  'optim.eps': Range(lambda x: x > 0, POSITIVE.remedy),
-  'optim.clip_norm': Range(lambda x: x > 0, POSITIVE.remedy),
-  'optim.warmup_fraction': FRACTION,
-  'optim.weight_decay': FRACTION,
-  'optim.b1': FRACTION,
-  'optim.b2': FRACTION,
+  **dict.fromkeys(('optim.eps', 'optim.clip_norm'), _POSITIVE_OR_INF),
+  **{f'optim.{name}': FRACTION for name in _FRACTIONS},
 }
 
 
 @dataclasses.dataclass(frozen=True)
 class Experiment:
-  """A config made concrete.
+  """A config made concrete."""
 
-  Attributes:
-    config: every key resolved.
-    bert: the architecture.
-    tokenizer: the vocabulary and its casing.
-    corpus: the part of the task on the host; None for an experiment without
-      data.
-    labels: names of the classes.
-    task: the compiled part of the task.
-    init_from: the checkpoint that a training run starts from, if any.
-  """
-
-  config: ConfigDict
+  config: ConfigDict  # Every key resolved.
   bert: BertConfig
   tokenizer: WordPieceTokenizer
-  corpus: Dataset | None
+  corpus: Dataset | None  # The part of the task on the host, if it is here.
   labels: tuple[str, ...]
   task: Task
-  init_from: Source | None = None
+  init_from: Source | None = None  # What a training run starts from.
 
   @property
   def dataset(self) -> Dataset:
@@ -114,14 +96,7 @@ class Experiment:
 
 
 def from_config(config: ConfigDict) -> Experiment:
-  """Reads everything that a training run needs.
-
-  Args:
-    config: an experiment of `configs/`, with overrides, that `validate`
-      has passed.
-
-  Returns:
-    The experiment.
+  """Reads what a training run needs, by a config that `validate` has passed.
 
   Raises:
     InputError: what is wrong, where, and the remedy.
@@ -146,16 +121,8 @@ def without_data(
 ) -> Experiment:
   """A config without its corpus: enough to compile its steps.
 
-  Args:
-    config: an experiment of `configs/` that `validate` has passed.
-    vocab_size: size of the vocabulary, where the config names none.
-    labels: stand-ins for those of the corpus; only their number matters.
-
-  Returns:
-    The experiment, without a dataset.
-
-  Raises:
-    InputError: what is wrong, where, and the remedy.
+  `vocab_size` counts where the config names no vocabulary; `labels` stand in
+  for those of the corpus; only their number matters.
   """
   init_from = detect(config.init_from) if config.init_from else None
   if init_from is not None or config.vocab.path:
@@ -169,11 +136,7 @@ def without_data(
 
 
 def validate(config: ConfigDict) -> None:
-  """Checks every key against its range.
-
-  Raises:
-    InputError: names the key, its value and the remedy.
-  """
+  """Checks every key against its range, or raises an InputError."""
   check_ranges({'task': config.task}, {'task': one_of(sorted(TASKS))})
   module = TASKS[config.task]
   check_ranges(flatten(config), {**_RANGES, **module.RANGES})
@@ -183,14 +146,11 @@ def validate(config: ConfigDict) -> None:
 def _tokenizer(
   config: ConfigDict, init_from: Source | None
 ) -> WordPieceTokenizer:
-  vocab = config.vocab
+  path, lower = config.vocab.path, config.vocab.do_lower_case
   if init_from is not None:
-    return WordPieceTokenizer.from_directory(
-      init_from.model_folder, vocab.do_lower_case
-    )
-  if vocab.path:
-    lower = bool(vocab.do_lower_case)
-    return WordPieceTokenizer.from_vocab_file(vocab.path, lower)
+    return WordPieceTokenizer.from_directory(init_from.model_folder, lower)
+  if path:
+    return WordPieceTokenizer.from_vocab_file(path, bool(lower))
   return TASKS[config.task].tokenizer_of(config)
 
 
@@ -199,18 +159,14 @@ def _architecture(
 ) -> BertConfig:
   """The architecture of the checkpoint or, without one, of the variant."""
   compute = {name: config.compute[name] for name in _COMPUTE}
-  dropouts = ('hidden_dropout_prob', 'attention_probs_dropout_prob')
+  given = {n: value for n, value in config.model.items() if value is not None}
   if init_from is not None:
     bert = BertConfig.from_json(init_from.config_file)
     check_vocab_size(tokenizer, bert.vocab_size, init_from.model_folder)
-    changes = {n: config.model[n] for n in dropouts}
-    changes = {n: value for n, value in changes.items() if value is not None}
-    bert = bert.replace(**changes, **compute)
+    dropouts = {n: value for n, value in given.items() if n in _DROPOUTS}
+    bert = bert.replace(**dropouts, **compute)
   else:
-    sizes = {
-      name: value for name, value in config.model.items() if value is not None
-    }
-    bert = BertConfig(vocab_size=tokenizer.vocab_size, **sizes, **compute)
+    bert = BertConfig(vocab_size=tokenizer.vocab_size, **given, **compute)
   if config.data.max_seq_length > bert.max_position_embeddings:
     raise InputError(
       f'data.max_seq_length is {config.data.max_seq_length}; the model has '

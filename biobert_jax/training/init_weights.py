@@ -15,22 +15,12 @@ from biobert_jax.training.experiment import Experiment
 _log = logging.getLogger(__name__)
 
 
-def _flat(tree: Any) -> dict[str, Any]:
-  leaves = jax.tree_util.tree_leaves_with_path(tree)
-  return {sharding.param_path(path): leaf for path, leaf in leaves}
-
-
 def load_weights(
   experiment: Experiment, abstract_params: Any
 ) -> dict[str, np.ndarray]:
   """Parameters of `init_from` by path; empty without one.
 
-  Args:
-    experiment: names the folder.
-    abstract_params: shapes of the model's parameters.
-
-  Returns:
-    path -> array; paths that are not there keep their random start.
+  Paths that are not there keep their random start.
   """
   found, bert = experiment.init_from, experiment.bert
   if found is None:
@@ -41,7 +31,9 @@ def load_weights(
   same_classes = pretrained.source_labels(found) == experiment.labels
   loaded, report = load_matching(contents, shapes, found.given, same_classes)
   _log.info('%s (%s): %s', found.given, found.form, report)
-  return _flat(param_tree.to_tree(loaded, bert.scan_layers))
+  tree = param_tree.to_tree(loaded, bert.scan_layers)
+  leaves = jax.tree_util.tree_leaves_with_path(tree)
+  return {sharding.param_path(path): leaf for path, leaf in leaves}
 
 
 def replace(params: Any, arrays: dict[str, np.ndarray]) -> Any:

@@ -6,9 +6,16 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import optax
+from ml_collections import ConfigDict
 
 from biobert_jax.parallel.sharding import param_path
+from biobert_jax.training.plan import Plan
 
+OPTIMIZERS = ('adamw', 'lamb')
+# Keys of `optim` that `make` takes.
+_OPTIONS = (
+  *('b1', 'b2', 'eps', 'weight_decay', 'clip_norm', 'bias_correction'),
+)
 _NO_DECAY = re.compile(r'(bias|LayerNorm/scale)$')
 
 
@@ -18,18 +25,15 @@ def schedule(
   warmup_steps: int,
   reference_jump: bool = False,
 ) -> optax.Schedule:
-  """Linear warmup from 0, linear decay to 0.
+  """Linear warmup from 0, linear decay to 0 at `num_steps`.
 
   Args:
     learning_rate: the peak.
-    num_steps: steps of the whole run; the learning rate is 0 after them.
+    num_steps: steps of the whole run.
     warmup_steps: steps of the rise.
     reference_jump: decay as in optimization.py:32-54, where the decay runs
       from step 0 and warmup merely replaces its beginning, so that the learning
       rate falls by warmup/num_steps when warmup ends.
-
-  Returns:
-    The learning rate at a step, counted from 0.
   """
   decay_from = 0 if reference_jump else warmup_steps
 
@@ -46,8 +50,7 @@ def schedule(
 def decay_mask(params: Any) -> Any:
   """True for parameters that decay: all except biases and layer norms."""
   return jax.tree_util.tree_map_with_path(
-    lambda path, _: not _NO_DECAY.search(param_path(path)),
-    params,
+    lambda path, _: not _NO_DECAY.search(param_path(path)), params
   )
 
 
@@ -101,9 +104,6 @@ def scale_by_layer_norms() -> optax.GradientTransformation:
   )
 
 
-OPTIMIZERS = ('adamw', 'lamb')
-
-
 def make(
   name: str,
   learning_rate: optax.Schedule,
@@ -125,14 +125,10 @@ def make(
     b1: decay of the first moment.
     b2: decay of the second moment.
     eps: added outside the square root.
-    weight_decay: fraction of a parameter subtracted each step, times the
-      learning rate.
+    weight_decay: fraction of a parameter, times the learning rate, a step.
     clip_norm: the largest global norm of the gradient.
     bias_correction: False as in the reference, whose first updates are
       larger by (1 - b1) / sqrt(1 - b2), about 3.2 times.
-
-  Returns:
-    The transformation.
   """
   trust = scale_by_layer_norms() if name == 'lamb' else optax.identity()
   return optax.chain(
@@ -142,3 +138,14 @@ def make(
     trust,
     optax.scale_by_learning_rate(learning_rate),
   )
+
+
+def of_config(
+  config: ConfigDict, plan: Plan
+) -> tuple[optax.Schedule, optax.GradientTransformation]:
+  """The learning rate and the optimizer that a config describes."""
+  optim = config.optim
+  steps = (plan.num_steps, plan.warmup_steps)
+  rate = schedule(optim.learning_rate, *steps, optim.reference_jump)
+  options = {name: optim[name] for name in _OPTIONS}
+  return rate, make(optim.name, rate, **options)

@@ -1,8 +1,8 @@
 """How many steps a run takes, and after which it evaluates and saves."""
 
-import dataclasses
 import logging
 import math
+from typing import NamedTuple
 
 from ml_collections import ConfigDict
 
@@ -15,26 +15,15 @@ def num_steps(config: ConfigDict, num_rows: int) -> int:
   return config.train.steps or math.ceil(epochs)
 
 
-@dataclasses.dataclass(frozen=True)
-class Plan:
-  """Steps of a run, derived from epochs and fractions.
-
-  Attributes:
-    num_steps: of the whole run.
-    warmup_steps: of the learning rate's rise.
-    evaluations: how often the dev set is scored.
-    checkpoint_every: steps between checkpoints, besides those at scores.
-    scores: whether the dev set is scored on the way.
-    selects: whether its scores select the checkpoint to keep; else the final
-      one stays.
-  """
+class Plan(NamedTuple):
+  """Steps of a run, derived from epochs and fractions."""
 
   num_steps: int
-  warmup_steps: int
-  evaluations: int
-  checkpoint_every: int
-  scores: bool
-  selects: bool
+  warmup_steps: int  # Of the learning rate's rise.
+  evaluations: int  # How often the dev set is scored.
+  checkpoint_every: int  # Steps between checkpoints, besides those at scores.
+  scores: bool  # Whether the dev set is scored on the way.
+  selects: bool  # Whether its scores select what is kept, not the last step.
 
   @classmethod
   def of(cls, config: ConfigDict, num_rows: int) -> 'Plan':

@@ -6,6 +6,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future
 from typing import Any, TypeVar
 
 import jax
@@ -20,11 +21,15 @@ T = TypeVar('T')
 
 
 class Preemption:
-  """Listens for both signals; the loop asks it between two steps."""
+  """Listens for both signals; the loop asks it between two steps.
+
+  Attributes:
+    requested: whether this process alone is to stop; on several hosts never.
+  """
 
   def __init__(self) -> None:
     """Installs the handlers; `close` brings those before them back."""
-    self._requested = False
+    self.requested = False
     self._error: type[PreemptedError | UserInterruptError] = PreemptedError
     self._tick = 0
     self._before: dict[signal.Signals, Any] = {}
@@ -41,14 +46,14 @@ class Preemption:
     self._before[number] = signal.signal(number, handler)
 
   def _on_sigterm(self, *_: Any) -> None:
-    self._requested = True
+    self.requested = True
 
   def _on_sigint(self, *_: Any) -> None:
     # A second Ctrl-C does not wait for the end of the step.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     self._error = UserInterruptError
     if jax.process_count() == 1:
-      self._requested = True
+      self.requested = True
     else:
       os.kill(os.getpid(), signal.SIGTERM)
 
@@ -58,14 +63,9 @@ class Preemption:
       signal.signal(number, handler)
     self._before = {}
 
-  @property
-  def requested(self) -> bool:
-    """Whether this process alone is to stop; on several hosts never."""
-    return self._requested
-
   def _reached(self) -> bool:
     if jax.process_count() == 1:
-      return self._requested
+      return self.requested
     self._tick += 1
     return bool(multihost_utils.reached_preemption_sync_point(self._tick))
 
@@ -75,12 +75,7 @@ class Preemption:
     save: Callable[[TrainState], None],
     flush: Callable[[], None],
   ) -> None:
-    """Saves and leaves when requested; called at every step and batch.
-
-    Raises:
-      PreemptedError: SIGTERM; the state is saved.
-      UserInterruptError: Ctrl-C; the state is saved.
-    """
+    """Saves and leaves when requested; see `RunGuard.check`."""
     if not self._reached():
       return
     flush()
@@ -91,45 +86,37 @@ class Preemption:
     )
 
   def interruptible(self, work: Callable[[], T]) -> T:
-    """Runs something that is not worth waiting for when the run has to stop.
+    """The result of work not worth waiting for when the run has to stop.
 
-    A signal's handler in Python runs only between two instructions of the main
-    thread. XLA compiles in one, for minutes; a preempted machine has seconds.
-    So the work runs in a thread, and the main thread looks up now and then.
-
-    Args:
-      work: what takes long and leaves nothing behind: a compilation.
-
-    Returns:
-      The result of the work, which may also raise.
+    It takes long and leaves nothing behind: a compilation. A signal's handler
+    in Python runs only between two instructions of the main thread. XLA
+    compiles in one, for minutes; a preempted machine has seconds. So the work
+    runs in a thread, and the main thread looks up now and then.
 
     Raises:
       PreemptedError: SIGTERM. The thread cannot be ended, so at its exit this
         process is ended at once, with the error's code.
       UserInterruptError: the same, after Ctrl-C.
     """
-    results: list[T] = []
-    failures: list[BaseException] = []
+    result: Future[T] = Future()
 
     def worker() -> None:
       try:
-        results.append(work())
+        result.set_result(work())
       except BaseException as error:
-        failures.append(error)
+        result.set_exception(error)
 
     thread = threading.Thread(target=worker, name='interruptible', daemon=True)
     thread.start()
     while thread.is_alive():
       thread.join(_LOOK_SECONDS)
-      if thread.is_alive() and self._requested:
+      if thread.is_alive() and self.requested:
         atexit.register(_leave, thread, self._error.exit_code)
         raise self._error(
           'stopped while compiling: no step was taken since the last '
           'checkpoint; run the same command again to resume'
         )
-    if failures:
-      raise failures[0]
-    return results[0]
+    return result.result()
 
 
 def _leave(thread: threading.Thread, code: int) -> None:

@@ -1,9 +1,8 @@
 """The watch over a training run: one object instead of six in the loop."""
 
 import contextlib
-import dataclasses
 from collections.abc import Callable, Iterator
-from typing import TypeVar
+from typing import NamedTuple
 
 import jax
 from etils import epath
@@ -13,36 +12,19 @@ from biobert_jax.parallel.multihost import is_first_host
 from biobert_jax.training.checkpointing.manager import Checkpoints
 from biobert_jax.training.checkpointing.workdir_lease import Lease
 from biobert_jax.training.monitoring.goodput import Timeline
-from biobert_jax.training.monitoring.stall_detector import StallDetector
-from biobert_jax.training.monitoring.watchdog import Watchdog
+from biobert_jax.training.monitoring.watchdog import StallDetector, Watchdog
 from biobert_jax.training.preemption import Preemption
 from biobert_jax.training.train_step import TrainState
 
-T = TypeVar('T')
 
+class RunGuard(NamedTuple):
+  """Stops, stalls, rivals and the clock of one start of a run."""
 
-@dataclasses.dataclass(frozen=True)
-class RunGuard:
-  """Stops, stalls, rivals and the clock of one start of a run.
-
-  Attributes:
-    preemption: hears SIGTERM and Ctrl-C.
-    lease: the right to write; `lease.check` raises TakenOverError when another
-      run has the folder, `lease.check_together` on all hosts alike.
-    watchdog: ends a run that is stuck.
-    timeline: where the time goes.
-    checkpoints: of the work folder; they are written under the lease.
-  """
-
-  preemption: Preemption
-  lease: Lease
-  watchdog: Watchdog
-  timeline: Timeline
-  checkpoints: Checkpoints
-
-  def interruptible(self, work: Callable[[], T]) -> T:
-    """The result of a compilation; see `Preemption.interruptible`."""
-    return self.preemption.interruptible(work)
+  preemption: Preemption  # Hears SIGTERM and Ctrl-C.
+  lease: Lease  # The right to write to the folder.
+  watchdog: Watchdog  # Ends a run that is stuck.
+  timeline: Timeline  # Where the time goes.
+  checkpoints: Checkpoints  # They are written under the lease.
 
   def save(self, state: TrainState) -> None:
     """Saves a whole state in the background; see `Checkpoints.save`."""
@@ -52,13 +34,9 @@ class RunGuard:
   def check(self, state: TrainState, flush: Callable[[], None]) -> None:
     """Called between steps, and between batches of an evaluation.
 
-    Args:
-      state: what to save where the run is to stop.
-      flush: reads the metrics that are still on the device.
-
     Raises:
-      PreemptedError: SIGTERM; the state is saved.
-      UserInterruptError: Ctrl-C; the state is saved.
+      PreemptedError: SIGTERM; metrics are flushed, and the state is saved.
+      UserInterruptError: the same, after Ctrl-C.
       StorageError: the last checkpoint could not be written.
     """
     self.watchdog.beat()
@@ -72,14 +50,6 @@ def guarded_run(
 ) -> Iterator[RunGuard]:
   """Takes the work folder and watches over a run until it ends.
 
-  Args:
-    config: of the experiment that the folder holds.
-    folder: the work folder.
-    began: when the program began, in seconds since 1970.
-
-  Yields:
-    The guard that the loop calls.
-
   Raises:
     InputError: the folder cannot be written.
     StorageError: at the end, the last checkpoint could not be written.
@@ -92,12 +62,10 @@ def guarded_run(
     stack.callback(watchdog.close)
     if jax.process_count() > 1:
       stack.callback(StallDetector().close)
-    timeline = stack.enter_context(
-      Timeline(folder, is_first_host(), lease.check, began)
-    )
-    checkpoints = Checkpoints(
-      folder, config.train.keep_checkpoints, lease.check_together
-    )
+    timeline = Timeline(folder, is_first_host(), lease.check, began)
+    stack.enter_context(timeline)
+    keep = config.train.keep_checkpoints
+    checkpoints = Checkpoints(folder, keep, lease.check_together)
     stack.callback(checkpoints.close)
     checkpoints.drop_unfinished()
     yield RunGuard(preemption, lease, watchdog, timeline, checkpoints)

@@ -4,7 +4,7 @@ import logging
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import optax
@@ -12,26 +12,59 @@ from etils import epath
 from ml_collections import ConfigDict
 
 from biobert_jax.errors import DivergedError
+from biobert_jax.models.flops import training_flops
+from biobert_jax.parallel.chips import peak_flops
 from biobert_jax.parallel.multihost import is_first_host
 from biobert_jax.tasks.task import Rows, Scored
 from biobert_jax.training import score_table
 from biobert_jax.training.experiment import Experiment
 from biobert_jax.training.monitoring.metric_writer import MetricWriter
 from biobert_jax.training.monitoring.progress import Progress
-from biobert_jax.training.monitoring.throughput import Meter
 from biobert_jax.training.plan import Plan
 
 _log = logging.getLogger(__name__)
 
 
-def meter(experiment: Experiment, rows: Rows) -> Meter:
-  """The rates of an experiment's steps."""
-  config = experiment.config
-  masked = 'masking' in config
-  predictions = config.masking.max_predictions if masked else 0
-  return Meter.of(
-    experiment.bert, config.batch_size, rows.max_seq_length, predictions
-  )
+class Meter(NamedTuple):
+  """The size of a step, which turns steps/s into other rates."""
+
+  positions: int  # Of a batch, padding included.
+  flops: float  # Of a step, all devices together.
+  peak: float | None  # Operations a second of all devices, where known.
+
+  @classmethod
+  def of(cls, experiment: Experiment, rows: Rows) -> 'Meter':
+    """Of an experiment's steps, on all devices of the job."""
+    config, length = experiment.config, rows.max_seq_length
+    masked = 'masking' in config
+    predictions = config.masking.max_predictions if masked else 0
+    flops = training_flops(experiment.bert, length, predictions)
+    peak = peak_flops(jax.devices()[0].device_kind)
+    return cls(
+      config.batch_size * length,
+      config.batch_size * flops,
+      None if peak is None else peak * jax.device_count(),
+    )
+
+  def rates(
+    self, steps_per_second: float, metrics: dict[str, float]
+  ) -> dict[str, float]:
+    """Rates by name, given the metrics of a step.
+
+    steps/s and tokens/s (padding included); where known, tokens/s without
+    padding, and MFU, a fraction 0-1. The metric 'fill' is the fraction 0-1 of
+    the positions that hold tokens.
+    """
+    rates = {
+      'steps_per_second': steps_per_second,
+      'pieces_per_second': steps_per_second * self.positions,
+    }
+    if 'fill' in metrics:
+      useful = rates['pieces_per_second'] * metrics['fill']
+      rates['useful_pieces_per_second'] = useful
+    if self.peak is not None:
+      rates['mfu'] = steps_per_second * self.flops / self.peak
+    return rates
 
 
 class Log:
@@ -47,16 +80,9 @@ class Log:
     meter: Meter,
     may_write: Callable[[], None],
   ):
-    """Opens the files of the first host.
+    """Opens the files of the first host, to go on after the step `start`.
 
-    Args:
-      workdir: the work folder.
-      config: says how often to log.
-      plan: the run's steps.
-      learning_rate: learning rate at a step.
-      start: the step it continues from.
-      meter: turns steps/s into other rates.
-      may_write: called before each line; it may raise to forbid it.
+    `may_write` is called before each line; it may raise to forbid it.
     """
     self._writer = MetricWriter(workdir, start) if is_first_host() else None
     self._every = config.train.log_every_steps
@@ -71,15 +97,11 @@ class Log:
 
   def timed(self, batches: Iterable[Any]) -> Iterator[Any]:
     """The same batches; measures how long the loop waits for them."""
-    iterator = iter(batches)
-    while True:
-      began = time.monotonic()
-      try:
-        batch = next(iterator)
-      except StopIteration:
-        return
+    began = time.monotonic()
+    for batch in batches:
       self._waited += time.monotonic() - began
       yield batch
+      began = time.monotonic()
 
   def step(self, step: int, metrics: dict[str, jax.Array]) -> None:
     """Takes the metrics of a dispatched step, and reads those before it."""
@@ -91,11 +113,7 @@ class Log:
     self._since, self._waited = (step, time.monotonic()), 0.0
 
   def flush(self) -> None:
-    """Reads the metrics that are still on the device.
-
-    Raises:
-      DivergedError: one of them is not finite.
-    """
+    """Reads the metrics still on the device; a DivergedError ends the run."""
     if self._pending is None:
       return
     (step, arrays), self._pending = self._pending, None
@@ -121,7 +139,7 @@ class Log:
     metrics = {
       **metrics,
       'learning_rate': float(self._learning_rate(step - 1)),
-      **self._meter((step - before) / spent, metrics),
+      **self._meter.rates((step - before) / spent, metrics),
       'input_wait_fraction': self._waited / spent,
     }
     # JSON cannot say the infinite loss of a skipped step.
@@ -137,14 +155,7 @@ class Log:
   def scores(
     self, step: int, split: str, scored: Scored, goodput: float
   ) -> None:
-    """Writes the scores of a split, and the goodput so far.
-
-    Args:
-      step: the step after which it was scored.
-      split: the split that was scored.
-      scored: its scores.
-      goodput: fraction 0-1 of the run's time that went into steps.
-    """
+    """Writes the scores of a split, and the goodput (0-1) so far."""
     shown = score_table.line(self._task, scored.metrics)
     _log.info('step %d, %s: %s', step, split, shown)
     scalars = {

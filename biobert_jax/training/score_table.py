@@ -5,7 +5,6 @@ from typing import Any
 
 # Tasks whose official scorers give fractions; those of others give percent.
 _FRACTIONS = ('yes_no',)
-_LOSS, _THRESHOLD = '_loss', '_thresh'
 
 
 def percent_factor(task: str) -> float:
@@ -17,10 +16,10 @@ def _shown(task: str, metrics: Mapping[str, Any]) -> dict[str, str]:
   """Name -> text of each score; losses in nats, all else in percent."""
   shown = {}
   for name, value in metrics.items():
-    if not isinstance(value, float) or name.endswith(_THRESHOLD):
+    if not isinstance(value, float) or name.endswith('_thresh'):
       continue  # A count, or scores of parts; a threshold of logits.
     text = name.replace('_', ' ')
-    if name.endswith(_LOSS):
+    if name.endswith('_loss'):
       shown[f'{text} (nats)'] = f'{value:.4f}'
     else:
       shown[text] = f'{percent_factor(task) * value:.2f}'
@@ -35,12 +34,7 @@ def line(task: str, metrics: Mapping[str, Any]) -> str:
 def table(task: str, results: Mapping[str, Mapping[str, Any]]) -> str:
   """The scores of all splits: one line per score, one column per split.
 
-  Args:
-    task: the run's task.
-    results: split -> its metrics, in the scorer's own unit.
-
-  Returns:
-    The lines; '' where nothing was scored.
+  `results` are by split, in the scorer's own unit; '' where nothing was scored.
   """
   columns = [_shown(task, metrics) for metrics in results.values()]
   names = list(dict.fromkeys(name for column in columns for name in column))
@@ -53,9 +47,5 @@ def table(task: str, results: Mapping[str, Mapping[str, Any]]) -> str:
     padded = (c.rjust(w) for c, w in zip(cells, widths, strict=True))
     return f'  {first.ljust(wide)}' + ''.join(padded)
 
-  return '\n'.join(
-    [
-      row('scores (%)', list(results)),
-      *(row(n, [column.get(n, '-') for column in columns]) for n in names),
-    ]
-  )
+  rows = [row(n, [column.get(n, '-') for column in columns]) for n in names]
+  return '\n'.join([row('scores (%)', list(results)), *rows])

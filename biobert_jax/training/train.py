@@ -14,18 +14,13 @@ from biobert_jax.errors import InputError
 from biobert_jax.parallel import multihost, sharding
 from biobert_jax.tasks.evaluator import Evaluator
 from biobert_jax.tasks.task import Scored
-from biobert_jax.training import (
-  evaluate,
-  init_weights,
-  run_log,
-  step_setup,
-  train_step,
-)
+from biobert_jax.training import evaluate, init_weights, optimizer, train_step
 from biobert_jax.training.experiment import from_config, validate
 from biobert_jax.training.monitoring import start_log
 from biobert_jax.training.monitoring.profiler import Profiler
 from biobert_jax.training.plan import Plan
 from biobert_jax.training.run_guard import guarded_run
+from biobert_jax.training.run_log import Log, Meter
 from biobert_jax.training.workdir import folder_of, save_experiment
 
 _log = logging.getLogger(__name__)
@@ -36,10 +31,6 @@ def train(config: ConfigDict, workdir: str) -> dict[str, Any]:
 
   Started again on the same folder, it resumes bit-exactly: it ends with the
   same bytes as a run that was never stopped. A finished run is not run again.
-
-  Args:
-    config: an experiment of `configs/`.
-    workdir: where everything is written.
 
   Returns:
     The report of `evaluate.write_report`.
@@ -74,12 +65,12 @@ def train(config: ConfigDict, workdir: str) -> dict[str, Any]:
   plan = Plan.of(config, train_rows.num_rows)
 
   # Model, state and step, by their shapes.
-  learning_rate, optimizer = step_setup.make_optimizer(config, plan)
+  learning_rate, update = optimizer.of_config(config, plan)
   shapes = train_rows.feature_shapes(config.batch_size)
-  setup = step_setup.step_of(config, task, optimizer, mesh, shapes)
+  setup = train_step.step_of(config, task, update, mesh, shapes)
   abstract, shardings = setup.abstract, setup.shardings
   weights = init_weights.load_weights(experiment, abstract.params)
-  key = step_setup.step_key(config)
+  key = train_step.step_key(config)
   save_experiment(experiment, folder)
   log_counts(dataset.counts)
   start_log.log_start(experiment, abstract.params)
@@ -87,6 +78,7 @@ def train(config: ConfigDict, workdir: str) -> dict[str, Any]:
   with contextlib.ExitStack() as stack:
     guard = stack.enter_context(guarded_run(config, folder, began))
     checkpoints, timeline = guard.checkpoints, guard.timeline
+    interruptible = guard.preemption.interruptible
 
     # Restore, or begin. From here on programs are compiled.
     _log.info('compiling')
@@ -95,29 +87,19 @@ def train(config: ConfigDict, workdir: str) -> dict[str, Any]:
       state = checkpoints.restore(abstract, shardings)
       _log.info('resumed at step %d of %d', int(state.step), plan.num_steps)
     else:
-      first_key = jax.random.key(config.seed)
-      state = guard.interruptible(
-        lambda: train_step.create_state(
-          task.init, optimizer, first_key, shardings
-        )
-      )
+      start = (task.init, update, jax.random.key(config.seed), shardings)
+      state = interruptible(lambda: train_step.create_state(*start))
       state = state._replace(params=init_weights.replace(state.params, weights))
       checkpoints.prepare(state)
     step = int(state.step)
 
     # Steps, compiled once, before the first batch is spent.
-    compiled_step = guard.interruptible(
-      lambda: train_step.compile_train_step(*setup.lowering)
+    compiled_step = interruptible(
+      lambda: train_step.lower_train_step(*setup.lowering).compile()
     )
-    evaluator = guard.interruptible(
-      lambda: Evaluator(
-        task,
-        mesh,
-        strategy,
-        config.train.eval_batch_size,
-        train_rows.feature_shapes,
-      )
-    )
+    size = config.train.eval_batch_size
+    scoring = (task, mesh, strategy, size, train_rows.feature_shapes)
+    evaluator = interruptible(lambda: Evaluator(*scoring).compile())
     timeline.ready(step)
     _log.info(
       'compiled in %.0f s on %s; parameters and optimizer state: %.1f MB per '
@@ -127,28 +109,22 @@ def train(config: ConfigDict, workdir: str) -> dict[str, Any]:
     )
 
     # Loop. The metrics of a step are read once the next step is on its way.
-    log = run_log.Log(
-      folder,
-      config,
-      plan,
-      learning_rate,
-      step,
-      run_log.meter(experiment, train_rows),
-      guard.lease.check,
-    )
+    meter, may_write = Meter.of(experiment, train_rows), guard.lease.check
+    log = Log(folder, config, plan, learning_rate, step, meter, may_write)
     stack.callback(log.close)
     first = config.train.profile_step if multihost.is_first_host() else None
-    profiler = stack.enter_context(Profiler(folder / 'tensorboard', first))
+    profiler = Profiler(folder / 'tensorboard', first)
+    stack.callback(profiler.close)
+    host_batches = input_pipeline.train_batches(
+      train_rows,
+      batch_size=config.batch_size,
+      start_step=step,
+      num_steps=plan.num_steps,
+      host=jax.process_index(),
+      hosts=jax.process_count(),
+    )
     batches = log.timed(
-      sharding.shard_host_batch(batch, mesh)
-      for batch in input_pipeline.train_batches(
-        train_rows,
-        batch_size=config.batch_size,
-        start_step=step,
-        num_steps=plan.num_steps,
-        host=jax.process_index(),
-        hosts=jax.process_count(),
-      )
+      sharding.shard_host_batch(batch, mesh) for batch in host_batches
     )
 
     def check() -> None:
@@ -205,11 +181,7 @@ def train(config: ConfigDict, workdir: str) -> dict[str, Any]:
 
 
 def _import_input_pipeline() -> types.ModuleType:
-  """The one module that needs TensorFlow, which is imported for training only.
-
-  Raises:
-    InputError: it is not installed.
-  """
+  """The one module that needs TensorFlow, imported for training only."""
   try:
     from biobert_jax.data import input_pipeline
   except ModuleNotFoundError as error:

@@ -1,92 +1,52 @@
 """The state of training, and the step that changes it."""
 
-import dataclasses
 import math
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jax.sharding import Mesh
 from jax.sharding import PartitionSpec as P
+from ml_collections import ConfigDict
 
+from biobert_jax.errors import InputError
 from biobert_jax.parallel import sharding
-from biobert_jax.tasks.forward import Batch, Scalars, prepare_keys, row_keys
+from biobert_jax.tasks.evaluator import prepare_keys, row_keys
+from biobert_jax.tasks.task import Arrays, Shapes, Task
 
 
 class TrainState(NamedTuple):
-  """All that changes from step to step.
+  """All that changes from step to step."""
 
-  Attributes:
-    step: int32 [], steps done, those that were skipped among them.
-    params: parameter tree.
-    opt_state: the optimizer's.
-    skipped: int32 [2], steps that changed nothing: in all, and in a row
-      up to now.
-  """
-
-  step: jax.Array
+  step: jax.Array  # int32 [], steps done, those that were skipped among them.
   params: Any
   opt_state: optax.OptState
-  skipped: jax.Array
+  skipped: jax.Array  # int32 [2], no change: in all, and in a row up to now.
 
 
-@dataclasses.dataclass(frozen=True)
-class StepOptions:
-  """How a step is taken.
+class StepOptions(NamedTuple):
+  """How a step is taken."""
 
-  Attributes:
-    accumulate: microbatches a step.
-    reduce_dtype: in which gradients are summed over devices.
-    skip_norm: a gradient of a larger global norm, or one that is not
-      finite, changes nothing.
-  """
-
-  accumulate: int = 1
-  reduce_dtype: str = 'float32'
-  skip_norm: float = math.inf
-
-
-class Objective(Protocol):
-  """The part of a task that the step needs; pure functions of arrays."""
-
-  def prepare(self, batch: Batch, keys: jax.Array) -> Batch:
-    """The batch as the model sees it; a key for each row."""
-
-  def apply(
-    self, params: Any, batch: Batch, dropout_keys: jax.Array | None
-  ) -> Any:
-    """The model's outputs for a prepared batch."""
-
-  def normalizers(self, batch: Batch) -> Scalars:
-    """The divisor of each sum, from the prepared batch alone."""
-
-  def sums(self, outputs: Any, batch: Batch) -> Scalars:
-    """Sums of each loss and metric; those of `losses` make the objective."""
-
-  @property
-  def losses(self) -> tuple[str, ...]:
-    """Names of the sums that are minimised."""
+  accumulate: int = 1  # Microbatches a step.
+  reduce_dtype: str = 'float32'  # In which gradients are summed over devices.
+  skip_norm: float = math.inf  # A larger gradient, or NaN, changes nothing.
 
 
 def abstract_state(
   init: Callable[[jax.Array], Any], optimizer: optax.GradientTransformation
 ) -> TrainState:
   """Shapes of a new state, without computing it."""
-  return jax.eval_shape(lambda: new_state(init(jax.random.key(0)), optimizer))
+  return jax.eval_shape(lambda: _new_state(init(jax.random.key(0)), optimizer))
 
 
-def new_state(
+def _new_state(
   params: Any, optimizer: optax.GradientTransformation
 ) -> TrainState:
-  """The state before the first step."""
-  return TrainState(
-    jnp.zeros([], jnp.int32),
-    params,
-    optimizer.init(params),
-    jnp.zeros([2], jnp.int32),
-  )
+  step, skipped = jnp.zeros([], jnp.int32), jnp.zeros([2], jnp.int32)
+  return TrainState(step, params, optimizer.init(params), skipped)
 
 
 def state_specs(
@@ -111,51 +71,26 @@ def create_state(
   key: jax.Array,
   state_shardings: TrainState,
 ) -> TrainState:
-  """A new state whose parameters are born where they will lie.
-
-  Args:
-    init: key -> parameters.
-    optimizer: the optimizer.
-    key: of the random start.
-    state_shardings: NamedShardings of the state.
-
-  Returns:
-    The state at step 0.
-  """
+  """A new state, by a random key; parameters are born where they will lie."""
   build = jax.jit(
-    lambda key: new_state(init(key), optimizer),
-    out_shardings=state_shardings,
+    lambda key: _new_state(init(key), optimizer), out_shardings=state_shardings
   )
   return build(key)
 
 
-def _microbatches(batch: Batch, accumulate: int) -> Batch:
-  return jax.tree.map(
-    lambda x: x.reshape(accumulate, x.shape[0] // accumulate, *x.shape[1:]),
-    batch,
-  )
-
-
 def make_train_step(
-  objective: Objective,
+  task: Task,
   optimizer: optax.GradientTransformation,
   mesh: Mesh,
   layout: sharding.Layout,
   options: StepOptions,
-) -> Callable[[TrainState, Batch, jax.Array], tuple[TrainState, Scalars]]:
+) -> Callable[[TrainState, Arrays, jax.Array], tuple[TrainState, Arrays]]:
   """Builds the pure training step.
 
   Gradients run in `shard_map` over `data`: each device sums those of its own
   rows over all microbatches, then one reduction joins them. Parameters that
   are sharded over `data` are gathered once before and their gradients
   scattered once after, so one step serves every strategy.
-
-  Args:
-    objective: the task's part.
-    optimizer: turns gradients into updates.
-    mesh: the mesh.
-    layout: of parameters and moments.
-    options: how.
 
   Returns:
     (state, global batch, key) -> (new state, metrics). Metrics are global
@@ -165,19 +100,19 @@ def make_train_step(
   accumulate = options.accumulate
 
   def local_gradients(
-    params: Any, batch: Batch, key: jax.Array
-  ) -> tuple[Any, Scalars]:
+    params: Any, batch: Arrays, key: jax.Array
+  ) -> tuple[Any, Arrays]:
     params = sharding.gather(params, layout.params)
-    batch = objective.prepare(batch, prepare_keys(key, batch['row_ids']))
-    totals = jax.lax.psum(objective.normalizers(batch), sharding.DATA)
+    batch = task.prepare(batch, prepare_keys(key, batch['row_ids']))
+    totals = jax.lax.psum(task.normalizers(batch), sharding.DATA)
     # An all-padding batch has no weight: its loss and gradients are 0.
     totals = jax.tree.map(lambda w: jnp.maximum(w, 1.0), totals)
 
-    def loss(params: Any, part: Batch) -> tuple[jax.Array, Scalars]:
+    def loss(params: Any, part: Arrays) -> tuple[jax.Array, Arrays]:
       keys = row_keys(key, part['row_ids'])
-      sums = objective.sums(objective.apply(params, part, keys), part)
+      sums = task.sums(task.apply(params, part, keys), part)
       means = {name: sums[name] / totals[name] for name in sums}
-      total = sum(means[name] for name in objective.losses)
+      total = sum(means[name] for name in task.losses)
       return jnp.asarray(total), means
 
     gradient = jax.grad(loss, has_aux=True)
@@ -185,19 +120,19 @@ def make_train_step(
       grads, means = gradient(params, batch)
     else:
 
-      def add(total: Any, part: Batch) -> tuple[Any, None]:
+      def add(total: Any, part: Arrays) -> tuple[Any, None]:
         return jax.tree.map(jnp.add, total, gradient(params, part)), None
 
-      parts = _microbatches(batch, accumulate)
+      parts = jax.tree.map(
+        lambda x: x.reshape(accumulate, -1, *x.shape[1:]), batch
+      )
       one = jax.tree.map(lambda x: x[0], parts)
       shapes = jax.eval_shape(gradient, params, one)
       zeros = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)
       (grads, means), _ = jax.lax.scan(add, zeros, parts)
     means = jax.lax.psum(means, sharding.DATA)
-    summed = sharding.reduce_gradients(
-      grads, layout.moments, options.reduce_dtype
-    )
-    return summed, means
+    dtype = options.reduce_dtype
+    return sharding.reduce_gradients(grads, layout.moments, dtype), means
 
   param_specs, gradient_specs = map(sharding.manual_specs, layout)
   update_shardings = sharding.shardings(layout.moments, mesh)
@@ -211,8 +146,8 @@ def make_train_step(
   )
 
   def train_step(
-    state: TrainState, batch: Batch, key: jax.Array
-  ) -> tuple[TrainState, Scalars]:
+    state: TrainState, batch: Arrays, key: jax.Array
+  ) -> tuple[TrainState, Arrays]:
     step_key = jax.random.fold_in(key, state.step)
     grads, metrics = gradients(state.params, batch, step_key)
     updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
@@ -220,9 +155,8 @@ def make_train_step(
     if layout.moments != layout.params:
       # New ones are computed where their moments lie, then gathered.
       params = jax.lax.with_sharding_constraint(params, update_shardings)
-    metrics['loss'] = sum(
-      (metrics[name] for name in objective.losses), jnp.zeros([])
-    )
+    parts = (metrics[name] for name in task.losses)
+    metrics['loss'] = sum(parts, jnp.zeros([]))
     norm = metrics['grad_norm'] = optax.tree.norm(grads)
     # A bad step leaves parameters and moments as they are, bit for bit.
     good = jnp.isfinite(metrics['loss']) & jnp.isfinite(norm)
@@ -259,12 +193,60 @@ def lower_train_step(
   return jitted.lower(*arguments)
 
 
-def compile_train_step(
-  train_step: Callable[..., Any],
+class Step(NamedTuple):
+  """A training step by its shapes, before it is compiled."""
+
+  abstract: TrainState
+  shardings: TrainState
+  lowering: tuple[Any, ...]  # The arguments of `lower_train_step`.
+
+
+def step_of(
+  config: ConfigDict,
+  task: Task,
+  optimizer: optax.GradientTransformation,
   mesh: Mesh,
-  state_shardings: TrainState,
-  arguments: tuple[Any, ...],
-) -> Any:
-  """Compiles the step ahead of time, for the machine at hand."""
-  lowered = lower_train_step(train_step, mesh, state_shardings, arguments)
-  return lowered.compile()
+  shapes: Shapes,
+) -> Step:
+  """The training step of a config on a mesh, which need not exist here.
+
+  `shapes` are those of the arrays of a global batch.
+  """
+  options = step_options(config, mesh.devices.flat[0].platform)
+  # Shapes first, so that parameters are born sharded.
+  abstract = abstract_state(task.init, optimizer)
+  layout = sharding.make_layout(abstract.params, config.mesh.strategy, mesh)
+  specs = state_specs(abstract, optimizer, layout)
+  shardings = sharding.shardings(specs, mesh)
+  batch = {n: jax.ShapeDtypeStruct(s, np.int32) for n, s in shapes.items()}
+  key = jax.eval_shape(lambda: step_key(config))
+  step = make_train_step(task, optimizer, mesh, layout, options)
+  lowering = (step, mesh, shardings, (abstract, batch, key))
+  return Step(abstract, shardings, lowering)
+
+
+def step_options(config: ConfigDict, platform: str) -> StepOptions:
+  """The options of a config's steps on a platform: 'cpu', 'tpu', ….
+
+  Raises:
+    InputError: a gradient reduction, or attention, that it cannot do.
+  """
+  splash = config.compute.attention == 'splash_attention'
+  if splash and platform not in ('tpu', 'cpu'):
+    raise InputError(
+      'compute.attention=splash_attention is a kernel for TPUs, and these '
+      f'devices are {platform}; use --config.compute.attention=einsum'
+    )
+  dtype = config.compute.reduce_dtype
+  if dtype != 'float32' and platform == 'cpu':
+    raise InputError(
+      f'compute.reduce_dtype is {dtype}, which XLA cannot sum on a CPU; '
+      'use --config.compute.reduce_dtype=float32'
+    )
+  skip_norm = config.optim.skip_norm or math.inf
+  return StepOptions(config.accumulate, dtype, skip_norm)
+
+
+def step_key(config: ConfigDict) -> jax.Array:
+  """The key that every step folds its number into."""
+  return jax.random.key(config.seed, impl=config.compute.rng)

@@ -12,9 +12,7 @@ import shlex
 import sys
 from typing import Any
 
-import numpy as np
 from etils import epath
-from jax.experimental import multihost_utils
 from ml_collections import ConfigDict
 
 from biobert_jax.checkpoints.detect import Source
@@ -23,30 +21,21 @@ from biobert_jax.io.checksums import file_sha256
 from biobert_jax.io.json_files import write_json
 from biobert_jax.models.config import BertConfig
 from biobert_jax.parallel import multihost
-from biobert_jax.parallel.multihost import is_first_host
 from biobert_jax.text.wordpiece import WordPieceTokenizer
 from biobert_jax.training.experiment import TASKS, Experiment, flatten
 
 CONFIG_FILE = 'config.json'
 MODEL_FOLDER = 'model'
 # Fields that may differ when a run resumes: where things lie and run, and what
-# is only shown. All others decide the result, so they are fixed.
-RESUMABLE_OVERRIDES = (
-  'data.dir',
-  'init_from',
-  'vocab.path',
-  'mesh.',
-  'compute.attention',
-  'compute.remat',
-  'train.log_every_steps',
-  'train.checkpoint_every_steps',
-  'train.keep_checkpoints',
-  'train.max_skipped_steps',
-  'train.profile_step',
-  'train.watchdog_seconds',
-)
-# Those of them that may differ among the hosts of a job too.
+# is only shown. All others decide the result, so they are fixed. Paths may
+# differ among the hosts of a job too.
 _PATHS = ('data.dir', 'init_from', 'vocab.path')
+RESUMABLE_OVERRIDES = (
+  *(*_PATHS, 'mesh.', 'compute.attention', 'compute.remat'),
+  *('train.log_every_steps', 'train.checkpoint_every_steps'),
+  *('train.keep_checkpoints', 'train.max_skipped_steps'),
+  *('train.profile_step', 'train.watchdog_seconds'),
+)
 # Fields of the record, besides the config, that must not change either.
 _FINGERPRINTS = (
   *('labels', 'architecture', 'vocab_sha256', 'data_sha256', 'weights_sha256'),
@@ -54,11 +43,7 @@ _FINGERPRINTS = (
 
 
 def folder_of(workdir: str) -> epath.Path:
-  """The absolute path of a work folder.
-
-  Raises:
-    InputError: it is a URL.
-  """
+  """The absolute path of a work folder; a URL is an InputError."""
   if '://' in workdir:
     raise InputError(
       f'--workdir {workdir}: give a folder of a (mounted) file system, one '
@@ -71,8 +56,7 @@ def save_experiment(experiment: Experiment, workdir: epath.Path) -> None:
   """Writes config, architecture, vocabulary and labels to a work folder.
 
   A folder that holds the same experiment stays as it is, so that a run
-  resumes; one that holds another is left untouched. The first host does it;
-  when it fails, all hosts raise.
+  resumes. The first host does it; when it fails, all hosts raise.
 
   Raises:
     InputError: the folder cannot be written, or holds another experiment; or
@@ -80,25 +64,17 @@ def save_experiment(experiment: Experiment, workdir: epath.Path) -> None:
   """
   record = _agreed_record(experiment)
   failure: InputError | None = None
-  if is_first_host():
+  if multihost.is_first_host():
     try:
       _save(experiment, record, workdir)
     except InputError as error:
       failure = error
-  failed = multihost_utils.process_allgather(np.asarray(failure is not None))
-  if failure is not None:
-    raise failure
-  if np.any(failed):
-    raise InputError(f'--workdir {workdir}: refused, see the first host')
+  other = InputError(f'--workdir {workdir}: refused, see the first host')
+  multihost.raise_together(failure, other)
 
 
 def check_same_experiment(experiment: Experiment, workdir: epath.Path) -> None:
-  """Writes nothing; every host calls it.
-
-  Raises:
-    InputError: the folder holds another experiment, or none; or the hosts of
-      this job hold different ones.
-  """
+  """Writes nothing; raises as `save_experiment` does, on every host."""
   _compare(read_record(workdir), _agreed_record(experiment), workdir)
 
 
@@ -121,10 +97,8 @@ def _save(
     _compare(read_record(workdir), record, workdir)
   try:
     # Also when a run resumes: a folder that has become read-only shows here.
-    model = workdir / MODEL_FOLDER
-    experiment.tokenizer.save(
-      str(model), experiment.bert.max_position_embeddings
-    )
+    model, bert = workdir / MODEL_FOLDER, experiment.bert
+    experiment.tokenizer.save(str(model), bert.max_position_embeddings)
     write_json(model / 'bert_config.json', record['architecture'])
     if not path.exists():
       write_json(path, record)
@@ -146,19 +120,21 @@ def read_record(workdir: epath.Path) -> dict[str, Any]:
     raise InputError(f'{path}: no such file; {advice}') from error
   except (OSError, ValueError) as error:
     raise InputError(f'{path}: cannot be read ({error}); {advice}') from error
-  if not isinstance(record, dict) or not {'config', *_FINGERPRINTS} <= set(
-    record
-  ):
+  needed = {'config', *_FINGERPRINTS}
+  if not isinstance(record, dict) or not needed <= record.keys():
     raise InputError(f'{path}: not written by us; {advice}')
   return record
 
 
 def _record(experiment: Experiment) -> dict[str, Any]:
   config, dataset = experiment.config, experiment.dataset
+  architecture = dataclasses.asdict(experiment.bert)
+  for name in ('attention', 'remat', 'scan_layers', 'scores_dtype'):
+    del architecture[name]
   return {
     'config': json.loads(config.to_json_best_effort()),
     'labels': list(experiment.labels),
-    'architecture': _bert_record(experiment.bert),
+    'architecture': architecture | {'model_type': 'bert'},
     'vocab_sha256': experiment.tokenizer.sha256,
     'data_sha256': dataset.sha256,
     'weights_sha256': weights_digest(experiment.init_from),
@@ -183,13 +159,6 @@ def weights_digest(init_from: Source | None) -> str:
   if len(digests) == 1:
     return digests[0]
   return hashlib.sha256('\n'.join(digests).encode()).hexdigest()
-
-
-def _bert_record(bert: BertConfig) -> dict[str, Any]:
-  record = dataclasses.asdict(bert)
-  for name in ('attention', 'remat', 'scan_layers', 'scores_dtype'):
-    del record[name]
-  return record | {'model_type': 'bert'}
 
 
 def _compare(
@@ -218,15 +187,9 @@ def from_workdir(
   overrides: dict[str, Any] | None = None,
   splits: tuple[str, ...] = (),
 ) -> Experiment:
-  """Opens the experiment of a work folder.
+  """Opens the experiment of a work folder; without splits, without a dataset.
 
-  Args:
-    workdir: the folder.
-    overrides: dotted config keys with new values, `{'data.dir': …}`.
-    splits: which splits to read; none of them for raw text.
-
-  Returns:
-    The experiment, with a dataset where splits are given.
+  `overrides` are dotted config keys with new values, `{'data.dir': …}`.
 
   Raises:
     InputError: no such folder, or it holds no experiment.
@@ -237,11 +200,8 @@ def from_workdir(
   model = workdir / MODEL_FOLDER
   tokenizer = WordPieceTokenizer.from_directory(str(model))
   stored = BertConfig.from_json(str(model / 'bert_config.json'))
-  bert = stored.replace(
-    dtype=config.compute.dtype,
-    param_dtype=config.compute.param_dtype,
-    scan_layers=config.compute.scan_layers,
-  )
+  names = ('dtype', 'param_dtype', 'scan_layers')
+  bert = stored.replace(**{name: config.compute[name] for name in names})
   module, labels = TASKS[config.task], tuple(record['labels'])
   dataset = None
   if splits:

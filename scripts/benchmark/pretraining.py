@@ -31,7 +31,7 @@ from biobert_jax.tasks import pretraining
 from biobert_jax.tasks.masking import Masking
 from biobert_jax.tasks.task import Task
 from biobert_jax.text.wordpiece import WordPieceTokenizer
-from biobert_jax.training import step_setup, train_step
+from biobert_jax.training import optimizer, train_step
 from biobert_jax.training.plan import Plan
 
 LENGTH, ROWS = 512, 8
@@ -75,13 +75,13 @@ def seconds(*functions: Callable[[], Any], repeats: int = 5) -> list[float]:
 def step_of(task: Task, batch: Batch) -> Callable[[], None]:
   """A call that takes a compiled step of a task, always on the same batch."""
   config = load_config('ner_ncbi_disease:tiny')
-  _, optimizer = step_setup.make_optimizer(config, Plan.of(config, 1000))
+  _, update = optimizer.of_config(config, Plan.of(config, 1000))
   mesh = sharding.make_mesh('dp', 1)
   shapes = {name: array.shape for name, array in batch.items()}
-  step = step_setup.step_of(config, task, optimizer, mesh, shapes)
-  compiled = train_step.compile_train_step(*step.lowering)
-  key = step_setup.step_key(config)
-  state = train_step.create_state(task.init, optimizer, key, step.shardings)
+  step = train_step.step_of(config, task, update, mesh, shapes)
+  compiled = train_step.lower_train_step(*step.lowering).compile()
+  key = train_step.step_key(config)
+  state = train_step.create_state(task.init, update, key, step.shardings)
   placed = sharding.shard_host_batch(batch, mesh)
 
   def once() -> None:

@@ -170,7 +170,7 @@ def write_rows(
   """
   import jax
 
-  from biobert_jax.tasks import forward
+  from biobert_jax.tasks import evaluator
   from biobert_jax.training import plan as training_plan
   from biobert_jax.training import workdir
 
@@ -183,7 +183,7 @@ def write_rows(
 
   @jax.jit
   def masked(batch: Any, key: jax.Array) -> Any:
-    keys = forward.prepare_keys(key, batch['row_ids'])
+    keys = evaluator.prepare_keys(key, batch['row_ids'])
     return opened.task.prepare(batch, keys)
 
   def train_batch(step: int) -> Any:

@@ -15,9 +15,9 @@ import pytest
 
 from biobert_jax import errors
 from biobert_jax.data import packing
-from biobert_jax.training import preemption, run_log, step_setup, train
+from biobert_jax.training import preemption, run_log, train, train_step
 from tests.fixtures import small_run
-from tests.fixtures.saved_state import leaves_of
+from tests.fixtures.saved_state import flip_numbers, leaves_of, steps_of
 
 ROOT = pathlib.Path(__file__).parents[2]
 # A shell's background job, as which the tests may run, ignores Ctrl-C.
@@ -176,7 +176,7 @@ def test_a_finished_run_is_not_run_again(whole, tmp_path, caplog, monkeypatch):
     raise AssertionError('it was run again')
 
   with monkeypatch.context() as patch:
-    patch.setattr(step_setup, 'step_of', never)
+    patch.setattr(train_step, 'step_of', never)
     patch.setattr(packing.PackedRows, '__init__', never)
     again = train.train(small_run.config(), str(moved))
     assert again == report | {'workdir': str(moved)}
@@ -193,6 +193,31 @@ def test_a_finished_run_is_not_run_again(whole, tmp_path, caplog, monkeypatch):
   again = train.train(small_run.config(), str(moved))
   assert again['results'] == report['results']
   assert json.loads((moved / 'results.json').read_text()) == again
+
+
+def test_a_finished_run_with_damaged_checkpoints_is_not_called_finished(
+  whole, tmp_path, caplog
+):
+  caplog.set_level('INFO')
+  folder, report, _ = whole
+  damaged = tmp_path / 'damaged'
+  shutil.copytree(folder, damaged)
+  steps = steps_of(damaged)
+  assert len(steps) > 1
+  # The last one alone: the run is taken up before it, and finishes as before.
+  flip_numbers(damaged / 'checkpoints' / str(steps[-1]))
+  again = train.train(small_run.config(), str(damaged))
+  assert 'already finished' not in caplog.text
+  assert f'resumed at step {steps[-2]} of ' in caplog.text
+  assert again['results'] == report['results']
+  # All of them: an error, and all stays as it was.
+  for step in steps_of(damaged):
+    flip_numbers(damaged / 'checkpoints' / str(step))
+  caplog.clear()
+  with pytest.raises(errors.InputError, match='no checkpoint can be read'):
+    train.train(small_run.config(), str(damaged))
+  assert errors.InputError.exit_code == errors.EXIT_BAD_INPUT == 3
+  assert 'already finished' not in caplog.text
 
 
 def test_training_without_tensorflow_says_what_to_install(

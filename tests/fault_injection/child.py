@@ -76,15 +76,15 @@ def arm(options: dict[str, Any]) -> None:
 
     manager.Checkpoints.save = then  # type: ignore[method-assign]
   elif when == 'compile':
-    compile_ = train_step.compile_train_step
+    lower = train_step.lower_train_step
 
     def first(*arguments: Any) -> Any:
       land(options, 'compile')
-      for _ in range(options['compilations']):
-        compiled = compile_(*arguments)
-      return compiled
+      for _ in range(options['compilations'] - 1):
+        lower(*arguments).compile()
+      return lower(*arguments)
 
-    train_step.compile_train_step = first
+    train_step.lower_train_step = first
 
 
 def main(options: dict[str, Any]) -> int:

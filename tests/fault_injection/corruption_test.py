@@ -1,7 +1,6 @@
 """Damaged checkpoints: never taken for whole, never the end of a run."""
 
 import collections
-import pathlib
 import random
 import shutil
 
@@ -15,7 +14,7 @@ from biobert_jax.training.checkpointing import manager
 from tests.fault_injection import saver
 from tests.fault_injection.children import LAST
 from tests.fixtures import small_run
-from tests.fixtures.saved_state import fingerprints_of, steps_of
+from tests.fixtures.saved_state import fingerprints_of, flip_numbers, steps_of
 
 FLIPS = 6  # Random bits of each file, one a trial.
 
@@ -138,14 +137,3 @@ def test_a_run_without_any_whole_step_does_not_begin_again(
   # As they were, for whoever can mend them.
   assert steps_of(folder) == steps
   assert not (folder / 'checkpoints_damaged').exists()
-
-
-def flip_numbers(folder: pathlib.Path) -> None:
-  """Another byte in the middle of the file with the most numbers."""
-  path = max(
-    (p for p in files_of(folder / 'state' / 'd')),
-    key=lambda p: p.stat().st_size,
-  )
-  data = bytearray(path.read_bytes())
-  data[len(data) // 2] ^= 0x10
-  path.write_bytes(bytes(data))

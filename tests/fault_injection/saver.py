@@ -16,11 +16,11 @@ from etils import epath
 
 from biobert_jax.checkpoints import integrity
 from biobert_jax.training import train_step
-from biobert_jax.training.checkpointing import manager, save_watcher
+from biobert_jax.training.checkpointing import manager
 
 # Numbers of a state: 2 MB, so that a save takes longer than its overhead.
 SHAPE = (64, 4096)
-_MODULES = (manager, save_watcher, integrity)
+_MODULES = (manager, integrity)
 
 
 def state_at(step: int) -> train_step.TrainState:

@@ -11,8 +11,8 @@ from jax.experimental import topologies
 from biobert_jax.errors import EXIT_BAD_INPUT, EXIT_FAILED, InputError
 from biobert_jax.parallel import sharding
 from biobert_jax.preflight import compile_worker
-from biobert_jax.tasks import evaluator, forward
-from biobert_jax.training import experiment, run_log, step_setup, train_step
+from biobert_jax.tasks import evaluator
+from biobert_jax.training import experiment, optimizer, run_log, train_step
 from biobert_jax.training import plan as training_plan
 from configs import quickstart_pretrain, re_gad
 from tests.fixtures import small_corpus, small_relations, small_run
@@ -64,9 +64,9 @@ def test_shapes_and_layout_are_those_of_a_run(task, tmp_path, captured):
   rows = opened.dataset.rows(config.data.train_split)
   mesh = sharding.make_mesh('dp', 1)
   plan = training_plan.Plan.of(config, rows.num_rows)
-  _, optimizer = step_setup.make_optimizer(config, plan)
+  _, update = optimizer.of_config(config, plan)
   shapes = rows.feature_shapes(config.batch_size)
-  expected = step_setup.step_of(config, opened.task, optimizer, mesh, shapes)
+  expected = train_step.step_of(config, opened.task, update, mesh, shapes)
   if task == 'pretraining':
     config.data.dir = ''
   compile_worker.compile_step(
@@ -75,37 +75,47 @@ def test_shapes_and_layout_are_those_of_a_run(task, tmp_path, captured):
   ((_, mesh_there, shardings, arguments),) = captured
   assert mesh_there == mesh
   assert shardings == expected.shardings
-  assert arguments == expected.arguments
+  assert arguments == expected.lowering[-1]
   said = json.loads((tmp_path / compile_worker.MODEL).read_text())
   assert said['vocab_size'] == opened.tokenizer.vocab_size
-  meter = run_log.meter(opened, rows)
+  meter = run_log.Meter.of(opened, rows)
   assert said['flops_of_row'] * config.batch_size == meter.flops
 
 
 @pytest.mark.parametrize('task', ['ner', 'pretraining', 'relation'])
 def test_evaluation_is_that_of_a_run(task, tmp_path, captured, monkeypatch):
-  monkeypatch.setattr(forward, 'lower_eval_step', train_step.lower_train_step)
+  del captured
+  described = []
+
+  def lower(self):
+    described.append(self)
+    return types.SimpleNamespace(compile=lambda **_: None)
+
+  monkeypatch.setattr(evaluator.Evaluator, 'lower', lower)
   config = configs(tmp_path)[task]
   opened = experiment.from_config(config)
   shapes = opened.dataset.rows(config.data.train_split).feature_shapes
   mesh = sharding.make_mesh('dp', 1)
   size = config.train.eval_batch_size = 13
-  expected = evaluator.EvalStep.of(opened.task, mesh, 'dp', size, shapes)
+  expected = evaluator.Evaluator(opened.task, mesh, 'dp', size, shapes)
   assert expected.batch_size == 16
   if task == 'pretraining':
     config.data.dir = ''
   asked = request(config, tmp_path, opened.tokenizer.vocab_size, opened.labels)
   compile_worker.compile_step(asked | {'step': compile_worker.EVALUATE})
-  assert [lowering[1:] for lowering in captured] == [expected.lowering[1:]]
+  there, here = map(vars, (*described, expected))
+  assert there.keys() == here.keys() >= {'param_shardings', 'abstract_params'}
+  for name in here.keys() - {'_task'}:
+    assert there[name] == here[name], name
 
 
 def test_attention_that_a_device_has_not_is_refused():
   config = quickstart_pretrain.get_config('tiny')
   config.compute.attention = 'splash_attention'
   for platform in ('tpu', 'cpu'):
-    step_setup.step_options(config, platform)
+    train_step.step_options(config, platform)
   with pytest.raises(InputError, match='are gpu; use .*attention=einsum'):
-    step_setup.step_options(config, 'gpu')
+    train_step.step_options(config, 'gpu')
 
 
 def test_failures_are_written_down(tmp_path, captured, monkeypatch, capsys):

@@ -33,9 +33,9 @@ def test_the_digest_is_of_splits_and_records_in_order():
   text = 'train\nFever\tB\nfell\tO\ntest\n'
   expected = hashlib.sha256(text.encode()).hexdigest()
   found = {'train': ['Fever\tB', 'fell\tO'], 'test': []}
-  assert datasets.digest(found) == expected
+  assert datasets.digest(found, iter) == expected
   found['train'].reverse()
-  assert datasets.digest(found) != expected
+  assert datasets.digest(found, iter) != expected
 
 
 def test_ids_of_labels():

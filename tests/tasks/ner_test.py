@@ -84,7 +84,7 @@ def test_hostile_corpora(hostile):
     )
     refused = ''
     try:
-      dataset = ner.NerDataset(config, TOKENIZER)
+      dataset = ner.dataset_of(config, TOKENIZER)
     except InputError as error:
       refused = str(error)
     if refused:
@@ -92,7 +92,7 @@ def test_hostile_corpora(hostile):
       return
     rows = dataset.rows('test')
     scored = dataset.score('test', random_outputs(rows))
-  gold = sum(len(s.tokens) for s in dataset._sentences['test'])
+  gold = sum(len(s.tokens) for s in dataset.examples['test'])
   lines = scored.files['predictions_test.tsv'].split('\n')
   assert sum(line != '' for line in lines) == gold > 0
   assert scored.metrics['gold'] >= 0
@@ -100,7 +100,7 @@ def test_hostile_corpora(hostile):
 
 def test_perfect_outputs_score_100():
   config = small_run.config()
-  dataset = ner.NerDataset(config, TOKENIZER)
+  dataset = ner.dataset_of(config, TOKENIZER)
   rows = dataset.rows('test')
 
   def outputs():

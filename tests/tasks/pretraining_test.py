@@ -83,16 +83,15 @@ def test_without_sentence_pairs_there_is_one_loss():
 def test_scores_are_means_over_all_batches():
   task = task_of()
   logits, batch = numbers()
-  dataset = object.__new__(pretraining.PretrainingDataset)  # No files needed.
   outputs = [({}, jax.device_get(task.predict(logits, batch)))] * 2
-  scored = dataset.score('validation', iter(outputs))
+  scored = pretraining.score('validation', iter(outputs))
   loss = cross_entropy(logits.masked_lm, batch['masked_ids']) / 3
   assert scored.metrics['masked_lm_loss'] == pytest.approx(loss, abs=1e-5)
   assert scored.metrics['masked_lm_count'] == 6
   assert scored.metrics['next_sentence_count'] == 6
   assert scored.selection == -scored.metrics['masked_lm_loss']
   with pytest.raises(InputError, match='nothing to predict'):
-    dataset.score('validation', iter([]))
+    pretraining.score('validation', iter([]))
 
 
 def test_special_and_unused_tokens_are_neither_masked_nor_replacements():

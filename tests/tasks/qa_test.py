@@ -62,7 +62,7 @@ def outputs_of(dataset, split, sharp=9.0):
 
 def test_packing_changes_neither_loss_nor_logits(corpora):
   """Nor does it matter what shares a row: windows do not see each other."""
-  task = qa.make_task(BERT, (), max_sequences=3)
+  task = qa.make_task(BERT, max_sequences=3)
   params = task.init(jax.random.key(0))
 
   @jax.jit
@@ -71,7 +71,7 @@ def test_packing_changes_neither_loss_nor_logits(corpora):
     sums, weights = task.sums(logits, features), task.normalizers(features)
     return sums, weights, task.predict(logits, features)
 
-  logits, means, sizes, weights_of = [], [], [], []
+  logits, means, sizes, packed = [], [], [], []
   for pack, most in ((True, 3), (False, 3), (True, 2)):
     options = {'data__pack': pack, 'data__max_sequences': most}
     dataset = dataset_of(corpora, data__max_seq_length=192, **options)
@@ -84,24 +84,24 @@ def test_packing_changes_neither_loss_nor_logits(corpora):
         totals[name] = totals.get(name, 0.0) + sums[name]
         weight[name] = weight.get(name, 0.0) + weights[name]
       outputs.append((batch, predicted))
-    windows = dataset._windows('train')
-    assert weight['loss'] == len(windows)
-    logits.append(qa.merge(iter(outputs), windows.windows.num_words))
+    assert weight['loss'] == len(rows.windows.lengths)
+    logits.append(qa.merge(iter(outputs), rows.windows.num_words))
     means.append([totals[n] / weight[n] for n in sorted(totals)])
     sizes.append(rows.num_rows)
-    weights_of.append(windows)
-  assert sizes[0] < sizes[2] < sizes[1] == len(weights_of[0])
+    packed.append(rows)
+  rows = packed[0]
+  assert sizes[0] < sizes[2] < sizes[1] == len(rows.windows.lengths)
   for other, mean in zip(logits, means, strict=True):
     np.testing.assert_allclose(other, logits[0], atol=1e-5)
     np.testing.assert_allclose(mean, means[0], rtol=1e-5)
   # The mean over windows of half of both cross-entropies, window by window.
-  windows, exact = weights_of[0], np.asarray(logits[0], np.float64)
+  exact = np.asarray(logits[0], np.float64)
   expected = []
   for begin, end in zip(
-    windows.windows.offsets, windows.windows.offsets[1:], strict=False
+    rows.windows.offsets, rows.windows.offsets[1:], strict=False
   ):
     for own, bit in zip(exact[:, begin:end], (START, END), strict=True):
-      (place,) = np.flatnonzero(windows.labels[begin:end] & bit)
+      (place,) = np.flatnonzero(rows.labels[begin:end] & bit)
       expected.append(np.log(np.exp(own).sum()) - own[place])
   assert means[0][1] == pytest.approx(np.mean(expected), rel=1e-5)
   assert 0 <= means[0][0] < 1
@@ -123,7 +123,7 @@ def test_perfect_outputs_score_100(corpora, version):
   assert scored.files['errors_test.tsv'].count('\n') == 1
   assert ('null_odds_test.json' in scored.files) == (version == '2.0')
   nbest = json.loads(scored.files['nbest_predictions_test.json'])
-  contexts = {q.id: q.context for q in dataset.questions['test']}
+  contexts = {q.id: q.context for q in dataset.examples['test']}
   assert nbest.keys() == contexts.keys()
   for id_, candidates in nbest.items():
     for one in candidates:
@@ -171,10 +171,11 @@ def test_long_passages_are_windows_and_lose_nothing(corpora):
   outputs = []
   for batch, predicted in outputs_of(dataset, 'test'):
     outputs.append((batch, predicted))
-  found = dataset.answers('test', iter(outputs))
-  assert [one.chosen.text for one in found] == [
-    question.answers[0].text for question in dataset.questions['test']
-  ]
+  scored = dataset.score('test', iter(outputs))
+  assert json.loads(scored.files['predictions_test.json']) == {
+    question.id: question.answers[0].text
+    for question in dataset.examples['test']
+  }
 
 
 def test_a_test_without_gold_is_answered_and_not_scored(corpora, tmp_path):
@@ -211,7 +212,7 @@ def test_what_reading_noticed_is_kept(corpora):
   assert same.sha256 != dataset.sha256
   assert dataset_of(corpora).sha256 == dataset.sha256
   both = dataset_of(corpora, data__train_split='train_dev')
-  assert len(both.questions['train_dev']) == 54 + 18
+  assert len(both.examples['train_dev']) == 54 + 18
 
 
 @pytest.mark.parametrize(

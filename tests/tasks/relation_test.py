@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from biobert_jax.errors import InputError
 from biobert_jax.models.config import BertConfig
 from biobert_jax.tasks import relation
-from biobert_jax.tasks.task import merge
+from biobert_jax.tasks.datasets import merge
 from biobert_jax.text.vocabulary import SPECIALS
 from biobert_jax.text.wordpiece import WordPieceTokenizer
 from biobert_jax.training import experiment
@@ -68,7 +68,7 @@ def predictions(dataset, split, answer):
 
 
 def gold_of(dataset, split):
-  return [example.label for example in dataset._examples[split]]
+  return [example.label for example in dataset.examples[split]]
 
 
 # The pure half.
@@ -192,7 +192,7 @@ def test_files_of_a_split(fold):
   assert wrong[1][2:4] == ['1', '0']
   sure = [float(row[4]) for row in wrong[1:]]
   assert sure == sorted(sure, reverse=True)
-  assert wrong[1][5] == dataset._examples['test'][lines[0] - 2].text
+  assert wrong[1][5] == dataset.examples['test'][lines[0] - 2].text
 
 
 def test_several_positive_labels_are_averaged(tmp_path):
@@ -319,7 +319,7 @@ def test_hostile_corpora(hostile, max_broken):
       return
     outputs = predictions(dataset, 'test', lambda i: [0.4, 0.6])
     scored = dataset.score('test', outputs)
-  kept = len(dataset._examples['test'])
+  kept = len(dataset.examples['test'])
   lines = scored.files['predictions_test.tsv'].split('\n')
   assert len(lines) == kept + 2
   assert scored.metrics['examples'] == kept > 0

@@ -4,6 +4,7 @@ import jax
 import numpy as np
 import pytest
 
+from biobert_jax.tasks import datasets
 from biobert_jax.tasks import task as tasks
 from biobert_jax.training.experiment import TASKS
 from tests.fixtures.small_task import TASK, make_batch
@@ -19,7 +20,6 @@ def test_every_task_is_a_task_module(name):
   }
   for member in members:
     assert hasattr(module, member), member
-  assert isinstance(module.dataset_of, type)
 
 
 def test_the_module_is_given_the_inputs_of_a_batch():
@@ -41,7 +41,7 @@ def batches_of(*indices):
 
 def test_predictions_come_in_the_order_of_the_examples():
   outputs = batches_of([[3, 0], [-1, 2]], [[1, -1], [-1, -1]])
-  a, b = tasks.scatter(outputs, ('a', 'b'), 'examples', (4,), 'pairs')
+  a, b = datasets.scatter(outputs, ('a', 'b'), 'examples', (4,), 'pairs')
   np.testing.assert_array_equal(a, [0, 10, 20, 30])
   np.testing.assert_array_equal(b, a + 1)
   assert a.dtype == np.float32
@@ -50,12 +50,12 @@ def test_predictions_come_in_the_order_of_the_examples():
 def test_an_example_without_a_prediction_is_our_fault():
   outputs = batches_of([[3, 0], [-1, -1]])
   with pytest.raises(RuntimeError, match='2 pairs got no prediction'):
-    tasks.scatter(outputs, ('a',), 'examples', (4,), 'pairs')
+    datasets.scatter(outputs, ('a',), 'examples', (4,), 'pairs')
 
 
 def test_sequences_have_several_values():
   index = np.asarray([[1, -1], [0, 2]])
   values = np.arange(12).reshape(2, 2, 3)
   outputs = iter([({'examples': index}, {'logits': values})])
-  merged = tasks.merge(outputs, 'logits', 3, 3)
+  merged = datasets.merge(outputs, 'logits', 3, 3)
   np.testing.assert_array_equal(merged, [[6, 7, 8], [0, 1, 2], [9, 10, 11]])

@@ -10,7 +10,7 @@ import pytest
 from biobert_jax.errors import InputError
 from biobert_jax.models.config import BertConfig
 from biobert_jax.tasks import yes_no
-from biobert_jax.tasks.task import merge
+from biobert_jax.tasks.datasets import merge
 from biobert_jax.text.vocabulary import SPECIALS
 from biobert_jax.text.wordpiece import WordPieceTokenizer
 from biobert_jax.training import experiment
@@ -142,7 +142,7 @@ def test_the_mean_over_passages_is_scored(bioasq):
 def test_pubmedqa_is_scored_by_its_own_measure(pubmedqa):
   dataset = dataset_of(pubmedqa)
   eye = np.eye(3)
-  gold = [pair.label for pair in dataset._pairs['test']]
+  gold = [pair.label for pair in dataset.examples['test']]
   ids = [dataset.labels.index(label) for label in gold]
   scored = dataset.score(
     'test', outputs(dataset, 'test', lambda i: eye[ids[i]])
@@ -166,7 +166,7 @@ def test_training_pairs_are_balanced(bioasq):
 
   def labels(**overrides):
     dataset = dataset_of(bioasq, **overrides)
-    found = [pair.label for pair in dataset._pairs['train']]
+    found = [pair.label for pair in dataset.examples['train']]
     left = dataset.counts['train_pairs_left_out_for_balance']
     assert left + len(found) == 18
     return found.count('no'), found.count('yes')

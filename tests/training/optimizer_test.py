@@ -7,6 +7,8 @@ import optax
 import pytest
 
 from biobert_jax.training import optimizer
+from biobert_jax.training.plan import Plan
+from tests.fixtures import small_run
 
 SETTINGS = {
   'b1': 0.9,
@@ -201,3 +203,16 @@ def test_no_warmup_begins_at_the_peak(jump):
 def test_a_run_of_warmup_only_is_finite():
   rates = optimizer.schedule(1.0, 3, 3)
   assert np.isfinite([rates(jnp.int32(s)) for s in range(5)]).all()
+
+
+def test_the_learning_rate_rises_and_falls():
+  config = small_run.config(
+    optim__learning_rate=1e-3,
+    optim__warmup_fraction=0.5,
+    optim__reference_jump=False,
+  )
+  schedule, _ = optimizer.of_config(config, Plan.of(config, 31))
+  rates = [float(schedule(step)) for step in range(12)]
+  assert rates[6] == max(rates) == pytest.approx(1e-3)
+  assert rates[:7] == sorted(rates[:7])
+  assert rates[6:] == sorted(rates[6:], reverse=True)

@@ -16,7 +16,7 @@ def test_it_opens_calls_and_closes(tmp_path):
   state = small_states.drawn(0, 3, small_states.layout('dp'))
   with guarded_run(small_run.config(), folder, 0.0) as guard:
     assert signal.getsignal(signal.SIGTERM) != before
-    assert guard.interruptible(lambda: 7) == 7
+    assert guard.preemption.interruptible(lambda: 7) == 7
     guard.lease.check()
     guard.check(state, lambda: flushed.append('early'))
     assert not flushed

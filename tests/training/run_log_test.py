@@ -8,8 +8,9 @@ from etils import epath
 
 from biobert_jax.errors import DivergedError
 from biobert_jax.tasks.task import Scored
+from biobert_jax.training import experiment
 from biobert_jax.training.plan import Plan
-from biobert_jax.training.run_log import Log
+from biobert_jax.training.run_log import Log, Meter
 from tests.fixtures import small_run
 
 
@@ -24,7 +25,7 @@ def log(tmp_path):
     Plan.of(config, 31),
     learning_rate=lambda step: 1e-3 * step,
     start=0,
-    meter=lambda steps_per_second, _: {'steps_per_second': steps_per_second},
+    meter=Meter(1, 1.0, None),
     may_write=lambda: None,
   )
   yield opened
@@ -76,3 +77,23 @@ def test_scores_are_written_exactly_and_said_rounded(log, tmp_path, caplog):
 
 def test_waiting_for_batches_is_measured(log):
   assert list(log.timed([1, 2, 3])) == [1, 2, 3]
+
+
+# Rates that follow from steps a second.
+
+
+def test_rates():
+  meter = Meter(positions=1000, flops=5e12, peak=100e12)
+  assert meter.rates(4.0, {'fill': 0.75, 'loss': 1.0}) == {
+    'steps_per_second': 4.0,
+    'pieces_per_second': 4000.0,
+    'useful_pieces_per_second': 3000.0,
+    'mfu': 0.2,
+  }
+
+
+def test_what_is_not_known_is_not_said():
+  made = experiment.from_config(small_run.config())
+  meter = Meter.of(made, made.dataset.rows('test'))
+  assert set(meter.rates(1.0, {})) == {'steps_per_second', 'pieces_per_second'}
+  assert meter.positions == 1024

@@ -6,6 +6,7 @@ they do not depend on the layout either.
 
 import dataclasses
 import functools
+import math
 import re
 
 import jax
@@ -14,9 +15,11 @@ import numpy as np
 import optax
 import pytest
 
+from biobert_jax.errors import InputError
 from biobert_jax.parallel import sharding
-from biobert_jax.tasks import forward
+from biobert_jax.tasks import evaluator
 from biobert_jax.training import optimizer, train_step
+from tests.fixtures import small_run
 from tests.fixtures.small_task import TASK, make_batch
 
 OPTIMIZER = optimizer.make(
@@ -54,12 +57,13 @@ class Run:
     self.shardings = sharding.shardings(of_state, self.mesh)
     batch = jax.eval_shape(lambda: jax.tree.map(jnp.asarray, make_batch(0)))
     options = options or train_step.StepOptions(accumulate)
-    self.compiled = train_step.compile_train_step(
+    lowered = train_step.lower_train_step(
       train_step.make_train_step(task, OPTIMIZER, self.mesh, specs, options),
       self.mesh,
       self.shardings,
       (abstract, batch, jax.eval_shape(lambda: KEY)),
     )
+    self.compiled = lowered.compile()
 
   @functools.cached_property
   def first(self):
@@ -320,13 +324,13 @@ def test_a_gradient_beyond_the_bound_is_skipped():
 def test_data_keys_are_those_of_every_generator():
   rows = jnp.arange(5)
   keys = [
-    forward.prepare_keys(
+    evaluator.prepare_keys(
       jax.random.fold_in(jax.random.key(3, impl=impl), 9), rows
     )
     for impl in ('threefry2x32', 'rbg')
   ]
   np.testing.assert_array_equal(*map(jax.random.key_data, keys))
-  dropout = forward.row_keys(jax.random.fold_in(jax.random.key(3), 9), rows)
+  dropout = evaluator.row_keys(jax.random.fold_in(jax.random.key(3), 9), rows)
   assert not np.any(
     jax.random.key_data(dropout) == jax.random.key_data(keys[0])
   )
@@ -359,12 +363,12 @@ def test_eval_step_gives_whole_predictions(run):
   def eval_step(params, batch):
     return TASK.predict(TASK.apply(params, batch), batch)
 
-  compiled = forward.compile_eval_step(
+  compiled = evaluator.lower_eval_step(
     eval_step,
     mesh,
     of_params,
     jax.eval_shape(lambda: (params, jax.tree.map(jnp.asarray, features))),
-  )
+  ).compile()
   actual = compiled(params, sharding.shard_host_batch(features, mesh))
   assert actual['label'].sharding.is_fully_replicated
   whole = jax.device_get(params)
@@ -373,3 +377,22 @@ def test_eval_step_gives_whole_predictions(run):
   np.testing.assert_allclose(
     actual['probability'], np.max(jax.nn.softmax(logits), -1), atol=1e-6
   )
+
+
+def test_options_are_those_of_the_config():
+  config = small_run.config(accumulate=2, optim__skip_norm=0.0)
+  options = train_step.step_options(config, 'cpu')
+  assert (options.accumulate, options.reduce_dtype) == (2, 'float32')
+  assert options.skip_norm == math.inf
+
+
+@pytest.mark.parametrize(
+  ('changes', 'platform', 'what'),
+  [
+    ({'compute__reduce_dtype': 'bfloat16'}, 'cpu', 'XLA cannot sum on a CPU'),
+    ({'compute__attention': 'splash_attention'}, 'gpu', 'a kernel for TPUs'),
+  ],
+)
+def test_what_a_platform_cannot_do(changes, platform, what):
+  with pytest.raises(InputError, match=what):
+    train_step.step_options(small_run.config(**changes), platform)

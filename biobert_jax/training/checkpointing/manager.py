@@ -8,7 +8,10 @@ damage.
 
 import contextlib
 import functools
+import logging
 import math
+import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -20,8 +23,46 @@ from biobert_jax.checkpoints.formats.array_checksums import fingerprints
 from biobert_jax.checkpoints.formats.orbax_params import compare
 from biobert_jax.errors import InputError, StorageError, UserError
 from biobert_jax.training.checkpointing.orbax_logging import quieten_orbax
-from biobert_jax.training.checkpointing.save_watcher import SaveWatcher
 from biobert_jax.training.train_step import TrainState
+
+# Seconds that a preempted machine may have left (a Spot VM).
+GRACE_SECONDS = 15.0
+_log = logging.getLogger(__name__)
+
+
+class SaveWatcher(threading.Thread):
+  """Waits for one save of an Orbax manager, and logs how it went."""
+
+  def __init__(self, manager: Any, step: int):
+    """Starts the clock; call it before the save and `start` after it."""
+    super().__init__(name=f'save_{step}', daemon=True)
+    self.failure: Exception | None = None  # What kept it from the disk.
+    self._manager, self._step = manager, step
+    self._began = time.monotonic()
+
+  def start(self) -> None:
+    """Begins to watch: the loop is free to take steps."""
+    self._freed = time.monotonic()
+    super().start()
+
+  def run(self) -> None:
+    """Waits, off the loop's thread."""
+    try:
+      self._manager.wait_until_finished()
+    # Whatever it is: `Checkpoints.check` raises it in the loop.
+    except Exception as error:
+      self.failure = error
+      return
+    seconds = time.monotonic() - self._began
+    _log.info(
+      'saved checkpoint %d (%.1f s; training blocked %.1f s)',
+      *(self._step, seconds, self._freed - self._began),
+    )
+    if seconds > GRACE_SECONDS:
+      _log.warning(
+        'a preempted machine may have %.0f s, less than a checkpoint takes',
+        GRACE_SECONDS,
+      )
 
 
 class _Manager(ocp.CheckpointManager):
@@ -37,15 +78,16 @@ class _Manager(ocp.CheckpointManager):
 
 
 def _manager(folder: epath.Path, keep: int) -> Any:
+  # Two managers may save at the same time, and must not meet at a barrier.
+  apart = ocp.options.MultiprocessingOptions(
+    barrier_sync_key_prefix=folder.name
+  )
   options = ocp.CheckpointManagerOptions(
     max_to_keep=keep,
     create=True,
     # Hosts must not disagree on which steps there are.
     single_host_load_and_broadcast=True,
-    # Two managers may save at the same time, and must not meet at a barrier.
-    multiprocessing_options=ocp.options.MultiprocessingOptions(
-      barrier_sync_key_prefix=folder.name
-    ),
+    multiprocessing_options=apart,
   )
   return _Manager(folder, options=options)
 
@@ -81,12 +123,9 @@ class Checkpoints:
     keep: int,
     before_write: Callable[[], None] = lambda: None,
   ):
-    """Opens or creates them.
+    """Opens or creates them; so many of the latest states stay.
 
-    Args:
-      workdir: absolute path of the work folder.
-      keep: how many of the latest states stay.
-      before_write: called before each save; it may raise to forbid it.
+    `before_write` is called before each save; it may raise to forbid it.
     """
     quieten_orbax()
     self._latest = _manager(workdir / 'checkpoints', keep)
@@ -122,19 +161,15 @@ class Checkpoints:
     self._before_write()
     watcher = SaveWatcher(self._latest, step)
     record = integrity.integrity_record(step, state)
+    items = {
+      integrity.STATE: ocp.args.StandardSave(state),
+      integrity.GUARD: ocp.args.JsonSave(record),
+    }
     with _storage_errors(self._latest.directory):
       # Nothing later may be on disk before the best that was found earlier:
       # a killed run would resume without it.
       self._best.wait_until_finished()
-      saved = self._latest.save(
-        step,
-        args=ocp.args.Composite(
-          **{
-            integrity.STATE: ocp.args.StandardSave(state),
-            integrity.GUARD: ocp.args.JsonSave(record),
-          }
-        ),
-      )
+      saved = self._latest.save(step, args=ocp.args.Composite(**items))
     if not saved:
       raise InputError(
         f'checkpoint of step {step} was refused: a later step '
@@ -145,11 +180,7 @@ class Checkpoints:
     watcher.start()
 
   def check(self) -> None:
-    """Waits for nothing; raises what kept the last save from the disk.
-
-    Raises:
-      StorageError: names the folder and the reason.
-    """
+    """Waits for nothing; raises what kept the last save from the disk."""
     if self._watcher is not None and self._watcher.failure is not None:
       with _storage_errors(self._latest.directory):
         raise self._watcher.failure
@@ -163,12 +194,9 @@ class Checkpoints:
       InputError: none is whole.
     """
     folder = self._latest.directory
+    target = integrity.restore_targets(abstract, shardings)
     steps = [int(step) for step in self._latest.all_steps()]
-    read = functools.partial(
-      integrity.read_step,
-      folder,
-      target=integrity.restore_targets(abstract, shardings),
-    )
+    read = functools.partial(integrity.read_step, folder, target=target)
     state, damaged = integrity.newest_whole(steps, read, folder)
     if damaged:
       integrity.set_aside(folder, damaged)
@@ -177,19 +205,16 @@ class Checkpoints:
 
   def best_score(self) -> float:
     """The best score so far; minus infinity before the first."""
-    if self._best_score is None:
-      self._best_score = self._read_best_score()
-    return self._best_score
-
-  def _read_best_score(self) -> float:
+    if self._best_score is not None:
+      return self._best_score
     step = self._best.latest_step()
     if step is None:
       return -math.inf
+    arguments = ocp.args.Composite(score=ocp.args.JsonRestore())
     try:
-      restored = self._best.restore(
-        step, args=ocp.args.Composite(score=ocp.args.JsonRestore())
-      )
-      return float(restored['score']['score'])
+      restored = self._best.restore(step, args=arguments)
+      self._best_score = float(restored['score']['score'])
+      return self._best_score
     except (OSError, ValueError, KeyError, TypeError) as error:
       raise InputError(
         f'{self._best.directory / str(step)}: the score is damaged; move this '
@@ -197,52 +222,37 @@ class Checkpoints:
       ) from error
 
   def save_best(self, step: int, params: Any, score: float) -> None:
-    """Replaces the best parameters.
-
-    Raises:
-      StorageError: this save, or the one before it, cannot be written.
-      DivergedError: a parameter is not finite.
-    """
+    """Replaces the best parameters; raises as `save` does."""
     if step in self._best.all_steps():
       return
     self._before_write()
     record = {'score': score, **integrity.integrity_record(step, params)}
+    arguments = ocp.args.Composite(
+      params=ocp.args.StandardSave(params), score=ocp.args.JsonSave(record)
+    )
     with _storage_errors(self._best.directory):
       for later in [s for s in self._best.all_steps() if s > step]:
         # Found by a run that was killed before its checkpoint, on another
         # mesh, and beaten here; Orbax would refuse to go back.
         self._best.wait_until_finished()
         self._best.delete(later)
-      self._best.save(
-        step,
-        args=ocp.args.Composite(
-          params=ocp.args.StandardSave(params),
-          score=ocp.args.JsonSave(record),
-        ),
-      )
+      self._best.save(step, args=arguments)
     self._best_score = score
 
   def restore_best(self, abstract_params: Any, shardings: Any) -> Any:
-    """The best parameters.
-
-    Raises:
-      InputError: nothing was trained in this folder yet.
-    """
-    with _storage_errors(self._best.directory):
+    """The best parameters; an InputError where nothing was trained yet."""
+    folder = self._best.directory
+    with _storage_errors(folder):
       self._best.wait_until_finished()
     step = self._best.latest_step()
     if step is None:
-      raise InputError(
-        f'{self._best.directory}: holds no parameters; train first'
-      )
+      raise InputError(f'{folder}: holds no parameters; train first')
     target = integrity.restore_targets(abstract_params, shardings)
-    restored = self._best.restore(
-      step,
-      args=ocp.args.Composite(
-        params=ocp.args.StandardRestore(target), score=ocp.args.JsonRestore()
-      ),
+    arguments = ocp.args.Composite(
+      params=ocp.args.StandardRestore(target), score=ocp.args.JsonRestore()
     )
-    compare(restored['params'], restored['score'], self._best.directory)
+    restored = self._best.restore(step, args=arguments)
+    compare(restored['params'], restored['score'], folder)
     return restored['params']
 
   @property
@@ -252,11 +262,7 @@ class Checkpoints:
     return -1 if step is None else step
 
   def close(self) -> None:
-    """Waits until everything is written.
-
-    Raises:
-      StorageError: something could not be.
-    """
+    """Waits until everything is written, or raises a StorageError."""
     for manager in (self._latest, self._best):
       with _storage_errors(manager.directory):
         manager.wait_until_finished()

@@ -32,8 +32,7 @@ class _UnraisableHook:
     """One exception that nobody could catch."""
     coroutine = getattr(event.object, 'cr_code', None)
     abandoned = coroutine is not None and 'orbax' in coroutine.co_filename
-    late = str(event.exc_value) == 'Event loop is closed'
-    if not abandoned and not late:
+    if not abandoned and str(event.exc_value) != 'Event loop is closed':
       self._before(event)
 
 

@@ -19,6 +19,7 @@ from jax.experimental import multihost_utils
 
 from biobert_jax.errors import InputError, TakenOverError
 from biobert_jax.io.atomic import staged
+from biobert_jax.parallel.multihost import raise_together
 
 LEASE_FILE = 'writer.json'
 _TOKEN_BYTES = 16
@@ -33,31 +34,23 @@ class Lease:
 
   @classmethod
   def take(cls, workdir: epath.Path) -> 'Lease':
-    """Takes the folder for this job; every host calls it.
-
-    Args:
-      workdir: the work folder; it exists.
-
-    Returns:
-      The lease, the same on all hosts.
+    """Takes an existing folder for this job; every host calls it.
 
     Raises:
       InputError: the folder cannot be written.
     """
-    path = workdir / LEASE_FILE
     drawn = np.frombuffer(secrets.token_bytes(_TOKEN_BYTES), np.uint8)
     token = np.asarray(multihost_utils.broadcast_one_to_all(drawn))
-    lease = cls(path, token.tobytes().hex())
-    failure = ''
+    lease = cls(workdir / LEASE_FILE, token.tobytes().hex())
+    failure = None
     if jax.process_index() == 0:
       try:
         lease._write()
       except OSError as error:
-        failure = f'--workdir {workdir}: {error.strerror}'
+        failure = InputError(f'--workdir {workdir}: {error.strerror}')
     # Also the barrier: no host checks before the token is there.
-    failed = multihost_utils.process_allgather(np.asarray(bool(failure)))
-    if np.any(failed):
-      raise InputError(failure or f'--workdir {workdir}: see the first host')
+    other = InputError(f'--workdir {workdir}: see the first host')
+    raise_together(failure, other)
     return lease
 
   def _write(self) -> None:
@@ -70,44 +63,27 @@ class Lease:
     with staged(self._path, self._token) as aside:
       aside.write_text(json.dumps(record) + '\n', 'utf-8')
 
-  def _successor(self) -> str:
-    """Who holds the folder now; '' while we do."""
+  def check(self) -> None:
+    """Raises a TakenOverError for the host that would write, and must not."""
     try:
-      record = json.loads(self._path.read_text())
-      if record['token'] == self._token:
-        return ''
-      return (
-        f'process {record["pid"]} on {record["host"]} since {record["since"]}'
-      )
+      now = json.loads(self._path.read_text())
+      if now['token'] == self._token:
+        return
+      who = f'process {now["pid"]} on {now["host"]} since {now["since"]}'
     # Moved, deleted or damaged: by whom, it does not say.
     except (OSError, ValueError, KeyError, TypeError):
-      return 'whoever changed this file'
-
-  def check(self) -> None:
-    """Call it before writing, on the host that writes.
-
-    Raises:
-      TakenOverError: names the run that has the folder now.
-    """
-    if successor := self._successor():
-      raise TakenOverError(
-        f'{self._path}: another run ({successor}) writes to this folder now; '
-        'this one stops, and must not be started again'
-      )
+      who = 'whoever changed this file'
+    raise TakenOverError(
+      f'{self._path}: another run ({who}) writes to this folder now; this one '
+      'stops, and must not be started again'
+    )
 
   def check_together(self) -> None:
-    """As `check`, with one verdict for all hosts; every host calls it.
-
-    Raises:
-      TakenOverError: on every host, if one of them finds another's token.
-    """
+    """As `check`, with one verdict for all hosts; every host calls it."""
     failure: TakenOverError | None = None
     try:
       self.check()
     except TakenOverError as error:
       failure = error
-    failed = multihost_utils.process_allgather(np.asarray(failure is not None))
-    if failure is not None:
-      raise failure
-    if np.any(failed):
-      raise TakenOverError(f'{self._path}: another run writes to this folder')
+    other = f'{self._path}: another run writes to this folder'
+    raise_together(failure, TakenOverError(other))

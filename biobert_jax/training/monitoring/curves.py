@@ -20,11 +20,8 @@ def draw_curves(
 ) -> None:
   """Draws the panels for which the run has metrics.
 
-  Args:
-    workdir: the work folder.
-    panels: title and metrics of each panel.
-    kept_step: the step of the parameters that the run keeps, which is marked.
-    factor: what makes the task's scores percent.
+  The step of the parameters that the run keeps is marked; `factor` makes the
+  task's scores percent.
   """
   # A second to import, and only the end of a run needs it.
   import matplotlib as mpl
@@ -64,16 +61,10 @@ def _draw(
 ) -> None:
   """One curve, and the chance level where the metric has one."""
   points = [(r['step'], scale * r[name]) for r in records if name in r]
-  label = name.partition('/')[2].replace('_', ' ')
-  marker = 'o' if len(points) < 40 else None
-  (line,) = axis.plot(
-    *zip(*points, strict=True), marker=marker, ms=3, label=label
-  )
-  if chance := _CHANCE.get(name.partition('/')[2]):
-    axis.axhline(
-      chance,
-      color=line.get_color(),
-      linestyle='--',
-      linewidth=1,
-      label=f'chance ({chance:g} %)',
-    )
+  metric = name.partition('/')[2]
+  style = {'marker': 'o' if len(points) < 40 else None, 'ms': 3}
+  steps, values = zip(*points, strict=True)
+  (line,) = axis.plot(steps, values, label=metric.replace('_', ' '), **style)
+  if chance := _CHANCE.get(metric):
+    style = {'color': line.get_color(), 'linestyle': '--', 'linewidth': 1}
+    axis.axhline(chance, label=f'chance ({chance:g} %)', **style)

@@ -10,7 +10,9 @@ import contextlib
 import dataclasses
 import json
 import logging
+import math
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -22,19 +24,15 @@ from biobert_jax.io.json_files import read_json_lines
 TIMELINE_FILE = 'timeline.jsonl'
 # Events that are spans: their `time` is their end.
 _SPANS = ('checkpoint', 'evaluation')
+_EVENTS = ('start', 'ready', 'steps', *_SPANS, 'end')
 # How often steps are told; a crash loses the account of so many seconds.
 _TELL_SECONDS = 10.0
 _log = logging.getLogger(__name__)
+Events = Sequence[dict[str, Any]]
 
 
 class Timeline:
-  """Writes the events of one start of a run, as a context manager.
-
-  Attributes:
-    EVENTS: start, ready, steps, checkpoint, evaluation, end.
-  """
-
-  EVENTS = ('start', 'ready', 'steps', *_SPANS, 'end')
+  """Writes the events of one start of a run, as a context manager."""
 
   def __init__(
     self,
@@ -50,14 +48,15 @@ class Timeline:
       workdir: the work folder.
       writes: whether this process is the one of its job that writes.
       before_write: called before each line; it may raise to forbid it.
-      began: when the program began, in seconds since 1970; default now.
+      began: when the program began; default now.
       clock: seconds since 1970.
     """
     self._workdir, self._path = workdir, workdir / TIMELINE_FILE
     self._writes, self._before_write, self._clock = writes, before_write, clock
     self._told = self._step = 0
     self._since, self._span = clock(), ''
-    if writes and _ends_in_mid_line(self._path):
+    written = self._path.read_bytes() if self._path.exists() else b''
+    if writes and written and not written.endswith(b'\n'):  # A crash cut it.
       with self._path.open('a') as file:
         file.write('\n')
     self._write('start', self._since if began is None else began)
@@ -96,11 +95,7 @@ class Timeline:
 
   @contextlib.contextmanager
   def spent(self, what: str) -> Iterator[None]:
-    """A span in which no step is taken; one may lie within another.
-
-    Args:
-      what: 'checkpoint' (the time the loop waits for it) or 'evaluation'.
-    """
+    """A span of `_SPANS`, with no step taken; one may lie within another."""
     if what not in _SPANS:
       raise ValueError(f'{what!r} is none of {_SPANS}')
     self._tell()
@@ -119,11 +114,9 @@ class Timeline:
     """Itself."""
     return self
 
-  def __exit__(
-    self, kind: Any, error: BaseException | None, traceback: Any
-  ) -> None:
+  def __exit__(self, kind: Any, error: BaseException | None, _: Any) -> None:
     """Writes why the run ends, and logs the account of all its starts."""
-    del kind, traceback
+    del kind
     if isinstance(error, TakenOverError):
       return
     why = getattr(error, 'kind', type(error).__name__) if error else 'done'
@@ -133,50 +126,29 @@ class Timeline:
       _log.info('%s', account(read(self._workdir)))
 
 
-def _ends_in_mid_line(path: epath.Path) -> bool:
-  """Whether a crash cut the last line."""
-  if not path.exists() or not path.stat().length:
-    return False
-  with path.open('rb') as file:
-    file.seek(-1, 2)
-    return bool(file.read(1) != b'\n')
-
-
 def read(workdir: epath.Path) -> list[dict[str, Any]]:
   """The events of a work folder; a line cut by a crash is left out."""
   records = read_json_lines(workdir / TIMELINE_FILE)
-  return [r for r in records if r.get('event') in Timeline.EVENTS]
+  return [r for r in records if r.get('event') in _EVENTS]
 
 
 @dataclasses.dataclass(frozen=True)
 class Account:
-  """Where the time went; all in seconds, which add up to `total`.
+  """Where the time went; all in seconds, which add up to `total`."""
 
-  Attributes:
-    productive: in steps that count.
-    lost: in steps that were done again after a crash.
-    startup: from each start until it was ready.
-    checkpoint: the loop waiting for checkpoints.
-    evaluation: scoring.
-    down: between the last sign of a start and the next start.
-    other: all else, such as waiting for the last checkpoint.
-    starts: how often the run was started.
-  """
-
-  productive: float = 0.0
-  lost: float = 0.0
-  startup: float = 0.0
-  checkpoint: float = 0.0
+  productive: float = 0.0  # In steps that count.
+  lost: float = 0.0  # In steps that were done again after a crash.
+  startup: float = 0.0  # From each start until it was ready.
+  checkpoint: float = 0.0  # The loop waiting for checkpoints.
   evaluation: float = 0.0
-  down: float = 0.0
-  other: float = 0.0
-  starts: int = 0
+  down: float = 0.0  # Between the last sign of a start and the next start.
+  other: float = 0.0  # Such as waiting for the last checkpoint.
+  starts: int = 0  # How often the run was started.
 
   @property
   def total(self) -> float:
     """From the first start to the last sign of life."""
-    spans = dataclasses.astuple(self)[:-1]
-    return float(sum(spans))
+    return float(sum(dataclasses.astuple(self)[:-1]))
 
   @property
   def goodput(self) -> float:
@@ -185,58 +157,46 @@ class Account:
 
   def __str__(self) -> str:
     """One line for the log."""
-    spans = ', '.join(
-      f'{field.name} {getattr(self, field.name):.1f} s'
-      for field in dataclasses.fields(self)[:-1]
-    )
-    return f'goodput {self.goodput:.1%} of {self.total:.1f} s ({spans})'
+    spans = list(dataclasses.asdict(self).items())[:-1]
+    listed = ', '.join(f'{name} {seconds:.1f} s' for name, seconds in spans)
+    return f'goodput {self.goodput:.1%} of {self.total:.1f} s ({listed})'
 
 
-def account(events: Sequence[dict[str, Any]]) -> Account:
-  """Adds up a timeline.
+def account(events: Events) -> Account:
+  """Adds up a timeline, as `read` gives it.
 
   A step that a later start took again was lost; of a `steps` event that was
   repeated in part, so was that part of its seconds.
-
-  Args:
-    events: as `read` gives them, in the order they were written.
-
-  Returns:
-    The account; of an empty timeline, all zeros.
   """
   starts: list[list[dict[str, Any]]] = []
   for event in events:
     if event['event'] == 'start' or not starts:
       starts.append([])
     starts[-1].append(event)
-  sums = dict.fromkeys(
-    ('productive', 'lost', 'startup', 'down', 'other', *_SPANS), 0.0
-  )
-  # From the last start to the first: what was resumed where.
-  resumed = float('inf')
-  for index in reversed(range(len(starts))):
-    part = starts[index]
+  sums: defaultdict[str, float] = defaultdict(float)
+  # From the last start to the first: what was resumed where, and when.
+  resumed, began_again = math.inf, None
+  for part in reversed(starts):
+    begin, end = part[0]['time'], part[-1]['time']
     spans = _seconds_of_start(part, resumed)
-    lasted = max(0.0, part[-1]['time'] - part[0]['time'])
-    spans['other'] = max(0.0, lasted - sum(spans.values()))
-    if index + 1 < len(starts):
-      gap = starts[index + 1][0]['time'] - part[-1]['time']
-      spans['down'] = max(0.0, gap)  # Hosts' clocks may differ.
+    spans['other'] = max(0.0, max(0.0, end - begin) - sum(spans.values()))
+    if began_again is not None:
+      spans['down'] = max(0.0, began_again - end)  # Hosts' clocks may differ.
     for name, seconds in spans.items():
       sums[name] += seconds
-    begins = [e['step'] for e in part if e['event'] == 'ready']
-    resumed = min([resumed, *begins])
+    began_again = begin
+    resumed = min(
+      [resumed, *(e['step'] for e in part if e['event'] == 'ready')]
+    )
   return Account(**sums, starts=len(starts))
 
 
-def _seconds_of_start(
-  events: Sequence[dict[str, Any]], resumed: float
-) -> dict[str, float]:
+def _seconds_of_start(events: Events, resumed: float) -> dict[str, float]:
   """Seconds by kind, when a later start resumed after step `resumed`."""
   sums = dict.fromkeys(('productive', 'lost', 'startup', *_SPANS), 0.0)
-  begin = events[0]['time']
   ready = [e['time'] for e in events if e['event'] == 'ready']
-  sums['startup'] = (ready[0] if ready else events[-1]['time']) - begin
+  until = ready[0] if ready else events[-1]['time']
+  sums['startup'] = until - events[0]['time']
   for event in events:
     kind = event['event']
     if kind in _SPANS:

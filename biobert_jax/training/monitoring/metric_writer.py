@@ -19,12 +19,7 @@ class MetricWriter:
   """Writes scalars of steps; only the first host of a job should have one."""
 
   def __init__(self, workdir: epath.Path, start_step: int):
-    """Opens the files; drops what the resumed run will write again.
-
-    Args:
-      workdir: the work folder.
-      start_step: the step the run resumes from.
-    """
+    """Opens the files; drops what a run resumed here will write again."""
     self._path = workdir / METRICS_FILE
     kept = [
       record
@@ -33,16 +28,11 @@ class MetricWriter:
       or (record['step'] == start_step and 'train/loss' in record)
     ]
     write_text(self._path, ''.join(json.dumps(r) + '\n' for r in kept))
-    self._board = SummaryWriter(
-      str(workdir / 'tensorboard'), purge_step=start_step + 1
-    )
+    board = str(workdir / 'tensorboard')
+    self._board = SummaryWriter(board, purge_step=start_step + 1)
 
   def write(self, step: int, scalars: dict[str, float]) -> None:
-    """Appends one line of metrics for a step.
-
-    Raises:
-      StorageError: the disk is full.
-    """
+    """Appends one line of metrics for a step; StorageError on a full disk."""
     try:
       with self._path.open('a') as file:
         file.write(json.dumps({'step': step, **scalars}) + '\n')

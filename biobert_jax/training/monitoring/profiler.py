@@ -5,53 +5,27 @@ JAX's profiler writes it beside TensorBoard's other files; `xprof` shows it
 """
 
 import logging
-import types
-from typing import Any, Self
+from typing import Any
 
 import jax
 from etils import epath
 
 _log = logging.getLogger(__name__)
-
 STEPS = 5  # Of a trace: enough to see what repeats, and still a small file.
 
 
 class Profiler:
-  """Traces the steps from one on; used as a context."""
+  """Traces the steps from one on."""
 
   def __init__(self, folder: epath.Path, first: int | None):
-    """Waits for the step.
-
-    Args:
-      folder: takes `plugins/profile/…`, TensorBoard's form.
-      first: the first step of the trace, counted from 1; None: no trace.
-    """
+    """Waits for the `first` step, counted from 1; None: no trace."""
     self._folder, self._first = folder, first
     self._end: int | None = None  # Of a trace that runs.
 
-  def __enter__(self) -> Self:
-    """Itself."""
-    return self
-
-  def __exit__(
-    self,
-    kind: type[BaseException] | None,
-    error: BaseException | None,
-    trace: types.TracebackType | None,
-  ) -> None:
-    """Ends a trace that the run ended before."""
-    if self._end is not None:
-      self._stop()
-
   def step(self, step: int, state: Any) -> jax.profiler.StepTraceAnnotation:
-    """Begins or ends the trace, where it is due.
+    """The context in which to take the next step, counted from 1.
 
-    Args:
-      step: that comes next, counted from 1.
-      state: what the step before gave, waited for at both ends.
-
-    Returns:
-      The context in which to take the step, which gives it its number there.
+    At both ends of the trace, the `state` of the step before is waited for.
     """
     if step == self._first:
       jax.block_until_ready(state)
@@ -59,13 +33,16 @@ class Profiler:
       self._end = step + STEPS
     elif step == self._end:
       jax.block_until_ready(state)
-      self._stop()
+      self.close()
     return jax.profiler.StepTraceAnnotation('train', step_num=step)
 
-  def _stop(self) -> None:
+  def close(self) -> None:
+    """Ends the trace, if one runs."""
+    if self._end is None:
+      return
+    self._end = None
     jax.profiler.stop_trace()
     _log.info(
       'a trace of the %d steps from %d is in %s',
       *(STEPS, self._first, self._folder / 'plugins' / 'profile'),
     )
-    self._end = None

@@ -22,23 +22,12 @@ class Progress:
   """Steps done of all steps, with their rate and the time left."""
 
   def __init__(self, title: str, total: int, start: int):
-    """Starts to count.
-
-    Args:
-      title: what the steps do.
-      total: steps in all.
-      start: steps done before.
-    """
+    """Starts to count at the `start` steps that were done before."""
     self._bar = None
     if sys.stderr.isatty():
+      form = {'unit': 'steps', 'bar_format': _BAR, 'dynamic_ncols': True}
       self._bar = tqdm.tqdm(
-        total=total,
-        initial=start,
-        desc=title,
-        unit='steps',
-        file=sys.stderr,
-        bar_format=_BAR,
-        dynamic_ncols=True,
+        desc=title, total=total, initial=start, file=sys.stderr, **form
       )
     self._title, self._total = title, total
     self._start = self._done = start

@@ -12,7 +12,6 @@ from typing import Any
 import jax
 
 from biobert_jax import __version__
-from biobert_jax.models.config import BertConfig
 from biobert_jax.training.experiment import Experiment
 
 _log = logging.getLogger(__name__)
@@ -35,12 +34,7 @@ def device_names(devices: list[jax.Device]) -> str:
 
 
 def log_start(experiment: Experiment, abstract_params: Any) -> None:
-  """Logs versions, devices and the size of the model; warns where in doubt.
-
-  Args:
-    experiment: the run's.
-    abstract_params: shapes of the model's parameters.
-  """
+  """Logs versions, devices and the size of the model; warns where in doubt."""
   hosts = jax.process_count()
   _log.info(
     'biobert_jax %s, jax %s, jaxlib %s, Python %s; %s%s',
@@ -49,23 +43,21 @@ def log_start(experiment: Experiment, abstract_params: Any) -> None:
     f' on {hosts} hosts' if hosts > 1 else '',
   )
   bert = experiment.bert
-  leaves = jax.tree.leaves(abstract_params)
+  shapes = (leaf.shape for leaf in jax.tree.leaves(abstract_params))
   _log.info(
     'layers: %d, hidden size: %d, vocabulary: %s tokens; parameters: %s',
     *(bert.num_hidden_layers, bert.hidden_size, f'{bert.vocab_size:,}'),
-    f'{sum(math.prod(leaf.shape) for leaf in leaves):,}',
+    f'{sum(map(math.prod, shapes)):,}',
   )
-  for warning in _doubts(experiment, bert, jax.default_backend()):
+  for warning in _doubts(experiment, jax.default_backend()):
     _log.warning('warning: %s', warning)
 
 
-def _doubts(
-  experiment: Experiment, bert: BertConfig, backend: str
-) -> list[str]:
+def _doubts(experiment: Experiment, backend: str) -> list[str]:
   """Things that are allowed, and probably were not meant."""
   doubts = []
   pretraining = experiment.config.task == 'pretraining'
-  large = bert.hidden_size >= _LARGE_HIDDEN_SIZE
+  large = experiment.bert.hidden_size >= _LARGE_HIDDEN_SIZE
   if large and experiment.init_from is None and not pretraining:
     doubts.append(
       'a model of this size is fine-tuned from random weights, which learns '

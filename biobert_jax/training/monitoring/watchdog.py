@@ -1,33 +1,38 @@
-"""Ends a job that is alive but stuck, and shows where.
+"""Watches for stalls: a host that is stuck ends, one that stood still says so.
 
 JAX's heartbeats beat on while a host's Python sleeps or a collective waits
-indefinitely (jax-ml/jax#38503), so a pod can hang until somebody looks. Each
-host watches itself: when no step ends in time it writes the stack of every
-thread and leaves; the others, waiting for it, do the same.
+indefinitely (jax-ml/jax#38503), so a pod can hang until somebody looks.
 """
 
 import faulthandler
+import logging
+import threading
+import time
 from typing import IO
 
 import jax
 from etils import epath
 
+# Between two looks of the stall detector.
+_LOOK_SECONDS = 0.25
+# Shorter stops happen wherever many processes share a machine.
+_STOOD_STILL_SECONDS = 1.5
+_log = logging.getLogger(__name__)
+
 
 class Watchdog:
-  """Ends this process unless `beat` is called often enough.
+  """Ends this process unless `beat` is called often enough; one in a process.
 
-  It runs in a thread of C that needs no GIL, so nothing in Python stops it.
-  There is one in a process.
+  Each host watches itself: when no step ends in time it writes the stack of
+  every thread and leaves; the others, waiting for it, do the same. It runs in a
+  thread of C that needs no GIL, so nothing in Python stops it.
   """
 
   def __init__(self, seconds: float, workdir: epath.Path):
     """Begins to watch; until the first `beat`, ten times as patiently.
 
-    Reading and compiling come before the first step, and take long.
-
-    Args:
-      seconds: how long a step may take; 0: nothing is watched.
-      workdir: where `stacks_HOST.txt` is written.
+    Reading and compiling come before the first step, and take long. A step may
+    take so many seconds; 0: nothing is watched.
     """
     self._seconds = seconds
     self._file: IO[str] | None = None
@@ -42,10 +47,7 @@ class Watchdog:
       faulthandler.dump_traceback_later(seconds, exit=True, file=self._file)
 
   def beat(self) -> None:
-    """Says that all is well; called after each step and batch.
-
-    A tenth of a millisecond: the thread that waits is replaced.
-    """
+    """Says that all is well, after each step and batch; it takes 0.1 ms."""
     self._arm(self._seconds)
 
   def close(self) -> None:
@@ -57,3 +59,35 @@ class Watchdog:
     self._file = None
     if self._path.exists() and not self._path.stat().length:
       self._path.unlink()
+
+
+class StallDetector(threading.Thread):
+  """Logs when this process stood still, until it is closed.
+
+  In a synchronous job every host waits for the slowest, so all of them see a
+  long step and none sees whose fault it was. A thread that should wake four
+  times a second, and wakes much later, knows that its own process was stopped:
+  a paused machine, swapping, a held interpreter lock.
+  """
+
+  def __init__(self) -> None:
+    """Begins."""
+    super().__init__(name='pulse', daemon=True)
+    self._done = threading.Event()
+    self.start()
+
+  def run(self) -> None:
+    """Looks at the clock, off the loop's thread."""
+    before = time.monotonic()
+    while not self._done.wait(_LOOK_SECONDS):
+      now = time.monotonic()
+      late = now - before - _LOOK_SECONDS
+      if late > _STOOD_STILL_SECONDS:
+        host = jax.process_index()
+        _log.warning('host %d stood still for %.1f s', host, late)
+      before = now
+
+  def close(self) -> None:
+    """Ends the thread."""
+    self._done.set()
+    self.join()

@@ -10,6 +10,7 @@ import pytest
 from etils import epath
 
 from biobert_jax.errors import DivergedError, InputError, StorageError
+from biobert_jax.training.checkpointing import manager
 from biobert_jax.training.checkpointing.manager import Checkpoints
 from tests.fixtures import small_states
 from tests.fixtures.small_states import ABSTRACT, layout, same_bits
@@ -36,14 +37,14 @@ def opened(folder):
   managers = []
 
   def open_(keep=2):
-    for manager in managers:
-      manager.close()
+    for before in managers:
+      before.close()
     managers[:] = [Checkpoints(folder, keep)]
     return managers[0]
 
   yield open_
-  for manager in managers:
-    manager.close()
+  for last in managers:
+    last.close()
 
 
 def test_an_empty_folder(opened):
@@ -283,3 +284,36 @@ def test_a_damaged_score_is_named(opened, draw, folder):
   path.write_text('{')
   with pytest.raises(InputError, match='best/2: the score is damaged'):
     opened().best_score()
+
+
+class Manager:
+  def __init__(self, error=None):
+    self.error = error
+
+  def wait_until_finished(self):
+    if self.error:
+      raise self.error
+
+
+def test_how_a_save_went(caplog, monkeypatch):
+  caplog.set_level('INFO', 'biobert_jax')
+  watch = manager.SaveWatcher(Manager(), 7)
+  watch.start()
+  watch.join()
+  assert watch.failure is None
+  assert 'saved checkpoint 7 (0.0 s; training blocked 0.0 s)' in caplog.text
+  assert 'preempted' not in caplog.text
+  monkeypatch.setattr(manager, 'GRACE_SECONDS', -1)
+  watch = manager.SaveWatcher(Manager(), 8)
+  watch.start()
+  watch.join()
+  assert 'less than a checkpoint takes' in caplog.text
+
+
+def test_what_failed_is_kept(caplog):
+  caplog.set_level('INFO', 'biobert_jax')
+  watch = manager.SaveWatcher(Manager(ValueError('disk')), 7)
+  watch.start()
+  watch.join()
+  assert str(watch.failure) == 'disk'
+  assert 'saved checkpoint' not in caplog.text

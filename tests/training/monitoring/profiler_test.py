@@ -1,5 +1,7 @@
 """A trace holds the steps that were asked for, and no others."""
 
+import contextlib
+
 import jax
 import jax.numpy as jnp
 import pytest
@@ -11,7 +13,8 @@ from biobert_jax.training.monitoring import profiler
 def run_steps(folder, first, count):
   """Takes steps; returns the files of traces."""
   x = jnp.zeros(8)
-  with profiler.Profiler(epath.Path(folder), first) as profile:
+  profile = profiler.Profiler(epath.Path(folder), first)
+  with contextlib.closing(profile):
     for step in range(1, count + 1):
       with profile.step(step, x):
         x = jnp.sin(x)

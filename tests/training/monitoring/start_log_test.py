@@ -36,10 +36,10 @@ def test_versions_devices_and_size(small, caplog):
 
 def test_a_large_model_of_random_weights_is_doubted(small):
   large = sized(small, 768)
-  (doubt,) = start_log._doubts(large, large.bert, 'tpu')
+  (doubt,) = start_log._doubts(large, 'tpu')
   assert 'fine-tuned from random weights' in doubt
   assert '--config.init_from=FOLDER' in doubt
-  assert not start_log._doubts(small, small.bert, 'tpu')
+  assert not start_log._doubts(small, 'tpu')
 
 
 def test_pretraining_of_a_large_model_on_a_cpu_is_doubted(small, monkeypatch):
@@ -47,11 +47,11 @@ def test_pretraining_of_a_large_model_on_a_cpu_is_doubted(small, monkeypatch):
   config = small.config.copy_and_resolve_references()
   config.task = 'pretraining'
   large = sized(small, 768, config=config)
-  (doubt,) = start_log._doubts(large, large.bert, 'cpu')
+  (doubt,) = start_log._doubts(large, 'cpu')
   assert 'pre-trained on a CPU' in doubt
-  assert not start_log._doubts(large, large.bert, 'tpu')
+  assert not start_log._doubts(large, 'tpu')
   tiny = sized(small, 128, config=config)
-  assert not start_log._doubts(tiny, tiny.bert, 'cpu')
+  assert not start_log._doubts(tiny, 'cpu')
 
 
 def test_a_cpu_beside_an_accelerator_is_doubted(small, tmp_path, monkeypatch):
@@ -66,8 +66,8 @@ def test_a_cpu_beside_an_accelerator_is_doubted(small, tmp_path, monkeypatch):
   (tmp_path / 'accel0').touch()
   assert start_log._accelerator(tmp_path) == str(tmp_path / 'accel0')
   monkeypatch.setenv('TPU_NAME', 'local')
-  (doubt,) = start_log._doubts(small, small.bert, 'cpu')
+  (doubt,) = start_log._doubts(small, 'cpu')
   assert 'seems to have an accelerator' in doubt
-  assert not start_log._doubts(small, small.bert, 'tpu')
+  assert not start_log._doubts(small, 'tpu')
   monkeypatch.setenv('JAX_PLATFORMS', 'cpu')  # Wanted so.
-  assert not start_log._doubts(small, small.bert, 'cpu')
+  assert not start_log._doubts(small, 'cpu')

@@ -1,6 +1,8 @@
 """A process that is stuck ends, and tells where; one that works does not."""
 
 import pathlib
+import re
+import signal
 import subprocess
 import sys
 import time
@@ -8,7 +10,7 @@ import time
 import pytest
 from etils import epath
 
-from biobert_jax.training.monitoring.watchdog import Watchdog
+from biobert_jax.training.monitoring.watchdog import StallDetector, Watchdog
 
 ROOT = pathlib.Path(__file__).parents[3]
 PROGRAM = """
@@ -30,6 +32,16 @@ for _ in range(4):
 threading.Thread(target=waits_elsewhere, daemon=True).start()
 print(time.time(), flush=True)
 {body}
+"""
+
+STOPPED_PROGRAM = """
+import logging, time
+from biobert_jax.training.monitoring.watchdog import StallDetector
+logging.basicConfig(format='%(message)s')
+pulse = StallDetector()
+print('works', flush=True)
+time.sleep(4)
+pulse.close()
 """
 
 
@@ -75,3 +87,38 @@ def test_none_is_watched(tmp_path, seconds):
   watchdog.beat()
   watchdog.close()
   assert not list(tmp_path.iterdir())
+
+
+def test_a_stopped_process_says_how_long():
+  process = subprocess.Popen(
+    [sys.executable, '-c', STOPPED_PROGRAM],
+    cwd=ROOT,
+    stdout=subprocess.PIPE,
+    stderr=subprocess.PIPE,
+    text=True,
+  )
+  try:
+    assert process.stdout.readline() == 'works\n'
+    process.send_signal(signal.SIGSTOP)
+    time.sleep(2.5)
+    process.send_signal(signal.SIGCONT)
+    _, said = process.communicate(timeout=60)
+  finally:
+    process.kill()
+  assert process.returncode == 0
+  (seconds,) = re.findall(r'host 0 stood still for (\d+\.\d) s', said)
+  assert float(seconds) >= 2
+
+
+def test_a_process_that_works_is_silent(caplog):
+  pulse = StallDetector()
+  began = before = time.monotonic()
+  longest = 0.0
+  while before < began + 1:
+    sum(range(1000))
+    now = time.monotonic()
+    longest, before = max(longest, now - before), now
+  pulse.close()
+  assert not pulse.is_alive()
+  # Unless the machine really stopped us.
+  assert 'stood still' not in caplog.text or longest > 1
