@@ -66,10 +66,8 @@ class Evaluator:
     self.abstract_params = jax.eval_shape(task.init, jax.random.key(0))
     self._specs = sharding.param_specs(self.abstract_params, strategy, mesh)
     self.param_shardings = sharding.shardings(self._specs, mesh)
-    self._features = {
-      name: jax.ShapeDtypeStruct(shape, np.int32)
-      for name, shape in feature_shapes(self.batch_size).items()
-    }
+    sizes = feature_shapes(self.batch_size).items()
+    self._features = {n: jax.ShapeDtypeStruct(s, np.int32) for n, s in sizes}
     self._step: Any = None
 
   def lower(self) -> jax.stages.Lowered:

@@ -46,10 +46,8 @@ def classification_sums(
   logits: jax.Array, batch: Mapping[str, jax.Array]
 ) -> dict[str, jax.Array]:
   """Loss and accuracy of a classifier, as sums over labelled positions."""
-  return {
-    'loss': cross_entropy_sum(logits, batch['labels']),
-    'accuracy': correct_sum(logits, batch['labels']),
-  }
+  given = logits, batch['labels']
+  return {'loss': cross_entropy_sum(*given), 'accuracy': correct_sum(*given)}
 
 
 def _by_sequence(
@@ -73,9 +71,10 @@ def pointer_cross_entropy_sum(
 ) -> Float[Array, '']:
   """Sum of the cross-entropies (nats) of pointers into sequences.
 
+  The softmax is over the tokens of one sequence, whatever is packed with it.
+
   Args:
-    logits: of every token, in float32; the softmax is over the tokens of one
-      sequence, whatever is packed with it.
+    logits: of every token, in float32.
     sequence_ids: 1, 2, ... by sequence; 0 is padding.
     marked: the token to point at, one or none per sequence.
     max_sequences: P, the most sequences that are packed together.

@@ -106,9 +106,8 @@ def _choose(
   group = jnp.where(candidate, sequence_ids, length + 1)
   order = jnp.lexsort((place, priority, group))
   group, word, real = group[order], first[order], candidate[order]
-  size = jax.ops.segment_sum(
-    (sequence_ids > 0).astype(jnp.int32), sequence_ids, length + 2
-  )
+  real_ones = (sequence_ids > 0).astype(jnp.int32)
+  size = jax.ops.segment_sum(real_ones, sequence_ids, length + 2)
   # Rounded in Python: float32 rounds some halves the other way.
   quotas = [max(1, round(masking.rate * n)) for n in range(length + 1)]
   quota = jnp.asarray(quotas, jnp.int32)[size]

@@ -89,10 +89,8 @@ def dataset_of(
       counts=counts,
     )
     ids = datasets.label_ids((t for s in sentences for t in s.tags), tags)
-    contents = (
-      f'{len(sentences)} sentences, {encoded.num_words} words, '
-      f'{len(encoded.input_ids)} tokens'
-    )
+    words, tokens = encoded.num_words, len(encoded.input_ids)
+    contents = f'{len(sentences)} sentences, {words} words, {tokens} tokens'
     return datasets.pack(config, split, contents, encoded, ids)
 
   def score(split: str, outputs: Outputs) -> Scored:
@@ -120,19 +118,15 @@ def _score(
     lines += ['\t'.join(triple) for triple in triples] + ['']
   gold = [s.tags for s in sentences]
   report = metrics.evaluate(gold, predicted, bootstrap=datasets.BOOTSTRAP)
-  files = {
-    f'predictions_{split}.tsv': '\n'.join(lines),
-    f'errors_{split}.tsv': _errors(sentences, report),
-  }
+  files = {f'predictions_{split}.tsv': '\n'.join(lines)}
+  files[f'errors_{split}.tsv'] = _errors(sentences, report)
   return Scored(metrics.as_dict(report), report.overall.f1, files)
 
 
 def merge(outputs: Outputs, num_words: int) -> tuple[np.ndarray, np.ndarray]:
   """Label id (int32) and probability (float32) of every word of all windows."""
-  names = 'label', 'probability'
-  label, probability = datasets.scatter(
-    outputs, names, 'words', (num_words,), 'words'
-  )
+  given = ('label', 'probability'), 'words', (num_words,), 'words'
+  label, probability = datasets.scatter(outputs, *given)
   return label.astype(np.int32), probability
 
 

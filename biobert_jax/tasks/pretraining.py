@@ -69,12 +69,7 @@ def make_task(
 
   The loss is the plain sum of both means (run_pretraining.py:148). Each mean is
   over the whole global batch; on the reference's TPU cores it is over the part
-  of each core.
-
-  Args:
-    bert: architecture of the encoder.
-    masking: how tokens are masked anew for each step; None: in the data.
-    next_sentence: whether to predict next sentences too.
+  of each core. Without `masking`, tokens are masked in the data already.
   """
   scored = ('masked_lm', *(['next_sentence'] if next_sentence else []))
 

@@ -50,11 +50,7 @@ def make_task(bert: BertConfig, max_sequences: int) -> Task:
   Its loss is the mean over the windows of the global batch of half the
   cross-entropies of start and end (run_squad.py:653), each over the tokens of
   its window alone, however windows are packed. The reference's softmax includes
-  padding.
-
-  Args:
-    bert: architecture of the encoder.
-    max_sequences: the most windows that are packed together.
+  padding. At most `max_sequences` windows are packed together.
   """
 
   def marked(batch: Arrays, bit: int) -> jax.Array:
@@ -66,18 +62,16 @@ def make_task(bert: BertConfig, max_sequences: int) -> Task:
     return {'loss': count, 'start_accuracy': count, 'end_accuracy': count}
 
   def sums(logits: jax.Array, batch: Arrays) -> Arrays:
-    found = {}
+    found = []
     for i, bit in enumerate((START, END)):
       where = (batch['sequence_ids'], marked(batch, bit), max_sequences)
-      found[bit] = (
+      found += [
         losses.pointer_cross_entropy_sum(logits[..., i], *where),
         losses.pointer_correct_sum(logits[..., i], *where),
-      )
-    return {
-      'loss': (found[START][0] + found[END][0]) / 2,
-      'start_accuracy': found[START][1],
-      'end_accuracy': found[END][1],
-    }
+      ]
+    start_loss, start, end_loss, end = found
+    loss = (start_loss + end_loss) / 2
+    return {'loss': loss, 'start_accuracy': start, 'end_accuracy': end}
 
   def predict(logits: jax.Array, _: Arrays) -> Arrays:
     return {'start_logit': logits[..., 0], 'end_logit': logits[..., 1]}
@@ -152,10 +146,8 @@ def dataset_of(
   def rows(split: str) -> PackedRows:
     windows = windows_of(split)
     contents = f'{len(examples[split])} questions, {len(windows)} windows'
-    return datasets.pack(
-      *(config, split, contents, windows.windows, windows.labels),
-      max_sequences=data.max_sequences,
-    )
+    given = (config, split, contents, windows.windows, windows.labels)
+    return datasets.pack(*given, max_sequences=data.max_sequences)
 
   def score(split: str, outputs: Outputs) -> Scored:
     return _score(data, split, examples[split], windows_of(split), outputs)

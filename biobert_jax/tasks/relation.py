@@ -44,12 +44,7 @@ def make_task(bert: BertConfig, labels: Names, pooling: str = 'cls') -> Task:
   """The compiled part of the task.
 
   Its loss is the mean over the sentences of the global batch (run_re.py:736),
-  however they are packed.
-
-  Args:
-    bert: architecture of the encoder.
-    labels: names of the relations by id.
-    pooling: a key of `POOLINGS`.
+  however they are packed. `pooling` is a key of `POOLINGS`.
   """
 
   def predict(logits: jax.Array, _: Arrays) -> Arrays:
@@ -190,10 +185,8 @@ def _read(
   config: ConfigDict, split: str, counts: Counter[str]
 ) -> list[corpus.Example]:
   data, folder = config.data, datasets.data_folder(config)
-  form = corpus.RelationRules(
-    _pair_of(data), tuple(data.labels), data.max_broken
-  )
-  return corpus.read_split(folder, split, counts, form)
+  rules = (_pair_of(data), tuple(data.labels), data.max_broken)
+  return corpus.read_split(folder, split, counts, corpus.RelationRules(*rules))
 
 
 def _errors(

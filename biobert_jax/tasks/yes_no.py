@@ -45,13 +45,9 @@ def make_task(bert: BertConfig, labels: Names, head: str = 'sequence') -> Task:
   """The compiled part of the task.
 
   Its loss is the mean over the pairs of the global batch, however they are
-  packed; with one logit, the cross-entropy of its sigmoid.
-
-  Args:
-    bert: architecture of the encoder.
-    labels: the answers by id.
-    head: one of `HEADS`: a logit for each label from the pooler, or one for
-      yes from the last layer's [CLS] (bioasq-biobert run_yesno.py:485).
+  packed; with one logit, the cross-entropy of its sigmoid. `HEADS` have a logit
+  for each label from the pooler, or one for yes from the last layer's [CLS]
+  (bioasq-biobert run_yesno.py:485).
   """
 
   def label_logits(outputs: jax.Array) -> jax.Array:
@@ -195,9 +191,8 @@ def _as_bioasq(
 ) -> dict[str, Any]:
   """BioASQ's metrics of yes/no questions, under the names of PubMedQA's."""
   questions = {n: bioasq.Question('yesno', label) for n, label in gold.items()}
-  report = bioasq.evaluate(
-    questions, dict(answers), bootstrap=datasets.BOOTSTRAP
-  )
+  given = (questions, dict(answers))
+  report = bioasq.evaluate(*given, bootstrap=datasets.BOOTSTRAP)
   named = bioasq.as_dict(report)
   intervals = named['intervals_95'] or {}
   return {
@@ -229,8 +224,8 @@ def _read(
   config: ConfigDict, split: str, counts: Counter[str]
 ) -> list[QuestionPair]:
   data, folder = config.data, datasets.data_folder(config)
-  form = corpus.YesNoRules(
-    tuple(data.labels), data.reasoning, data.fold, data.max_broken
-  )
+  rules = (tuple(data.labels), data.reasoning, data.fold, data.max_broken)
   files = {s: data[f'{s}_files'] for s in ('train', 'devel', 'test')}
-  return corpus.read_split(folder, split, files, counts, form)
+  return corpus.read_split(
+    folder, split, files, counts, corpus.YesNoRules(*rules)
+  )

@@ -13,9 +13,7 @@ from biobert_jax.training.plan import Plan
 
 OPTIMIZERS = ('adamw', 'lamb')
 # Keys of `optim` that `make` takes.
-_OPTIONS = (
-  *('b1', 'b2', 'eps', 'weight_decay', 'clip_norm', 'bias_correction'),
-)
+_OPTIONS = ('b1', 'b2', 'eps', 'weight_decay', 'clip_norm', 'bias_correction')
 _NO_DECAY = re.compile(r'(bias|LayerNorm/scale)$')
 
 
@@ -27,13 +25,9 @@ def schedule(
 ) -> optax.Schedule:
   """Linear warmup from 0, linear decay to 0 at `num_steps`.
 
-  Args:
-    learning_rate: the peak.
-    num_steps: steps of the whole run.
-    warmup_steps: steps of the rise.
-    reference_jump: decay as in optimization.py:32-54, where the decay runs
-      from step 0 and warmup merely replaces its beginning, so that the learning
-      rate falls by warmup/num_steps when warmup ends.
+  With `reference_jump`, as in optimization.py:32-54, the decay runs from step 0
+  and warmup merely replaces its beginning, so that the learning rate falls by
+  warmup/num_steps when warmup ends.
   """
   decay_from = 0 if reference_jump else warmup_steps
 

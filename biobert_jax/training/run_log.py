@@ -2,12 +2,14 @@
 
 import logging
 import math
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 import jax
 import optax
+import tqdm
 from etils import epath
 from ml_collections import ConfigDict
 
@@ -19,10 +21,54 @@ from biobert_jax.tasks.task import Rows, Scored
 from biobert_jax.training import score_table
 from biobert_jax.training.experiment import Experiment
 from biobert_jax.training.monitoring.metric_writer import MetricWriter
-from biobert_jax.training.monitoring.progress import Progress
 from biobert_jax.training.plan import Plan
 
+# Between two lines of progress where there is no terminal.
+_LINE_SECONDS = 60.0
+_BAR = '{desc}: {percentage:3.0f}% |{bar}| {n_fmt}/{total_fmt} {unit}{postfix}'
 _log = logging.getLogger(__name__)
+
+
+def hours_and_minutes(seconds: float) -> str:
+  """A duration as h:mm, rounded up: `0:01` until it is over."""
+  minutes = -int(-seconds // 60)
+  return f'{minutes // 60}:{minutes % 60:02}'
+
+
+class Progress:
+  """Steps done of all steps, with their rate and the time left."""
+
+  def __init__(self, title: str, total: int, start: int):
+    """Starts to count at the `start` steps that were done before."""
+    self._bar = None
+    if sys.stderr.isatty():
+      form = {'unit': 'steps', 'bar_format': _BAR, 'dynamic_ncols': True}
+      self._bar = tqdm.tqdm(
+        desc=title, total=total, initial=start, file=sys.stderr, **form
+      )
+    self._title, self._total = title, total
+    self._start = self._done = start
+    self._began = self._said = time.monotonic()
+
+  def advance(self, note: str = '') -> None:
+    """Counts a step; `note` is shown beside the time left."""
+    self._done += 1
+    now = time.monotonic()
+    rate = (self._done - self._start) / max(1e-9, now - self._began)
+    left = hours_and_minutes((self._total - self._done) / rate)
+    line = f'{rate:.3g} steps/s, {left} h left, {note}'
+    if self._bar is not None:
+      self._bar.set_postfix_str(line, refresh=False)
+      self._bar.update()
+    elif now - self._said >= _LINE_SECONDS or self._done == self._total:
+      self._said = now
+      count = f'{self._done} of {self._total} steps'
+      _log.info('%s: %s, %s', self._title, count, line)
+
+  def close(self) -> None:
+    """Ends the bar's line."""
+    if self._bar is not None:
+      self._bar.close()
 
 
 class Meter(NamedTuple):
@@ -39,12 +85,9 @@ class Meter(NamedTuple):
     masked = 'masking' in config
     predictions = config.masking.max_predictions if masked else 0
     flops = training_flops(experiment.bert, length, predictions)
-    peak = peak_flops(jax.devices()[0].device_kind)
-    return cls(
-      config.batch_size * length,
-      config.batch_size * flops,
-      None if peak is None else peak * jax.device_count(),
-    )
+    peak, size = peak_flops(jax.devices()[0].device_kind), config.batch_size
+    of_all = None if peak is None else peak * jax.device_count()
+    return cls(size * length, size * flops, of_all)
 
   def rates(
     self, steps_per_second: float, metrics: dict[str, float]
@@ -55,13 +98,10 @@ class Meter(NamedTuple):
     padding, and MFU, a fraction 0-1. The metric 'fill' is the fraction 0-1 of
     the positions that hold tokens.
     """
-    rates = {
-      'steps_per_second': steps_per_second,
-      'pieces_per_second': steps_per_second * self.positions,
-    }
+    pieces = steps_per_second * self.positions
+    rates = {'steps_per_second': steps_per_second, 'pieces_per_second': pieces}
     if 'fill' in metrics:
-      useful = rates['pieces_per_second'] * metrics['fill']
-      rates['useful_pieces_per_second'] = useful
+      rates['useful_pieces_per_second'] = pieces * metrics['fill']
     if self.peak is not None:
       rates['mfu'] = steps_per_second * self.flops / self.peak
     return rates
@@ -158,11 +198,8 @@ class Log:
     """Writes the scores of a split, and the goodput (0-1) so far."""
     shown = score_table.line(self._task, scored.metrics)
     _log.info('step %d, %s: %s', step, split, shown)
-    scalars = {
-      f'{split}/{name}': value
-      for name, value in scored.metrics.items()
-      if isinstance(value, float)
-    }
+    numbers = {k: v for k, v in scored.metrics.items() if isinstance(v, float)}
+    scalars = {f'{split}/{name}': value for name, value in numbers.items()}
     self._write(step, scalars | {'run/goodput': goodput})
 
   def close(self) -> None:

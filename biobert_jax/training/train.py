@@ -94,10 +94,8 @@ def train(config: ConfigDict, workdir: str) -> dict[str, Any]:
     step = int(state.step)
 
     # Steps, compiled once, before the first batch is spent.
-    compiled_step = interruptible(
-      lambda: train_step.lower_train_step(*setup.lowering).compile()
-    )
-    size = config.train.eval_batch_size
+    lower, size = train_step.lower_train_step, config.train.eval_batch_size
+    compiled_step = interruptible(lambda: lower(*setup.lowering).compile())
     scoring = (task, mesh, strategy, size, train_rows.feature_shapes)
     evaluator = interruptible(lambda: Evaluator(*scoring).compile())
     timeline.ready(step)
@@ -115,7 +113,7 @@ def train(config: ConfigDict, workdir: str) -> dict[str, Any]:
     first = config.train.profile_step if multihost.is_first_host() else None
     profiler = Profiler(folder / 'tensorboard', first)
     stack.callback(profiler.close)
-    host_batches = input_pipeline.train_batches(
+    own = input_pipeline.train_batches(
       train_rows,
       batch_size=config.batch_size,
       start_step=step,
@@ -123,9 +121,7 @@ def train(config: ConfigDict, workdir: str) -> dict[str, Any]:
       host=jax.process_index(),
       hosts=jax.process_count(),
     )
-    batches = log.timed(
-      sharding.shard_host_batch(batch, mesh) for batch in host_batches
-    )
+    batches = log.timed(sharding.shard_host_batch(batch, mesh) for batch in own)
 
     def check() -> None:
       guard.check(state, log.flush)

@@ -79,15 +79,13 @@ class _Manager(ocp.CheckpointManager):
 
 def _manager(folder: epath.Path, keep: int) -> Any:
   # Two managers may save at the same time, and must not meet at a barrier.
-  apart = ocp.options.MultiprocessingOptions(
-    barrier_sync_key_prefix=folder.name
-  )
+  apart = {'barrier_sync_key_prefix': folder.name}
   options = ocp.CheckpointManagerOptions(
     max_to_keep=keep,
     create=True,
     # Hosts must not disagree on which steps there are.
     single_host_load_and_broadcast=True,
-    multiprocessing_options=apart,
+    multiprocessing_options=ocp.options.MultiprocessingOptions(**apart),
   )
   return _Manager(folder, options=options)
 
@@ -161,10 +159,8 @@ class Checkpoints:
     self._before_write()
     watcher = SaveWatcher(self._latest, step)
     record = integrity.integrity_record(step, state)
-    items = {
-      integrity.STATE: ocp.args.StandardSave(state),
-      integrity.GUARD: ocp.args.JsonSave(record),
-    }
+    items = {integrity.STATE: ocp.args.StandardSave(state)}
+    items[integrity.GUARD] = ocp.args.JsonSave(record)
     with _storage_errors(self._latest.directory):
       # Nothing later may be on disk before the best that was found earlier:
       # a killed run would resume without it.

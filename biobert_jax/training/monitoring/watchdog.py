@@ -64,10 +64,9 @@ class Watchdog:
 class StallDetector(threading.Thread):
   """Logs when this process stood still, until it is closed.
 
-  In a synchronous job every host waits for the slowest, so all of them see a
-  long step and none sees whose fault it was. A thread that should wake four
-  times a second, and wakes much later, knows that its own process was stopped:
-  a paused machine, swapping, a held interpreter lock.
+  In a synchronous job all hosts wait for the slowest, and none sees whose fault
+  it was. A thread that wakes much later than it should knows that its own
+  process was stopped: a paused machine, swapping, a held interpreter lock.
   """
 
   def __init__(self) -> None:
