@@ -39,6 +39,10 @@ def data_folder(config: ConfigDict, what: str = '') -> pathlib.Path:
   return pathlib.Path(config.data.dir).expanduser()
 
 
+def no_conditions(config: ConfigDict) -> None:
+  """`TaskModule.validate` of a task without conditions between keys."""
+
+
 def read_splits(
   config: ConfigDict,
   splits: Names,
@@ -53,10 +57,7 @@ def read_splits(
 def build_tokenizer(
   config: ConfigDict, texts: Iterable[str], extra: Sequence[str] = ()
 ) -> WordPieceTokenizer:
-  """A tokenizer for a config that names none, from the training split's texts.
-
-  `extra` tokens are appended where the vocabulary lacks them.
-  """
+  """A tokenizer of the training split's texts; has the `extra` tokens too."""
   _log.info('no init_from, no vocab.path: building a vocabulary')
   lower = bool(config.vocab.do_lower_case)
   pieces = build_vocabulary(texts, config.vocab.size, lower)

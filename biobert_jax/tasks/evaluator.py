@@ -23,8 +23,7 @@ def row_keys(key: jax.Array, row_ids: jax.Array) -> jax.Array:
 def prepare_keys(key: jax.Array, row_ids: jax.Array) -> jax.Array:
   """Keys of `Task.prepare`: the same bits for every generator and mesh.
 
-  The first half of a key of the hardware's generator is a threefry key, to
-  which the same is folded in. `row_ids` are indices in the global batch.
+  The first half of a key of the hardware's generator is a threefry key.
   """
   words = jax.random.key_data(key)[..., :2]
   plain = jax.random.wrap_key_data(words, impl='threefry2x32')
@@ -56,9 +55,9 @@ class Evaluator:
     batch_size: int,
     feature_shapes: Callable[[int], Shapes],
   ):
-    """Describes the step; the mesh need not exist here until it is compiled.
+    """Describes the step; its mesh need not exist here until it is compiled.
 
-    `batch_size` is of a global batch; rounded up to a multiple of the devices.
+    The size of a global batch is rounded up to a multiple of the devices.
     """
     shards = mesh.shape[sharding.DATA]
     self.batch_size = -(-batch_size // shards) * shards
@@ -104,10 +103,7 @@ class Evaluator:
   ) -> Iterator[tuple[Batch, dict[str, np.ndarray]]]:
     """Yields every batch of `rows` with its predictions, on every host.
 
-    Args:
-      params: parameters, sharded by `param_shardings`.
-      rows: the packed sequences.
-      advance: called after each batch; it may raise to stop.
+    `advance` is called after each batch; it may raise to stop.
     """
 
     def dispatch(batch: Batch) -> Any:
@@ -123,10 +119,7 @@ def one_ahead(
   batches: Iterable[Batch],
   advance: Callable[[], None] = lambda: None,
 ) -> Iterator[tuple[Batch, Any]]:
-  """Yields every batch with its outputs on the host; keeps the device busy.
-
-  The next batch is dispatched before the outputs of the last are read.
-  """
+  """Yields batches with outputs, read once the next batch is dispatched."""
   pending: tuple[Batch, Any] | None = None
   for batch in batches:
     outputs = dispatch(batch)

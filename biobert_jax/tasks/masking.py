@@ -6,8 +6,7 @@ predicted; of these 80 % become [MASK], 10 % another token, and 10 % stay. There
 are two differences: several sequences may be packed together, each with its own
 quota, and a token is never replaced by a special or an unused one.
 
-Everything is a function of the key of a packed sequence: neither the mesh nor
-the number of microbatches changes a bit.
+Neither the mesh nor the number of microbatches changes a bit.
 """
 
 import dataclasses
@@ -134,13 +133,9 @@ def _take_words(
   This equals the loop of create_pretraining_data.py:376-392. A round takes the
   words before the first that does not fit. The room only shrinks, so a word
   that was passed over never fits later. Four rounds leave a sequence short by
-  less than one token in a hundred.
-
-  Args:
-    group: sequence of each token, sorted.
-    word: position of the first token of each token's word.
-    real: whether the token may be taken.
-    quota: tokens to take of each sequence.
+  less than one token in a hundred. Given are the sequence of each token, sorted;
+  the position of its word's first token; whether it may be taken; and the tokens
+  to take of each sequence.
   """
   length = len(group)
   ones = real.astype(jnp.int32)

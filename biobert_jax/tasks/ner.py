@@ -25,10 +25,9 @@ from biobert_jax.text.wordpiece import WordPieceTokenizer
 PANELS = (
   ('loss (nats per label)', ('train/loss',)),
   ('dev set, entities (%)', ('devel/precision', 'devel/recall', 'devel/f1')),
-  ('learning rate', ('train/learning_rate',)),
 )
 RANGES: dict[str, Range] = {}  # The readers check the keys of `data`.
-shapes_of = datasets.token_shapes
+shapes_of, validate = datasets.token_shapes, datasets.no_conditions
 
 
 def make_task(bert: BertConfig, labels: Names) -> Task:
@@ -41,10 +40,6 @@ def make_task(bert: BertConfig, labels: Names) -> Task:
     }
 
   return Task(TokenClassifier(bert, len(labels)), predict)
-
-
-def validate(config: ConfigDict) -> None:
-  """There are no conditions between keys."""
 
 
 def task_of(
@@ -108,7 +103,6 @@ def _score(
   labels: Names,
   outputs: Outputs,
 ) -> Scored:
-  """Metrics of conlleval; the tagged file; the list of errors."""
   ids, _ = merge(outputs, sum(len(s.tokens) for s in sentences))
   names, predicted, lines = iter(ids), [], []
   for sentence in sentences:

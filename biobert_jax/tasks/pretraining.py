@@ -35,7 +35,6 @@ PANELS = (
     'held-out accuracy (%)',
     ('validation/masked_lm_accuracy', 'validation/next_sentence_accuracy'),
   ),
-  ('learning rate', ('train/learning_rate',)),
 )
 RANGES = {
   'masking.rate': Range(
@@ -47,6 +46,7 @@ RANGES = {
   'data.eval_rows': COUNT,
 }
 _WROTE = ', a folder that `biobert-jax prepare-corpus` wrote'
+validate = datasets.no_conditions
 _SAMPLED_BLOCKS = 16  # Blocks that are described when a run begins.
 # Head -> its labels in a batch.
 _LABELS = {'masked_lm': 'masked_ids', 'next_sentence': 'next_sentence_labels'}
@@ -110,10 +110,6 @@ def make_task(
   names = tuple(f'{head}_loss' for head in scored)
   module = PreTrainer(bert, next_sentence)
   return Task(module, predict, sums, normalizers, names, prepare)
-
-
-def validate(config: ConfigDict) -> None:
-  """There are no conditions between keys."""
 
 
 def task_of(

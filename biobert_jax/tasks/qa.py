@@ -30,7 +30,6 @@ _log = logging.getLogger(__name__)
 PANELS = (
   ('loss (nats per pointer)', ('train/loss',)),
   ('dev set, answers (%)', ('devel/exact_match', 'devel/exact', 'devel/f1')),
-  ('learning rate', ('train/learning_rate',)),
 )
 RANGES = {
   'data.squad_version': one_of(corpus.VERSIONS),
@@ -163,7 +162,6 @@ def _score(
   windows: QuestionWindows,
   outputs: Outputs,
 ) -> Scored:
-  """The official metrics; the predictions; the list of errors."""
   version, unanswerable = data.squad_version, data.squad_version == '2.0'
   logits = merge(outputs, windows.windows.num_words)
   rules = span_decoding.Rules(

@@ -29,7 +29,6 @@ POOLINGS = {'cls': 'sequence', 'entity_start': 'entity_pair'}
 PANELS = (
   ('loss (nats per sentence)', ('train/loss',)),
   ('dev set, relations (%)', ('devel/precision', 'devel/recall', 'devel/f1')),
-  ('learning rate', ('train/learning_rate',)),
 )
 RANGES = {
   'data.entities': one_of(ENTITIES),
@@ -71,7 +70,6 @@ def validate(config: ConfigDict) -> None:
 
 
 def _pair_of(data: ConfigDict) -> PairForm:
-  """How the pair is shown in an experiment's sentences."""
   words = (data.placeholders, data.joint_placeholders)
   placeholders = Placeholders.from_config(*words)
   if data.entities == 'markers':
@@ -151,7 +149,6 @@ def _score(
   negative: str,
   outputs: Outputs,
 ) -> Scored:
-  """The official metrics; the predictions; the list of errors."""
   probabilities = datasets.merge(
     outputs, 'probability', len(examples), len(labels)
   )

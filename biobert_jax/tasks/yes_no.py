@@ -10,18 +10,11 @@ import jax
 import jax.numpy as jnp
 from ml_collections import ConfigDict
 
+from biobert_jax import errors
 from biobert_jax.data.packing import PackedRows
 from biobert_jax.data.yes_no import answer_aggregation, corpus, pubmedqa
 from biobert_jax.data.yes_no import features as yes_no_features
 from biobert_jax.data.yes_no.features import QuestionPair
-from biobert_jax.errors import (
-  COUNT,
-  FRACTION,
-  InputError,
-  Range,
-  one_of,
-  or_unset,
-)
 from biobert_jax.metrics import bioasq
 from biobert_jax.metrics import pubmedqa as pubmedqa_metrics
 from biobert_jax.models.config import BertConfig
@@ -37,7 +30,6 @@ YES_NO = ('no', 'yes')
 PANELS = (
   ('loss (nats per pair)', ('train/loss',)),
   ('dev set, questions (%)', ('devel/accuracy', 'devel/macro_f1')),
-  ('learning rate', ('train/learning_rate',)),
 )
 
 
@@ -69,15 +61,17 @@ def validate(config: ConfigDict) -> None:
   """Checks that labels, head and measure fit together."""
   data, labels = config.data, tuple(config.data.labels)
   if len(set(labels)) != len(labels) or len(labels) < 2:
-    raise InputError(f'data.labels is {labels}; name two or more, each once')
+    raise errors.InputError(
+      f'data.labels is {labels}; name two or more, each once'
+    )
   if config.head == 'yes_no' and labels != YES_NO:
-    raise InputError(
+    raise errors.InputError(
       f"data.labels is {labels}; the head 'yes_no' has {YES_NO}: name these, "
       'or set --config.head=sequence'
     )
   scored = {'bioasq': YES_NO, 'pubmedqa': pubmedqa_metrics.LABELS}[data.measure]
   if not set(labels) <= set(scored):
-    raise InputError(
+    raise errors.InputError(
       f'data.labels is {labels}; data.measure={data.measure} knows {scored}'
     )
 
@@ -163,7 +157,6 @@ def _score(
   labels: Names,
   outputs: Outputs,
 ) -> Scored:
-  """The official metrics; the predictions; the list of errors."""
   logits = datasets.merge(outputs, 'logits', len(pairs), len(labels))
   answers = answer_aggregation.aggregate(pairs, logits, labels)
   gold = {pair.question_id: pair.label for pair in pairs}
@@ -207,16 +200,16 @@ def _as_bioasq(
 
 MEASURES = {'pubmedqa': _as_pubmedqa, 'bioasq': _as_bioasq}
 RANGES = {
-  'head': one_of(HEADS),
-  'data.measure': one_of(MEASURES),
-  'data.reasoning': one_of(pubmedqa.REASONING),
-  'data.fold': Range(
+  'head': errors.one_of(HEADS),
+  'data.measure': errors.one_of(MEASURES),
+  'data.reasoning': errors.one_of(pubmedqa.REASONING),
+  'data.fold': errors.Range(
     lambda x: 0 <= x < pubmedqa.FOLDS,
     f'it must lie in 0 to {pubmedqa.FOLDS - 1}',
   ),
-  'data.max_broken': FRACTION,
-  'data.max_sequences': COUNT,
-  'data.max_per_label': or_unset(COUNT),
+  'data.max_broken': errors.FRACTION,
+  'data.max_sequences': errors.COUNT,
+  'data.max_per_label': errors.or_unset(errors.COUNT),
 }
 
 

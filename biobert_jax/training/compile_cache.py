@@ -49,11 +49,7 @@ def disable() -> None:
 
 
 def _processor() -> str:
-  """A name for the instructions that this machine's processor has.
-
-  JAX does not tell processors apart, and a home folder may be shared by
-  several: a program of one may hold instructions that another lacks.
-  """
+  """A name for this processor's instructions: JAX does not tell them apart."""
   try:
     lines = pathlib.Path('/proc/cpuinfo').read_text().splitlines()
   except OSError:

@@ -24,6 +24,7 @@ from biobert_jax.training.experiment import TASKS, Experiment
 from biobert_jax.training.monitoring.curves import draw_curves
 
 RESULTS_FILE = 'results.json'
+_LEARNING_RATE = ('learning rate', ('train/learning_rate',))
 _log = logging.getLogger(__name__)
 
 
@@ -52,7 +53,8 @@ def write_report(
     for scored in scores.values():
       _write_files(scored, folder)
     factor = score_table.percent_factor(task)
-    draw_curves(folder, TASKS[task].PANELS, step, factor)
+    panels = (*TASKS[task].PANELS, _LEARNING_RATE)
+    draw_curves(folder, panels, step, factor)
     write_text(folder / RESULTS_FILE, json.dumps(report, indent=2) + '\n')
   _log_report('finished', task, report)
   return report
@@ -73,9 +75,6 @@ def finished_report(
 
   Steps are also left where the last checkpoint is damaged: the run is taken up
   from the one before it or, where none is whole, refused.
-
-  Raises:
-    InputError: the folder holds another experiment.
   """
   report = _read_report(folder)
   finished = report is not None
@@ -91,10 +90,7 @@ def finished_report(
 
 
 def _read_report(folder: epath.Path) -> dict[str, Any] | None:
-  """The report in a folder; None where it, or what it speaks of, is not whole.
-
-  Such a run is taken up again, which writes the report anew.
-  """
+  """The report in a folder; None where it, or what it names, is not whole."""
   try:
     report = json.loads((folder / RESULTS_FILE).read_text())
     kept = folder / 'best' / str(report['step'])
@@ -123,13 +119,10 @@ def _last_checkpoint_is_whole(folder: epath.Path) -> bool:
 
 
 def evaluate(workdir: str, split: str, data_dir: str = '') -> dict[str, Any]:
-  """Scores the best parameters of a work folder on one split.
+  """Scores the best parameters of a work folder on one split; writes files.
 
-  Args:
-    workdir: folder of a training run; takes predictions and errors.
-    split: 'train', 'devel', 'train_dev' or 'test'; 'train' or 'validation' of
-      a pre-training corpus.
-    data_dir: where the corpus is now, if it has moved.
+  Splits are 'train', 'devel', 'train_dev' and 'test'; of a pre-training corpus
+  'train' and 'validation'. `data_dir` is for a corpus that has moved.
 
   Raises:
     InputError: nothing trained there, or a wrong corpus.

@@ -1,32 +1,27 @@
-"""From a config to an experiment.
-
-Everything that a user can get wrong is checked here, before any compilation.
-"""
+"""From a config, all of it checked, to an experiment; nothing is compiled."""
 
 import dataclasses
+import logging
 from typing import Any
 
+import jax
+import numpy as np
 from ml_collections import ConfigDict
 
+from biobert_jax import errors
+from biobert_jax.checkpoints import pretrained
 from biobert_jax.checkpoints.detect import COMPILED, Source, detect
-from biobert_jax.errors import (
-  COUNT,
-  FRACTION,
-  POSITIVE,
-  InputError,
-  Range,
-  check_ranges,
-  one_of,
-  or_unset,
-)
-from biobert_jax.models import splash_attention
+from biobert_jax.checkpoints.partial_load import load_matching
+from biobert_jax.models import param_tree, splash_attention
 from biobert_jax.models.config import DTYPES, BertConfig
+from biobert_jax.parallel import sharding
 from biobert_jax.tasks import ner, pretraining, qa, relation, yes_no
 from biobert_jax.tasks.task import Dataset, Task, TaskModule
 from biobert_jax.text.vocabulary import SPECIALS
 from biobert_jax.text.wordpiece import WordPieceTokenizer, check_vocab_size
 from biobert_jax.training.optimizer import OPTIMIZERS
 
+_log = logging.getLogger(__name__)
 TASKS: dict[str, TaskModule] = {
   'ner': ner,
   'pretraining': pretraining,
@@ -48,26 +43,26 @@ _POSITIVE = (
   'train.max_skipped_steps',
 )
 _FRACTIONS = ('warmup_fraction', 'weight_decay', 'b1', 'b2')
-_POSITIVE_OR_INF = Range(lambda x: x > 0, POSITIVE.remedy)
+_POSITIVE_OR_INF = errors.Range(lambda x: x > 0, errors.POSITIVE.remedy)
 # Of the keys that all tasks have; each task has a table of its own.
 _RANGES = {
-  **dict.fromkeys(_POSITIVE, POSITIVE),
-  'train.steps': or_unset(COUNT),
-  'train.profile_step': or_unset(COUNT),
-  'train.keep': one_of(('best', 'last')),
-  'train.watchdog_seconds': Range(
+  **dict.fromkeys(_POSITIVE, errors.POSITIVE),
+  'train.steps': errors.or_unset(errors.COUNT),
+  'train.profile_step': errors.or_unset(errors.COUNT),
+  'train.keep': errors.one_of(('best', 'last')),
+  'train.watchdog_seconds': errors.Range(
     lambda x: x >= 0, 'it must be positive, or 0 for none'
   ),
-  'data.train_split': Range(bool, 'use train or train_dev'),
-  'compute.rng': one_of(RNGS),
-  'compute.param_dtype': Range(
+  'data.train_split': errors.Range(bool, 'use train or train_dev'),
+  'compute.rng': errors.one_of(RNGS),
+  'compute.param_dtype': errors.Range(
     lambda x: x == 'float32',
     'updates are too small for it: train with float32, and '
     'compute.dtype=bfloat16',
   ),
-  'compute.reduce_dtype': one_of(DTYPES),
-  'optim.name': one_of(OPTIMIZERS),
-  'optim.learning_rate': Range(
+  'compute.reduce_dtype': errors.one_of(DTYPES),
+  'optim.name': errors.one_of(OPTIMIZERS),
+  'optim.learning_rate': errors.Range(
     lambda x: 0 < x < 1, 'it must lie in (0, 1); fine-tuning uses 1e-5 to 1e-4'
   ),
   **dict.fromkeys(('optim.eps', 'optim.clip_norm'), _POSITIVE_OR_INF),
@@ -96,14 +91,10 @@ class Experiment:
 
 
 def from_config(config: ConfigDict) -> Experiment:
-  """Reads what a training run needs, by a config that `validate` has passed.
-
-  Raises:
-    InputError: what is wrong, where, and the remedy.
-  """
+  """Reads what a training run needs, by a config that `validate` has passed."""
   init_from = detect(config.init_from) if config.init_from else None
   if init_from is not None and init_from.form in COMPILED:
-    raise InputError(
+    raise errors.InputError(
       f'init_from is {config.init_from}: compiled for {init_from.form}, which '
       'cannot be trained; give the model that it was exported from'
     )
@@ -137,9 +128,10 @@ def without_data(
 
 def validate(config: ConfigDict) -> None:
   """Checks every key against its range, or raises an InputError."""
-  check_ranges({'task': config.task}, {'task': one_of(sorted(TASKS))})
+  known = {'task': errors.one_of(sorted(TASKS))}
+  errors.check_ranges({'task': config.task}, known)
   module = TASKS[config.task]
-  check_ranges(flatten(config), {**_RANGES, **module.RANGES})
+  errors.check_ranges(flatten(config), {**_RANGES, **module.RANGES})
   module.validate(config)
 
 
@@ -168,12 +160,12 @@ def _architecture(
   else:
     bert = BertConfig(vocab_size=tokenizer.vocab_size, **given, **compute)
   if config.data.max_seq_length > bert.max_position_embeddings:
-    raise InputError(
+    raise errors.InputError(
       f'data.max_seq_length is {config.data.max_seq_length}; the model has '
       f'{bert.max_position_embeddings} positions (max_position_embeddings)'
     )
   if bert.attention != 'einsum' and bert.attention_probs_dropout_prob > 0:
-    raise InputError(
+    raise errors.InputError(
       f'compute.attention={bert.attention} has no dropout of attention '
       'weights; set --config.model.attention_probs_dropout_prob=0 or use '
       'einsum'
@@ -192,3 +184,36 @@ def flatten(config: Any, prefix: str = '') -> dict[str, Any]:
     else:
       flat[prefix + key] = value
   return flat
+
+
+def load_weights(
+  experiment: Experiment, abstract_params: Any
+) -> dict[str, np.ndarray]:
+  """Parameters of `init_from` by path; others keep their random start."""
+  found, bert = experiment.init_from, experiment.bert
+  if found is None:
+    return {}
+  flat = jax.eval_shape(param_tree.to_flat, abstract_params)
+  shapes = {path: leaf.shape for path, leaf in flat.items()}
+  contents = pretrained.read_params(found, bert)
+  same_classes = pretrained.source_labels(found) == experiment.labels
+  loaded, report = load_matching(contents, shapes, found.given, same_classes)
+  _log.info('%s (%s): %s', found.given, found.form, report)
+  tree = param_tree.to_tree(loaded, bert.scan_layers)
+  leaves = jax.tree_util.tree_leaves_with_path(tree)
+  return {sharding.param_path(path): leaf for path, leaf in leaves}
+
+
+def replace_params(params: Any, arrays: dict[str, np.ndarray]) -> Any:
+  """Parameters with some replaced, each laid out as the one before."""
+
+  def leaf(path: Any, old: jax.Array) -> jax.Array:
+    new = arrays.get(sharding.param_path(path))
+    if new is None:
+      return old
+    new = new.astype(old.dtype)
+    return jax.make_array_from_callback(
+      old.shape, old.sharding, lambda index: new[index]
+    )
+
+  return jax.tree_util.tree_map_with_path(leaf, params)

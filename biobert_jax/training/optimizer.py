@@ -112,9 +112,8 @@ def make(
   """Clips by global norm, then Adam and decoupled weight decay.
 
   Args:
-    name: 'adamw', BERT's own; or 'lamb' (You et al. 2020), which scales the
-      update of each tensor that decays to that tensor's norm, for batches of
-      thousands.
+    name: 'adamw', BERT's own; or 'lamb' (You et al. 2020), which scales updates
+      of tensors that decay to the tensor's norm, for batches of thousands.
     learning_rate: at a step; it scales Adam's direction and the decay.
     b1: decay of the first moment.
     b2: decay of the second moment.

@@ -15,21 +15,16 @@ from jax.experimental import multihost_utils
 from biobert_jax.errors import PreemptedError, UserInterruptError
 from biobert_jax.training.train_step import TrainState
 
-# How long the main thread looks away while another one compiles.
-_LOOK_SECONDS = 0.1
+_LOOK_SECONDS = 0.1  # How long to look away while another thread compiles.
 T = TypeVar('T')
 
 
 class Preemption:
-  """Listens for both signals; the loop asks it between two steps.
-
-  Attributes:
-    requested: whether this process alone is to stop; on several hosts never.
-  """
+  """Listens for both signals; the loop asks it between two steps."""
 
   def __init__(self) -> None:
     """Installs the handlers; `close` brings those before them back."""
-    self.requested = False
+    self.requested = False  # On several hosts it stays so.
     self._error: type[PreemptedError | UserInterruptError] = PreemptedError
     self._tick = 0
     self._before: dict[signal.Signals, Any] = {}
@@ -88,15 +83,11 @@ class Preemption:
   def interruptible(self, work: Callable[[], T]) -> T:
     """The result of work not worth waiting for when the run has to stop.
 
-    It takes long and leaves nothing behind: a compilation. A signal's handler
-    in Python runs only between two instructions of the main thread. XLA
-    compiles in one, for minutes; a preempted machine has seconds. So the work
-    runs in a thread, and the main thread looks up now and then.
-
-    Raises:
-      PreemptedError: SIGTERM. The thread cannot be ended, so at its exit this
-        process is ended at once, with the error's code.
-      UserInterruptError: the same, after Ctrl-C.
+    A signal's handler in Python runs only between two instructions of the main
+    thread. XLA compiles in one, for minutes; a preempted machine has seconds.
+    So the work runs in a thread, and the main thread looks up now and then. The
+    thread cannot be ended: after a PreemptedError or a UserInterruptError, this
+    process is ended at its exit, with the error's code.
     """
     result: Future[T] = Future()
 
@@ -120,11 +111,7 @@ class Preemption:
 
 
 def _leave(thread: threading.Thread, code: int) -> None:
-  """Ends the process under a thread that still compiles.
-
-  Registered last, so called first: JAX's own clean-up would take away the
-  backend that the thread uses.
-  """
+  """Ends the process under a thread that still compiles, before JAX's exit."""
   if thread.is_alive():
     sys.stdout.flush()
     sys.stderr.flush()

@@ -35,8 +35,7 @@ class RunGuard(NamedTuple):
     """Called between steps, and between batches of an evaluation.
 
     Raises:
-      PreemptedError: SIGTERM; metrics are flushed, and the state is saved.
-      UserInterruptError: the same, after Ctrl-C.
+      PreemptedError, UserInterruptError: a signal; the state is saved.
       StorageError: the last checkpoint could not be written.
     """
     self.watchdog.beat()
@@ -48,12 +47,7 @@ class RunGuard(NamedTuple):
 def guarded_run(
   config: ConfigDict, folder: epath.Path, began: float
 ) -> Iterator[RunGuard]:
-  """Takes the work folder and watches over a run until it ends.
-
-  Raises:
-    InputError: the folder cannot be written.
-    StorageError: at the end, the last checkpoint could not be written.
-  """
+  """Takes the work folder and watches over a run until it ends."""
   with contextlib.ExitStack() as stack:
     preemption = Preemption()
     stack.callback(preemption.close)

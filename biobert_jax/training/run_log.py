@@ -170,22 +170,17 @@ class Log:
         'steps; lower optim.learning_rate'
       )
     if step % self._every == 0 or step == 1:
-      self._write_step(step, metrics)
+      before, then = self._since
+      spent = max(1e-9, time.monotonic() - then)
+      rate = float(self._learning_rate(step - 1))
+      metrics |= {'learning_rate': rate}
+      metrics |= self._meter.rates((step - before) / spent, metrics)
+      metrics |= {'input_wait_fraction': self._waited / spent}
+      # JSON cannot say the infinite loss of a skipped step.
+      finite = {k: v for k, v in metrics.items() if math.isfinite(v)}
+      self._write(step, {f'train/{name}': v for name, v in finite.items()})
+      self.restart_clock(step)
     self._progress.advance(f'loss {loss:.4f}')
-
-  def _write_step(self, step: int, metrics: dict[str, float]) -> None:
-    before, then = self._since
-    spent = max(1e-9, time.monotonic() - then)
-    metrics = {
-      **metrics,
-      'learning_rate': float(self._learning_rate(step - 1)),
-      **self._meter.rates((step - before) / spent, metrics),
-      'input_wait_fraction': self._waited / spent,
-    }
-    # JSON cannot say the infinite loss of a skipped step.
-    finite = {k: v for k, v in metrics.items() if math.isfinite(v)}
-    self._write(step, {f'train/{name}': v for name, v in finite.items()})
-    self.restart_clock(step)
 
   def _write(self, step: int, scalars: dict[str, float]) -> None:
     if self._writer is not None:

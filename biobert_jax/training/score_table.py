@@ -32,10 +32,7 @@ def line(task: str, metrics: Mapping[str, Any]) -> str:
 
 
 def table(task: str, results: Mapping[str, Mapping[str, Any]]) -> str:
-  """The scores of all splits: one line per score, one column per split.
-
-  `results` are by split, in the scorer's own unit; '' where nothing was scored.
-  """
+  """The scores by split: a line per score, a column per split; '' for none."""
   columns = [_shown(task, metrics) for metrics in results.values()]
   names = list(dict.fromkeys(name for column in columns for name in column))
   if not names:

@@ -14,8 +14,8 @@ from biobert_jax.errors import InputError
 from biobert_jax.parallel import multihost, sharding
 from biobert_jax.tasks.evaluator import Evaluator
 from biobert_jax.tasks.task import Scored
-from biobert_jax.training import evaluate, init_weights, optimizer, train_step
-from biobert_jax.training.experiment import from_config, validate
+from biobert_jax.training import evaluate, optimizer, train_step
+from biobert_jax.training import experiment as experiments
 from biobert_jax.training.monitoring import start_log
 from biobert_jax.training.monitoring.profiler import Profiler
 from biobert_jax.training.plan import Plan
@@ -47,14 +47,14 @@ def train(config: ConfigDict, workdir: str) -> dict[str, Any]:
   folder = folder_of(workdir)
 
   # Mesh.
-  validate(config)
+  experiments.validate(config)
   strategy = config.mesh.strategy
   mesh = sharding.make_mesh(strategy, config.mesh.model)
   sharding.check_batch(config.batch_size, config.accumulate, mesh)
 
   # Data.
   input_pipeline = _import_input_pipeline()
-  experiment = from_config(config)
+  experiment = experiments.from_config(config)
   if (report := evaluate.finished_report(experiment, folder)) is not None:
     return report
   dataset, task, data = experiment.dataset, experiment.task, config.data
@@ -69,7 +69,7 @@ def train(config: ConfigDict, workdir: str) -> dict[str, Any]:
   shapes = train_rows.feature_shapes(config.batch_size)
   setup = train_step.step_of(config, task, update, mesh, shapes)
   abstract, shardings = setup.abstract, setup.shardings
-  weights = init_weights.load_weights(experiment, abstract.params)
+  weights = experiments.load_weights(experiment, abstract.params)
   key = train_step.step_key(config)
   save_experiment(experiment, folder)
   log_counts(dataset.counts)
@@ -89,7 +89,8 @@ def train(config: ConfigDict, workdir: str) -> dict[str, Any]:
     else:
       start = (task.init, update, jax.random.key(config.seed), shardings)
       state = interruptible(lambda: train_step.create_state(*start))
-      state = state._replace(params=init_weights.replace(state.params, weights))
+      params = experiments.replace_params(state.params, weights)
+      state = state._replace(params=params)
       checkpoints.prepare(state)
     step = int(state.step)
 

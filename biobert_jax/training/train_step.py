@@ -87,10 +87,10 @@ def make_train_step(
 ) -> Callable[[TrainState, Arrays, jax.Array], tuple[TrainState, Arrays]]:
   """Builds the pure training step.
 
-  Gradients run in `shard_map` over `data`: each device sums those of its own
-  rows over all microbatches, then one reduction joins them. Parameters that
-  are sharded over `data` are gathered once before and their gradients
-  scattered once after, so one step serves every strategy.
+  Gradients run in `shard_map`: each device sums those of its own rows over all
+  microbatches, then one reduction joins them. Parameters sharded over `data`
+  are gathered once before and their gradients scattered once after, so one step
+  serves every strategy.
 
   Returns:
     (state, global batch, key) -> (new state, metrics). Metrics are global
@@ -179,10 +179,7 @@ def lower_train_step(
   state_shardings: TrainState,
   arguments: tuple[Any, ...],
 ) -> jax.stages.Lowered:
-  """Makes the step ready to compile; the old state's memory is reused.
-
-  Once compiled, it refuses other shapes: no step can compile again.
-  """
+  """Makes the step ready to compile; the old state's memory is reused."""
   rows, whole = sharding.batch_sharding(mesh), sharding.replicated(mesh)
   jitted = jax.jit(
     train_step,
@@ -208,10 +205,7 @@ def step_of(
   mesh: Mesh,
   shapes: Shapes,
 ) -> Step:
-  """The training step of a config on a mesh, which need not exist here.
-
-  `shapes` are those of the arrays of a global batch.
-  """
+  """The step of a config, for a global batch on a mesh, here or elsewhere."""
   options = step_options(config, mesh.devices.flat[0].platform)
   # Shapes first, so that parameters are born sharded.
   abstract = abstract_state(task.init, optimizer)
@@ -226,11 +220,7 @@ def step_of(
 
 
 def step_options(config: ConfigDict, platform: str) -> StepOptions:
-  """The options of a config's steps on a platform: 'cpu', 'tpu', ….
-
-  Raises:
-    InputError: a gradient reduction, or attention, that it cannot do.
-  """
+  """The options of a config's steps, if a platform ('cpu', …) has them."""
   splash = config.compute.attention == 'splash_attention'
   if splash and platform not in ('tpu', 'cpu'):
     raise InputError(

@@ -1,8 +1,4 @@
-"""The record of a run in its work folder: written, compared, read again.
-
-A run that is started again on its folder must be the same experiment, except
-for what `RESUMABLE_OVERRIDES` lists.
-"""
+"""The record of a run in its work folder: written, compared, read again."""
 
 import dataclasses
 import hashlib
@@ -55,9 +51,6 @@ def folder_of(workdir: str) -> epath.Path:
 def save_experiment(experiment: Experiment, workdir: epath.Path) -> None:
   """Writes config, architecture, vocabulary and labels to a work folder.
 
-  A folder that holds the same experiment stays as it is, so that a run
-  resumes. The first host does it; when it fails, all hosts raise.
-
   Raises:
     InputError: the folder cannot be written, or holds another experiment; or
       the hosts of this job hold different ones.
@@ -65,10 +58,20 @@ def save_experiment(experiment: Experiment, workdir: epath.Path) -> None:
   record = _agreed_record(experiment)
   failure: InputError | None = None
   if multihost.is_first_host():
+    path, model = workdir / CONFIG_FILE, workdir / MODEL_FOLDER
     try:
-      _save(experiment, record, workdir)
+      if path.exists():
+        _compare(read_record(workdir), record, workdir)
+      # Also when a run resumes: a folder that has become read-only shows here.
+      length = experiment.bert.max_position_embeddings
+      experiment.tokenizer.save(str(model), length)
+      write_json(model / 'bert_config.json', record['architecture'])
+      if not path.exists():
+        write_json(path, record)
     except InputError as error:
       failure = error
+    except OSError as error:
+      failure = InputError(f'--workdir {workdir}: {error.strerror}')
   other = InputError(f'--workdir {workdir}: refused, see the first host')
   multihost.raise_together(failure, other)
 
@@ -78,40 +81,8 @@ def check_same_experiment(experiment: Experiment, workdir: epath.Path) -> None:
   _compare(read_record(workdir), _agreed_record(experiment), workdir)
 
 
-def _agreed_record(experiment: Experiment) -> dict[str, Any]:
-  """The record of an experiment, which is the same on all hosts."""
-  record = _record(experiment)
-  flat = flatten(record['config'])
-  multihost.assert_equal_across_hosts(
-    {key: flat[key] for key in sorted(flat.keys() - set(_PATHS))}
-    | {key: record[key] for key in _FINGERPRINTS}
-  )
-  return record
-
-
-def _save(
-  experiment: Experiment, record: dict[str, Any], workdir: epath.Path
-) -> None:
-  path = workdir / CONFIG_FILE
-  if path.exists():
-    _compare(read_record(workdir), record, workdir)
-  try:
-    # Also when a run resumes: a folder that has become read-only shows here.
-    model, bert = workdir / MODEL_FOLDER, experiment.bert
-    experiment.tokenizer.save(str(model), bert.max_position_embeddings)
-    write_json(model / 'bert_config.json', record['architecture'])
-    if not path.exists():
-      write_json(path, record)
-  except OSError as error:
-    raise InputError(f'--workdir {workdir}: {error.strerror}') from error
-
-
 def read_record(workdir: epath.Path) -> dict[str, Any]:
-  """The record that `save_experiment` wrote.
-
-  Raises:
-    InputError: no such file, damaged, or another program's.
-  """
+  """What `save_experiment` wrote; without it whole, an InputError."""
   path = workdir / CONFIG_FILE
   advice = '--workdir must be a folder of `biobert-jax train`'
   try:
@@ -126,12 +97,13 @@ def read_record(workdir: epath.Path) -> dict[str, Any]:
   return record
 
 
-def _record(experiment: Experiment) -> dict[str, Any]:
+def _agreed_record(experiment: Experiment) -> dict[str, Any]:
+  """The record of an experiment, which is the same on all hosts."""
   config, dataset = experiment.config, experiment.dataset
   architecture = dataclasses.asdict(experiment.bert)
   for name in ('attention', 'remat', 'scan_layers', 'scores_dtype'):
     del architecture[name]
-  return {
+  record = {
     'config': json.loads(config.to_json_best_effort()),
     'labels': list(experiment.labels),
     'architecture': architecture | {'model_type': 'bert'},
@@ -141,6 +113,12 @@ def _record(experiment: Experiment) -> dict[str, Any]:
     'counts': dict(+dataset.counts),
     'command': _command(),
   }
+  flat = flatten(record['config'])
+  multihost.assert_equal_across_hosts(
+    {key: flat[key] for key in sorted(flat.keys() - set(_PATHS))}
+    | {key: record[key] for key in _FINGERPRINTS}
+  )
+  return record
 
 
 def _command() -> str:
@@ -164,7 +142,6 @@ def weights_digest(init_from: Source | None) -> str:
 def _compare(
   old: dict[str, Any], new: dict[str, Any], workdir: epath.Path
 ) -> None:
-  """Refuses to continue another experiment."""
   before, after = flatten(old['config']), flatten(new['config'])
   drift = [
     f'{key}: {before.get(key)!r} there, {after.get(key)!r} now'
@@ -190,9 +167,6 @@ def from_workdir(
   """Opens the experiment of a work folder; without splits, without a dataset.
 
   `overrides` are dotted config keys with new values, `{'data.dir': …}`.
-
-  Raises:
-    InputError: no such folder, or it holds no experiment.
   """
   record = read_record(workdir)
   config = ConfigDict(record['config'])

@@ -10,13 +10,7 @@ import pytest
 from biobert_jax import errors
 from biobert_jax.checkpoints import pretrained
 from biobert_jax.text.wordpiece import WordPieceTokenizer
-from biobert_jax.training import (
-  evaluate,
-  experiment,
-  init_weights,
-  preemption,
-  train,
-)
+from biobert_jax.training import evaluate, experiment, preemption, train
 from tests.fixtures import google_examples, small_corpus, small_run
 from tests.fixtures.saved_state import leaves_of
 
@@ -167,7 +161,7 @@ def test_what_it_trained_starts_a_tagger(whole, tmp_path, caplog):
   made = experiment.from_config(config)
   assert made.tokenizer.pieces == small_corpus.TOKENIZER.pieces
   shapes = jax.eval_shape(made.task.init, jax.random.key(0))
-  loaded = init_weights.load_weights(made, shapes)
+  loaded = experiment.load_weights(made, shapes)
   assert 'bert/embeddings/word_embeddings' in loaded
   assert 'new: classifier/kernel' in caplog.text
   assert pretrained.load_pretrained(str(folder)).head == 'pretraining'

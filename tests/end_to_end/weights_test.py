@@ -22,13 +22,7 @@ from biobert_jax.checkpoints.formats import orbax_params
 from biobert_jax.errors import InputError
 from biobert_jax.inference import tagger
 from biobert_jax.models.heads import HEADS
-from biobert_jax.training import (
-  evaluate,
-  experiment,
-  init_weights,
-  train,
-  workdir,
-)
+from biobert_jax.training import evaluate, experiment, train, workdir
 from tests.fixtures import model_folders, random_models, small_run
 from tests.fixtures.model_folders import LABELS
 
@@ -198,7 +192,7 @@ def test_a_run_starts_from_what_was_imported(
     )
     made = experiment.from_config(config)
     abstract = jax.eval_shape(made.task.init, jax.random.key(0))
-    arrays = init_weights.load_weights(made, abstract)
+    arrays = experiment.load_weights(made, abstract)
     table = 'bert/embeddings/word_embeddings'
     np.testing.assert_array_equal(arrays[table], params[table])
     # The run's labels are B-…, I-…: the classifier starts anew.

@@ -6,10 +6,12 @@ import jax
 import numpy as np
 import pytest
 from etils import epath
+from jax.sharding import NamedSharding
+from jax.sharding import PartitionSpec as P
 
 from biobert_jax.errors import InputError
 from biobert_jax.parallel import sharding
-from biobert_jax.training import experiment, init_weights, workdir
+from biobert_jax.training import experiment, workdir
 from tests.fixtures import small_run
 from tests.fixtures.checkpoint_folders import checkpoint_folder
 
@@ -21,7 +23,7 @@ def test_checkpoint_brings_architecture_vocabulary_and_casing(tmp_path):
   assert made.tokenizer.vocab_size == made.bert.vocab_size
   assert made.tokenizer.do_lower_case is False
   params = jax.eval_shape(made.task.init, jax.random.key(0))
-  arrays = init_weights.load_weights(made, params)
+  arrays = experiment.load_weights(made, params)
   assert 'bert/encoder/layer_0/attention/self/query/kernel' in arrays
 
 
@@ -33,7 +35,7 @@ def test_scanned_layers_load_the_same_weights(tmp_path):
       small_run.config(init_from=str(folder), compute__scan_layers=scan)
     )
     params = jax.eval_shape(made.task.init, jax.random.key(0))
-    loaded[scan] = init_weights.load_weights(made, params)
+    loaded[scan] = experiment.load_weights(made, params)
     leaves = jax.tree_util.tree_leaves_with_path(params)
     paths = {sharding.param_path(path) for path, _ in leaves}
     assert loaded[scan].keys() <= paths
@@ -198,3 +200,19 @@ def test_every_fixed_field_is_guarded(tmp_path):
     else:
       with pytest.raises(InputError, match=key.replace('.', r'\.')):
         workdir._compare(changed, record, epath.Path(tmp_path))
+
+
+def test_replaced_parameters_keep_dtype_and_sharding():
+  mesh = jax.make_mesh((8,), ('data',))
+  sharded = NamedSharding(mesh, P('data'))
+  params = {
+    'encoder': {'kernel': jax.device_put(np.zeros((8, 2)), sharded)},
+    'head': jax.device_put(np.ones(3), NamedSharding(mesh, P())),
+  }
+  new = np.arange(16.0, dtype=np.float64).reshape(8, 2)
+  replaced = experiment.replace_params(params, {'encoder/kernel': new})
+  kernel = replaced['encoder']['kernel']
+  np.testing.assert_array_equal(kernel, new)
+  assert kernel.dtype == params['encoder']['kernel'].dtype
+  assert kernel.sharding == sharded
+  assert replaced['head'] is params['head']

@@ -1,9 +1,8 @@
 """Checkpoints by Orbax: the latest states to resume from, and the best.
 
-Under a work folder, `checkpoints/STEP/` hold whole states and `best/STEP/`
-the parameters that scored highest on the dev set, with their score. Orbax
-writes each aside and renames it when complete; fingerprints beside it show
-damage.
+`checkpoints/STEP/` hold whole states, `best/STEP/` the parameters that scored
+highest on the dev set, with their score. Orbax writes each aside and renames it
+when complete; fingerprints beside it show damage.
 """
 
 import contextlib
@@ -182,12 +181,9 @@ class Checkpoints:
         raise self._watcher.failure
 
   def restore(self, abstract: TrainState, shardings: TrainState) -> TrainState:
-    """The latest whole state, laid out as `shardings` say, on any mesh.
+    """The latest whole state, on any mesh; an InputError if none is whole.
 
     Later ones that are damaged are moved to `checkpoints_damaged/`.
-
-    Raises:
-      InputError: none is whole.
     """
     folder = self._latest.directory
     target = integrity.restore_targets(abstract, shardings)

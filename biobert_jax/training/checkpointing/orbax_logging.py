@@ -19,9 +19,8 @@ class _ErrorLines(logging.Filter):
 class _UnraisableHook:
   """`sys.unraisablehook` without what comes too late to matter.
 
-  When one array of a step cannot be read, Orbax gives up reading the others:
-  their coroutines end anyhow, and TensorStore's threads report to an event
-  loop that is closed.
+  When an array cannot be read, Orbax gives up the others: their coroutines end
+  anyhow, and TensorStore's threads report to an event loop that is closed.
   """
 
   def __init__(self, before: Callable[[Any], object]):

@@ -1,9 +1,8 @@
 """One writer for each work folder: the last run that was started.
 
-A run that was taken for dead, on a host that was cut off, may come back and
-write beside its successor; steps of two runs then lie mixed, some unreadable.
-So whoever starts leaves a random token, and whoever finds another's stops
-before it writes. No lock: nothing has to be removed after a kill.
+A run that was taken for dead may come back and write beside its successor. So
+whoever starts leaves a random token, and whoever finds another's stops before
+it writes. No lock: nothing has to be removed after a kill.
 """
 
 import json

@@ -18,11 +18,7 @@ _KEPT = {'color': 'tab:gray', 'linestyle': ':', 'linewidth': 1.2}
 def draw_curves(
   workdir: epath.Path, panels: Panels, kept_step: int, factor: float = 1.0
 ) -> None:
-  """Draws the panels for which the run has metrics.
-
-  The step of the parameters that the run keeps is marked; `factor` makes the
-  task's scores percent.
-  """
+  """Draws panels that have metrics; `factor` makes the scores percent."""
   # A second to import, and only the end of a run needs it.
   import matplotlib as mpl
 
@@ -59,7 +55,6 @@ def draw_curves(
 def _draw(
   axis: Any, records: list[dict[str, Any]], name: str, scale: float
 ) -> None:
-  """One curve, and the chance level where the metric has one."""
   points = [(r['step'], scale * r[name]) for r in records if name in r]
   metric = name.partition('/')[2]
   style = {'marker': 'o' if len(points) < 40 else None, 'ms': 3}

@@ -1,9 +1,7 @@
 """Where the time of a run went, over all its restarts.
 
-`timeline.jsonl` in the work folder gets a line for each thing that took time.
-`account` adds them up: the fraction of the whole that went into steps which
-counted is the goodput (as in google/ml-goodput-measurement, by arithmetic on
-a file instead of a cloud's log).
+`timeline.jsonl` gets a line for each thing that took time. The fraction that
+went into steps which counted is the goodput (as in ml-goodput-measurement).
 """
 
 import contextlib
@@ -42,14 +40,10 @@ class Timeline:
     began: float | None = None,
     clock: Callable[[], float] = time.time,
   ):
-    """Writes that the run starts.
+    """Writes that the run starts, if this process is the one that `writes`.
 
-    Args:
-      workdir: the work folder.
-      writes: whether this process is the one of its job that writes.
-      before_write: called before each line; it may raise to forbid it.
-      began: when the program began; default now.
-      clock: seconds since 1970.
+    `before_write` may raise to forbid a line; `began` is when the program
+    began, by a clock that gives seconds since 1970.
     """
     self._workdir, self._path = workdir, workdir / TIMELINE_FILE
     self._writes, self._before_write, self._clock = writes, before_write, clock

@@ -1,8 +1,4 @@
-"""A trace of a few steps of a run: where the device's time goes.
-
-JAX's profiler writes it beside TensorBoard's other files; `xprof` shows it
-(docs.jax.dev, profiling).
-"""
+"""A trace of a few steps, beside TensorBoard's files; `xprof` shows it."""
 
 import logging
 from typing import Any
@@ -23,10 +19,7 @@ class Profiler:
     self._end: int | None = None  # Of a trace that runs.
 
   def step(self, step: int, state: Any) -> jax.profiler.StepTraceAnnotation:
-    """The context in which to take the next step, counted from 1.
-
-    At both ends of the trace, the `state` of the step before is waited for.
-    """
+    """The context of the next step; `state` is waited for where traces end."""
     if step == self._first:
       jax.block_until_ready(state)
       jax.profiler.start_trace(str(self._folder))

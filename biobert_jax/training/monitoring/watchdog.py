@@ -23,16 +23,14 @@ _log = logging.getLogger(__name__)
 class Watchdog:
   """Ends this process unless `beat` is called often enough; one in a process.
 
-  Each host watches itself: when no step ends in time it writes the stack of
-  every thread and leaves; the others, waiting for it, do the same. It runs in a
-  thread of C that needs no GIL, so nothing in Python stops it.
+  When no step ends in time, this host writes the stack of every thread and
+  leaves; the others, waiting for it, do the same. No GIL can stop that.
   """
 
   def __init__(self, seconds: float, workdir: epath.Path):
-    """Begins to watch; until the first `beat`, ten times as patiently.
+    """Begins to watch; a step may take so many seconds, or any time for 0.
 
-    Reading and compiling come before the first step, and take long. A step may
-    take so many seconds; 0: nothing is watched.
+    Until the first `beat` it is ten times as patient: first, all is compiled.
     """
     self._seconds = seconds
     self._file: IO[str] | None = None
