@@ -18,8 +18,7 @@ from jaxtyping import Array, Bool, Float, Int, Key
 
 # A uniform number below the first means [MASK]; from the second on, no change.
 _MASKED, _KEPT = 0.8, 0.9
-# Rounds in which words that still fit are taken; see `_take_words`.
-_ROUNDS = 4
+_ROUNDS = 4  # In which words that still fit are taken; see `_take_words`.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -133,9 +132,9 @@ def _take_words(
   This equals the loop of create_pretraining_data.py:376-392. A round takes the
   words before the first that does not fit. The room only shrinks, so a word
   that was passed over never fits later. Four rounds leave a sequence short by
-  less than one token in a hundred. Given are the sequence of each token, sorted;
-  the position of its word's first token; whether it may be taken; and the tokens
-  to take of each sequence.
+  less than one token in a hundred. Given are the sequence of each token, sorted,
+  the position of its word's first one, whether it may be taken, and how many to
+  take of each sequence.
   """
   length = len(group)
   ones = real.astype(jnp.int32)

@@ -66,7 +66,7 @@ _RANGES = {
     lambda x: 0 < x < 1, 'it must lie in (0, 1); fine-tuning uses 1e-5 to 1e-4'
   ),
   **dict.fromkeys(('optim.eps', 'optim.clip_norm'), _POSITIVE_OR_INF),
-  **{f'optim.{name}': FRACTION for name in _FRACTIONS},
+  **{f'optim.{name}': errors.FRACTION for name in _FRACTIONS},
 }
 
 

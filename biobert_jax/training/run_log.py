@@ -23,8 +23,7 @@ from biobert_jax.training.experiment import Experiment
 from biobert_jax.training.monitoring.metric_writer import MetricWriter
 from biobert_jax.training.plan import Plan
 
-# Between two lines of progress where there is no terminal.
-_LINE_SECONDS = 60.0
+_LINE_SECONDS = 60.0  # Between two lines where there is no terminal.
 _BAR = '{desc}: {percentage:3.0f}% |{bar}| {n_fmt}/{total_fmt} {unit}{postfix}'
 _log = logging.getLogger(__name__)
 

@@ -24,8 +24,7 @@ from biobert_jax.errors import InputError, StorageError, UserError
 from biobert_jax.training.checkpointing.orbax_logging import quieten_orbax
 from biobert_jax.training.train_step import TrainState
 
-# Seconds that a preempted machine may have left (a Spot VM).
-GRACE_SECONDS = 15.0
+GRACE_SECONDS = 15.0  # That a preempted machine may have left (a Spot VM).
 _log = logging.getLogger(__name__)
 
 

@@ -20,11 +20,9 @@ from biobert_jax.errors import TakenOverError
 from biobert_jax.io.json_files import read_json_lines
 
 TIMELINE_FILE = 'timeline.jsonl'
-# Events that are spans: their `time` is their end.
-_SPANS = ('checkpoint', 'evaluation')
+_SPANS = ('checkpoint', 'evaluation')  # Their `time` is their end.
 _EVENTS = ('start', 'ready', 'steps', *_SPANS, 'end')
-# How often steps are told; a crash loses the account of so many seconds.
-_TELL_SECONDS = 10.0
+_TELL_SECONDS = 10.0  # A crash loses the account of so many seconds.
 _log = logging.getLogger(__name__)
 Events = Sequence[dict[str, Any]]
 

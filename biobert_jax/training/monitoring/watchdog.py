@@ -13,10 +13,8 @@ from typing import IO
 import jax
 from etils import epath
 
-# Between two looks of the stall detector.
-_LOOK_SECONDS = 0.25
-# Shorter stops happen wherever many processes share a machine.
-_STOOD_STILL_SECONDS = 1.5
+_LOOK_SECONDS = 0.25  # Between two looks of the stall detector.
+_STOOD_STILL_SECONDS = 1.5  # Shorter stops are common on a shared machine.
 _log = logging.getLogger(__name__)
 
 
