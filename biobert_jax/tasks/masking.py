@@ -132,8 +132,8 @@ def _take_words(
   This equals the loop of create_pretraining_data.py:376-392. A round takes the
   words before the first that does not fit. The room only shrinks, so a word
   that was passed over never fits later. Four rounds leave a sequence short by
-  less than one token in a hundred. Given are the sequence of each token, sorted,
-  the position of its word's first one, whether it may be taken, and how many to
+  less than one token in a hundred. Given are each token's sequence, sorted, the
+  position of its word's first one, whether it may be taken, and how many to
   take of each sequence.
   """
   length = len(group)
