@@ -37,10 +37,10 @@ _COMPUTE = (
 _DROPOUTS = ('hidden_dropout_prob', 'attention_probs_dropout_prob')
 RNGS = ('threefry2x32', 'rbg', 'unsafe_rbg')
 _POSITIVE = (
-  *('batch_size', 'accumulate', 'data.max_seq_length', 'train.epochs'),
-  *('train.evaluations', 'train.eval_batch_size', 'train.log_every_steps'),
+  *('batch_size', 'accumulate', 'train.epochs', 'train.evaluations'),
+  *('train.eval_batch_size', 'train.log_every_steps'),
   *('train.checkpoint_every_steps', 'train.keep_checkpoints'),
-  'train.max_skipped_steps',
+  *('train.max_skipped_steps', 'data.max_seq_length'),
 )
 _FRACTIONS = ('warmup_fraction', 'weight_decay', 'b1', 'b2')
 _POSITIVE_OR_INF = errors.Range(lambda x: x > 0, errors.POSITIVE.remedy)
