@@ -74,16 +74,11 @@ def count_overlap(train: Iterable[Hashable], other: Iterable[Hashable]) -> int:
 
 def split_in_name(name: str) -> str:
   """The split that a file's name tells; '' where it tells none, or two."""
-  train = re.search('train', name, re.IGNORECASE)
-  devel = re.search('dev|valid', name, re.IGNORECASE)
-  test = re.search('test', name, re.IGNORECASE)
-  if test:
-    return '' if train or devel else 'test'
-  return {
-    (True, True): 'train_dev',
-    (True, False): 'train',
-    (False, True): 'devel',
-  }.get((bool(train), bool(devel)), '')
+  patterns = {'train': 'train', 'devel': 'dev|valid', 'test': 'test'}
+  told = [s for s, p in patterns.items() if re.search(p, name, re.IGNORECASE)]
+  if told == ['train', 'devel']:
+    return 'train_dev'
+  return told[0] if len(told) == 1 else ''
 
 
 def is_pubtator(path: pathlib.Path) -> bool:

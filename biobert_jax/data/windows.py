@@ -8,7 +8,7 @@ one where it has most context (run_squad.py's rule).
 import dataclasses
 import itertools
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -74,31 +74,18 @@ def encode(
   """
   budget = _budget(max_seq_length, overlap)
   pieces = tokenizer.encode_words([w for s in sentences for w in s])
-  ids: list[int] = []
-  words: list[int] = []
-  offsets = [0]
+  texts: list[list[list[int]]] = []
   first = 0
   for sentence in sentences:
     own = pieces[first : first + len(sentence)]
-    counts['words_without_pieces'] += sum(not word for word in own)
-    counts['words_cut'] += sum(len(word) > budget for word in own)
-    own = [word[:budget] or [tokenizer.unk_id] for word in own]
-    lengths = [len(word) for word in own]
-    cuts = _cut(lengths, budget, overlap)
-    owner = owners(lengths, cuts)
-    counts['sentences_split'] += len(cuts) > 1
-    for number, cut in enumerate(cuts):
-      ids.append(tokenizer.cls_id)
-      words.append(-1)
-      for w in range(*cut):
-        ids += own[w]
-        words.append(first + w if owner[w] == number else -1)
-        words += [-1] * (len(own[w]) - 1)
-      ids.append(tokenizer.sep_id)
-      words.append(-1)
-      offsets.append(len(ids))
+    for word in own:
+      counts['words_without_pieces'] += not word
+      counts['words_cut'] += len(word) > budget
+    texts.append([word[:budget] or [tokenizer.unk_id] for word in own])
     first += len(sentence)
-  return _windows(ids, words, offsets, first)
+  windows, split = _lay_out(texts, tokenizer, budget, overlap)
+  counts['sentences_split'] += split
+  return windows
 
 
 def encode_slots(
@@ -117,24 +104,10 @@ def encode_slots(
   arguments see `encode`; `counts` receives `texts_split`.
   """
   budget = _budget(max_seq_length, overlap)
-  ids: list[int] = []
-  slots: list[int] = []
-  offsets = [0]
-  first = 0
-  for pieces in texts:
-    lengths = [1] * len(pieces)
-    cuts = _cut(lengths, budget, overlap)
-    owner = owners(lengths, cuts)
-    counts['texts_split'] += len(cuts) > 1
-    for number, (begin, end) in enumerate(cuts):
-      ids += [tokenizer.cls_id, *pieces[begin:end], tokenizer.sep_id]
-      slots.append(first if begin == 0 else -1)
-      for p in range(begin, end):
-        slots.append(first + 1 + p if owner[p] == number else -1)
-      slots.append(first + 1 + end if end == len(pieces) else -1)
-      offsets.append(len(ids))
-    first += len(pieces) + 2
-  return _windows(ids, slots, offsets, first)
+  words = ([[piece] for piece in pieces] for pieces in texts)
+  windows, split = _lay_out(words, tokenizer, budget, overlap, slots=True)
+  counts['texts_split'] += split
+  return windows
 
 
 def one_window_each(
@@ -151,15 +124,39 @@ def one_window_each(
   )
 
 
-def _windows(
-  ids: list[int], words: list[int], offsets: list[int], num_words: int
-) -> Windows:
-  return Windows(
-    np.asarray(ids, np.int32),
-    np.asarray(words, np.int32),
-    np.asarray(offsets, np.int64),
-    num_words,
-  )
+def _lay_out(
+  texts: Iterable[list[list[int]]],
+  tokenizer: WordPieceTokenizer,
+  budget: int,
+  overlap: int,
+  slots: bool = False,
+) -> tuple[Windows, int]:
+  """The windows of texts of words of tokens, and how many texts were cut.
+
+  With `slots`, the [CLS] and [SEP] of a text are numbered like its words.
+  """
+  ids: list[int] = []
+  words: list[int] = []
+  offsets = [0]
+  first = split = 0
+  for text in texts:
+    lengths = [len(word) for word in text]
+    cuts = _cut(lengths, budget, overlap)
+    owner = owners(lengths, cuts)
+    split += len(cuts) > 1
+    for number, (begin, end) in enumerate(cuts):
+      ids.append(tokenizer.cls_id)
+      words.append(first if slots and begin == 0 else -1)
+      for w in range(begin, end):
+        ids += text[w]
+        words.append(first + slots + w if owner[w] == number else -1)
+        words += [-1] * (len(text[w]) - 1)
+      ids.append(tokenizer.sep_id)
+      words.append(first + 1 + end if slots and end == len(text) else -1)
+      offsets.append(len(ids))
+    first += len(text) + 2 * slots
+  arrays = np.asarray(ids, np.int32), np.asarray(words, np.int32)
+  return Windows(*arrays, np.asarray(offsets, np.int64), first), split
 
 
 def _budget(max_seq_length: int, overlap: int) -> int:

@@ -162,7 +162,7 @@ class TfExamples:
     """The fault of an example's features; None if they are valid."""
     mask = features['input_mask']
     # Real tokens, and behind them padding.
-    if not (_zeros_and_ones(mask) and (mask[1:] <= mask[:-1]).all()):
+    if not np.isin(mask, (0, 1)).all() or (mask[1:] > mask[:-1]).any():
       return 'has an input_mask that is not ones and then zeros'
     limits = {
       'input_ids': self._vocab_size,
@@ -177,13 +177,9 @@ class TfExamples:
         return (
           f'has {name} from {values.min()} to {values.max()}, not below {end}'
         )
-    if not _zeros_and_ones(features['masked_lm_weights']):
+    if not np.isin(features['masked_lm_weights'], (0, 1)).all():
       return 'has masked_lm_weights other than 0 and 1'
     return None
-
-
-def _zeros_and_ones(values: np.ndarray) -> bool:
-  return bool(((values == 0) | (values == 1)).all())
 
 
 def _decode(file: TfRecordFile, number: int) -> dict[str, np.ndarray]:

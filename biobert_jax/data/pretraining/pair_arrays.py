@@ -180,6 +180,11 @@ def describe(blocks: list[PackedPairs]) -> dict[str, float]:
   short = sum(int(rows.is_short.sum()) for rows in blocks)
   shortened = sum(int(rows.is_shortened.sum()) for rows in blocks)
   b_pieces = int(lengths[..., 1].sum())
+  usages = [rows.usage for rows in blocks]
+  documents = sum(a.documents for a in usages)
+  left_out = sum(max(0, a.documents - a.begun) for a in usages)
+  repeated = sum(max(0, a.begun - a.documents) for a in usages)
+  truncated = sum(a.truncated for a in usages)
   return {
     'fill': (pieces + int(specials[real].sum())) / positions,
     'useful_pieces': pieces / positions,
@@ -191,16 +196,6 @@ def describe(blocks: list[PackedPairs]) -> dict[str, float]:
     'random_next': int((labels == IS_RANDOM).sum()) / max(1, labelled),
     'drawn_short': short / pairs,
     'shortened_by_room': shortened / pairs,
-    **_describe_corpus([rows.usage for rows in blocks]),
-  }
-
-
-def _describe_corpus(usages: list[BlockUsage]) -> dict[str, float]:
-  documents = sum(a.documents for a in usages)
-  left_out = sum(max(0, a.documents - a.begun) for a in usages)
-  repeated = sum(max(0, a.begun - a.documents) for a in usages)
-  truncated = sum(a.truncated for a in usages)
-  return {
     'documents_left_out': left_out / documents,
     'documents_repeated': repeated / documents,
     'pieces_truncated': truncated / sum(a.walked for a in usages),

@@ -10,6 +10,7 @@ document: sections of one article are documents of their own.
 
 import bisect
 import dataclasses
+import itertools
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
@@ -97,12 +98,10 @@ def article_id(id: str) -> str:
 def _runs(names: Sequence[str]) -> Iterator[tuple[int, int]]:
   """(first, end) of the equal neighbours of each name."""
   first = 0
-  while first < len(names):
-    end = first + 1
-    while end < len(names) and names[end] == names[first]:
-      end += 1
-    yield from [(first, end)] * (end - first)
-    first = end
+  for _, group in itertools.groupby(names):
+    size = len(list(group))
+    yield from [(first, first + size)] * size
+    first += size
 
 
 def make_sequences(
@@ -139,6 +138,7 @@ class _PairMaker:
     self._at = self._end = 0
     self._piece = 0  # The next token, where sentences may be split.
     self._target = self._longest = rules.max_seq_length - PAIR_SPECIALS
+    self._is_short = False
 
   def next(self, room: int) -> Pair:
     """The next pair, of at most `room` positions."""
@@ -167,7 +167,7 @@ class _PairMaker:
     pair = truncate((a, b - a), (other, other_length), limit, self._stream)
     held = pair[1] + (pair[3] if label == IS_NEXT else 0)
     self._advance(stop, own, own - held)
-    return Pair(*pair, label, self._target < self._longest, shortened)
+    return Pair(*pair, label, self._is_short, shortened)
 
   def _open(self) -> None:
     """Goes to the next document."""
@@ -180,6 +180,7 @@ class _PairMaker:
     self._target = self._longest
     if stream.chance(rules.short_seq_prob):
       self._target = 2 + stream.below(self._longest - 1)
+    self._is_short = self._target < self._longest
     self.usage.begun += 1
 
   def _advance(self, stop: int, walked: int, truncated: int) -> None:
@@ -233,8 +234,7 @@ class _PairMaker:
     length = min(end - a, limit)
     self._advance(self._at + 1, end - a, end - a - length)
     a += self._stream.heads(end - a - length)
-    short = self._target < self._longest
-    return Pair(a, length, 0, 0, UNLABELLED, short, shortened)
+    return Pair(a, length, 0, 0, UNLABELLED, self._is_short, shortened)
 
   def _part(self, room: int) -> Pair:
     """The next tokens by themselves; a sentence may go on in the next ones."""
@@ -250,8 +250,7 @@ class _PairMaker:
         stop = starts[at]
     self._piece = stop
     self._advance(at, stop - a, 0)
-    short = self._target < self._longest
-    return Pair(a, stop - a, 0, 0, UNLABELLED, short, shortened)
+    return Pair(a, stop - a, 0, 0, UNLABELLED, self._is_short, shortened)
 
 
 def truncate(

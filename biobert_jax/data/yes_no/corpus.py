@@ -62,7 +62,7 @@ def read_split(
     InputError: no file, an empty one, or one that cannot be read.
   """
   splits.check_split(split)
-  if pubmedqa.is_pubmedqa(directory):
+  if (directory / pubmedqa.FILE).is_file():
     pairs = pubmedqa.read_split(
       directory, split, form.fold, form.reasoning, counts
     )

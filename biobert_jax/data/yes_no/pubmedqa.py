@@ -9,7 +9,7 @@ import math
 import pathlib
 import random
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from biobert_jax.data.yes_no.features import QuestionPair
@@ -24,11 +24,6 @@ REASONING = ('required', 'free')
 _TEST_IDS = 'test_ground_truth.json'
 # In the order of split_dataset.py, which draws for one after another.
 _DECISIONS = ('yes', 'no', 'maybe')
-
-
-def is_pubmedqa(folder: pathlib.Path) -> bool:
-  """Whether a folder holds the corpus as its repository has it."""
-  return (folder / FILE).is_file()
 
 
 def are_records(content: Mapping[str, Any]) -> bool:
@@ -62,11 +57,18 @@ def read_split(
   """
   path = str(folder / FILE)
   records = read_object(path)
-  decisions = {
-    id_: _decision(path, id_, record) for id_, record in records.items()
-  }
+  decisions = {}
+  for id_, record in records.items():
+    label = decisions[id_] = require_text(path, id_, record, 'final_decision')
+    if label not in _DECISIONS:
+      what = f'{path}: {id_}: final_decision {label[:40]!r} is not one of'
+      what += f' {", ".join(_DECISIONS)}; give the published file'
+      raise InputError(what)
   test, folds = split_ids(decisions)
-  _check(path, folder / _TEST_IDS, test)
+  published = folder / _TEST_IDS
+  if published.is_file() and set(read_object(str(published))) != set(test):
+    what = f'{path}: its split has other test ids than {published.name}'
+    raise InputError(f'{what}: give both as published, in their order')
   if not all(folds):
     what = f'{path}: {len(records)} records are too few for {FOLDS} folds'
     raise InputError(f'{what}; give the whole file')
@@ -113,23 +115,6 @@ def question_pairs(
       label = require_text(path, id_, record, 'final_decision')
     pairs.append(QuestionPair(id_, id_, question, passage, label, path))
   return pairs
-
-
-def _decision(path: str, id_: str, record: Any) -> str:
-  label = require_text(path, id_, record, 'final_decision')
-  if label not in _DECISIONS:
-    what = f'{path}: {id_}: final_decision {label[:40]!r} is not one of'
-    raise InputError(f'{what} {", ".join(_DECISIONS)}; give the published file')
-  return label
-
-
-def _check(path: str, published: pathlib.Path, test: Iterable[str]) -> None:
-  """Compares the test split with the published ids, where these are there."""
-  if not published.is_file():
-    return
-  if set(read_object(str(published))) != set(test):
-    what = f'{path}: its split has other test ids than {published.name}'
-    raise InputError(f'{what}: give both as published, in their order')
 
 
 def split_ids(
