@@ -3,7 +3,7 @@
 #
 #   bash scripts/setup_env.sh [ENVIRONMENT]
 #
-#   run    .venv with requirements.txt (the default)
+#   run    .venv with requirements.txt, and biobert-jax in it (the default)
 #   dev    the same, with tests/requirements.txt
 #   peers  .venv/peers with tests/comparison/requirements.txt: PyTorch and other
 #          systems to compare with, kept apart so that neither meets the other
@@ -103,6 +103,16 @@ install() {  # install FOLDER REQUIREMENTS...: those that changed since.
   echo "Installed in $((SECONDS - start)) s." >&2
 }
 
+launcher() {  # .venv/bin/biobert-jax: this checkout, from any folder.
+  cat >.venv/bin/biobert-jax <<'END'
+#!/usr/bin/env bash
+bin=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+export PYTHONPATH="$bin/../..${PYTHONPATH:+:$PYTHONPATH}"
+exec "$bin/python" -m biobert_jax "$@"
+END
+  chmod +x .venv/bin/biobert-jax
+}
+
 beside() {  # beside NAME PYTHON REQUIREMENTS...: .venv/NAME, on that Python.
   local name=$1 python=$2
   shift 2
@@ -120,6 +130,7 @@ case "${1:-run}" in
     requirements=(requirements.txt)
     [[ "${1:-run}" == run ]] || requirements+=(tests/requirements.txt)
     install .venv "${requirements[@]}"
+    launcher
     ;;
   peers)
     make_venv .venv

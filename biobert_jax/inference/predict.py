@@ -5,6 +5,9 @@ in `JOBS`, and the rest is one path for all tasks.
 """
 
 import functools
+import logging
+import os
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
@@ -27,6 +30,9 @@ from biobert_jax.inference.tagger import Tagger
 from biobert_jax.text import document_writers
 from biobert_jax.text.documents import Document
 from biobert_jax.text.readers.any_format import read_documents
+
+SECONDS_BETWEEN_LINES = 60.0  # Of progress off a terminal.
+_log = logging.getLogger(__name__)
 
 Tag = Callable[[Iterator[Document]], Iterator[Document]]
 _ANSWERS = {'yes', 'no', 'maybe'}
@@ -240,6 +246,19 @@ def _chain(taggers: Iterable[Tagger]) -> Tag:
   )
 
 
+def _with_progress(
+  every: Iterable[Any], noun: str, total: int | None
+) -> Iterator[Any]:
+  """Shows how many are done: a bar on a terminal, else a line a minute."""
+  bar = tqdm.tqdm(every, total=total, unit=f' {noun}', disable=None)
+  said = time.monotonic()
+  for done, one in enumerate(bar, 1):
+    yield one
+    if bar.disable and time.monotonic() - said >= SECONDS_BETWEEN_LINES:
+      said = time.monotonic()
+      _log.info('%d%s %s done', done, f' of {total}' if total else '', noun)
+
+
 def _run(
   job: Job,
   open_predictor: Callable[[], Any],
@@ -256,8 +275,10 @@ def _run(
     # Only now: the writer has refused a wrong output by then.
     predictor = open_predictor()
     every = predictor(iter(job.read(source, counts, predictor)))
-    # The bar is shown on a terminal only.
-    for one in tqdm.tqdm(every, unit=f' {job.figures[0]}', disable=None):
+    total = None
+    if os.path.isfile(source):  # What comes by a pipe is read once.
+      total = sum(1 for _ in job.read(source, Counter(), predictor))
+    for one in _with_progress(every, job.figures[0], total):
       numbers, names = job.measure(one)
       totals.update(numbers)
       kinds.update(names)

@@ -83,3 +83,16 @@ def test_one_model_is_named(workdir):
   model = 'b' if workdir else ''
   with pytest.raises(InputError, match='needs one of --workdir, --model and'):
     predict.predict(workdir, '-', 'out', 'jsonl', model)
+
+
+def test_progress_is_of_all_documents(tmp_path, monkeypatch, caplog):
+  model_folders.write_huggingface(tmp_path / 'model')
+  text, output = tmp_path / 'in.txt', str(tmp_path / 'out.jsonl')
+  text.write_text('One.\nTwo.\nThree.\n')
+  monkeypatch.setattr(predict, 'SECONDS_BETWEEN_LINES', 0.0)
+  caplog.set_level('INFO', 'biobert_jax')
+  model = str(tmp_path / 'model')
+  done = predict.predict('', str(text), output, 'jsonl', model)
+  assert done['documents'] == 3
+  said = [m for m in caplog.messages if m.endswith(' documents done')]
+  assert said == [f'{n} of 3 documents done' for n in (1, 2, 3)]

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from biobert_jax import __version__
+
 ROOT = Path(__file__).parents[2]
 
 PRETRAINED = '{"step": 7, "results": {"validation": {"masked_lm_loss": 6.5}}}'
@@ -154,6 +156,21 @@ def test_environment_is_installed_once_and_when_files_change(
   with (clone / 'tpu_setup' / 'constraints.txt').open('a') as file:
     file.write('more==1\n')
   assert installs() == 2
+
+
+def test_the_environment_holds_the_program(clone: Path, tmp_path: Path) -> None:
+  assert bash(clone, str(clone / 'scripts' / 'setup_env.sh')).returncode == 0
+  (clone / '.venv' / 'bin' / 'python').unlink()
+  (clone / '.venv' / 'bin' / 'python').symlink_to(sys.executable)
+  (clone / 'biobert_jax').symlink_to(ROOT / 'biobert_jax')
+  done = subprocess.run(
+    ['biobert-jax', '--version'],
+    cwd=tmp_path / 'scripts',  # As in any folder.
+    env={'PATH': f'{clone}/.venv/bin:{os.environ["PATH"]}'},
+    capture_output=True,
+    text=True,
+  )
+  assert done.stdout == f'biobert-jax {__version__}\n', done.stderr
 
 
 def test_a_failed_install_is_tried_again(clone: Path) -> None:
