@@ -1,8 +1,7 @@
 """The line-by-line files of the official scorers: tags, relation labels.
 
-Any system's output, not only ours: conlleval's columns; the gold file of a
-relation corpus and the predictions for it, in the layouts of BioBERT's
-run_re.py and of its PyTorch port. A quote is a character like any other.
+They are any system's, in the layouts of conlleval, of BioBERT's run_re.py and
+of its PyTorch port. A quote is a character like any other.
 """
 
 import dataclasses

@@ -2,10 +2,8 @@
 
 The rules are those of the CoNLL-2000 script (version 2004-01-26, shipped as
 `biocodes/conlleval.pl` by dmis-lab/biobert): a tag is split at its first `-`
-into a head and a type, a chunk starts where `startOfChunk` says so and ends
-where `endOfChunk` says so. They are lenient: an `I` after an `O` or at the
-start of a sentence starts an entity, and so does a change of type. Two
-consequences that surprise:
+into a head and a type. An `I` after an `O` or at the start of a sentence starts
+an entity, and so does a change of type. Two consequences that surprise:
 
 - `E`, `S`, `L` and `U` heads are half known: `B-x E-x B-x E-x` is one entity to
   the script, and an untyped `S` is none. Convert such tags to B/I/O first.
@@ -36,12 +34,10 @@ class Score(NamedTuple):
 
   @property
   def precision(self) -> float:
-    """0 where nothing is predicted."""
     return 100 * self.correct / self.predicted if self.predicted else 0.0
 
   @property
   def recall(self) -> float:
-    """0 where there is no gold entity."""
     return 100 * self.correct / self.gold if self.gold else 0.0
 
   @property
@@ -111,12 +107,10 @@ def _transition(previous: str, tag: str) -> tuple[bool, bool, str]:
 
 
 def spans(tags: Sequence[str]) -> list[tuple[int, int, str]]:
-  """Decodes the tags of one sentence, of any scheme that conlleval reads.
+  """(start, end, type) of each entity of a sentence, in reading order.
 
-  Returns:
-    (start, end, type) of each entity in reading order: token indices, end
-    exclusive; type '' where tags carry none. There are as many as conlleval
-    counts, and none holds a token tagged `O`.
+  These are token indices, end exclusive; type '' where tags carry none. There
+  are as many as conlleval counts, and none holds a token tagged `O`.
   """
   found = []
   start, type_of_open = -1, ''
@@ -144,10 +138,9 @@ def evaluate(
 ) -> Report:
   """Scores the tags of each sentence as `conlleval.pl` does.
 
-  The counts are the script's, kept by its own walk over the file. On B/I/O
-  tags, and on typed tags of any scheme of letters, the lists agree with them.
-  On bracket tags, `.` tags and untyped `S`-like tags the script can leave a
-  chunk open and count one correct entity fewer than the lists tell.
+  The counts are the script's, kept by its own walk over the file. On bracket
+  tags, `.` tags and untyped `S`-like tags it can leave a chunk open and count
+  one correct entity fewer than the lists tell; else the lists agree with it.
 
   Raises:
     ValueError: if the numbers of sentences or of tags in one of them differ.

@@ -1,7 +1,6 @@
 """The JSON files of the official scorers: SQuAD, BioASQ, PubMedQA.
 
-Any system's output, not only ours. A key or an id that stands twice, which
-other readers pass over, stops here.
+A key or an id that stands twice, which other readers pass over, stops here.
 """
 
 import math

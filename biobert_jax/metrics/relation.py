@@ -1,13 +1,9 @@
 """Scores of relation extraction, equal to BioBERT's where that is right.
 
-dmis-lab/biobert `biocodes/re_eval.py` prints, with two decimals:
-
-- binary (GAD, EU-ADR): precision, recall and F1 of class 1, and specificity,
-  the recall of class 0;
-- chemprot: micro precision, recall and F1 over five classes, without `false`.
-
-Both are one rule: micro scores over all labels but the negative one. Where the
-script is wrong, these differ from it:
+dmis-lab/biobert `biocodes/re_eval.py` prints precision, recall and F1 of class
+1 and specificity, the recall of class 0 (GAD, EU-ADR), or micro scores over
+five classes without `false` (CHEMPROT). Both are one rule: micro scores over
+all labels but the negative one. Where the script is wrong, these differ:
 
 - It numbers CHEMPROT's gold labels by their sorted order in the test file,
   predictions by their order in training: if the test file lacks a class, later
@@ -77,17 +73,14 @@ class Score(NamedTuple):
 
   @property
   def precision(self) -> float:
-    """0 where nothing is predicted."""
     return _percent(self.correct, self.predicted)
 
   @property
   def recall(self) -> float:
-    """0 where there is none."""
     return _percent(self.correct, self.gold)
 
   @property
   def f1(self) -> float:
-    """Harmonic mean of precision and recall."""
     return _percent(2 * self.correct, self.gold + self.predicted)
 
 

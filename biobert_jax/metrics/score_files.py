@@ -1,14 +1,13 @@
 """Gold file and predictions -> a table for people and figures for programs.
 
-One function for each official measure. They read any system's output, and
-import neither JAX nor TensorFlow. All take the number of bootstrap resamples
-for 95 % intervals (0: none) and their seed, and raise an InputError where a
-file is missing, cannot be read or written, or does not fit.
+One function for each official measure; they read any system's output. All take
+the number of bootstrap resamples for 95 % intervals (0: none) and their seed,
+and raise an InputError where a file does not fit.
 """
 
 import os
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from biobert_jax.errors import InputError
@@ -88,39 +87,27 @@ def _write_errors(
 
 def _scheme_notes(
   sentences: list[label_files.Sentence], report: ner.Report
-) -> list[str]:
+) -> Iterator[str]:
   """What may surprise in the score: schemes that conlleval half knows."""
   tags = {tag for s in sentences for tag in (*s.gold, *s.predicted)}
   heads = sorted({tag.partition('-')[0] for tag in tags} - {'B', 'I', 'O'})
-  notes = []
   if heads:
-    notes.append(
-      f'note: beside B, I, O there are tags {", ".join(heads[:5])}; conlleval '
-      'joins neighbours of one type there, convert them to B, I, O to keep '
-      'them apart'
-    )
+    what = f'note: beside B, I, O there are tags {", ".join(heads[:5])};'
+    what += ' conlleval joins neighbours of one type there, convert them to'
+    yield f'{what} B, I, O to keep them apart'
   overall = report.overall
   if len(report.false_negatives) != overall.gold - overall.correct:
-    notes.append(
-      'note: conlleval leaves chunks open at such tags and counts fewer '
-      'correct ones than the list of errors tells'
-    )
-  return notes
+    what = 'note: conlleval leaves chunks open at such tags and counts fewer'
+    yield f'{what} correct ones than the list of errors tells'
 
 
 def score_relation(
   gold: str, predictions: str, task: str = '', bootstrap: int = 0, seed: int = 0
 ) -> Outcome:
-  """Scores predicted relations, of one test set or over folds.
+  """Scores predicted relations; `task` is one of `relation.LABELS`, or ''.
 
-  Args:
-    gold: see `label_files.read_relation_gold`; or a folder of folds 1, 2, ...
-      with a `test.tsv` in each.
-    predictions: see `label_files.read_relation_predictions`; or a folder of
-      the same folds with a `test_results.tsv` in each.
-    task: one of `relation.LABELS`; '' to tell by the gold labels.
-    bootstrap: number of resamples for the interval; 0 for none.
-    seed: of the resampling.
+  Two files of one test set, see `label_files`; or two folders of folds 1, 2,
+  ..., with a `test.tsv` and a `test_results.tsv` in each.
   """
   sets: Collection[Sequence[str]] = relation.LABELS.values()
   sets = [relation.LABELS[task]] if task else sets
@@ -214,13 +201,10 @@ def score_squad(
     bootstrap=bootstrap,
     seed=seed,
   )
-  parts = {
-    'answerable': report.answerable,
-    'unanswerable': report.unanswerable,
-    'all': report.overall,
-  }
   rows = [[f'SQuAD {report.version}', 'exact match', 'F1', 'questions']]
-  for name, part in parts.items():
+  parts = (report.answerable, report.unanswerable, report.overall)
+  names = ('answerable', 'unanswerable', 'all')
+  for name, part in zip(names, parts, strict=True):
     if part:
       rows.append([name, f'{part[0]:.2f}', f'{part[1]:.2f}', str(part[2])])
   lines = [_layout(rows)]
@@ -334,6 +318,5 @@ def _between(pair: Sequence[float] | None, digits: int) -> str:
 
 def _interval_line(name: str, pair: Sequence[float] | None) -> list[str]:
   """A line on a bootstrap interval, percent; none if there is no interval."""
-  if not pair:
-    return []
-  return [f'95 % interval of {name}: {_between(pair, 2)} (bootstrap)']
+  line = f'95 % interval of {name}: {_between(pair, 2)} (bootstrap)'
+  return [line] if pair else []

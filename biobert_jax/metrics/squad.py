@@ -107,11 +107,12 @@ def evaluate(
     ValueError: if there is no question, or one lacks what its version needs.
   """
   _check(gold, predictions, version, null_odds)
-  raw = {
-    id_: compare(predictions[id_], _targets(answers, version), version)
-    for id_, answers in gold.items()
-    if id_ in predictions
-  }
+  raw = {}
+  for id_, answers in gold.items():
+    if version == '2.0':
+      answers = [answer for answer in answers if normalize(answer)] or ['']
+    if id_ in predictions:
+      raw[id_] = compare(predictions[id_], answers, version)
   scores = {id_: raw.get(id_, (0, 0.0)) for id_ in gold}
   for id_, odds in (null_odds or {}).items():
     if id_ in scores and odds > threshold:
@@ -178,13 +179,6 @@ def _check(
       raise ValueError(f"question {id_} has no prediction; give '' for none")
     if null_odds is not None and id_ not in null_odds:
       raise ValueError(f'question {id_} has no null odds')
-
-
-def _targets(answers: Sequence[str], version: str) -> Sequence[str]:
-  """The answers that version compares with."""
-  if version == '1.1':
-    return answers
-  return [answer for answer in answers if normalize(answer)] or ['']
 
 
 def _f1(given: list[str], answer: list[str], version: str) -> float:

@@ -1,11 +1,9 @@
 """Where `tokenizers` and Google's BERT disagree on a character, and the cure.
 
-The Rust library's Unicode tables are older than Python's, so its
-`BertNormalizer` and `BertPreTokenizer` disagree with google-research/bert
-`tokenization.py` on the code points of `_DISPUTED` and, when lower-casing, on
-the final sigma. `to_bert_form` rewrites those characters before the library
-sees them and says where each came from, so that words agree on every code point
-(Unicode 14.0 to 15.1, the tables of Python 3.11 to 3.13) and offsets are kept.
+The Rust library's Unicode tables are older than Python's, so that it disagrees
+with google-research/bert `tokenization.py` on the code points of `_DISPUTED`
+and, when lower-casing, on the final sigma. Rewritten by `to_bert_form`, words
+agree on every code point (Unicode 14.0 to 15.1, Python 3.11 to 3.13).
 
 One limit is left: stand-ins are taken from the unassigned planes 4 to 10, so
 a text that itself uses code points of those planes (U+40000-U+AFFFF) could
@@ -50,11 +48,10 @@ _SIGMA_CONTEXT = 50
 def to_bert_form(
   text: str, do_lower_case: bool, split_cjk: bool = True
 ) -> tuple[str, list[int] | None]:
-  """Rewrites disputed characters so that the library treats them as Google.
+  """A text, disputed characters rewritten so that the library gets them right.
 
-  Returns:
-    The rewritten text and, for each of its characters, the index in `text`
-    that it came from; None when nothing was rewritten.
+  Besides comes, for each of its characters, the index in `text` that it came
+  from; None when nothing was rewritten.
   """
   pattern = _DISPUTED_LOWER if do_lower_case else _DISPUTED_CASED
   if text.isascii() or not pattern.search(text):

@@ -1,10 +1,4 @@
-"""The forms that documents with entities are written in.
-
-  JSONL     one line per document, for programs
-  brat      a pair of files a document, ID.txt and ID.ann, for annotators
-  PubTator  `id|t|title`, `id|a|abstract`, a line an entity
-  CoNLL     `word<TAB>tag`, for training again
-  HTML      one page, for people
+"""JSONL, brat, PubTator, CoNLL and HTML: forms of documents with entities.
 
 Offsets are in code points, end exclusive, in every form. Every writer writes
 aside and renames, so that nobody sees half a file.
@@ -31,10 +25,10 @@ from biobert_jax.text.documents import (
   without_overlaps,
 )
 
+StrPath = str | os.PathLike[str]
 
-def write_jsonl(
-  documents: Iterable[Document], path: str | os.PathLike[str]
-) -> None:
+
+def write_jsonl(documents: Iterable[Document], path: StrPath) -> None:
   """Writes `json_row` of each document, one per line."""
   with atomic_write(path) as file:
     for document in documents:
@@ -54,9 +48,7 @@ def json_row(document: Document) -> dict[str, Any]:
   return row
 
 
-def write_pubtator(
-  documents: Iterable[Document], path: str | os.PathLike[str]
-) -> None:
+def write_pubtator(documents: Iterable[Document], path: StrPath) -> None:
   """Writes PubTator; `read_pubtator` gives the same text and offsets.
 
   Without a title all text is the title and the abstract is empty. A newline
@@ -85,9 +77,7 @@ def write_pubtator(
       file.write('\n')
 
 
-def write_conll(
-  documents: Iterable[Document], path: str | os.PathLike[str]
-) -> None:
+def write_conll(documents: Iterable[Document], path: StrPath) -> None:
   """Writes `word<TAB>tag` lines, a blank line after each document.
 
   Words are those of `split_words`; entities are fitted to them as
@@ -103,9 +93,7 @@ def write_conll(
         file.write('\n')
 
 
-def write_brat(
-  documents: Iterable[Document], path: str | os.PathLike[str]
-) -> None:
+def write_brat(documents: Iterable[Document], path: StrPath) -> None:
   """Writes a folder of ID.txt and ID.ann, one pair a document.
 
   A mention that runs over a line end becomes brat's fragments
@@ -154,9 +142,7 @@ def _brat_lines(document: Document) -> Iterator[str]:
     yield f'T{number}\t{kind} {places}\t{mention}\n'
 
 
-def write_html(
-  documents: Iterable[Document], path: str | os.PathLike[str]
-) -> None:
+def write_html(documents: Iterable[Document], path: StrPath) -> None:
   """Writes one page: entities marked, by type and least score, and an index.
 
   It is well-formed XML too. Of overlapping entities the longest is shown and

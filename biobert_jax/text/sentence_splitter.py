@@ -1,9 +1,8 @@
 """Sentences of raw biomedical text, by rule.
 
-One regular expression finds the places where a sentence may end; a few
-look-ups on what stands to the left and right decide. A missed cut only makes
-a longer sentence, which windows and packing handle; a wrong one may cut an
-entity: so in doubt nothing is cut.
+One regular expression finds the places where a sentence may end; a few look-ups
+on what stands to the left and right decide. In doubt nothing is cut: a missed
+cut only makes a longer sentence, a wrong one may cut an entity.
 """
 
 import bisect
@@ -88,30 +87,24 @@ _LEFT, _BRACKET = 40, 300
 
 
 def sentence_spans(text: str) -> list[tuple[int, int]]:
-  """The sentences of a text; a newline always ends one.
+  """(start, end) of the sentences of a text; a newline always ends one.
 
-  Returns:
-    (start, end) of each sentence, in code points, in order: disjoint, without
-    white space at either end, and together all that is not white space.
+  In code points, in order: disjoint, without white space at either end, and
+  together all that is not white space.
   """
   spans: list[tuple[int, int]] = []
   start = 0
   for match in _CANDIDATE.finditer(text):
     # White space is passed over once, here, whatever the number of matches.
-    start = _skip_blanks(text, start, match.start())
+    start, _ = _trimmed(text, start, match.start())
     kind = match.lastgroup
     end = match.start(kind) if kind else match.start()
     if kind and '\n' not in match[kind] and not _ends(text, start, match):
       continue
-    end = _drop_blanks(text, start, end)
-    if start < end:
-      spans.append((start, end))
+    spans.append(_trimmed(text, start, end))
     start = match.end()
-  start = _skip_blanks(text, start, len(text))
-  end = _drop_blanks(text, start, len(text))
-  if start < end:
-    spans.append((start, end))
-  return spans
+  spans.append(_trimmed(text, start, len(text)))
+  return [(start, end) for start, end in spans if start < end]
 
 
 def split_sentences(
@@ -131,16 +124,12 @@ def split_sentences(
   return [list(sentence) for _, sentence in groups]
 
 
-def _skip_blanks(text: str, start: int, end: int) -> int:
+def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:
   while start < end and text[start].isspace():
     start += 1
-  return start
-
-
-def _drop_blanks(text: str, start: int, end: int) -> int:
   while start < end and text[end - 1].isspace():
     end -= 1
-  return end
+  return start, end
 
 
 def _ends(text: str, start: int, match: re.Match[str]) -> bool:

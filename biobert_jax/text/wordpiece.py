@@ -1,11 +1,9 @@
 """Text to WordPiece ids with character offsets, as Google's BERT does it.
 
-The work is done by the Rust library `tokenizers`, set up to give the tokens
-of google-research/bert `tokenization.py` for every text (`bert_normalizer.py`
-says how). Three settings differ from the library's own BERT presets: a word may
-have 200 characters (theirs: 100, and longer words become [UNK]); casing is
-never assumed; and nothing in a text is special, so that a literal "[MASK]" is
-`[`, `MASK`, `]`.
+The Rust library `tokenizers` is set up to give the tokens of
+google-research/bert `tokenization.py` for every text, see `bert_normalizer.py`.
+Unlike in its BERT presets a word may have 200 characters, casing is never
+assumed, and nothing in a text is special: "[MASK]" is `[`, `MASK`, `]`.
 """
 
 import dataclasses
@@ -16,7 +14,7 @@ import os
 import pathlib
 import re
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import tokenizers
@@ -28,6 +26,8 @@ from biobert_jax.io.json_files import read_json
 from biobert_jax.text import bert_normalizer, vocabulary
 from biobert_jax.text.bert_normalizer import to_bert_form
 from biobert_jax.text.vocabulary import CLS, MASK, PAD, SEP, SPECIALS, UNK
+
+StrPath = str | os.PathLike[str]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,8 +60,8 @@ class WordPieceTokenizer:
 
   @classmethod
   def from_directory(
-    cls, directory: str | os.PathLike[str], do_lower_case: bool | None = None
-  ) -> 'WordPieceTokenizer':
+    cls, directory: StrPath, do_lower_case: bool | None = None
+  ) -> Self:
     """Reads the tokenizer of a checkpoint's directory.
 
     It holds `vocab.txt`, or `tokenizer.json` alone, as transformers 5 saves it.
@@ -96,9 +96,7 @@ class WordPieceTokenizer:
     return cls._checked(pieces, stored, path, split_cjk)
 
   @classmethod
-  def from_vocab_file(
-    cls, path: str | os.PathLike[str], do_lower_case: bool
-  ) -> 'WordPieceTokenizer':
+  def from_vocab_file(cls, path: StrPath, do_lower_case: bool) -> Self:
     """Reads a `vocab.txt`, see `read_vocab_file`."""
     pieces = vocabulary.read_vocab_file(path)
     return cls._checked(pieces, do_lower_case, path)
@@ -108,9 +106,9 @@ class WordPieceTokenizer:
     cls,
     pieces: tuple[str, ...],
     do_lower_case: bool,
-    path: str | os.PathLike[str],
+    path: StrPath,
     tokenize_chinese_chars: bool = True,
-  ) -> 'WordPieceTokenizer':
+  ) -> Self:
     try:
       return cls(pieces, do_lower_case, tokenize_chinese_chars)
     except InputError as error:
@@ -178,10 +176,9 @@ class WordPieceTokenizer:
   def encode(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:
     """The ids of a text and where each token stands, without [CLS] and [SEP].
 
-    Returns:
-      Ids, and for each the half-open range of code points in `text` that it
-      covers. Ranges are in order and none is empty; tokens that one character
-      gave (a Hangul syllable, lower-cased) share its range.
+    A token covers a half-open range of code points in `text`. Ranges are in
+    order and none is empty; tokens that one character gave (a Hangul syllable,
+    lower-cased) share its range.
     """
     rewritten, origin = self._in_bert_form(text)
     encoding = self._backend.encode(rewritten, add_special_tokens=False)
@@ -230,10 +227,7 @@ class WordPieceTokenizer:
     return text
 
   def save(
-    self,
-    directory: str | os.PathLike[str],
-    model_max_length: int = 512,
-    fast: bool = False,
+    self, directory: StrPath, model_max_length: int = 512, fast: bool = False
   ) -> None:
     """Writes `vocab.txt` and a `tokenizer_config.json` that states casing.
 
@@ -314,9 +308,7 @@ class CachedWordPiece:
 
 
 def check_vocab_size(
-  tokenizer: WordPieceTokenizer,
-  vocab_size_of_checkpoint: int,
-  path: str | os.PathLike[str],
+  tokenizer: WordPieceTokenizer, vocab_size_of_checkpoint: int, path: StrPath
 ) -> None:
   """Refuses a vocabulary of another size than the embedding table of `path`.
 
@@ -328,13 +320,11 @@ def check_vocab_size(
     return
   remedy = 'use the vocab.txt that came with the checkpoint'
   if spare > 0:
-    remedy += (
-      f', or, if its embedding table is padded, append {spare} lines such as'
-      ' [unused_0]'
-    )
+    remedy += ', or, if its embedding table is padded, append'
+    remedy += f' {spare} lines such as [unused_0]'
+  what = f'{path}: the vocabulary has {tokenizer.vocab_size} pieces but the'
   raise InputError(
-    f'{path}: the vocabulary has {tokenizer.vocab_size} pieces but the'
-    f' checkpoint embeds {vocab_size_of_checkpoint}; {remedy}'
+    f'{what} checkpoint embeds {vocab_size_of_checkpoint}; {remedy}'
   )
 
 

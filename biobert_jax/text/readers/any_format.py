@@ -1,9 +1,7 @@
 """Raw corpora of any kind: one reader for PubMed, PMC, text and JSON lines.
 
-What a file is, its first bytes say, unpacked from gzip; a name that says
-otherwise is an error. Files are read as streams: memory does not grow with
-them. What is dropped or fixed is counted by name: `dropped_...`,
-`..._dropped` or `..._mended`.
+What a file is, its first bytes say; a name that says otherwise is an error.
+Files are read as streams. What is dropped or fixed is counted by name.
 """
 
 import glob
@@ -162,7 +160,7 @@ def _content(stream: Stream, path: str, text: bool) -> str:
   if re.match(rb'(?i)<(?:!doctype\s+)?html\b', start):
     what = 'a web page, not a corpus: the download failed'
     raise InputError(f'{path}: {what}; it begins with {_shown(stream)}')
-  if xml_stream.is_xml(head) and (not text or _MARKUP.match(start)):
+  if start[:1] == b'<' and (not text or _MARKUP.match(start)):
     root = xml_stream.root(stream)
     if root in pubmed.ROOTS | jats.ROOTS:
       return 'pubmed' if root in pubmed.ROOTS else 'jats'

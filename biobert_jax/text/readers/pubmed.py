@@ -1,8 +1,7 @@
 """PubMed's XML, baseline and update files: title and abstract of each record.
 
-The text is that of `<ArticleTitle>` and of each `<AbstractText>`, one
-paragraph each, inline markup as it reads. `<OtherAbstract>` (other languages,
-lay summaries) and `<CopyrightInformation>` are no part of it.
+`<OtherAbstract>` (other languages, lay summaries) and `<CopyrightInformation>`
+are no part of it.
 https://www.nlm.nih.gov/bsd/licensee/elements_descriptions.html
 """
 

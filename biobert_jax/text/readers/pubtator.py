@@ -1,7 +1,6 @@
 """PubTator: `id|t|title`, `id|a|abstract` and one line per entity or relation.
 
-Documents are separated by blank lines. Offsets are in code points of title, one
-character, abstract; end exclusive.
+Offsets are in code points of title, one character, abstract; end exclusive.
 """
 
 import dataclasses

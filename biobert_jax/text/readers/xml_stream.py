@@ -58,11 +58,6 @@ class TooLong(ValueError):
   """A record is longer, or has more tags, than any article."""
 
 
-def is_xml(head: bytes) -> bool:
-  """Whether bytes can start an XML file."""
-  return head.removeprefix(b'\xef\xbb\xbf').lstrip()[:1] == b'<'
-
-
 def root(stream: Stream) -> str:
   """The name of the root element, without reading on.
 
@@ -78,11 +73,10 @@ def root(stream: Stream) -> str:
   match = _BEFORE_ROOT.match(head)
   if match:
     return match['root'].decode()
+  what = 'not XML: no root element where one has to be; download it again'
   if b'<!ENTITY' in head or re.search(rb'<!DOCTYPE[^>]*\[', head):
     what = 'the DOCTYPE declares entities of its own, which no file of PubMed'
     what += ' or PMC does; leave the file out'
-  else:
-    what = 'not XML: no root element where one has to be; download it again'
   raise InputError.at(stream.name, 1, what)
 
 
