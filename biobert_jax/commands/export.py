@@ -48,7 +48,7 @@ def int8_scorer(
   from biobert_jax.training import workdir
 
   is_run = model.source.form == detect.WORKDIR
-  if not is_run or model.head not in model_runner.ADAPTERS:
+  if not is_run or model.head not in model_runner.HEADS:
     return None
   data = model.source.record['config']['data']
   split = data['test_split'] or data['devel_split']

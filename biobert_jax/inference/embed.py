@@ -68,8 +68,7 @@ class Embedder:
     """Opens a model.
 
     Args:
-      model: the path of any model with parameters, whatever its head; or what
-        `load_pretrained` opened.
+      model: as for a `Tagger`, with parameters and whatever head.
       layers: -1 for the last, -N for the first, -(N + 1) for the embeddings.
       pooling: one of `POOLINGS`.
       max_seq_length: tokens of a window, with [CLS] and [SEP]; by default the
@@ -84,10 +83,10 @@ class Embedder:
       raise InputError(f'--pooling is {pooling!r}; choose from {POOLINGS}')
     opened = load_any(model, do_lower_case)
     name = opened.source.given
-    if opened.source.form in detect.COMPILED:
+    if (form := opened.source.form) in detect.COMPILED:
       raise InputError(
-        f'{name}: an export as {opened.source.form} holds a program, which '
-        'gives no layers; embed with the model that it was exported from'
+        f'{name}: an export as {form} holds a program, which gives no layers; '
+        'embed with the model that it was exported from'
       )
     depth = opened.bert.num_hidden_layers
     for layer in layers:
@@ -281,7 +280,7 @@ def embed(
   max_seq_length: str = '',
   do_lower_case: str = '',
 ) -> dict[str, Any]:
-  """Writes the vectors of a file of texts.
+  """Writes the vectors of a file of texts; options are those of an `Embedder`.
 
   Args:
     model: the path of a model in any form, except a compiled export.
@@ -289,16 +288,14 @@ def embed(
       input.
     output: OUT.parquet, OUT.npz or OUT.jsonl, as in `embedding_files.py`; or
       '-' for JSONL on standard output.
-    layers: as '-1,-2,-3,-4': -1 the last, -N the first, -(N + 1) the
-      embeddings.
-    pooling: 'mean', 'cls', 'tokens' or 'entity'.
-    max_seq_length: tokens of a window; '' for the model's number of positions,
-      at most 512.
-    do_lower_case: 'true' or 'false', where no file of the model states it.
+    layers: with commas between, as '-1,-2,-3,-4'.
+    pooling: one of `POOLINGS`.
+    max_seq_length: a number, or '' for the default.
+    do_lower_case: 'true', 'false' or ''.
 
   Returns:
-    `{"output", "texts", "pieces", "vectors", "layers", "hidden_size"}`;
-    `pieces` counts tokens, with [CLS] and [SEP].
+    Output, texts, pieces (tokens, with [CLS] and [SEP]), vectors, layers and
+    hidden_size.
 
   Raises:
     InputError: a wrong option, no model there, or unreadable text; with

@@ -39,14 +39,7 @@ _ROW_GROUP_FLOATS = 2**22
 
 @dataclasses.dataclass(frozen=True)
 class Header:
-  """Facts that all texts of a file share.
-
-  Attributes:
-    pooling: one of `POOLINGS`.
-    layers: -1 is the last layer, -N the first, -(N + 1) the embeddings.
-    hidden_size: D.
-    pieces: the vocabulary.
-  """
+  """Facts that all texts of a file share; `pieces` is the vocabulary."""
 
   pooling: str
   layers: tuple[int, ...]

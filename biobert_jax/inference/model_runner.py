@@ -1,8 +1,8 @@
 """A fine-tuned model of any form, run over packed sequences.
 
-One table, `TASKS`, says for each task which heads serve it, which compiled
-step runs parameters, and how the outputs of an exported program (ONNX,
-StableHLO) become what that step predicts.
+`TASKS` says for each task which heads serve it and which compiled step runs
+parameters; the outputs of an exported program (ONNX, StableHLO) become what
+that step predicts.
 """
 
 import functools
@@ -39,69 +39,44 @@ Outputs = Iterator[tuple[Batch, Arrays]]
 Model = str | os.PathLike[str] | Source | Pretrained
 # (input_ids, attention_mask, token_type_ids) -> outputs by name.
 Program = Callable[[np.ndarray, np.ndarray, np.ndarray], Mapping[str, Any]]
-# A program's outputs -> what our own step predicts.
-Adapter = Callable[[Mapping[str, Any]], Arrays]
+# Heads whose programs can be run for a task.
+HEADS = frozenset({'token', 'sequence', 'entity_pair', 'span', 'yes_no'})
 _ROWS = 16  # Packed sequences computed together.
 
 
-def _softmax(logits: np.ndarray) -> np.ndarray:
+def _adapted(head: str, outputs: Mapping[str, Any]) -> Arrays:
+  """A program's outputs as what our own step predicts.
+
+  Returns:
+    Of tokens arrays [B, l]: 'label' and 'probability', or 'start_logit' and
+    'end_logit'; of sequences [B, 1, C]: 'probability' and 'logits'.
+  """
+  if head == 'span':
+    names = ('start_logit', 'end_logit')
+    return {name: np.asarray(outputs[f'{name}s'], np.float32) for name in names}
+  logits = np.asarray(outputs['logits'])
+  if head == 'yes_no':  # The one logit is that of yes; no has 0.
+    both = np.stack([np.zeros_like(logits), logits], axis=-1)
+    return {'logits': both[:, None]}
   exponents = np.exp(logits - logits.max(axis=-1, keepdims=True))
-  return exponents / exponents.sum(axis=-1, keepdims=True)
-
-
-def _adapt_tokens(outputs: Mapping[str, Any]) -> Arrays:
-  """'label' and 'probability' [B, l] of every token."""
-  logits = np.asarray(outputs['logits'])
-  return {
-    'label': logits.argmax(axis=-1).astype(np.int32),
-    'probability': _softmax(logits).max(axis=-1).astype(np.float32),
-  }
-
-
-def _adapt_sequences(outputs: Mapping[str, Any]) -> Arrays:
-  """'probability' and 'logits' [B, 1, C] of every sequence."""
-  logits = np.asarray(outputs['logits'])
-  return {'probability': _softmax(logits)[:, None], 'logits': logits[:, None]}
-
-
-def _adapt_spans(outputs: Mapping[str, Any]) -> Arrays:
-  """'start_logit' and 'end_logit' [B, l] of every token."""
-  names = ('start_logit', 'end_logit')
-  return {name: np.asarray(outputs[f'{name}s'], np.float32) for name in names}
-
-
-def _adapt_yes_no(outputs: Mapping[str, Any]) -> Arrays:
-  """'logits' [B, 1, 2] of no and yes, from the one logit of yes."""
-  yes = np.asarray(outputs['logits'])
-  return {'logits': np.stack([np.zeros_like(yes), yes], axis=-1)[:, None]}
-
-
-# Head -> adapter of its program's outputs; other heads cannot be scored.
-ADAPTERS: dict[str, Adapter] = {
-  'token': _adapt_tokens,
-  'sequence': _adapt_sequences,
-  'entity_pair': _adapt_sequences,
-  'span': _adapt_spans,
-  'yes_no': _adapt_yes_no,
-}
+  probabilities = exponents / exponents.sum(axis=-1, keepdims=True)
+  if head == 'token':
+    return {
+      'label': logits.argmax(axis=-1).astype(np.int32),
+      'probability': probabilities.max(axis=-1).astype(np.float32),
+    }
+  return {'probability': probabilities[:, None], 'logits': logits[:, None]}
 
 
 class TaskEntry(NamedTuple):
-  """How the models of one task are run.
+  """How the models of one task are run."""
 
-  Attributes:
-    heads: the heads that serve it.
-    need: the end of the message that refuses another head.
-    make_task: (architecture, model) -> the task of our own compiled step.
-    per_sequence: whether predictions belong to sequences, not to tokens.
-    defaults: settings for models whose files state none; `max_seq_length`
-      is then the number of positions, unless it stands here.
-  """
-
-  heads: tuple[str, ...]
-  need: str
+  heads: tuple[str, ...]  # Those that serve it.
+  need: str  # The end of the message that refuses another head.
   make_task: Callable[[BertConfig, Pretrained], Task]
-  per_sequence: bool
+  per_sequence: bool  # Whether predictions belong to sequences, not to tokens.
+  # Settings for models whose files state none; `max_seq_length` is then the
+  # number of positions, unless it stands here.
   defaults: Mapping[str, Any]
 
 
@@ -167,12 +142,6 @@ def load_for(
 ) -> Pretrained:
   """Opens a model for a task of `TASKS`, with all settings of that task.
 
-  Args:
-    task: its name.
-    model: a path that `load_pretrained` takes, or a model that was found or
-      opened already.
-    do_lower_case: casing, where no file of the model states it.
-
   Raises:
     InputError: no model there, or one with another head.
   """
@@ -219,7 +188,7 @@ class ModelRunner:
     )
     # StableHLO is compiled anew for each length: all its rows are given one.
     self._run = functools.partial(
-      run_program, program, ADAPTERS[model.head], trim=on_onnx
+      run_program, program, model.head, trim=on_onnx
     )
 
   def __call__(self, rows: Rows) -> Outputs:
@@ -285,13 +254,13 @@ class ModelRunner:
 
 
 def run_program(
-  program: Program, adapt: Adapter, rows: Rows, *, trim: bool
+  program: Program, head: str, rows: Rows, *, trim: bool
 ) -> Outputs:
   """Runs a program with the signature of transformers.
 
   Args:
     program: takes ids, attention mask and segment ids.
-    adapt: the adapter of its head.
+    head: one of `HEADS`.
     rows: one sequence each: the program knows no borders within a row.
     trim: whether each batch is cut to its longest sequence.
 
@@ -311,7 +280,7 @@ def run_program(
       batch,
       {  # Arrays of tokens [B, l] get their full length.
         name: np.pad(array, missing) if array.ndim == 2 else array
-        for name, array in adapt(outputs).items()
+        for name, array in _adapted(head, outputs).items()
       },
     )
 
@@ -323,9 +292,9 @@ def score_int8(
 
   Args:
     folder: the ONNX export, with its float32 and int8 files.
-    head: a key of `ADAPTERS`.
+    head: one of `HEADS`.
     dataset: the corpus, one sequence per row.
-    split: the name of the split.
+    split: of the corpus.
 
   Returns:
     The scores of both files, sentences per second with int8, and the time of
@@ -335,7 +304,7 @@ def score_int8(
   for name, int8 in (('float32', False), ('int8', True)):
     program = onnx.OnnxProgram(folder, int8=int8)
     began = time.perf_counter()
-    outputs = list(run_program(program, ADAPTERS[head], rows, trim=True))
+    outputs = list(run_program(program, head, rows, trim=True))
     seconds[name] = time.perf_counter() - began
     metrics = dataset.score(split, iter(outputs)).metrics
     measure = 'f1' if 'f1' in metrics else 'macro_f1'

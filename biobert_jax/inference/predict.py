@@ -39,26 +39,19 @@ _ANSWERS = {'yes', 'no', 'maybe'}
 
 
 class Job(NamedTuple):
-  """The prediction of one task for a file.
-
-  Attributes:
-    predictor: its class.
-    read: (input, counts, predictor) -> what the predictor takes.
-    writers: format -> writer of (results, path).
-    noun: whose formats a message lists.
-    measure: result -> (its increment of each total, the kinds found in it).
-    figures: names of totals, or of exceptions, in the report; the first is
-      what the progress bar counts.
-    kinds: the report's name for the number of each kind; '' for none.
-  """
+  """The prediction of one task for a file."""
 
   predictor: Callable[..., Any]
+  # (input, counts, predictor) -> what the predictor takes.
   read: Callable[[str, Counter[str], Any], Iterable[Any]]
+  # Format -> writer of (results, path).
   writers: Mapping[str, Callable[..., None]]
-  noun: str
+  noun: str  # Whose formats a message lists.
+  # Result -> (its increment of each total, the kinds found in it).
   measure: Callable[[Any], tuple[dict[str, int], list[str]]]
+  # Totals, or exceptions, in the report; the progress bar counts the first.
   figures: tuple[str, ...]
-  kinds: str
+  kinds: str  # The report's name for the number of each kind; '' for none.
 
 
 def _measure_relations(
@@ -143,11 +136,10 @@ JOBS = {
 
 
 def task_of(found: Source) -> str:
-  """The task of a model, as far as its files state it.
+  """The task of a model, as far as its files state it, a key of `JOBS`.
 
-  Returns:
-    A key of `JOBS`: 'ner' where nothing states another, which opening the
-    model then confirms or refuses.
+  It is 'ner' where nothing states another, which opening the model then
+  confirms or refuses.
   """
   record = found.record
   if 'config' in record:

@@ -43,10 +43,7 @@ class QuestionAnswerer:
   ):
     """Opens a model with a span head and compiles it.
 
-    Args:
-      model: as for a `Tagger`.
-      do_lower_case: casing, where no file of the model states it.
-      counts: receives the exceptions that `qa.features.encode` counts.
+    The arguments are those of a `Tagger`.
 
     Raises:
       InputError: no such model there.
@@ -84,12 +81,11 @@ class QuestionAnswerer:
       questions: a list or an iterator of pairs (question, context), or of what
         `question_files.read` reads.
       question: instead, one question.
-      context: its passage; or several passages, whose answers are ranked
-        together.
+      context: its passage; or several, whose answers are ranked together.
 
     Returns:
-      The ranked answers of the question. A list gives a list, in its order; an
-      iterator gives an iterator, which reads as it goes.
+      The ranked answers of the question; a list or an iterator of them, which
+      reads as it goes.
 
     Raises:
       TypeError: an input that is no question with a context.
@@ -143,10 +139,7 @@ class YesNoAnswerer:
   ):
     """Opens a classifier of questions with passages and compiles it.
 
-    Args:
-      model: as for a `Tagger`.
-      do_lower_case: casing, where no file of the model states it.
-      counts: receives the exceptions that `yes_no.features.encode` counts.
+    The arguments are those of a `Tagger`.
 
     Raises:
       InputError: no such classifier there.

@@ -40,8 +40,7 @@ class RelationExtractor:
       tagger: finds the entities first, for plain strings and documents without
         entities: a `Tagger`.
       do_lower_case: casing, where no file of the model states it.
-      counts: receives the exceptions that `candidate_pairs` and
-        `relation.features.encode` count.
+      counts: receives the exceptions that are counted on the way.
 
     Raises:
       InputError: no sequence classifier there, or one that does not say which
@@ -50,10 +49,10 @@ class RelationExtractor:
     opened = load_for('relation', model, do_lower_case)
     settings = opened.settings
     if 'placeholders' not in settings:
+      what = 'give a work folder of relation extraction, or an import or export'
       raise InputError(
         f'{opened.source.given}: nothing says which pairs it was trained on; '
-        'give a work folder of relation extraction, or an import or export of '
-        'one'
+        f'{what} of one'
       )
     self._placeholders = Placeholders.from_config(
       settings['placeholders'], settings['joint_placeholders']
@@ -83,8 +82,8 @@ class RelationExtractor:
         iterator of them; with a tagger, strings too.
 
     Returns:
-      The document with its relations. A list gives a list, in its order; an
-      iterator gives an iterator, which reads as it goes.
+      The document with its relations; a list or an iterator of them, which
+      reads as it goes.
 
     Raises:
       TypeError: no documents; or strings, and there is no tagger.

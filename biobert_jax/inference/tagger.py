@@ -42,7 +42,7 @@ class Tagger:
         form or a Hugging Face folder; or what `load_pretrained` opened.
       keep_entities: whether entities that documents have already stay.
       do_lower_case: casing, where no file of the model states it.
-      counts: receives the exceptions that `windows.encode` counts.
+      counts: receives the exceptions that encoding counts.
 
     Raises:
       InputError: no token classifier there, or labels that are no BIO tags.
@@ -73,9 +73,8 @@ class Tagger:
         has already are dropped, unless the tagger keeps them.
 
     Returns:
-      The document with its `entities`: `text[start:end]` is an entity's text.
-      A list gives a list, in its order; an iterator gives an iterator, which
-      reads as it goes.
+      The document with its `entities`: `text[start:end]` is an entity's text;
+      a list or an iterator of documents, which reads as it goes.
 
     Raises:
       TypeError: neither strings nor documents.

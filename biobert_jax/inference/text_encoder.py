@@ -20,11 +20,7 @@ from biobert_jax.tasks.task import Arrays
 # Tokens of a batch: as many as CPU caches hold, or as keep another chip busy.
 _CPU_TOKENS, _CHIP_TOKENS = 2**10, 2**14
 _FEATURES = (
-  'input_ids',
-  'segment_ids',
-  'position_ids',
-  'sequence_ids',
-  'words',
+  *('input_ids', 'segment_ids', 'position_ids', 'sequence_ids', 'words'),
 )
 
 
@@ -32,12 +28,7 @@ class PooledEncoder:
   """The encoder and its pooling on all devices, compiled for each shape."""
 
   def __init__(self, model: Pretrained, header: Header):
-    """Places the encoder's parameters.
-
-    Args:
-      model: any with parameters; its heads are left out.
-      header: layers and pooling.
-    """
+    """Places the encoder's parameters; the heads of a model are left out."""
     self._module = BertEncoder(model.bert)
     self._header = header
     self._mesh = sharding.make_mesh('dp', 1)
@@ -59,10 +50,7 @@ class PooledEncoder:
     return self._header.pooling in ('mean', 'cls')
 
   def __call__(self, rows: PackedRows) -> Iterator[tuple[Batch, np.ndarray]]:
-    """Yields every batch of `rows` with its vectors.
-
-    Args:
-      rows: texts that `encode_slots` tokenized, packed.
+    """Yields every batch of texts that `encode_slots` tokenized, packed.
 
     Yields:
       (batch, float32 [K, B, L, D]); where it pools, sums over the slots that
@@ -72,9 +60,8 @@ class PooledEncoder:
 
     def dispatch(batch: Batch) -> Any:
       features = {name: batch[name] for name in _FEATURES}
-      return step(
-        self._params, sharding.shard_global_batch(features, self._mesh)
-      )
+      sharded = sharding.shard_global_batch(features, self._mesh)
+      return step(self._params, sharded)
 
     batches = rows.eval_batches(self._rows(rows.max_seq_length))
     yield from one_ahead(dispatch, batches)

@@ -16,15 +16,9 @@ def staged(
 ) -> Iterator[pathlib.Path]:
   """Gives a place to write a file, which is then renamed to `path`.
 
-  If anything fails, the half-written file is deleted, and a file that stands
-  at `path` stays.
-
-  Args:
-    path: the file, in a folder that exists.
-    marker: keeps processes apart that may write the same file at once.
-
-  Yields:
-    A path beside `path`: `PATH.tmp` or `PATH.MARKER.tmp`.
+  The place is beside `path`: `PATH.tmp`, or `PATH.MARKER.tmp` where processes
+  may write the same file at once. If anything fails, the half-written file is
+  deleted, and a file that stands at `path` stays.
 
   Raises:
     OSError: it cannot be renamed.
@@ -45,10 +39,8 @@ def atomic_write(
 ) -> Iterator[IO[Any]]:
   """Opens a file to write, which is renamed into place if nothing fails.
 
-  Args:
-    path: the file; its folder is made where it is missing. '-' is standard
-      output.
-    binary: bytes; else UTF-8 text with newlines as they are given.
+  Its folder is made where it is missing; '-' is standard output. Text is
+  UTF-8, with newlines as they are given.
 
   Raises:
     InputError: it cannot be written.

@@ -8,6 +8,7 @@ browser).
 
 import html
 import os
+import pathlib
 import re
 import shutil
 import tempfile
@@ -19,79 +20,10 @@ from biobert_jax.io.atomic import atomic_write
 Result = TypeVar('Result')
 
 # With several types each mark names its own, for people who do not tell
-# colours apart.
-STYLE = """
-:root { color-scheme: light dark; --ink: #1d2129; --soft: #596170;
-  --line: #d5dae2; --ground: #fff; --panel: #f3f5f8; --accent: #0a58a8;
-  --vivid: 85%; --light: 85%; }
-@media (prefers-color-scheme: dark) {
-  :root { --ink: #dfe3eb; --soft: #a3abba; --line: #383e4a; --ground: #14161b;
-    --panel: #1e2128; --accent: #7db4f6;
-    --vivid: 45%; --light: 27%; }
-}
-* { box-sizing: border-box; }
-body { margin: 0; background: var(--ground); color: var(--ink);
-  font: 16px/1.6 system-ui, sans-serif; overflow-wrap: anywhere; }
-main { max-width: 72rem; margin: 0 auto; padding: 1rem 1rem 3rem; }
-h1 { font-size: 1.6rem; } h2 { font-size: 1.2rem; } h3 { font-size: 1rem; }
-h1, h2, h3 { line-height: 1.25; margin: 1.6em 0 .5em; }
-h1:first-child { margin-top: .6em; }
-.scroll { overflow-x: auto; margin: 1em 0; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums;
-  font-size: .95rem; }
-th, td { padding: .3em .7em; border-bottom: 1px solid var(--line);
-  text-align: left; vertical-align: top; overflow-wrap: normal; }
-th { border-bottom: 2px solid var(--soft); vertical-align: bottom; }
-td.n, th.n { text-align: right; } td.n { white-space: nowrap; }
-tr.strong td { font-weight: 650; }
-pre { background: var(--panel); padding: 1em; white-space: pre-wrap; }
-img, svg { max-width: 100%; height: auto; }
-img { background: #fff; }
-svg text { fill: var(--ink); font: 15px system-ui, sans-serif; }
-svg .soft { fill: var(--soft); }
-svg .dot { fill: var(--accent); fill-opacity: .75; }
-svg .axis { stroke: var(--line); } svg .mark { stroke: var(--ink); }
-.panel { position: sticky; top: 0; z-index: 1; background: var(--panel);
-  border-bottom: 1px solid var(--line); padding: .5em 1rem; }
-.panel form { max-width: 70rem; margin: 0 auto; display: flex; flex-wrap: wrap;
-  gap: .3em 1.2em; align-items: center; }
-.panel label { white-space: nowrap; } .panel input { vertical-align: middle; }
-.soft { color: var(--soft); }
-article { border-top: 1px solid var(--line); padding: .8em 0; }
-article { max-width: 50rem; }
-article h2 { font-size: .85rem; color: var(--soft); margin: 0; }
-article p { margin: .3em 0; white-space: pre-wrap; }
-details { margin: 1em 0; } summary { cursor: pointer; }
-details ol { columns: 14rem; padding-left: 2.2em; } a { color: var(--accent); }
-mark { background: hsl(var(--hue) var(--vivid) var(--light)); color: inherit;
-  border-radius: .25em; padding: .05em .15em; print-color-adjust: exact; }
-.typed mark[data-type]::after { content: attr(data-type); font-size: .7em;
-  margin-left: .4em; }
-main mark.off { background: none; padding: 0; }
-main mark.off::after { content: none !important; }
-tr.off { display: none; }
-@media print { .panel { position: static; } }
-"""
-# No `<` and no `&`, which XML would want escaped.
-SCRIPT = """
-const form = document.forms[0], items = [
-  ...document.querySelectorAll('main [data-score]')];
-form.oninput = () => {
-  const least = Number(form.least.value);
-  const off = new Set([...form.querySelectorAll('[name=type]')]
-    .filter(box => !box.checked).map(box => box.value));
-  let shown = 0;
-  for (const item of items) {
-    const hidden = off.has(item.dataset.type) ||
-      least > Number(item.dataset.score);
-    item.classList.toggle('off', hidden);
-    shown += hidden ? 0 : 1;
-  }
-  form.least.nextElementSibling.textContent = least.toFixed(2);
-  document.getElementById('shown').textContent = shown;
-};
-form.oninput();
-"""
+# colours apart. The script has no `<` and no `&`, which XML would want escaped.
+_STYLE, _SCRIPT = (
+  pathlib.Path(__file__).with_name(f'page.{kind}') for kind in ('css', 'js')
+)
 END = '</body>\n</html>\n'
 
 
@@ -113,21 +45,19 @@ def escape_lines(text: str) -> str:
 
 def head(title: str) -> str:
   """The beginning of a page, up to its body; the title is the window's."""
+  style = _STYLE.read_text('utf-8')
   return (
     '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8"/>\n'
     '<meta name="viewport" content="width=device-width"/>\n'
-    f'<title>{escape(title)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n'
+    f'<title>{escape(title)}</title>\n<style>\n{style}</style>\n</head>\n'
+    '<body>\n'
   )
 
 
 def mark(kind: str, kinds: dict[str, int], shown: str, more: str = '') -> str:
-  """Text on the colour of a type.
+  """Text on the colour of a type, which its place among `kinds` gives.
 
-  Args:
-    kind: the type.
-    kinds: all types up to now, whose order gives the colour.
-    shown: the text.
-    more: further attributes, such as ` title="…"`.
+  `more` are further attributes, such as ` title="…"`.
   """
   # The golden angle keeps the hues of any number of types apart.
   hue = round(200 + 137.508 * list(kinds).index(kind)) % 360
@@ -214,7 +144,8 @@ def write_articles(
       file.write(_index(names, nouns[3]))
     body.seek(0)
     shutil.copyfileobj(body, file)
-    file.write(f'</main>\n<script>{SCRIPT}</script>\n{END}')
+    script = _SCRIPT.read_text('utf-8')
+    file.write(f'</main>\n<script>\n{script}</script>\n{END}')
 
 
 _LEFT, _WIDTH, _ROW = 150, 560, 34  # Pixels of a plot.
@@ -227,10 +158,7 @@ def dot_plot(
 ) -> str:
   """Values as dots, one line per row, with a reference value as a stroke.
 
-  Args:
-    about: one sentence that says what is drawn.
-    rows: (name, values, reference value or None).
-    reference: name of the reference values.
+  The fields are those of `report.DotPlot`.
   """
   known = [v for _, values, other in rows for v in (*values, other)]
   numbers = [v for v in known if v is not None]

@@ -31,13 +31,7 @@ class Bullets(NamedTuple):
 
 
 class Table(NamedTuple):
-  """A table; columns of numbers are set flush right.
-
-  Attributes:
-    header: names of the columns.
-    rows: cells, as many in each row as the header has.
-    strong: indices of the rows that are set bold.
-  """
+  """A table; columns of numbers are set flush right, `strong` rows bold."""
 
   header: Sequence[str]
   rows: Sequence[Sequence[str]]

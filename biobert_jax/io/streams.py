@@ -28,9 +28,7 @@ _DAMAGED = (EOFError, zlib.error, gzip.BadGzipFile)
 class Stream:
   """Bytes of a file, or of a member of an archive, read once and in order.
 
-  Attributes:
-    name: the name of it in error messages.
-    packed: whether it was gzip and is unpacked here.
+  `name` is for error messages; `packed` says whether it was gzip.
   """
 
   def __init__(

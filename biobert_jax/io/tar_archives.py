@@ -19,17 +19,11 @@ _MAX_PADDING = 2**24  # Bytes of zeros at the end of an archive.
 
 
 class Member(NamedTuple):
-  """A plain file of an archive.
+  """A plain file of an archive."""
 
-  Attributes:
-    name: relative to the archive's folder, with slashes.
-    size: its bytes, as the header claims them.
-    stream: its content, to be read before the next member is taken.
-  """
-
-  name: str
-  size: int
-  stream: Stream
+  name: str  # Relative to the archive's folder, with slashes.
+  size: int  # Its bytes, as the header claims them.
+  stream: Stream  # To be read before the next member is taken.
 
 
 def is_tar(stream: Stream) -> bool:
@@ -38,16 +32,10 @@ def is_tar(stream: Stream) -> bool:
 
 
 def members(stream: Stream) -> Iterator[Member]:
-  """The plain files of a tar archive, one after another, as they come.
+  """The plain files of a tar archive that is unpacked, as they come.
 
   Content that is not read is passed over. Folders and the `._NAME` that macOS
   adds are not handed on.
-
-  Args:
-    stream: the archive, unpacked from gzip.
-
-  Yields:
-    Each file.
 
   Raises:
     InputError: an archive that is cut or damaged, or a member that is a link,
@@ -93,16 +81,12 @@ def _guarded(name: str) -> Iterator[None]:
 
 
 class _Forward:
-  """A stream with the `seek` that tarfile asks for: forwards only.
-
-  Attributes:
-    budget: bytes that a header may still claim; None while data are read.
-    block: the bytes that were read last.
-  """
+  """A stream with the `seek` that tarfile asks for: forwards only."""
 
   def __init__(self, stream: Stream) -> None:
+    # Bytes that a header may still claim; None while data are read.
     self.budget: int | None = _MAX_HEADER
-    self.block = b''
+    self.block = b''  # What was read last.
     self._stream = stream
     self._place = 0
 
@@ -114,22 +98,21 @@ class _Forward:
       if not 0 <= size <= self.budget:
         raise tarfile.ReadError(f'a header claims {size} bytes')
       self.budget -= size
-    parts = []
-    while size and (chunk := self._stream.read(min(size, CHUNK))):
-      parts.append(chunk)
-      size -= len(chunk)
-    self.block = b''.join(parts)
-    self._place += len(self.block)
+    self.block = b''.join(self._chunks(size))
     return self.block
 
   def seek(self, place: int) -> int:
-    left = place - self._place
-    if left < 0:
+    if place < self._place:
       raise tarfile.ReadError('a member reaches back')
+    for _ in self._chunks(place - self._place):
+      pass
+    return self._place
+
+  def _chunks(self, left: int) -> Iterator[bytes]:
     while left and (chunk := self._stream.read(min(left, CHUNK))):
       self._place += len(chunk)
       left -= len(chunk)
-    return self._place
+      yield chunk
 
 
 def _checked_name(what: str, member: tarfile.TarInfo) -> str:

@@ -38,10 +38,7 @@ def decode(record: bytes) -> dict[str, bytes]:
 
 
 def decode_numbers(record: bytes) -> dict[str, np.ndarray]:
-  """The features of a record of numbers.
-
-  Returns:
-    Of each an array, int64 or float32.
+  """The features of a record of numbers, int64 or float32 arrays.
 
   Raises:
     ValueError or LookupError: it is not such a record, has other features, or

@@ -5,10 +5,10 @@ must never initialize the accelerator: a child process counts the chips, and
 `find_slots` keeps the parent itself on the CPU.
 """
 
-import dataclasses
 import os
 import subprocess
 import sys
+from typing import NamedTuple
 
 import jax
 
@@ -30,26 +30,18 @@ _SETTINGS = (
 )
 
 
-@dataclasses.dataclass(frozen=True)
-class Slot:
-  """Where one process runs.
+class Slot(NamedTuple):
+  """Where one process runs."""
 
-  Attributes:
-    name: for messages: 'TPU 0', 'CPU 1'.
-    environment: variables that pin a process to it.
-    cores: of the CPU, that the process is confined to; empty for any.
-  """
-
-  name: str
-  environment: dict[str, str]
-  cores: tuple[int, ...] = ()
+  name: str  # For messages: 'TPU 0', 'CPU 1'.
+  environment: dict[str, str]  # Variables that pin a process to it.
+  cores: tuple[int, ...] = ()  # Of the CPU, if confined to some.
 
 
 def find_slots(processes: str) -> list[Slot]:
   """The places where `--processes` lets runs train at once.
 
-  Args:
-    processes: a number, or 'auto': one per TPU or GPU chip of this host.
+  With 'auto' it is one per TPU or GPU chip of this host.
 
   Returns:
     The slots, two or more; or none: runs follow one another in this process,
@@ -117,19 +109,17 @@ def _slot(platform: str, index: int, count: int) -> Slot:
   port = str(_FIRST_PORT + index)
   # The bounds describe a slice of one process with one chip. With the number
   # of the chip alone, libtpu says that the TPU is in use.
-  return Slot(
-    f'TPU {chip}',
-    {
-      'TPU_VISIBLE_CHIPS': chip,
-      'TPU_CHIPS_PER_PROCESS_BOUNDS': '1,1,1',
-      'TPU_PROCESS_BOUNDS': '1,1,1',
-      'TPU_PROCESS_ADDRESSES': f'localhost:{port}',
-      'TPU_PROCESS_PORT': port,
-      'TPU_MESH_CONTROLLER_ADDRESS': f'localhost:{port}',
-      'TPU_MESH_CONTROLLER_PORT': port,
-      'CLOUD_TPU_TASK_ID': '0',
-    },
-  )
+  environment = {
+    'TPU_VISIBLE_CHIPS': chip,
+    'TPU_CHIPS_PER_PROCESS_BOUNDS': '1,1,1',
+    'TPU_PROCESS_BOUNDS': '1,1,1',
+    'TPU_PROCESS_ADDRESSES': f'localhost:{port}',
+    'TPU_PROCESS_PORT': port,
+    'TPU_MESH_CONTROLLER_ADDRESS': f'localhost:{port}',
+    'TPU_MESH_CONTROLLER_PORT': port,
+    'CLOUD_TPU_TASK_ID': '0',
+  }
+  return Slot(f'TPU {chip}', environment)
 
 
 def _visible(index: int, *variables: str) -> str:

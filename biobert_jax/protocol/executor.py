@@ -41,14 +41,9 @@ class Executor:
     slots: Sequence[Slot],
     corpora: Corpora,
   ):
-    """Takes the work folder.
+    """Takes the work folder, for a total of planned runs.
 
-    Args:
-      folder: of the protocol.
-      ledger: finished runs, to which others are added.
-      total: how many runs are planned.
-      slots: where runs train at once; empty: one after another, here.
-      corpora: what they read.
+    Without slots they train one after another, in this process.
     """
     self._folder, self._ledger, self._total = folder, ledger, total
     self._slots, self._corpora = slots, corpora
@@ -127,13 +122,9 @@ class Executor:
 def _line(
   run: Run, report: dict[str, Any], seconds: float, at_once: int
 ) -> Line:
-  """The line of a finished run in the ledger.
+  """The line of a finished run in the ledger; see `Finished`.
 
-  Args:
-    run: the run.
-    report: as `train.train` gives it, or 'diverged'.
-    seconds: how long it took.
-    at_once: runs that trained at the same time, among which it is shared.
+  Its time is shared among the runs that trained at once.
   """
   record = training_workdir.read_record(epath.Path(report['workdir']))
   data = run.config.data

@@ -36,10 +36,7 @@ class Ledger:
     return self._lines[digest]
 
   def check(self, corpora: dict[tuple[str, str], str]) -> None:
-    """Refuses to resume with another corpus.
-
-    Args:
-      corpora: the digest of each, by stage and fold.
+    """Refuses to resume with another corpus, by digests of stage and fold.
 
     Raises:
       InputError: names a run that was trained on another corpus.
@@ -83,9 +80,7 @@ def _text(*records: Line) -> str:
 def open_ledger(folder: epath.Path, protocol: dict[str, Any]) -> Ledger:
   """The ledger of a work folder, new or resumed.
 
-  Args:
-    folder: the work folder of the protocol.
-    protocol: the settings that all its runs share, flat, of JSON values.
+  `protocol` are the settings that all its runs share, flat, of JSON values.
 
   Raises:
     InputError: it belongs to another protocol, or is damaged.

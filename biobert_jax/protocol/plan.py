@@ -4,14 +4,13 @@ Wrong flags are refused here, before any compilation.
 """
 
 import copy
-import dataclasses
 import hashlib
 import itertools
 import json
 import pathlib
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from ml_collections import ConfigDict
 
@@ -33,25 +32,15 @@ PAPER_GRIDS = {
 _RESERVED = ('task', 'seed', 'data.', 'train.keep', 'init_from', 'vocab.')
 
 
-@dataclasses.dataclass(frozen=True)
-class Run:
-  """One training of a protocol.
+class Run(NamedTuple):
+  """One training of a protocol."""
 
-  Attributes:
-    stage: 'grid', scored on the dev set; or 'test'.
-    name: the name of its folder, `runs/NAME`.
-    config: the whole config.
-    grid_values: the part of it that the grid sets.
-    fold: the fold of the corpus; '' without folds.
-    digest: of everything that decides its result, except the corpus.
-  """
-
-  stage: str
-  name: str
+  stage: str  # 'grid', scored on the dev set; or 'test'.
+  name: str  # That of its folder, `runs/NAME`.
   config: ConfigDict
-  grid_values: GridValues
-  fold: str
-  digest: str
+  grid_values: GridValues  # The part of the config that the grid sets.
+  fold: str  # '' without folds.
+  digest: str  # Of everything that decides its result, except the corpus.
 
 
 def parse_grid(text: str, config: ConfigDict) -> list[GridValues]:
@@ -179,10 +168,9 @@ def plan_grid(
   if len(configurations) == 1:
     return []
   if not config.data.devel_split:
-    raise InputError(
-      'data.devel_split is empty, so that a grid has no dev set to be scored '
-      'on; leave --grid out, or use --grid=none'
-    )
+    what = 'data.devel_split is empty, so that a grid has no dev set'
+    remedy = 'leave --grid out, or use --grid=none'
+    raise InputError(f'{what} to be scored on; {remedy}')
   ours = {'data.test_split': '', 'train.keep': 'last'}
   return [_run('grid', config, values, ours) for values in configurations]
 

@@ -45,14 +45,7 @@ _REDRAW_SECONDS, _PRINT_SECONDS = 1.0, 60.0
 
 @dataclasses.dataclass
 class Job:
-  """A run that is to be made.
-
-  Attributes:
-    run: the run.
-    folder: its work folder.
-    num_steps: of the whole run.
-    failed_on: names of the slots whose processes failed.
-  """
+  """A run that is to be made, and the slots whose processes failed."""
 
   run: Run
   folder: pathlib.Path

@@ -39,11 +39,10 @@ def protocol(
   Args:
     config: an experiment of `configs/`.
     workdir: where everything is written.
-    grid: the configurations that the dev set selects from; see
-      `plan.parse_grid`. Folds train with the config's own values.
+    grid: see `plan.parse_grid`. Folds train with the config's own values.
     seeds: how many runs are tested, of each fold where there are folds.
-    folds: the folds of a corpus that has them; see `plan.parse_folds`.
-    processes: how many runs train at once; see `device_slots.find_slots`.
+    folds: see `plan.parse_folds`.
+    processes: see `device_slots.find_slots`.
     corpus: its name in the paper's tables; '' goes by its folder's.
 
   Returns:

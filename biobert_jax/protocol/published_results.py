@@ -5,8 +5,8 @@ earlier ones on arXiv print other numbers. The test of this module recomputes
 from these figures the averages that the text of the paper states.
 """
 
-import dataclasses
 import re
+from typing import NamedTuple
 
 SYSTEMS = (
   'SOTA',
@@ -78,32 +78,24 @@ _ALIASES = {
 }
 
 
-@dataclasses.dataclass(frozen=True)
-class Published:
-  """A row of the paper's tables.
-
-  Attributes:
-    corpus: its name there.
-    table: 6, 7 or 8.
-    scores: of each of `SYSTEMS` the table's three measures, percent.
-  """
+class Published(NamedTuple):
+  """A row of a table: three measures of each of `SYSTEMS`, percent."""
 
   corpus: str
   table: int
   scores: tuple[tuple[float, ...], ...]
 
 
-def _rows(table: int, text: str) -> list[Published]:
-  found: list[Published] = []
-  cell = r'[\d.]+/[\d.]+/[\d.]+'
-  for match in re.finditer(rf'^(\S.*?) +((?:{cell}\s+){{6}})', text, re.M):
-    cells = match[2].split()
-    scores = tuple(tuple(map(float, one.split('/'))) for one in cells)
-    found.append(Published(match[1], table, scores))
-  return found
-
-
-CORPORA = tuple(row for table in _ROWS for row in _rows(table, _ROWS[table]))
+_CELLS = r'(?:[\d.]+/[\d.]+/[\d.]+\s+){6}'
+CORPORA = tuple(
+  Published(
+    match[1],
+    table,
+    tuple(tuple(map(float, cell.split('/'))) for cell in match[2].split()),
+  )
+  for table, text in _ROWS.items()
+  for match in re.finditer(rf'^(\S.*?) +({_CELLS})', text, re.M)
+)
 
 
 def _plain(name: str) -> str:

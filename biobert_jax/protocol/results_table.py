@@ -75,11 +75,10 @@ def summary(
 
   Returns:
     corpus, as the paper names it; seeds; folds; point, the grid configuration
-    that was selected; measures, each {mean, deviation, seeds: the mean of each,
-    folds: the mean of each}, percent; over, whether the standard deviation is
-    over folds or seeds; each, the metrics of every run; devel, the score of
-    every grid configuration. The mean over folds is the mean of the folds' own
-    metrics, F1 too, as in the paper.
+    that was selected; measures, percent, with the mean of each seed and fold;
+    over, what the standard deviation is over; each, the metrics of every run;
+    devel, the score of every grid configuration. The mean over folds is the
+    mean of the folds' own metrics, F1 too, as in the paper.
   """
   row = published_results.find(corpus)
   seeds = sorted({line['seed'] for line in tests})
@@ -129,14 +128,11 @@ def write(folder: epath.Path, summaries: Sequence[Summary]) -> None:
 def _published(one: Summary) -> tuple[int, dict[str, tuple[str, ...]]]:
   """(table, measure -> its published figures); table 0 is none of theirs."""
   row = published_results.find(one['corpus'])
-  names = published_results.TABLES[row.table][1] if row else ()
-  if row is None or tuple(one['measures']) != names:
-    empty = ('–',) * len(published_results.SYSTEMS)
-    return 0, dict.fromkeys(one['measures'], empty)
-  return row.table, {
-    name: tuple(f'{cell[i]:.2f}' for cell in row.scores)
-    for i, name in enumerate(names)
-  }
+  names = tuple(one['measures'])
+  if row is None or published_results.TABLES[row.table][1] != names:
+    return 0, dict.fromkeys(names, ('–',) * len(published_results.SYSTEMS))
+  cells = [[f'{score:.2f}' for score in system] for system in row.scores]
+  return row.table, dict(zip(names, zip(*cells, strict=True), strict=True))
 
 
 def _shown(value: float | None) -> str:
@@ -266,14 +262,7 @@ def _csv(summaries: Sequence[Summary]) -> str:
 
 
 def table(workdirs: str, output: str) -> dict[str, Any]:
-  """Joins the tables of several protocols in one.
-
-  Args:
-    workdirs: their work folders, with commas between.
-    output: the folder for `table.md`, `.html` and `.csv`.
-
-  Returns:
-    `{"output", "corpora"}`.
+  """Joins the tables of several protocols, work folders with commas between.
 
   Raises:
     InputError: a folder where no protocol was finished.

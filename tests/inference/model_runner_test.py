@@ -88,8 +88,7 @@ def program(shape):
 )
 def test_outputs_of_programs(head, part, shapes, trim):
   run, given = program(part)
-  adapt = model_runner.ADAPTERS[head]
-  ((batch, found),) = model_runner.run_program(run, adapt, Rows(), trim=trim)
+  ((batch, found),) = model_runner.run_program(run, head, Rows(), trim=trim)
   length = 3 if trim else 5
   assert given == [((2, length), [3, 2], (2, length))]
   assert {name: array.shape for name, array in found.items()} == shapes
@@ -135,7 +134,5 @@ def test_both_programs_are_scored(monkeypatch):
 
 
 def test_heads_without_a_program_or_a_score_are_left_out():
-  assert {'token', 'sequence', 'span', 'yes_no'} <= model_runner.ADAPTERS.keys()
-  assert (
-    not {'encoder', 'pretraining', 'masked_lm'} & model_runner.ADAPTERS.keys()
-  )
+  assert {'token', 'sequence', 'span', 'yes_no'} <= model_runner.HEADS
+  assert not {'encoder', 'pretraining', 'masked_lm'} & model_runner.HEADS
