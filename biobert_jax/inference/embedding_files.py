@@ -63,24 +63,16 @@ class Header:
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class Embedded:
-  """A text and its vectors.
-
-  Attributes:
-    document: the text.
-    vectors: [n, K, D] float32: one, or one for each token or entity.
-    input_ids: [tokens] with [CLS] and [SEP].
-    starts: [tokens] where each token begins in the text; [CLS] is empty at its
-      beginning, [SEP] at its end.
-    ends: [tokens] where each ends.
-    entities: with pooling `entity`, those that have a vector.
-  """
+  """A text and its vectors."""
 
   document: Document
-  vectors: np.ndarray
-  input_ids: np.ndarray
+  vectors: np.ndarray  # [n, K, D] float32: one, or one per token or entity.
+  input_ids: np.ndarray  # [tokens] with [CLS] and [SEP].
+  # [tokens] where each token begins and ends in the text; [CLS] is empty at its
+  # beginning, [SEP] at its end.
   starts: np.ndarray
   ends: np.ndarray
-  entities: tuple[Entity, ...] = ()
+  entities: tuple[Entity, ...] = ()  # Pooling `entity`: those with a vector.
 
   def __repr__(self) -> str:
     """As Embedded('7', vectors float32[12, 1, 768])."""

@@ -26,15 +26,10 @@ from biobert_jax.io.strict_json import parse_object
 
 @dataclasses.dataclass(frozen=True)
 class QuestionRequest:
-  """A question and the passages that may answer it.
+  """A question and the passages that may answer it."""
 
-  Attributes:
-    id: unique in its file.
-    passages: the question about each of its passages.
-  """
-
-  id: str
-  passages: tuple[Question, ...]
+  id: str  # Unique in its file.
+  passages: tuple[Question, ...]  # The question about each of them.
 
   @property
   def question(self) -> str:

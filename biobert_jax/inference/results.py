@@ -31,21 +31,13 @@ RELATION_COLUMNS = (
 
 @dataclasses.dataclass(frozen=True)
 class PredictedRelation:
-  """One relation of a document.
+  """One relation of a document, whose entities it names by their index."""
 
-  Attributes:
-    type: the predicted label.
-    score: its probability, 0-1.
-    first: index of the document's entity of the first type.
-    second: index of the entity of the second type.
-    sentence: as the model read it, both entities anonymised or marked.
-  """
-
-  type: str
-  score: float
-  first: int
+  type: str  # The predicted label.
+  score: float  # Its probability, 0-1.
+  first: int  # The entity of the first type.
   second: int
-  sentence: str
+  sentence: str  # As the model read it, both entities anonymised or marked.
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -73,12 +65,7 @@ class RelatedDocument:
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class QuestionResult:
-  """The answers of a question, passage by passage.
-
-  Attributes:
-    request: the question.
-    by_passage: the answers in each of its passages.
-  """
+  """The answers of a question, passage by passage."""
 
   request: QuestionRequest
   by_passage: tuple[Answered, ...]
@@ -124,19 +111,12 @@ class QuestionResult:
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class YesNoResult:
-  """The answer of a yes/no question.
-
-  Attributes:
-    request: the question.
-    answer: one of the labels.
-    probabilities: label -> its probability, 0-1.
-    passages: the number of passages that were read.
-  """
+  """The answer of a yes/no question."""
 
   request: QuestionRequest
-  answer: str
-  probabilities: Mapping[str, float]
-  passages: int
+  answer: str  # One of the labels.
+  probabilities: Mapping[str, float]  # By label, 0-1.
+  passages: int  # How many were read.
 
   def __repr__(self) -> str:
     """As YesNoResult('Does p53 cause gout?', 'yes', 0.93)."""
@@ -160,10 +140,7 @@ class YesNoResult:
 def write_jsonl(
   results: Iterable[RelatedDocument | QuestionResult | YesNoResult], path: Path
 ) -> None:
-  """Writes one line per result.
-
-  A relation names its entities by their index in "entities", from 0.
-  """
+  """Writes the `row` of each result as a line."""
   with atomic_write(path) as file:
     for one in results:
       file.write(json.dumps(one.row(), ensure_ascii=False) + '\n')

@@ -94,18 +94,17 @@ class Tagger:
     ]
     if not texts:
       return [self._with(document, []) for document in chunk]
+    length = self._runner.max_seq_length
     encoded = windows.encode(
       texts,
       self._tokenizer,
-      max_seq_length=self._runner.max_seq_length,
+      max_seq_length=length,
       overlap=self._overlap,
       counts=self._counts,
     )
+    nothing = np.zeros(encoded.num_words, np.int32)
     rows = PackedRows(
-      encoded,
-      np.zeros(encoded.num_words, np.int32),
-      max_seq_length=self._runner.max_seq_length,
-      pack=self._runner.pack,
+      encoded, nothing, max_seq_length=length, pack=self._runner.pack
     )
     ids, probabilities = merge(self._runner(rows), encoded.num_words)
     tagged, first = [], 0

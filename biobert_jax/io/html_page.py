@@ -117,8 +117,8 @@ def write_articles(
   Args:
     path: the file to write.
     title: the page's heading.
-    nouns: singular and plural of the items that the filter filters, and of the
-      articles: 'entity', 'entities', 'document', 'documents'.
+    nouns: of the items that the filter filters, and of the articles: 'entity',
+      'entities', 'document', 'documents'.
     results: one per article; only the page's text limits what a browser bears.
     article: (result, number of items by type, which it counts) -> (name, HTML).
   """

@@ -16,23 +16,18 @@ Value = TypeVar('Value')
 
 
 def read_object(path: str, *, numbers_as_text: bool = False) -> dict[str, Any]:
-  """Reads a file that holds one JSON object; see `parse_object`.
-
-  Args:
-    path: of the file; '-' is standard input.
-    numbers_as_text: whether a number is kept as it is written.
-  """
+  """Reads a file ('-': standard input) of one object; see `parse_object`."""
   return parse_object(path, read_text(path), numbers_as_text=numbers_as_text)
 
 
 def parse_object(
   path: str, text: str, *, first_line: int = 1, numbers_as_text: bool = False
 ) -> dict[str, Any]:
-  """The JSON object of a text.
+  """The JSON object of a text, such as a file's, or that of one of its lines.
 
   Args:
-    path: of its file, for messages.
-    text: such as the file's, or that of one of its lines.
+    path: of the file, for messages.
+    text: of it.
     first_line: of the text in the file.
     numbers_as_text: whether a number is kept as it is written.
 
