@@ -3,8 +3,7 @@
 K is the number of layers, D the hidden size. Offsets count code points of the
 text, end exclusive.
 
-  .parquet  one row per vector, in row groups that are written as they come, so
-            that any number of texts takes bounded memory. `id` of the text,
+  .parquet  one row per vector, written in bounded row groups: `id` of the text,
             with pooling `tokens` also `token`, `start`, `end`, with `entity`
             also `type`, `text`, `start`, `end`; and for each layer a list of D
             floats, `layer_-1` for the last

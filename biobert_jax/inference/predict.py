@@ -19,11 +19,8 @@ from biobert_jax.checkpoints import detect, huggingface, pretrained
 from biobert_jax.checkpoints.detect import Source
 from biobert_jax.data.broken_rows import log_counts
 from biobert_jax.errors import InputError
+from biobert_jax.inference import question_answerer as answerers
 from biobert_jax.inference import question_files, result_pages, results
-from biobert_jax.inference.question_answerer import (
-  QuestionAnswerer,
-  YesNoAnswerer,
-)
 from biobert_jax.inference.relation_extractor import RelationExtractor
 from biobert_jax.inference.results import QuestionResult, RelatedDocument
 from biobert_jax.inference.tagger import Tagger
@@ -100,7 +97,7 @@ JOBS = {
     'per_type',
   ),
   'qa': Job(
-    QuestionAnswerer,
+    answerers.QuestionAnswerer,
     lambda source, counts, _: question_files.read(source, counts),
     {
       'jsonl': results.write_jsonl,
@@ -114,7 +111,7 @@ JOBS = {
     '',
   ),
   'yes_no': Job(
-    YesNoAnswerer,
+    answerers.YesNoAnswerer,
     lambda source, counts, answerer: question_files.read(
       source, counts, answerer.reasoning
     ),

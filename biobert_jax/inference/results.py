@@ -12,10 +12,8 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from biobert_jax.data.qa.passage_aggregation import (
-  PooledAnswer,
-  pool_candidates,
-)
+from biobert_jax.data.qa import passage_aggregation
+from biobert_jax.data.qa.passage_aggregation import PooledAnswer
 from biobert_jax.data.qa.span_decoding import Answered
 from biobert_jax.inference.question_files import QuestionRequest
 from biobert_jax.io.atomic import atomic_write
@@ -82,8 +80,9 @@ class QuestionResult:
     `passage` (from 0), `start` and `end` (code points) say where an answer is
     most probable.
     """
-    return pool_candidates(
-      [[c._asdict() for c in one.candidates] for one in self.by_passage]
+    passages = [one.candidates for one in self.by_passage]
+    return passage_aggregation.pool_candidates(
+      [[candidate._asdict() for candidate in every] for every in passages]
     )
 
   @property

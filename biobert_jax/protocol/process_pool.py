@@ -19,13 +19,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from biobert_jax.errors import (
-  EXIT_BAD_INPUT,
-  EXIT_DIVERGED,
-  EXIT_DONE,
-  InputError,
-  PreemptedError,
-)
+from biobert_jax import errors
 from biobert_jax.protocol import device_slots, run_worker
 from biobert_jax.protocol.device_slots import Slot
 from biobert_jax.protocol.plan import Run
@@ -167,7 +161,9 @@ class ProcessPool:
       if self._stop_requested:
         self._stop_children()
         what = 'all runs were stopped and saved'
-        raise PreemptedError(f'{what}; run the same command again to resume')
+        raise errors.PreemptedError(
+          f'{what}; run the same command again to resume'
+        )
       self._start(waiting)
       time.sleep(_POLL_SECONDS)
       for name, (job, child, began) in list(self._running.items()):
@@ -196,14 +192,14 @@ class ProcessPool:
     self, slot: str, job: Job, code: int, waiting: collections.deque[Job]
   ) -> dict[str, Any] | None:
     """The report of a run whose process ended; None where it failed."""
-    if code == EXIT_DONE:
+    if code == errors.EXIT_DONE:
       text = (job.folder / 'results.json').read_text(encoding='utf-8')
       report: dict[str, Any] = json.loads(text)
       return report
     why = _last_line(job.folder / LOG_FILE)
-    if code == EXIT_BAD_INPUT:
-      raise InputError(f'{job.run.name}: {why.removeprefix("error: ")}')
-    if code == EXIT_DIVERGED:
+    if code == errors.EXIT_BAD_INPUT:
+      raise errors.InputError(f'{job.run.name}: {why.removeprefix("error: ")}')
+    if code == errors.EXIT_DIVERGED:
       why = why.removeprefix('diverged: ')
       _log.warning('%s diverged: %s', job.run.name, why)
       return {'workdir': str(job.folder), 'diverged': why}

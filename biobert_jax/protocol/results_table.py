@@ -10,16 +10,8 @@ from typing import Any
 from etils import epath
 
 from biobert_jax.errors import InputError
-from biobert_jax.io import atomic
-from biobert_jax.io.report import (
-  Block,
-  Bullets,
-  DotPlot,
-  Heading,
-  Table,
-  markdown,
-  page,
-)
+from biobert_jax.io import atomic, report
+from biobert_jax.io.report import Block, Heading, Table
 from biobert_jax.protocol import published_results
 from biobert_jax.protocol.ledger import Line
 from biobert_jax.training import workdir as training_workdir
@@ -117,8 +109,8 @@ def summary(
 def write(folder: epath.Path, summaries: Sequence[Summary]) -> None:
   """Writes `table.md`, `.html`, `.csv`, and of one protocol `.json`."""
   blocks = _blocks(summaries)
-  texts = {'table.md': markdown(blocks), 'table.html': page(blocks)}
-  texts['table.csv'] = _csv(summaries)
+  texts = {'table.md': report.markdown(blocks), 'table.csv': _csv(summaries)}
+  texts['table.html'] = report.page(blocks)
   if len(summaries) == 1:
     texts[SUMMARY_FILE] = json.dumps(summaries[0], indent=2) + '\n'
   for name, text in texts.items():
@@ -152,7 +144,7 @@ def _blocks(summaries: Sequence[Summary]) -> list[Block]:
       title = f'{about} (Lee et al. 2019, Table {number})'
     blocks += [Heading(title), *_comparison(number, by_table[number])]
   for one in summaries:
-    blocks += [Heading(one['corpus']), Bullets(notes(one)), _each(one)]
+    blocks += [Heading(one['corpus']), report.Bullets(notes(one)), _each(one)]
     if one['devel']:
       blocks.append(_devel(one))
   return blocks
@@ -181,7 +173,7 @@ def _comparison(number: int, summaries: Sequence[Summary]) -> list[Block]:
   over = ' or '.join(sorted({one['over'] for one in summaries}))
   about = f'The last measure of each corpus, one dot for each of its {over}.'
   table = Table(header, rows, frozenset(strong))
-  return [table, DotPlot(about, dots, system)]
+  return [table, report.DotPlot(about, dots, system)]
 
 
 def notes(one: Summary) -> list[str]:
