@@ -22,7 +22,6 @@ class BrokenRows:
     """Starts without any.
 
     Args:
-      path: the file.
       counts: receives the number of rows of each kind of fault.
       noun: the plural that messages use for the rows.
     """

@@ -73,7 +73,6 @@ def plan_rows(
 
   Args:
     lengths: [windows] tokens of each, at most `max_seq_length`.
-    max_seq_length: tokens of a row.
     pack: False gives each window a row of its own, in the given order; else
       the plan depends on the multiset of lengths only.
     max_sequences: windows of a row at most; None: as many as fit.
@@ -125,11 +124,8 @@ class PackedRows:
     """Lays the windows out.
 
     Args:
-      windows: what to pack.
       labels: [words] label id of each word of `windows`.
-      max_seq_length: tokens of a row.
       pack: several windows a row, or one.
-      seed: of the order of training batches.
       max_sequences: windows of a row at most; None: as many as fit.
       per_sequence: labels belong to whole sequences: the words are the
         examples, each at the [CLS] of its window, and `max_sequences` is set.
@@ -174,8 +170,6 @@ class PackedRows:
     Args:
       step: from 0; rows run on over the ends of epochs.
       batch_size: rows of the global batch, a multiple of `hosts`.
-      host: this host's index.
-      hosts: how many hosts share the batch.
 
     Returns:
       The features, int32; concatenated over hosts, always the same. Of [B, L]

@@ -47,8 +47,7 @@ class RandomStream:
 def mix(*keys: int | np.ndarray) -> np.ndarray:
   """Hashes 64-bit keys (splitmix64 finaliser, Steele et al. 2014).
 
-  Ours rather than NumPy's generators, whose streams may change between
-  releases: a resumed run must meet the same order.
+  NumPy's streams may change between releases, and with them a resumed run.
   """
   state = np.zeros((), np.uint64)
   with np.errstate(over='ignore'):

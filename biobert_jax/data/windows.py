@@ -61,8 +61,6 @@ def encode(
   """Cuts sentences of words into windows, in their order.
 
   Args:
-    sentences: words of each sentence.
-    tokenizer: turns words into tokens.
     max_seq_length: tokens of a window at most, [CLS] and [SEP] included.
     overlap: tokens that neighbouring windows of a long sentence share, at
       least (fewer where the next word needs the room).

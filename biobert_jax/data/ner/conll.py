@@ -2,17 +2,14 @@
 
 A file has a line `token<TAB>tag` for each token and a blank line after each
 sentence; or four columns (CoNLL-2003 and SciBERT: token, part of speech,
-chunk, tag), by tabs or by spaces. What is wrong stops with file, line and
-remedy; what is only odd is kept, one tag a token, and counted:
+chunk, tag), by tabs or by spaces. What is only odd is kept and counted:
 
   byte_order_marks, crlf_lines, blank_lines_with_spaces, document_marks,
-  space_separated_files; invisible_tokens (blanks, controls, zero width: no
-  WordPiece token is left of them), tokens_with_spaces,
-  tokens_with_line_separators (U+0085, U+2028, form feed: other readers cut
-  there), tokens_over_200_chars ([UNK] to BERT); i_without_b (an I after O or
-  after another type, which starts an entity as in conlleval);
-  iobes_tags_converted and iobes_tags_after_end (an I or E after E or S, which
-  starts an entity).
+  space_separated_files; invisible_tokens (no WordPiece token is left of them),
+  tokens_with_spaces, tokens_with_line_separators (U+0085, U+2028, form feed),
+  tokens_over_200_chars ([UNK] to BERT); i_without_b (starts an entity as in
+  conlleval); iobes_tags_converted and iobes_tags_after_end (an I or E after E
+  or S, which starts an entity).
 """
 
 import dataclasses
@@ -59,7 +56,6 @@ def read_columns(
   """Reads one UTF-8 corpus file in columns, in its order.
 
   Args:
-    path: the file.
     counts: takes what was odd, under the names in this file's first lines.
     scheme: `bio`, or `iobes`, which is turned into BIO (S to B, E to I).
     strict: whether an invisible token is an error instead of counted.

@@ -58,10 +58,8 @@ def read_split(
   """Reads one split of a corpus, whatever form its file has.
 
   Args:
-    directory: the corpus.
     split: one of `SPLITS`; `train_dev` without a file of its own is train and
       then devel.
-    counts: takes what was odd.
     scheme: `bio` or `iobes`; PubTator needs neither.
     strict: whether an invisible token is an error.
 

@@ -149,8 +149,6 @@ def prepare(
   Args:
     name: a key of `BUILDERS`, as `ncbi_disease`.
     manual_dir: where the corpus's files are, or a folder `name` with them.
-    data_dir: where TFDS keeps its data.
-    file_format: one of `FILE_FORMATS`.
 
   Returns:
     Sentences of each split.

@@ -47,9 +47,6 @@ class TfExamples:
     Args:
       paths: the files; their order matters to the order of examples.
       vocab_size: V; ids are below it.
-      max_seq_length: L that the files were made with.
-      max_eval_rows: of a pass of `eval_batches`; None or 0 for all.
-      seed: of the order of training batches.
 
     Raises:
       InputError: A file is missing, packed, cut or of other records.
@@ -202,7 +199,6 @@ def shuffled_numbers(
 
   Args:
     positions: [n] from 0 to below `count`.
-    count: of the range.
     keys: [n] uint64, the permutation of each position.
   """
   half = np.uint64(max(1, ((count - 1).bit_length() + 1) // 2))

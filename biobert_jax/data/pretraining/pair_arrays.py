@@ -89,7 +89,6 @@ def lay_out(
     source: [tokens] that they point to.
     shape: L and P.
     specials: ids of [CLS] and [SEP].
-    usage: of the documents.
   """
   count, (length, max_pairs) = len(rows), shape
   cls_id, sep_id = specials

@@ -82,8 +82,6 @@ class PretrainingSequences:
     """Sees how much of the corpus a packed sequence takes (about a second).
 
     Args:
-      shards: a split of a corpus.
-      tokenizer: that the shards were made with.
       max_seq_length: L, positions of a sequence.
       pack: several pairs a sequence, or one as in the reference.
       next_sentence: pairs for next sentence prediction, or tokens of documents
@@ -99,8 +97,6 @@ class PretrainingSequences:
         more leaves over 2 % of the positions empty.
       block_rows: sequences of a block, about; the more, the fewer documents are
         left out or repeated, and the longer takes the first step.
-      max_eval_rows: of a pass of `eval_batches`; None or 0 for all.
-      seed: of all random choices.
 
     Raises:
       InputError: An option that cannot be, another vocabulary, no text.

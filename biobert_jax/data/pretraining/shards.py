@@ -105,10 +105,7 @@ def write_shard(
   """Writes one shard and its lengths, aside and then renamed.
 
   Args:
-    directory: of the shards.
-    split: `TRAIN` or `HELD_OUT`.
     index: of the shard, from 0 to below `count`.
-    count: shards of the split.
     examples: (record, its tokens, its sentences) in order.
 
   Returns:
@@ -224,7 +221,6 @@ class Shards(Sequence[TokenizedDocument]):
 
     Args:
       directory: as `biobert-jax prepare-corpus` wrote it.
-      split: the name.
       verify: see `check_shards`.
       tokenizer: what the tokens must have been made with, if it is known.
 

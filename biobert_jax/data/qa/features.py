@@ -75,8 +75,6 @@ def encode(
 
   Args:
     questions: about passages; those without a located answer point to [CLS].
-    tokenizer: turns text into tokens.
-    max_seq_length: tokens of a window at most.
     max_question_length: of these, tokens of the question; the rest is cut.
     doc_stride: tokens between the begins of a passage's windows.
     counts: receives `questions_cut`, `questions_split` (over several windows)

@@ -72,12 +72,9 @@ def decode(
   """Chooses the answer of each question.
 
   Args:
-    questions: those of `windows`.
-    windows: theirs.
     start_logits: [tokens] that an answer starts there, by the numbers in
       `windows.windows.words`.
     end_logits: [tokens] that it ends there.
-    rules: how to choose.
   """
   nulls = _nulls(len(questions), windows, start_logits, end_logits)
   found: list[Answered] = []

@@ -91,7 +91,6 @@ def read_files(
   """Reads files whose questions belong together, in their order.
 
   Args:
-    paths: the files.
     counts: takes what was odd or broken, by the names in this file's first
       lines.
     form: what the questions must be like; in training those are left out that

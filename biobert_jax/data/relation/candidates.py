@@ -7,23 +7,20 @@ The rules, each with what it counts:
   (`sentences_joined_at_mentions`).
 - Mentions of one type at one place are one mention, which has all their names
   (`mentions_repeated`).
-- The two mentions of the pair become `@FIRST$` and `@SECOND$`; all other
-  mentions stay as they are written. Where a name stands several times in a
-  sentence, each place makes its own pair (`pairs_with_a_repeated_name`).
+- The two mentions of the pair become `@FIRST$` and `@SECOND$`, or get markers
+  (`markers.py`); all other mentions stay as they are written. Each place of a
+  repeated name makes its own pair (`pairs_with_a_repeated_name`).
 - Where the two overlap (`pairs_overlapping`), or one lies in the other
   (`pairs_nested`), one word takes the place of both (`@CHEM-GENE$`), or, if so
   wished, there is no row (`pairs_overlapping_dropped`, and of their relations
   `relations_of_overlapping_dropped`). Mentions that only touch do not overlap.
-- If so wished, the two get markers instead (`markers.py`): nested ones are
-  marked one inside the other, the markers of overlapping ones cross.
 - Where a third mention overlaps one of the pair, what juts out stays as text
   (`pairs_beside_an_overlap`).
 - No row is made by a relation between mentions that no sentence has together
   (`relations_across_sentences`) or of other types
   (`relations_between_other_types`).
-- A pair with several relations makes a row for each
-  (`pairs_with_several_relations`); one whose relation is not wanted is
-  labelled as if it had none (`pairs_of_unwanted_relations`).
+- A pair makes a row for each relation (`pairs_with_several_relations`); without
+  a wanted one it is labelled as having none (`pairs_of_unwanted_relations`).
 """
 
 import bisect
@@ -89,7 +86,6 @@ def candidate_pairs(
 
   Args:
     document: its text; entities that it has by itself are not looked at.
-    mentions: what may be paired.
     words: what is put in their place; they name the types too.
     counts: takes `mentions`, `mentions_of_other_types`, `pairs`, and those in
       this file's first lines.
@@ -240,13 +236,10 @@ def labelled_rows(
   """A row for each pair and relation of a document.
 
   Args:
-    annotated: the document, its mentions and relations.
-    words: see `candidate_pairs`.
     counts: takes `documents`, `relations`, and those of `candidate_pairs`.
     wanted: types of relations to be found; (): those the corpus scores.
     negative: the label of a pair without a relation.
     keep_overlapping: whether the two of a pair may overlap.
-    marked: see `candidate_pairs`.
   """
   counts['documents'] += 1
   mentions = annotated.mentions

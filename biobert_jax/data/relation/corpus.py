@@ -8,14 +8,12 @@ separate. The format is detected from the content:
   a header                 whatever names them, in any order (BioBERT: test;
                            BLUE: every split; the PyTorch port: train)
 
-The PyTorch port moves the gold of its `test.tsv` to `test_original.tsv`, which
-is then read. Quotes are text. Oddities are counted: byte_order_marks,
-crlf_lines, blank_lines, labels_in_another_case, repeated_indices,
-sentences_with_several_labels. Broken rows are left out and counted
-(rows_with_wrong_columns, rows_without_sentence, rows_with_unknown_labels,
-headers_amid_rows), except for rows_without_placeholders and
-rows_without_markers, which are kept. Above a share of the rows it is an
-InputError with file and line.
+The PyTorch port's gold is read from its `test_original.tsv`. Oddities are
+counted: byte_order_marks, crlf_lines, blank_lines, labels_in_another_case,
+repeated_indices, sentences_with_several_labels. Broken rows are left out and
+counted (rows_with_wrong_columns, rows_without_sentence,
+rows_with_unknown_labels, headers_amid_rows); rows_without_placeholders and
+rows_without_markers are kept. A larger share of them is an InputError.
 """
 
 import dataclasses
@@ -68,10 +66,8 @@ def read_rows(
   """Reads one UTF-8 file of examples, in its order.
 
   Args:
-    path: the file.
     counts: takes what was odd or broken, by the names in this file's first
       lines.
-    form: what its rows must look like.
 
   Raises:
     InputError: With file and line: no known columns, no labels, or too many
@@ -221,8 +217,6 @@ def read_split(
     directory: the corpus; of one that comes in folds, one of them.
     split: one of `splits.SPLITS`; `train_dev` without a file of its own is
       train and then devel, which may be empty.
-    counts: takes what was odd or broken.
-    form: what rows must look like.
 
   Raises:
     InputError: No file, several, an empty one, or one that cannot be read.

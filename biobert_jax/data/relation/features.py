@@ -40,8 +40,6 @@ def encode(
   """Makes a window of each sentence, in their order.
 
   Args:
-    texts: sentences.
-    tokenizer: turns text into tokens.
     pair: the words that stand for the pair, or around it.
     max_seq_length: tokens of a window at most, [CLS] and [SEP] included.
     counts: receives `sentences_cut`; of these `sentences_cut_between_the_pair`

@@ -26,7 +26,6 @@ def aggregate(
   transform_n2b_yesno.py, which rounds logits to three decimals before.
 
   Args:
-    pairs: questions with passages.
     logits: [pairs, C].
     labels: C names.
   """

@@ -51,12 +51,9 @@ def read_split(
   """Reads one split of a corpus, in the order of its files.
 
   Args:
-    directory: the corpus.
     split: one of `splits.SPLITS`; `train_dev` is train and then devel.
     files: the files of train, devel and test: a name, or a pattern for
       several whose questions are pooled. PubMedQA has but one.
-    counts: receives what was unusual or broken.
-    form: what rows must look like.
 
   Raises:
     InputError: no file, an empty one, or one that cannot be read.

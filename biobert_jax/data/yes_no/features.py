@@ -38,8 +38,6 @@ def encode(
   """Makes a window of each pair, see `one_window_each`.
 
   Args:
-    pairs: questions with passages.
-    tokenizer: turns text into tokens.
     max_seq_length: tokens of a window at most, [CLS] and both [SEP] included.
     counts: receives `passages_cut` and `passage_pieces_cut`; of the passages
       `passages_cut_to_nothing`, and `questions_cut`, without room even alone.
