@@ -9,8 +9,7 @@ import numpy as np
 from biobert_jax.data.relation import features as relation_features
 from biobert_jax.data.relation.candidates import Mention, Pair, candidate_pairs
 from biobert_jax.data.relation.features import PairForm
-from biobert_jax.data.relation.markers import Markers
-from biobert_jax.data.relation.placeholders import Placeholders
+from biobert_jax.data.relation.pair_words import Markers, Placeholders
 from biobert_jax.errors import InputError
 from biobert_jax.inference import inputs
 from biobert_jax.inference.inputs import Texts, TextStream

@@ -33,7 +33,7 @@ from biobert_jax.data.relation.candidates import (
   Row,
   labelled_rows,
 )
-from biobert_jax.data.relation.placeholders import Placeholders, is_of_type
+from biobert_jax.data.relation.pair_words import Placeholders, is_of_type
 from biobert_jax.errors import InputError
 from biobert_jax.io import lines as io_lines
 from biobert_jax.io.atomic import atomic_write

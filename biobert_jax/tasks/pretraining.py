@@ -17,7 +17,7 @@ from ml_collections import ConfigDict
 from biobert_jax.data.pretraining import shards
 from biobert_jax.data.pretraining.google_tfrecords import TfExamples
 from biobert_jax.data.pretraining.manifest import read_tokenizer
-from biobert_jax.data.pretraining.pair_arrays import feature_shapes
+from biobert_jax.data.pretraining.sentence_pairs import feature_shapes
 from biobert_jax.data.pretraining.sequences import PretrainingSequences
 from biobert_jax.errors import COUNT, InputError, Range
 from biobert_jax.models.config import BertConfig

@@ -13,8 +13,7 @@ from biobert_jax.data.packing import PackedRows
 from biobert_jax.data.relation import corpus
 from biobert_jax.data.relation import features as relation_features
 from biobert_jax.data.relation.features import PairForm
-from biobert_jax.data.relation.markers import Markers
-from biobert_jax.data.relation.placeholders import Placeholders
+from biobert_jax.data.relation.pair_words import Markers, Placeholders
 from biobert_jax.errors import COUNT, FRACTION, InputError, one_of
 from biobert_jax.metrics import relation as metrics
 from biobert_jax.models.config import BertConfig

@@ -10,8 +10,7 @@ import pytest
 
 from biobert_jax.commands.main import main
 from biobert_jax.data.relation import corpus as relation_corpus
-from biobert_jax.data.relation.markers import Markers
-from biobert_jax.data.relation.placeholders import Placeholders
+from biobert_jax.data.relation.pair_words import Markers, Placeholders
 from tests.fixtures import small_relations
 
 ROOT = pathlib.Path(__file__).parents[2]

@@ -37,7 +37,7 @@ from typing import Any
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 
 from biobert_jax.data.relation import corpus as relation_corpus
-from biobert_jax.data.relation.placeholders import Placeholders
+from biobert_jax.data.relation.pair_words import Placeholders
 from tests.comparison import peer
 
 _LEARNING_RATE = 5e-5

@@ -14,7 +14,7 @@ import pytest
 from biobert_jax.data.packing import plan_rows
 from biobert_jax.data.relation import corpus as relation_corpus
 from biobert_jax.data.relation import features as relation_features
-from biobert_jax.data.relation.placeholders import Placeholders
+from biobert_jax.data.relation.pair_words import Placeholders
 from biobert_jax.data.splits import count_overlap
 from biobert_jax.errors import InputError
 from biobert_jax.text.wordpiece import WordPieceTokenizer

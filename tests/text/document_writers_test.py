@@ -11,7 +11,7 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 
-from biobert_jax.data.ner import conll
+from biobert_jax.data.ner import corpus as conll
 from biobert_jax.errors import InputError
 from biobert_jax.text import document_writers
 from biobert_jax.text.documents import Document, Entity, split_words

@@ -1,15 +1,25 @@
-"""Corpora of named entities: their splits, labels, and what splits share.
+"""Corpora of named entities: a folder with a file for each split.
 
-A corpus is a folder with a file for each split, in columns (`conll.py` says
-what they may hold) or PubTator (`documents.py`).
+A file is PubTator (`text/documents.py`), or has a line `token<TAB>tag` for each
+token and a blank line after each sentence; or four columns (CoNLL-2003 and
+SciBERT: token, part of speech, chunk, tag), by tabs or by spaces. What is only
+odd in columns is kept and counted:
+
+  byte_order_marks, crlf_lines, blank_lines_with_spaces, document_marks,
+  space_separated_files; invisible_tokens (no WordPiece token is left of them),
+  tokens_with_spaces, tokens_with_line_separators (U+0085, U+2028, form feed),
+  tokens_over_200_chars ([UNK] to BERT); i_without_b (starts an entity as in
+  conlleval); iobes_tags_converted and iobes_tags_after_end (an I or E after E
+  or S, which starts an entity).
 """
 
+import dataclasses
 import os
+import re
+import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
-from biobert_jax.data.ner.conll import Sentence as Sentence
-from biobert_jax.data.ner.conll import error_listing, read_columns
 from biobert_jax.data.splits import (
   EXTENSIONS,
   find_split,
@@ -17,8 +27,230 @@ from biobert_jax.data.splits import (
   missing_split,
 )
 from biobert_jax.errors import InputError
+from biobert_jax.io import lines
 from biobert_jax.text import documents
 from biobert_jax.text.readers import pubtator
+
+_SCHEMES = {'bio': 'BI', 'iobes': 'BIES'}
+# google-research/bert tokenization.py, WordpieceTokenizer: a longer word is
+# [UNK] as a whole.
+_MAX_WORD = 200
+_DOCUMENT_MARK = re.compile(r'-DOCSTART-(?=[\t ]|$)|###MEDLINE:')
+_LINE_SEPARATORS = re.compile('[\x0b\x0c\x1c-\x1e\x85\u2028\u2029]')
+_SHOWN = 5  # Places that one error lists.
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Sentence:
+  """Tokens with one BIO tag each."""
+
+  tokens: tuple[str, ...]  # Words as the corpus has them.
+  tags: tuple[str, ...]  # `O`, `B`, `I`, or `B-Type`, `I-Type`.
+  path: str  # The file it was read from.
+  line: int  # The line of its first token; of its document, for PubTator.
+  lines_per_token: int = 1  # 1, or 0 where all tokens stand on the one line.
+
+  def line_of(self, index: int) -> int:
+    """The line where the token of that index stands."""
+    return self.line + index * self.lines_per_token
+
+
+def read_columns(
+  path: str | os.PathLike[str],
+  counts: Counter[str],
+  *,
+  scheme: str = 'bio',
+  strict: bool = False,
+) -> list[Sentence]:
+  """Reads one UTF-8 corpus file in columns, in its order.
+
+  Args:
+    counts: takes what was odd, under the names in this file's first lines.
+    scheme: `bio`, or `iobes`, which is turned into BIO (S to B, E to I).
+    strict: whether an invisible token is an error instead of counted.
+
+  Raises:
+    InputError: With file and line.
+  """
+  if scheme not in _SCHEMES:
+    schemes = ' or '.join(_SCHEMES)
+    raise InputError(f'config.data.scheme: {scheme!r} is not {schemes}')
+  name = os.fspath(path)
+  sentences: list[Sentence] = []
+  rows: list[tuple[int, str, str]] = []
+  for row in _rows(name, counts):
+    if row is not None:
+      _look_at(row[1], name, row[0], counts, strict)
+      rows.append(row)
+    elif rows:
+      (first, *_), tokens, tags = zip(*rows, strict=True)
+      sentences.append(Sentence(tokens, tags, name, first))
+      rows = []
+  if not sentences:
+    raise InputError.at(name, 1, 'the file holds no sentence')
+  _check_tags(sentences, scheme)
+  if scheme == 'iobes':
+    sentences = [_from_iobes(sentence, counts) for sentence in sentences]
+  for sentence in sentences:
+    _count_stray(sentence.tags, counts)
+  return sentences
+
+
+def _rows(
+  name: str, counts: Counter[str]
+) -> Iterator[tuple[int, str, str] | None]:
+  """(line, token, tag) of each token, and None at each break and the end."""
+  layout: tuple[str, int, int] | None = None
+  for number, line in lines.read_lines(name, counts):
+    blank = not line.strip(' \t')
+    if blank or _DOCUMENT_MARK.match(line):
+      if line:
+        counts['blank_lines_with_spaces' if blank else 'document_marks'] += 1
+      yield None
+      continue
+    if '\r' in line:
+      what = 'a carriage return inside the line: end lines with a newline'
+      raise InputError.at(name, number, what)
+    layout = layout or _layout(name, number, line, counts)
+    fields = _fields(line, layout[0])
+    if len(fields) != layout[1]:
+      raise InputError.at(name, number, _miscount(fields, line, layout))
+    if not fields[0].strip(' '):
+      what = f'the token of {line!r} is empty: write it or delete the line'
+      raise InputError.at(name, number, what)
+    if not fields[-1]:
+      what = f'token {fields[0]!r} has no tag after its tab'
+      raise InputError.at(name, number, what)
+    yield number, fields[0], fields[-1]
+  yield None
+
+
+def _fields(line: str, separator: str) -> list[str]:
+  return line.split('\t') if separator == '\t' else re.split(' +', line)
+
+
+def _layout(
+  name: str, number: int, line: str, counts: Counter[str]
+) -> tuple[str, int, int]:
+  """(separator, columns, line) of a file, fixed by its first content line."""
+  separator = '\t' if '\t' in line else ' '
+  columns = len(_fields(line, separator))
+  if separator == '\t' and columns in (2, 4):
+    return separator, columns, number
+  if separator == ' ' and columns == 4:
+    counts['space_separated_files'] += 1
+    return separator, columns, number
+  if separator == ' ' and columns == 1:
+    what = f'token {line[:60]!r} has no tag: write token, tab, tag'
+  elif separator == ' ':
+    what = f'{line[:60]!r} holds spaces where a tab belongs: convert with '
+    what += r"sed 's/ \([^ ]*\)$/\t\1/'"
+  else:
+    what = f'{columns} columns; want 2 (token, tag) or 4 (tag last)'
+  raise InputError.at(name, number, what)
+
+
+def _miscount(
+  fields: Sequence[str], line: str, layout: tuple[str, int, int]
+) -> str:
+  separator, columns, first = layout
+  kind = 'tab' if separator == '\t' else 'space'
+  what = f'{len(fields)} columns, but line {first} has {columns}'
+  if len(fields) == 1 and ' ' in line:
+    return f'{what}: {line[:60]!r} holds a space where a {kind} belongs'
+  if len(fields) == 1:
+    return f'{what}: token {line[:60]!r} has no tag'
+  return f'{what}, separated by {kind}s: {line[:60]!r}'
+
+
+def _look_at(
+  token: str, name: str, number: int, counts: Counter[str], strict: bool
+) -> None:
+  """Counts what is odd about a token."""
+  if len(token) > _MAX_WORD:
+    counts['tokens_over_200_chars'] += 1
+  if token.isascii() and token.isprintable() and ' ' not in token:
+    return
+  if all(
+    c == '\ufffd' or unicodedata.category(c) in ('Cc', 'Cf', 'Zs', 'Zl', 'Zp')
+    for c in token
+  ):
+    if strict:
+      what = f'token {token!r} is invisible: delete the line or write a word'
+      raise InputError.at(name, number, what)
+    counts['invisible_tokens'] += 1
+  if _LINE_SEPARATORS.search(token):
+    counts['tokens_with_line_separators'] += 1
+  if ' ' in token:
+    counts['tokens_with_spaces'] += 1
+
+
+def _check_tags(sentences: Sequence[Sentence], scheme: str) -> None:
+  """Raises unless all tags are of the scheme, and all typed or none."""
+  letters = _SCHEMES[scheme]
+  known = re.compile(rf'O|[{letters}](-\S+)?')
+  every = {tag for sentence in sentences for tag in sentence.tags}
+  unknown = {tag for tag in every if not known.fullmatch(tag)}
+  if unknown:
+    what = f'a tag is not O or one of {", ".join(letters)}, with -Type or not'
+    if all(re.fullmatch(r'[ES](-\S+)?', tag) for tag in unknown):
+      what += '; if the tags are IOBES, pass --config.data.scheme=iobes'
+    elif all(known.fullmatch(tag.upper()) for tag in unknown):
+      what += '; write its letter as a capital'
+    raise error_listing(sentences, unknown, what)
+  typed = {tag for tag in every if '-' in tag}
+  untyped = every - typed - {'O'}
+  if typed and untyped:
+    fewer = min(
+      (typed, untyped),
+      key=lambda tags: sum(t in tags for s in sentences for t in s.tags),
+    )
+    what = 'some tags have a type and some have none; give all of them one'
+    raise error_listing(sentences, fewer, what)
+
+
+def error_listing(
+  sentences: Iterable[Sentence], tags: set[str], what: str
+) -> InputError:
+  """An error that names the first places where these tags stand."""
+  places = [
+    (sentence, index)
+    for sentence in sentences
+    for index, tag in enumerate(sentence.tags)
+    if tag in tags
+  ]
+  shown = ', '.join(
+    f'{s.path}:{s.line_of(i)} {s.tokens[i][:40]!r} {s.tags[i][:40]!r}'
+    for s, i in places[:_SHOWN]
+  )
+  first, index = places[0]
+  more = f' and {len(places) - _SHOWN} more' if len(places) > _SHOWN else ''
+  what = f'{what}: {shown}{more}'
+  return InputError.at(first.path, first.line_of(index), what)
+
+
+def _from_iobes(sentence: Sentence, counts: Counter[str]) -> Sentence:
+  tags: list[str] = []
+  closed = False
+  for tag in sentence.tags:
+    letter, suffix = tag[0], tag[1:]
+    if letter in 'IE' and closed:
+      counts['iobes_tags_after_end'] += 1
+      tags.append('B' + suffix)
+    else:
+      tags.append({'S': 'B', 'E': 'I'}.get(letter, letter) + suffix)
+    closed = letter in 'ES'
+    if closed:
+      counts['iobes_tags_converted'] += 1
+  return dataclasses.replace(sentence, tags=tuple(tags))
+
+
+def _count_stray(tags: Iterable[str], counts: Counter[str]) -> None:
+  before = 'O'
+  for tag in tags:
+    if tag[0] == 'I' and (before == 'O' or before[1:] != tag[1:]):
+      counts['i_without_b'] += 1
+    before = tag
 
 
 def sentences_from_documents(

@@ -11,7 +11,7 @@ from os import PathLike
 import numpy as np
 
 from biobert_jax.data.packing import Batch
-from biobert_jax.data.pretraining.pair_arrays import feature_shapes
+from biobert_jax.data.pretraining.sentence_pairs import feature_shapes
 from biobert_jax.data.random_streams import mix
 from biobert_jax.errors import InputError
 from biobert_jax.io import tf_example

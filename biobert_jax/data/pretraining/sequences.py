@@ -24,19 +24,17 @@ from typing import Any
 import numpy as np
 
 from biobert_jax.data.packing import Batch
-from biobert_jax.data.pretraining.pair_arrays import (
+from biobert_jax.data.pretraining.sentence_pairs import (
   PAIR_SPECIALS,
   UNLABELLED,
   PackedPairs,
-  describe,
-  expand,
-  feature_shapes,
-)
-from biobert_jax.data.pretraining.sentence_pairs import (
   Rules,
   SingleSentence,
   Texts,
   article_id,
+  describe,
+  expand,
+  feature_shapes,
   make_sequences,
 )
 from biobert_jax.data.pretraining.shards import Shards, TokenizedDocument

@@ -7,9 +7,9 @@ The rules, each with what it counts:
   (`sentences_joined_at_mentions`).
 - Mentions of one type at one place are one mention, which has all their names
   (`mentions_repeated`).
-- The two mentions of the pair become `@FIRST$` and `@SECOND$`, or get markers
-  (`markers.py`); all other mentions stay as they are written. Each place of a
-  repeated name makes its own pair (`pairs_with_a_repeated_name`).
+- The two mentions of the pair become `@FIRST$` and `@SECOND$`, or get markers;
+  all other mentions stay as they are written. Each place of a repeated name
+  makes its own pair (`pairs_with_a_repeated_name`).
 - Where the two overlap (`pairs_overlapping`), or one lies in the other
   (`pairs_nested`), one word takes the place of both (`@CHEM-GENE$`), or, if so
   wished, there is no row (`pairs_overlapping_dropped`, and of their relations
@@ -29,12 +29,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from biobert_jax.data.relation import markers
-from biobert_jax.data.relation.placeholders import (
-  Placeholders,
-  Span,
-  is_of_type,
-)
+from biobert_jax.data.relation import pair_words
+from biobert_jax.data.relation.pair_words import Placeholders, Span, is_of_type
 from biobert_jax.text.documents import Document, Entity, flat
 from biobert_jax.text.sentence_splitter import sentence_spans
 
@@ -107,7 +103,7 @@ def candidate_pairs(
       _count_surroundings(first, second, inside, counts)
       if marked:
         places = [(m.entity.start, m.entity.end) for m in (first, second)]
-        text = flat(markers.marked(document.text, span, *places))
+        text = flat(pair_words.marked(document.text, span, *places))
       else:
         text = _anonymised(document.text, span, first, second, words)
       pairs.append(Pair(document.id, first, second, text, overlap))

@@ -25,8 +25,7 @@ from collections.abc import Iterable, Sequence
 
 from biobert_jax.data import splits
 from biobert_jax.data.broken_rows import BrokenRows
-from biobert_jax.data.relation.markers import Markers
-from biobert_jax.data.relation.placeholders import Placeholders
+from biobert_jax.data.relation.pair_words import Markers, Placeholders
 from biobert_jax.errors import InputError
 from biobert_jax.io import lines
 

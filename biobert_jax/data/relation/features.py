@@ -11,8 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from biobert_jax.data.relation.markers import Markers
-from biobert_jax.data.relation.placeholders import Placeholders
+from biobert_jax.data.relation.pair_words import Markers, Placeholders
 from biobert_jax.data.windows import Windows, one_window_each
 from biobert_jax.errors import InputError
 from biobert_jax.text.wordpiece import WordPieceTokenizer

@@ -7,7 +7,7 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 
-from biobert_jax.data.ner import conll
+from biobert_jax.data.ner import corpus as conll
 from biobert_jax.errors import InputError
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from biobert_jax.data.pretraining.pair_arrays import (
+from biobert_jax.data.pretraining.sentence_pairs import (
   IS_NEXT,
   UNLABELLED,
   BlockUsage,

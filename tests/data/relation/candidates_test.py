@@ -13,7 +13,7 @@ from biobert_jax.data.relation.candidates import (
   candidate_pairs,
   labelled_rows,
 )
-from biobert_jax.data.relation.placeholders import Placeholders
+from biobert_jax.data.relation.pair_words import Placeholders
 from biobert_jax.text.documents import Document, Entity
 
 WORDS = Placeholders.from_types('CHEMICAL', 'GENE')

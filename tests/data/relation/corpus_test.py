@@ -6,8 +6,7 @@ import pytest
 
 from biobert_jax.data import splits
 from biobert_jax.data.relation import corpus as relation_corpus
-from biobert_jax.data.relation.markers import Markers
-from biobert_jax.data.relation.placeholders import Placeholders
+from biobert_jax.data.relation.pair_words import Markers, Placeholders
 from biobert_jax.errors import InputError
 
 MARKERS = Markers(tuple(f'[unused{i}]' for i in range(1, 5)))

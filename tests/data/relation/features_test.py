@@ -8,8 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from biobert_jax.data.relation import features as relation_features
-from biobert_jax.data.relation.markers import Markers
-from biobert_jax.data.relation.placeholders import Placeholders
+from biobert_jax.data.relation.pair_words import Markers, Placeholders
 from biobert_jax.errors import InputError
 from biobert_jax.text.vocabulary import SPECIALS
 from biobert_jax.text.wordpiece import WordPieceTokenizer

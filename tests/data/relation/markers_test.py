@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from biobert_jax.data.relation import markers
-from biobert_jax.data.relation.markers import Markers
+from biobert_jax.data.relation import pair_words
+from biobert_jax.data.relation.pair_words import Markers
 from biobert_jax.errors import InputError
 from biobert_jax.text.vocabulary import SPECIALS
 from biobert_jax.text.wordpiece import WordPieceTokenizer
@@ -20,7 +20,7 @@ TEXT = 'Big insulin receptor-like one.'
 def marked(first, second):
   """The two by what they are, as they stand in `TEXT`."""
   spans = [(TEXT.index(w), TEXT.index(w) + len(w)) for w in (first, second)]
-  return markers.marked(TEXT, (4, len(TEXT)), *spans)
+  return pair_words.marked(TEXT, (4, len(TEXT)), *spans)
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_what_looks_like_a_marker_is_text(before, one, between, other, after):
   first = (len(before), len(before + one))
   start = len(before + one + between)
   second = (start, start + len(other))
-  found = markers.marked(text, (0, len(text)), first, second)
+  found = pair_words.marked(text, (0, len(text)), first, second)
   places = FOUR.locate(found)
   assert places is not None
   bare = re.sub(r'\[/?E[12]\]', '', found)

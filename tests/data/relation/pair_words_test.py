@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from biobert_jax.data.relation.placeholders import Placeholders, is_of_type
+from biobert_jax.data.relation.pair_words import Placeholders, is_of_type
 from biobert_jax.errors import InputError
 
 PAIR = Placeholders('@GENE$', '@DISEASE$', ('@GENE-DISEASE$',))
