@@ -47,8 +47,8 @@ class Timeline:
     self._writes, self._before_write, self._clock = writes, before_write, clock
     self._told = self._step = 0
     self._since, self._span = clock(), ''
-    written = self._path.read_bytes() if self._path.exists() else b''
-    if writes and written and not written.endswith(b'\n'):  # A crash cut it.
+    old = self._path.read_bytes() if writes and self._path.exists() else b'\n'
+    if old and not old.endswith(b'\n'):  # A crash cut the last line.
       with self._path.open('a') as file:
         file.write('\n')
     self._write('start', self._since if began is None else began)
