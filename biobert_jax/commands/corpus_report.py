@@ -17,7 +17,7 @@ def _run(flags: Flags) -> Summary:
     raise InputError('--sample, --seed and --texts: at least 0')
   from biobert_jax.data.pretraining.manifest import read_tokenizer
   from biobert_jax.preprocessing.report import report as reports
-  from biobert_jax.preprocessing.report import shard_statistics, unknown_words
+  from biobert_jax.preprocessing.report import shard_statistics
   from biobert_jax.text.readers.article import Options
 
   folder, sampling = flags.dir, {'sample': flags.sample, 'seed': flags.seed}
@@ -32,7 +32,7 @@ def _run(flags: Flags) -> Summary:
   unknown = None
   if flags.input and tokenizer is not None:
     reading = Options(**statistics.manifest['options']['reading'])
-    unknown = unknown_words.unknown_words(
+    unknown = shard_statistics.unknown_words(
       flags.input, tokenizer, reading, **sampling
     )
   output = flags.output or os.path.join(folder, 'report')

@@ -1,6 +1,5 @@
 """Runs the TPU compiler in a process beside this one, and ends it in time."""
 
-import dataclasses
 import importlib.metadata
 import importlib.util
 import json
@@ -10,7 +9,7 @@ import re
 import subprocess
 import sys
 import time
-from typing import Any
+from typing import Any, NamedTuple
 
 from ml_collections import ConfigDict
 
@@ -51,8 +50,7 @@ _UNITS = {'B': 1, 'KiB': 2**10, 'MiB': 2**20, 'GiB': 2**30}
 _SHOWN_SHAPES = 80  # Characters of a list of shapes.
 
 
-@dataclasses.dataclass(frozen=True)
-class Memory:
+class Memory(NamedTuple):
   """Bytes of HBM on one chip."""
 
   arguments: int  # State and batch.
@@ -66,8 +64,7 @@ class Memory:
     return self.arguments + self.outputs + self.temporaries
 
 
-@dataclasses.dataclass(frozen=True)
-class Compiled:
+class Compiled(NamedTuple):
   """A compiled step, as the compiler reports it."""
 
   memory: Memory  # Of one chip; known for a step that does not fit, too.
@@ -170,7 +167,7 @@ def _wait(
 
 
 def _find(folder: pathlib.Path, ending: str) -> pathlib.Path | None:
-  return next(iter(sorted(folder.glob(f'*{ending}'))), None)
+  return min(folder.glob(f'*{ending}'), default=None)
 
 
 def _read(slice_: Slice, folder: pathlib.Path, seconds: float) -> Compiled:
@@ -198,11 +195,7 @@ def _read(slice_: Slice, folder: pathlib.Path, seconds: float) -> Compiled:
 
 
 def parse_memory(assignment: str, report: str) -> Memory:
-  """Reads XLA's buffer assignment and its report of the largest arrays.
-
-  Raises:
-    ValueError: they are not XLA's, or of a version that writes them otherwise.
-  """
+  """Reads XLA's buffer assignment and its report of the largest arrays."""
   total = _TOTAL.search(report)
   if total is None:
     raise ValueError('the memory report names no total of HBM')

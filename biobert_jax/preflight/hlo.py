@@ -13,6 +13,7 @@ import functools
 import math
 import re
 from collections.abc import Iterator
+from typing import NamedTuple
 
 _BITS = {'pred': 8, 'token': 0, 'opaque': 0, 'bf16': 16, 'c64': 64, 'c128': 128}
 _LEAF = re.compile(r'([a-z]\w*)\[([0-9,<=]*)\](?:\{([^}]*)\})?')
@@ -28,8 +29,7 @@ _PARTITIONS = re.compile(r'^HloModule .*\bnum_partitions=(\d+)', re.MULTILINE)
 _BRANCHES = re.compile(r'\bbranch_computations=\{([^}]*)\}')
 
 
-@dataclasses.dataclass(frozen=True)
-class Array:
+class Array(NamedTuple):
   """One array of a shape."""
 
   dtype: str  # As HLO spells it, 'bf16'.
@@ -75,8 +75,7 @@ class Instruction:
     return found[1] if found else ''
 
 
-@dataclasses.dataclass(frozen=True)
-class Computation:
+class Computation(NamedTuple):
   """Instructions by name, in order."""
 
   name: str
@@ -88,8 +87,7 @@ class Computation:
     return next(i for i in self.instructions.values() if i.is_root)
 
 
-@dataclasses.dataclass(frozen=True)
-class Module:
+class Module(NamedTuple):
   """A program."""
 
   computations: dict[str, Computation]
@@ -106,11 +104,7 @@ def arrays(shape: str) -> Iterator[Array]:
 
 
 def parse(text: str) -> Module:
-  """Reads what XLA dumps, or a compiled program's `as_text`.
-
-  Raises:
-    ValueError: no entry computation, or a line that is no instruction.
-  """
+  """Reads what XLA dumps, or a compiled program's `as_text`."""
   computations: dict[str, Computation] = {}
   entry, now = '', Computation('', {})
   for line in text.splitlines():

@@ -73,14 +73,12 @@ def preflight(
     names: of slices, 'v5e-16'.
     vocab_size: tokens of the vocabulary, where the config names none.
     price: of a chip for an hour, in dollars; 0: not known.
-    full: whether to compile to the end, for the compiler's own estimate of
-      the time, in minutes instead of seconds.
+    full: whether to compile to the end, for the compiler's estimate of time.
     search: whether to look for the largest batch that fits.
     hlo: where to keep the compiler's files; '': nowhere.
 
   Raises:
-    InputError: no compiler, no such slice, a config that is wrong or cannot
-      be sharded so; and, after the report, a step that does not fit.
+    InputError: wrong arguments; after the report, a step that does not fit.
   """
   if not names:
     raise InputError('preflight needs --topology, such as v5e-16 or v4-32')

@@ -11,6 +11,7 @@ import dataclasses
 import math
 import re
 from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 from biobert_jax.preflight.hlo import Array, Computation, Instruction, Module
 
@@ -50,8 +51,7 @@ class Collectives:
   bytes: int  # In, or of an all-gather out, of each chip in a step.
 
 
-@dataclasses.dataclass(frozen=True)
-class ProgramCost:
+class ProgramCost(NamedTuple):
   """The cost of a step on one chip."""
 
   flops: int  # Of matrix products.
@@ -71,7 +71,7 @@ def analyze(module: Module) -> ProgramCost:
       if one.opcode in ('convolution', 'dot'):
         flops += times * _matmul_flops(one, computation)
       elif one.opcode == 'custom-call':
-        flops += times * _kernel_flops(one, computation)
+        flops += times * _splash_cost(one, computation)[0]
       elif one.opcode == 'rng-bit-generator':
         random_bytes += times * max(a.bytes for a in one.arrays)
       elif kind := _collective_kind(one):
@@ -148,8 +148,9 @@ def _matmul_flops(one: Instruction, computation: Computation) -> int:
   have the batch as a window of which one place meets the input.
   """
   out = one.arrays[0].dims
-  operands = [computation.instructions[name] for name in one.operands]
-  left, right = (operand.arrays[0].dims for operand in operands)
+  left, right = (
+    computation.instructions[name].arrays[0].dims for name in one.operands
+  )
   if one.opcode == 'dot':
     axes = re.findall(r'\d+', one.attribute('lhs_contracting_dims'))
     depth = math.prod(left[int(axis)] for axis in axes)
@@ -187,36 +188,25 @@ def _meetings(
   return count
 
 
-def _kernel_flops(one: Instruction, computation: Computation) -> int:
-  """Operations of splash attention's products; 0 of any other kernel."""
-  if (found := _SPLASH.match(one.name)) is None:
-    return 0
-  query, key, *_ = _floats(one, computation)
-  products = _PRODUCTS[found[1]]
-  if found[1] == 'dkv' and len(one.arrays) > _RESULTS_OF_DKV:
-    products += 1  # The gradient of queries too.
-  return 2 * products * math.prod(query.dims) * key.dims[-2]
-
-
-def _bytes_read_again(one: Instruction, computation: Computation) -> int:
-  """Bytes of HBM that splash attention reads besides each operand once.
+def _splash_cost(one: Instruction, computation: Computation) -> tuple[int, int]:
+  """(operations, bytes of HBM read again) of splash attention, else zeros.
 
   Forwards and for the gradient of queries, keys and values are read for each
   block of queries; for their own gradient, it is the other way round.
   """
   if (found := _SPLASH.match(one.name)) is None:
-    return 0
-  query, key, value, *others = _floats(one, computation)
+    return 0, 0
+  arrays = [a for a in _taken(one, computation) if re.match(r'b?f\d', a.dtype)]
+  # The others: sums of weights, a gradient, and its sums.
+  query, key, value, *others = arrays
+  products = _PRODUCTS[found[1]]
+  if found[1] == 'dkv' and len(one.arrays) > _RESULTS_OF_DKV:
+    products += 1  # The gradient of queries too.
+  flops = 2 * products * math.prod(query.dims) * key.dims[-2]
   # Its first result is its scratch, as long as a block.
   blocks = query.dims[-2] // one.arrays[0].dims[-2]
   again = [query, *others] if found[1] == 'dkv' else [key, value]
-  return (blocks - 1) * _in_hbm(again)
-
-
-def _floats(one: Instruction, computation: Computation) -> list[Array]:
-  """Queries, keys, values; the sums of weights, a gradient, and its sums."""
-  arrays = _taken(one, computation)
-  return [a for a in arrays if re.match(r'b?f\d', a.dtype)]
+  return flops, (blocks - 1) * _in_hbm(again)
 
 
 def _collective_kind(one: Instruction) -> str:
@@ -266,7 +256,7 @@ def _hbm_traffic(
   inner = None
   if one.opcode in ('fusion', 'async-start'):
     inner = module.computations[one.called['calls']]
-  total = _bytes_read_again(one, computation)
+  total = _splash_cost(one, computation)[1]
   for number, name in enumerate(one.operands):
     operand = computation.instructions[name].arrays
     if inner is not None:

@@ -66,6 +66,8 @@ def make_row(
   seconds = time_bounds(cost, slice_)
   step = seconds['step']
   tokens = config.batch_size * config.data.max_seq_length
+  hbm = memory._asdict()
+  del hbm['largest']
   row = {
     'topology': slice_.name,
     'chips': slice_.chips,
@@ -75,13 +77,7 @@ def make_row(
     'batch_size': config.batch_size,
     'rows_per_chip': config.batch_size * config.mesh.model // slice_.chips,
     'fits': memory.total <= limit,
-    'hbm': {
-      'arguments': memory.arguments,
-      'outputs': memory.outputs,
-      'temporaries': memory.temporaries,
-      'total': memory.total,
-      'limit': limit,
-    },
+    'hbm': hbm | {'total': memory.total, 'limit': limit},
     'largest_arrays': [
       {'bytes': size, 'shapes': shapes}
       for size, shapes in memory.largest[:_SHOWN]

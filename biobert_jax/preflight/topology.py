@@ -38,9 +38,8 @@ class Slice:
   def _host_bounds(self) -> tuple[int, ...]:
     """Chips of one host."""
     chips = math.prod(self.shape)
-    if len(self.shape) == 2 and chips <= 8 and chips != 4:
-      return (*self.shape, 1)
-    return (2, 2, 1)
+    flat = len(self.shape) == 2 and chips <= 8 and chips != 4
+    return (*self.shape, 1) if flat else (2, 2, 1)
 
   @property
   def hosts(self) -> int:
@@ -82,11 +81,7 @@ class Slice:
 
 
 def parse_slice(name: str) -> Slice:
-  """The slice that a name means.
-
-  Raises:
-    InputError: no such slice; the message names the nearest ones.
-  """
+  """The slice that a name means; an InputError names the nearest ones."""
   if several := re.fullmatch(r'([1-9][0-9]{0,3})x(v.*)', name.lower()):
     one = parse_slice(several[2])
     return dataclasses.replace(one, name=name, slices=int(several[1]))
@@ -97,7 +92,10 @@ def parse_slice(name: str) -> Slice:
     shape = tuple(int(n) for n in size.split('x') if n.isdigit())
     found = Slice(name, generation, shape)
     same = 'x'.join(map(str, shape)) == size
-    if same and len(shape) == len(chip.shapes[0]) and _splits(found):
+    sizes = zip(shape, found._host_bounds, strict=False)
+    # Its hosts have equally many chips.
+    whole = all(size > 0 and size % host == 0 for size, host in sizes)
+    if same and len(shape) == len(chip.shapes[0]) and whole:
       return found
   elif chip is not None and size.isdigit():
     for shape in chip.shapes:
@@ -108,12 +106,6 @@ def parse_slice(name: str) -> Slice:
     f'--topology {name}: no such slice; the nearest: {near}; or a shape '
     'in chips, such as v5e:4x4 or v4:2x2x4; 2xv5e-16 for two slices'
   )
-
-
-def _splits(one: Slice) -> bool:
-  """Whether its hosts have equally many chips."""
-  sizes = zip(one.shape, one._host_bounds, strict=False)
-  return all(size > 0 and size % host == 0 for size, host in sizes)
 
 
 def names() -> list[str]:

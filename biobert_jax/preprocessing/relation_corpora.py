@@ -3,8 +3,7 @@
 ChemProt, DrugProt and CDR become train.tsv, dev.tsv (sentence, label) and
 test.tsv (with a header and an index), as BioBERT's code reads them; beside
 them pairs_SPLIT.tsv names the mentions behind each row, and counts.json tells
-what was read and left out; which pairs there are, data/relation/candidates.py.
-Two formats are detected from the content:
+what was read and left out. Two formats are detected from the content:
 
   BioCreative VI (ChemProt, DrugProt): for each split a file of abstracts (id,
   title, abstract), of entities (id, Tn, type, start, end, text) and of
@@ -127,10 +126,7 @@ def read(
 ) -> list[Annotated]:
   """The documents of a split of `find_splits`, in the file's order.
 
-  Args:
-    files: of the split.
-    counts: takes what was odd or broken.
-    max_broken: fraction 0-1 of the rows of a file that may be broken.
+  Of the rows of a file a fraction 0-1 may be broken; they are counted.
   """
   if 'pubtator' in files:
     return _read_pubtator(files['pubtator'], counts, max_broken)
@@ -273,7 +269,11 @@ def _read_pubtator(
           entity = pubtator.pubtator_entity(
             fields, document.text, name, line, counts
           )
-          mentions.append(_of_concepts(len(mentions), entity, fields))
+          # A composite mention has several concepts.
+          given = fields[5].split('|') if len(fields) > 5 else []
+          concepts = {one.strip() for one in given} - {'', '-', '-1'}
+          id = f'T{len(mentions) + 1}'
+          mentions.append(Mention(id, entity, frozenset(concepts)))
       except InputError as error:
         what = str(error).removeprefix(f'{name}:{line}: ')
         broken.add(line, 'broken_rows', what)
@@ -283,13 +283,6 @@ def _read_pubtator(
     found[block.id] = Annotated(document, tuple(mentions), tuple(relations))
   broken.check(rows, max_broken)
   return list(found.values())
-
-
-def _of_concepts(number: int, entity: Entity, fields: Sequence[str]) -> Mention:
-  """A mention by its concepts, of which a composite one has several."""
-  given = fields[5].split('|') if len(fields) > 5 else []
-  concepts = {concept.strip() for concept in given} - {'', '-', '-1'}
-  return Mention(f'T{number + 1}', entity, frozenset(concepts))
 
 
 def _types_of(annotated: Iterable[Annotated]) -> tuple[str, str]:
@@ -335,10 +328,7 @@ class Choices(NamedTuple):
 
 
 def prepare(source: str, output: str, choices: Choices) -> dict[str, Any]:
-  """Reads the folder of an unpacked corpus and writes its rows to another.
-
-  Returns:
-    The summary: placeholders, labels and counts.
+  """Writes the rows of an unpacked corpus; returns what they have, and counts.
 
   Raises:
     InputError: no corpus there, a broken one, or no pair with a relation.

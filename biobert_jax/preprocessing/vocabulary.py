@@ -121,13 +121,12 @@ def rare_characters(texts: Iterable[Text], coverage: float) -> tuple[str, int]:
   for paragraph in itertools.chain.from_iterable(texts):
     counts.update(paragraph)
   room = (1 - coverage) * counts.total()
-  rare, gone = [], 0
+  rare, gone = '', 0
   for char, count in sorted(counts.items(), key=lambda e: (e[1], e[0])):
     if gone + count > room:
       break
-    rare.append(char)
-    gone += count
-  return ''.join(rare), gone
+    rare, gone = rare + char, gone + count
+  return rare, gone
 
 
 def measure(texts: Iterable[Text], tokenizer: WordPieceTokenizer) -> Any:
@@ -192,9 +191,6 @@ def build(
 
   Returns:
     The summary that `describe` puts into words.
-
-  Raises:
-    InputError: no text, or a vocabulary that is there or cannot be written.
   """
   folder = output_folder(output)
   sample = read_sample(patterns, wanted.sample_characters)
@@ -245,9 +241,9 @@ def describe(summary: dict[str, Any], wanted: int) -> str:
     lines.append(
       f'only {summary["size"]:,} tokens could be learned from this text'
     )
-  for name in ('held_out', 'compared'):
+  names = (('held_out', 'this vocabulary'), ('compared', '--compare'))
+  for name, which in names:
     if found := summary[name]:
-      which = 'this vocabulary' if name == 'held_out' else '--compare'
       lines.append(
         f'held-out text, {which:16}{found["size"]:>8,} tokens'
         f'{found["pieces_per_word"]:>9.4f} per word'

@@ -14,7 +14,7 @@ from biobert_jax import __version__, errors
 from biobert_jax.commands import command, main, parser
 from biobert_jax.commands.command import EXIT_CODES, Flag
 from biobert_jax.metrics import relation, squad
-from biobert_jax.preprocessing.bioasq import passages, questions, submission
+from biobert_jax.preprocessing.bioasq import questions, squad_files, submission
 from biobert_jax.text.readers.article import Options
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -300,7 +300,7 @@ def test_choices_and_defaults_are_those_of_the_rooms():
   assert flag('threshold', 'score squad').default == squad.THRESHOLD
   bioasq = flag('types', 'prepare-bioasq')
   assert bioasq.choices == bioasq.default == questions.TYPES[:3]
-  assert flag('passages', 'prepare-bioasq').choices == passages.KINDS
+  assert flag('passages', 'prepare-bioasq').choices == squad_files.KINDS
   threshold = flag('threshold', 'prepare-submission').default
   assert threshold == submission.THRESHOLD
   for name, value in dataclasses.asdict(Options()).items():

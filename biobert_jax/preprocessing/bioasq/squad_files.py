@@ -2,12 +2,21 @@
 
 A folder for each type of question (factoid, list, yesno) receives train.json
 and dev.json or, of a test set, test.json; counts_SPLIT.json tells what was read
-and left out. A row is a question beside one passage (see `passages.py`), under
-the id `QUESTION_001`, `QUESTION_002`, …, 999 at most (rows_over_999 left out).
+and left out. A row is a question beside one passage, under the id
+`QUESTION_001`, `QUESTION_002`, …, 999 at most (rows_over_999 left out). The
+passages are those of BioBERT at BioASQ 7b (Yoon et al. 2019):
 
-Of an answer all synonyms are located: where one stands as it is written, else
-in any case; runs of white space are alike. It must be whole words: `IL-2` is
-found in `IL-2-dependent`, not in `IL-21`. Offsets count code points.
+  snippets    the experts' snippets as they are
+  abstracts   title and abstract of each article that the question names
+              (documents_not_in_corpus)
+  appended    each snippet with the sentences before and after it in its
+              article; as it is where it does not stand there
+              (snippets_not_in_corpus, snippets_not_in_article)
+
+One that a question has already is left out (repeated_passages). Of an answer
+all synonyms are located: where one stands as it is written, else in any case;
+runs of white space are alike. It must be whole words: `IL-2` is found in
+`IL-2-dependent`, not in `IL-21`. Offsets count code points.
 
 For training, a passage without an answer is left out
 (passages_without_answer), and so a question without any that has one
@@ -25,20 +34,124 @@ import json
 import pathlib
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from biobert_jax import errors
 from biobert_jax.data.qa.passage_aggregation import passage_id
 from biobert_jax.data.random_streams import mix
+from biobert_jax.errors import InputError
 from biobert_jax.io.atomic import atomic_write
-from biobert_jax.preprocessing.bioasq import passages as bioasq_passages
 from biobert_jax.preprocessing.bioasq import questions as bioasq_questions
-from biobert_jax.preprocessing.bioasq.questions import RawQuestion
+from biobert_jax.preprocessing.bioasq.questions import RawQuestion, Snippet
+from biobert_jax.text.readers import any_format
+from biobert_jax.text.readers.article import Article, Deletion
+from biobert_jax.text.sentence_splitter import sentence_spans
 
+KINDS = ('snippets', 'abstracts', 'appended')  # Of passages.
 Located = tuple[int, int]
 FILES = {'train': 'train.json', 'devel': 'dev.json', 'test': 'test.json'}
 _MOST_ROWS = 999  # Of a question: its ids have three digits.
+
+
+class Abstract(NamedTuple):
+  """An abstract that a question names."""
+
+  text: str  # Title and abstract, joined by a blank.
+  title_length: int  # Code points of the title, a sentence of its own.
+
+
+def read_abstracts(
+  patterns: Sequence[str], pmids: Iterable[str], counts: Counter[str]
+) -> dict[str, Abstract]:
+  """Reads the wanted articles of a raw corpus: shards hold tokens, not text.
+
+  Returns:
+    Title and abstract by PMID; of several versions the highest, the last.
+
+  Raises:
+    InputError: a file that cannot be read, or none of the articles.
+  """
+  wanted = {f'pmid:{pmid}' for pmid in pmids}
+  found: dict[str, Article] = {}
+  for path in any_format.expand_globs(patterns):
+    for one in any_format.read_file(path, counts, lambda reason, id_: None):
+      if isinstance(one, Deletion):
+        found.pop(one.id, None)
+        continue
+      for name in wanted.intersection((one.id, *one.other_ids)):
+        if name not in found or one.version >= found[name].version:
+          found[name] = one
+  if wanted and not found:
+    raise InputError(
+      f'--corpus {" ".join(patterns)}: has none of the {len(wanted)} articles '
+      'that the questions name; give the files that have their PMIDs'
+    )
+  counts['abstracts_found'] += len(found)
+  abstracts = {}
+  for name, article in found.items():
+    paragraphs = article.sections[0].paragraphs
+    title = len(paragraphs[0]) if len(paragraphs) > 1 else 0
+    if paragraphs:  # Not of a full text without either.
+      abstract = Abstract(' '.join(paragraphs), title)
+      abstracts[name.removeprefix('pmid:')] = abstract
+  return abstracts
+
+
+def question_passages(
+  question: RawQuestion,
+  kind: str,
+  abstracts: Mapping[str, Abstract],
+  counts: Counter[str],
+  sentences: int = 1,
+) -> list[str]:
+  """The passages of a question, each once, in their order there.
+
+  Args:
+    question: the question.
+    kind: one of `KINDS`.
+    abstracts: by PMID; not looked at for snippets.
+    counts: takes what is left out, by the names in this file's first lines.
+    sentences: of 'appended', on either side.
+  """
+  if kind == 'abstracts':
+    found = [abstracts[p].text for p in question.pmids if p in abstracts]
+    counts['documents_not_in_corpus'] += len(question.pmids) - len(found)
+  elif kind == 'appended':
+    found = [
+      _appended(snippet, abstracts, counts, sentences)
+      for snippet in question.snippets
+    ]
+  else:
+    found = [snippet.text for snippet in question.snippets]
+  kept = list(dict.fromkeys(found))
+  counts['repeated_passages'] += len(found) - len(kept)
+  return kept
+
+
+def _appended(
+  snippet: Snippet,
+  abstracts: Mapping[str, Abstract],
+  counts: Counter[str],
+  sentences: int,
+) -> str:
+  """A snippet with the sentences around it."""
+  abstract = abstracts.get(snippet.pmid)
+  if abstract is None:
+    counts['snippets_not_in_corpus'] += 1
+    return snippet.text
+  text, cut = abstract
+  core = ' '.join(snippet.text.split())  # The corpus has single blanks.
+  start = text.find(core)
+  if start < 0:
+    counts['snippets_not_in_article'] += 1
+    return snippet.text
+  end = start + len(core)
+  spans = [*sentence_spans(text[:cut])] if cut else []
+  spans += [(cut + a, cut + b) for a, b in sentence_spans(text[cut:])]
+  inside = [i for i, (a, b) in enumerate(spans) if a < end and start < b]
+  first = max(0, inside[0] - sentences)
+  last = min(len(spans) - 1, inside[-1] + sentences)
+  return text[min(start, spans[first][0]) : max(end, spans[last][1])].strip()
 
 
 def locate(
@@ -79,13 +192,9 @@ def squad_rows(
   training: bool,
   counts: Counter[str],
 ) -> list[tuple[str, dict[str, Any]]]:
-  """(passage, row as under "qas") of one question.
+  """(passage, row as under "qas") of one question of any type but summary.
 
-  Args:
-    question: of type factoid, list or yesno.
-    passages: its texts.
-    training: whether rows without an answer are left out.
-    counts: takes what is left out, by the names in this file's first lines.
+  For `training`, rows without an answer are left out; `counts` takes what is.
   """
   if training and not question.answers:
     counts['questions_without_exact_answer'] += 1
@@ -152,7 +261,7 @@ class Choices(NamedTuple):
 
   split: str  # 'train' or 'test'.
   types: Sequence[str]  # Of questions.
-  passages: str  # One of `bioasq_passages.KINDS`.
+  passages: str  # One of `KINDS`.
   corpus: Sequence[str]  # Files with articles, where the passages need them.
   sentences: int  # On either side of a snippet, where they are appended.
   devel: float  # Fraction 0-1 of a type's questions for the dev set.
@@ -173,14 +282,12 @@ def prepare(
   found = {t: [q for q in questions if q.type == t] for t in choices.types}
   others = len(questions) - sum(map(len, found.values()))
   reading['questions_of_other_types'] += others
-  abstracts: dict[str, bioasq_passages.Abstract] = {}
+  abstracts: dict[str, Abstract] = {}
   if choices.corpus:
     pmids: set[str] = set()
     for question in itertools.chain.from_iterable(found.values()):
       pmids.update(question.pmids, (s.pmid for s in question.snippets))
-    abstracts = bioasq_passages.read_abstracts(
-      choices.corpus, pmids - {''}, reading
-    )
+    abstracts = read_abstracts(choices.corpus, pmids - {''}, reading)
   counts = {'reading': reading}
   folder = pathlib.Path(output)
   for type_, some in found.items():
@@ -188,7 +295,7 @@ def prepare(
       name = f'{type_} {split}'
       counts[name] = Counter()
       texts = functools.partial(
-        bioasq_passages.question_passages,
+        question_passages,
         kind=choices.passages,
         abstracts=abstracts,
         counts=counts[name],
@@ -198,7 +305,7 @@ def prepare(
       with atomic_write(folder / type_ / FILES[split]) as file:
         file.write(json.dumps(content, indent=1, ensure_ascii=False) + '\n')
   if not any(found['rows'] for found in counts.values()):
-    raise errors.InputError(
+    raise InputError(
       f'--input {" ".join(sources)}: no question makes a row; look at '
       f'--types, --passages={choices.passages} and --split'
     )

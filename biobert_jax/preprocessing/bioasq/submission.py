@@ -115,27 +115,20 @@ def _number(where: str, value: Any) -> float:
 
 def yes_or_no(predicted: Predictions) -> str | None:
   """Yes where the mean of the logits is above 0; None without any."""
-  if predicted.answers:
-    return predicted.answers[0]
-  if not predicted.logits:
-    return None
+  if predicted.answers or not predicted.logits:
+    return next(iter(predicted.answers), None)
   mean = sum(predicted.logits) / len(predicted.logits)
   return 'yes' if mean > 0 else 'no'
 
 
 def factoid(predicted: Predictions, counts: Counter[str]) -> list[list[str]]:
   """The five most probable answers, as the server takes them."""
-  guesses = _merged(
-    [(_stripped(text), share) for text, share in predicted.guesses], counts
-  )
-  return [[guess.text] for guess in guesses[:MOST_ANSWERS]]
+  stripped = [(_stripped(text), share) for text, share in predicted.guesses]
+  return [[guess.text] for guess in _merged(stripped, counts)[:MOST_ANSWERS]]
 
 
 def listed(
-  predicted: Predictions,
-  body: str,
-  threshold: float,
-  counts: Counter[str],
+  predicted: Predictions, body: str, threshold: float, counts: Counter[str]
 ) -> list[list[str]]:
   """All answers to a list question.
 

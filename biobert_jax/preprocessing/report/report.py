@@ -4,19 +4,25 @@
 The same shards and seed give the same report. jax and TensorFlow stay out.
 """
 
+import collections
 import io
 import os
 import pathlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from biobert_jax.data.pretraining.manifest import Manifest
 from biobert_jax.errors import InputError
 from biobert_jax.io import report as pages
 from biobert_jax.io.atomic import write_bytes
 from biobert_jax.io.report import Block, Heading, Paragraph, Table
-from biobert_jax.preprocessing.report import record_counts, shard_statistics
-from biobert_jax.preprocessing.report.shard_statistics import Statistics, Word
-from biobert_jax.preprocessing.report.unknown_words import UnknownWords
+from biobert_jax.preprocessing.report import shard_statistics
+from biobert_jax.preprocessing.report.shard_statistics import (
+  Statistics,
+  UnknownWords,
+  Word,
+)
+from biobert_jax.preprocessing.token_shards.prepare import DROPPED
 
 CHART = 'lengths.png'
 _COUNTS = ('documents', 'sentences', 'words', 'pieces', 'unknown pieces')
@@ -28,6 +34,11 @@ _CHARACTERS = 400  # Shown of a sentence.
 _MANY_TOKENS = 2.0
 _MANY_UNKNOWN = 0.003
 _MANY_SINGLE = 0.1
+_SHOWN = 5  # Ids of each reason.
+# Counts of the readers that stand for records, each one article.
+_RECORDS = ('pubmed_records', 'full_texts', 'json_lines', 'text_documents')
+# Counts of records that were read and then left out.
+_SET_ASIDE = ('excluded', 'without text', 'deleted', 'repeated')
 
 
 def write_report(
@@ -38,14 +49,8 @@ def write_report(
 ) -> str:
   """Writes the report to a folder, each file aside and then renamed.
 
-  Args:
-    directory: of the shards; its `dropped.tsv` is read.
-    output: the folder.
-    statistics: of these shards.
-    unknown: words found in the raw text.
-
-  Returns:
-    The text of `report.md`.
+  Returns the text of `report.md`. The `directory` is of the shards; its
+  `dropped.tsv` is read.
 
   Raises:
     InputError: The folder cannot be written.
@@ -56,7 +61,7 @@ def write_report(
     Heading(f'Corpus report: {name}', 1),
     *_summary(statistics),
     *_contents(statistics),
-    *record_counts.blocks(statistics.manifest, directory),
+    *record_counts(statistics.manifest, directory),
     *_lengths(statistics, png),
     *_words(statistics, unknown),
     *_texts(statistics),
@@ -164,7 +169,7 @@ def _warnings(statistics: Statistics, totals: dict[str, int]) -> Iterator[str]:
     )
   if statistics.manifest['splits'].keys() == {'train'}:
     yield 'Nothing is held out, so no loss on unseen text will be had.'
-  if off := record_counts.unexplained(statistics.manifest):
+  if off := unexplained(statistics.manifest):
     yield f'{off:+,} articles are not accounted for; see below.'
 
 
@@ -189,6 +194,78 @@ def _contents(statistics: Statistics) -> Iterator[Block]:
     for kind, count in sorted(counts_of_kind.items())
   ]
   yield Table(['split', 'kind', 'documents', 'share'], kinds)
+
+
+def unexplained(manifest: Manifest) -> int:
+  """Articles kept minus those that the counts lead to; 0 if they agree."""
+  read, counts = manifest['readers'], manifest['counts']
+  records = sum(read.get(name, 0) for name in _RECORDS)
+  refused = sum(n for k, n in read.items() if k.startswith('dropped_'))
+  aside = sum(counts.get(name, 0) for name in _SET_ASIDE)
+  return int(counts['articles kept'] - (records - refused - aside))
+
+
+def record_counts(
+  manifest: Manifest, directory: str | os.PathLike[str]
+) -> Iterator[Block]:
+  """The section of the report on records; `directory` holds `dropped.tsv`."""
+  read, counts = manifest['readers'], manifest['counts']
+  dropped = sorted(name for name in read if name.startswith('dropped_'))
+  kept, documents = counts['articles kept'], counts['documents']
+  yield Heading('From records to documents')
+  rows = [['+', f'{read[k]:,}', _spaced(k)] for k in _RECORDS if k in read]
+  rows += [['−', f'{read[name]:,}', _spaced(name)] for name in dropped]
+  rows += [['−', f'{counts[k]:,}', k] for k in _SET_ASIDE if counts.get(k)]
+  rows += [['=', f'{kept:,}', f'articles kept, of {documents:,} documents']]
+  yield Table(['', 'articles', 'what'], rows)
+  difference = unexplained(manifest)
+  yield Paragraph(
+    f'These do not add up by {difference:+,}: the shards or the manifest were'
+    ' changed after they were written.'
+    if difference
+    else 'These add up. A document is a title with its abstract, or a section'
+    ' of a full text.'
+  )
+  yield from _named(pathlib.Path(directory, DROPPED))
+  within = sorted(read.keys() - {*_RECORDS, *dropped, 'articles'})
+  if within:
+    yield Heading('Inside records', 3)
+    yield Paragraph(
+      'Elements that were read, fixed or left out inside records:'
+    )
+    rows = [[f'{read[k]:,}', _spaced(k)] for k in within]
+    yield Table(['times', 'what'], rows)
+
+
+def _spaced(name: str) -> str:
+  return name.replace('_', ' ')
+
+
+def _named(path: pathlib.Path) -> Iterator[Block]:
+  """Some of the records that `dropped.tsv` names, by reason."""
+  if not path.exists():
+    return
+  named: collections.Counter[str] = collections.Counter()
+  first: dict[str, list[str]] = collections.defaultdict(list)
+  with open(path, encoding='utf-8', errors='replace') as file:
+    next(file, None)
+    for line in file:
+      reason, id, *_ = [*line.rstrip('\n').split('\t'), '']
+      named[reason] += 1
+      if len(first[reason]) < _SHOWN:
+        first[reason].append(id)
+  if not named:
+    return
+  yield Heading('Records by name', 3)
+  yield Paragraph(
+    f'{DROPPED} names these, up to 10,000 of each reason; translated_kept are'
+    " kept: PubMed's English of articles in another language."
+  )
+  rows = [
+    [_spaced(reason), f'{count:,}', ', '.join(first[reason])]
+    for reason, count in sorted(named.items())
+  ]
+  yield Table(['reason', 'named', 'the first'], rows)
 
 
 def _lengths(statistics: Statistics, png: bytes) -> Iterator[Block]:

@@ -3,7 +3,7 @@
 Counts and lengths are of the whole corpus, 8 bytes a document, which are held.
 What only the records say, words and lengths of sentences, is of a sample. A
 word is a token with the `##` tokens behind it, or [UNK]: what that was is only
-found in the raw text (`unknown_words.py`).
+found by reading the raw text again.
 """
 
 import collections
@@ -12,7 +12,8 @@ import itertools
 import os
 import random
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from typing import Generic, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -20,25 +21,54 @@ from biobert_jax.data import packing
 from biobert_jax.data.pretraining import manifest as pretraining_manifest
 from biobert_jax.data.pretraining.manifest import Manifest
 from biobert_jax.data.pretraining.shards import Shards, TokenizedDocument
-from biobert_jax.preprocessing.report.unknown_words import BoundedCounter
-from biobert_jax.text.wordpiece import WordPieceTokenizer
+from biobert_jax.preprocessing.token_shards import prepare
+from biobert_jax.preprocessing.token_shards.stages import InputFile
+from biobert_jax.text import wordpiece
+from biobert_jax.text.readers import any_format
+from biobert_jax.text.readers.article import Article, Options
+from biobert_jax.text.wordpiece import CachedWordPiece, WordPieceTokenizer
+
+_Key = TypeVar('_Key', bound=Hashable)
 
 ROWS = (128, 512)  # The sequence lengths that BERT is pre-trained at.
 PERCENTILES = (5, 25, 50, 75, 95, 99, 100)
 _SPECIALS = 2  # [CLS] and [SEP].
 _BINS = 40
 _SECTION = re.compile('#[0-9]+$')
+_BATCH = 200  # Paragraphs tokenized at once.
+_LEAST_PER_FILE = 200
 _PACKED = 20_000  # Documents that are packed to estimate the fill.
 
 
-@dataclasses.dataclass(frozen=True)
-class Distribution:
+class Distribution(NamedTuple):
   """How a length is spread."""
 
   mean: float
   percentiles: tuple[int, ...]  # At `PERCENTILES`; the last is the longest.
   edges: np.ndarray  # [bins + 1] of the histogram, a fixed factor apart.
   counts: np.ndarray  # [bins] values in each.
+
+
+class BoundedCounter(Generic[_Key]):
+  """Counts of what is frequent, in bounded memory.
+
+  Beyond twice the limit the rarer half is forgotten. What is frequent stays;
+  the counts of what comes seldom, and at long distances, are too low.
+  """
+
+  def __init__(self, limit: int = 200_000):
+    """Starts empty; `limit` keys are surely held."""
+    self.counts: collections.Counter[_Key] = collections.Counter()
+    self.forgotten = 0
+    self._limit = limit
+
+  def add(self, keys: Iterable[_Key]) -> None:
+    """Counts each key."""
+    self.counts.update(keys)
+    if len(self.counts) > 2 * self._limit:
+      self.forgotten += len(self.counts) - self._limit
+      kept = self.counts.most_common(self._limit)
+      self.counts = collections.Counter(dict(kept))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,8 +80,7 @@ class Word:
   count: int
 
 
-@dataclasses.dataclass(frozen=True)
-class Words:
+class Words(NamedTuple):
   """Words of a sample, as BERT's tokenizer splits them."""
 
   words: int  # All of them, signs of punctuation too.
@@ -65,16 +94,14 @@ class Words:
   beside: tuple[tuple[str, str, int], ...]  # Before, after, times of [UNK].
 
 
-@dataclasses.dataclass(frozen=True)
-class Fill:
+class Fill(NamedTuple):
   """Share 0-1 of the positions of rows that hold tokens of documents."""
 
   packed: float
   alone: float
 
 
-@dataclasses.dataclass(frozen=True)
-class Statistics:
+class Statistics(NamedTuple):
   """Everything the report says of shards."""
 
   manifest: Manifest
@@ -109,9 +136,6 @@ def measure(
     seed: of what is chosen.
     texts: documents to show.
     top: words of each list.
-
-  Raises:
-    InputError: A file is at fault, or it is another vocabulary.
   """
   manifest = pretraining_manifest.read_manifest(directory)
   names = sorted(manifest['splits'])
@@ -282,3 +306,86 @@ class _Counting:
         (self._text(a), self._text(b), n) for (a, b), n in beside[:top]
       ),
     )
+
+
+class UnknownWords(NamedTuple):
+  """Words of raw text that the vocabulary cannot spell."""
+
+  articles: int  # That were read.
+  occurrences: int  # Of all such words.
+  words: tuple[tuple[str, int], ...]  # (word, count) of the most frequent.
+
+
+def unknown_words(
+  patterns: Sequence[str],
+  tokenizer: WordPieceTokenizer,
+  reading: Options,
+  *,
+  sample: int = 20_000,
+  seed: int = 0,
+  top: int = 20,
+) -> UnknownWords:
+  """Reads some of the input again for what the shards cannot say.
+
+  Args:
+    patterns: of the input files.
+    tokenizer: the vocabulary.
+    reading: how the corpus was read.
+    sample: articles to read, each file's first before more of any; 0 for all.
+    seed: of the order of the files.
+    top: words to return.
+  """
+  bulk = CachedWordPiece(tokenizer)
+  dtype = wordpiece.piece_dtype(tokenizer.vocab_size)
+  found: BoundedCounter[str] = BoundedCounter()
+  occurrences = articles = 0
+
+  def paragraphs() -> Iterator[str]:
+    nonlocal articles
+    some = _articles(patterns, reading, sample, seed)
+    for article in itertools.islice(some, sample or None):
+      articles += 1
+      for _, texts in any_format.documents(article):
+        yield from texts
+
+  texts = paragraphs()
+  while batch := list(itertools.islice(texts, _BATCH)):
+    for text, encoded in zip(batch, bulk.encode(batch), strict=True):
+      if tokenizer.unk_id not in np.frombuffer(encoded, dtype):
+        continue
+      ids, spans = tokenizer.encode(text)
+      words = [
+        text[start:end]
+        for id, (start, end) in zip(ids, spans, strict=True)
+        if id == tokenizer.unk_id
+      ]
+      occurrences += len(words)
+      found.add(words)
+  ranked = sorted(found.counts.items(), key=lambda entry: (-entry[1], entry[0]))
+  return UnknownWords(articles, occurrences, tuple(ranked[:top]))
+
+
+def _articles(
+  patterns: Sequence[str], reading: Options, sample: int, seed: int
+) -> Iterator[Article]:
+  """The first articles of each file, then the others."""
+  files = list(prepare.find_inputs(patterns))
+  random.Random(seed).shuffle(files)
+  each = max(-(-sample // len(files)), _LEAST_PER_FILE) if sample else None
+  longer = []
+  for file in files:
+    read = 0
+    for article in itertools.islice(_read(file, reading), each):
+      read += 1
+      yield article
+    if read == each:
+      longer.append(file)
+  for file in longer:
+    yield from itertools.islice(_read(file, reading), each, None)
+
+
+def _read(file: InputFile, reading: Options) -> Iterator[Article]:
+  ignored = (collections.Counter[str](), lambda reason, id: None)
+  for item in any_format.read_file(file.path, *ignored, reading, file.name):
+    if isinstance(item, Article):
+      yield item

@@ -160,11 +160,7 @@ def corpus_spec(
 
 
 def find_inputs(patterns: Sequence[str]) -> tuple[stages.InputFile, ...]:
-  """The files that patterns match, each once; by pattern, then by name.
-
-  Raises:
-    InputError: A pattern matches no file, or one cannot be looked at.
-  """
+  """The files that patterns match, each once; by pattern, then by name."""
   paths: dict[str, None] = {}
   for pattern in patterns:
     for path in any_format.expand_globs([pattern]):
@@ -340,11 +336,7 @@ def write_manifest(
   tally: stages.Tally,
   spec: dict[str, Any],
 ) -> Manifest:
-  """Writes the notes, what tfds reads, and the manifest last of all.
-
-  Raises:
-    InputError: There is no document to train on, or the disk is full.
-  """
+  """Writes the notes, what tfds reads, and the manifest last of all."""
   names = ('documents', 'sentences', 'words', 'pieces', 'unknown pieces')
   splits: dict[str, Any] = {}
   keep: set[str] = set()

@@ -6,12 +6,12 @@ from collections import Counter
 import pytest
 
 from biobert_jax.errors import InputError
-from biobert_jax.preprocessing.bioasq import passages
-from biobert_jax.preprocessing.bioasq.passages import (
+from biobert_jax.preprocessing.bioasq import squad_files
+from biobert_jax.preprocessing.bioasq.questions import RawQuestion, Snippet
+from biobert_jax.preprocessing.bioasq.squad_files import (
   Abstract,
   question_passages,
 )
-from biobert_jax.preprocessing.bioasq.questions import RawQuestion, Snippet
 
 TITLE, FIRST, SECOND, THIRD = (
   'Of mice.',
@@ -79,10 +79,10 @@ def test_wanted_articles_are_read_from_a_raw_corpus(tmp_path):
   ]
   path.write_text(''.join(json.dumps(record) + '\n' for record in records))
   counts = Counter()
-  found = passages.read_abstracts([str(path)], ['7', '12'], counts)
+  found = squad_files.read_abstracts([str(path)], ['7', '12'], counts)
   assert found == {'7': Abstract('Title 7. Text of mice 7.', 8)}
   assert counts['abstracts_found'] == 1
   with pytest.raises(InputError, match='has none of the 1 articles'):
-    passages.read_abstracts([str(path)], ['12'], counts)
+    squad_files.read_abstracts([str(path)], ['12'], counts)
   with pytest.raises(InputError, match='no file matches'):
-    passages.read_abstracts([str(tmp_path / 'no')], ['7'], counts)
+    squad_files.read_abstracts([str(tmp_path / 'no')], ['7'], counts)

@@ -8,7 +8,7 @@ import pytest
 
 from biobert_jax.data.pretraining import manifest as pretraining_manifest
 from biobert_jax.io.report import markdown
-from biobert_jax.preprocessing.report import record_counts
+from biobert_jax.preprocessing.report import report
 from tests.fixtures import small_corpus
 
 
@@ -25,7 +25,7 @@ def manifest(folder: pathlib.Path) -> dict[str, Any]:
 
 
 def section(manifest: dict[str, Any], folder: pathlib.Path) -> str:
-  return markdown(list(record_counts.blocks(manifest, folder)))
+  return markdown(list(report.record_counts(manifest, folder)))
 
 
 def rows(text: str) -> list[list[str]]:
@@ -57,5 +57,5 @@ def test_counts_that_do_not_add_up_are_reported(
 ) -> None:
   changed = copy.deepcopy(manifest)
   changed['readers']['json_lines'] += 1
-  assert record_counts.unexplained(changed) == -1
+  assert report.unexplained(changed) == -1
   assert 'do not add up by -1' in section(changed, folder)

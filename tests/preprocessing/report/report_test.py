@@ -9,7 +9,7 @@ from biobert_jax.data.pretraining import manifest as pretraining_manifest
 from biobert_jax.errors import InputError
 from biobert_jax.preprocessing.report import report as corpus_report
 from biobert_jax.preprocessing.report import shard_statistics as statistics
-from biobert_jax.preprocessing.report.unknown_words import UnknownWords
+from biobert_jax.preprocessing.report.shard_statistics import UnknownWords
 from biobert_jax.preprocessing.token_shards import prepare
 from tests.fixtures import small_corpus
 from tests.fixtures.small_corpus import TOKENIZER

@@ -4,7 +4,7 @@ import pathlib
 
 import pytest
 
-from biobert_jax.preprocessing.report.unknown_words import (
+from biobert_jax.preprocessing.report.shard_statistics import (
   BoundedCounter,
   unknown_words,
 )
@@ -42,7 +42,7 @@ def test_a_sample_is_of_every_file(
   folder: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
   monkeypatch.setattr(
-    'biobert_jax.preprocessing.report.unknown_words._LEAST_PER_FILE', 2
+    'biobert_jax.preprocessing.report.shard_statistics._LEAST_PER_FILE', 2
   )
   for seed in range(4):  # Either file may come first.
     found = unknown_words(
