@@ -24,7 +24,7 @@ from biobert_jax.inference import question_files, result_pages, results
 from biobert_jax.inference.relation_extractor import RelationExtractor
 from biobert_jax.inference.results import QuestionResult, RelatedDocument
 from biobert_jax.inference.tagger import Tagger
-from biobert_jax.text import document_writers
+from biobert_jax.text import documents
 from biobert_jax.text.documents import Document
 from biobert_jax.text.readers.any_format import read_documents
 
@@ -69,11 +69,11 @@ JOBS = {
     Tagger,
     lambda source, counts, _: read_documents(source, counts),
     {
-      'jsonl': document_writers.write_jsonl,
-      'brat': document_writers.write_brat,
-      'pubtator': document_writers.write_pubtator,
-      'conll': document_writers.write_conll,
-      'html': document_writers.write_html,
+      'jsonl': documents.write_jsonl,
+      'brat': documents.write_brat,
+      'pubtator': documents.write_pubtator,
+      'conll': documents.write_conll,
+      'html': documents.write_html,
     },
     '',
     lambda document: (

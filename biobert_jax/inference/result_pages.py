@@ -10,7 +10,7 @@ from biobert_jax.inference.results import (
 )
 from biobert_jax.io import html_page
 from biobert_jax.io.html_page import escape, escape_lines
-from biobert_jax.text.document_writers import marked_text
+from biobert_jax.text.documents import marked_text
 
 _SHOWN_ANSWERS = 10
 Path = str | os.PathLike[str]

@@ -17,8 +17,7 @@ from biobert_jax.data.qa.passage_aggregation import PooledAnswer
 from biobert_jax.data.qa.span_decoding import Answered
 from biobert_jax.inference.question_files import QuestionRequest
 from biobert_jax.io.atomic import atomic_write
-from biobert_jax.text import document_writers
-from biobert_jax.text.documents import Document, flat
+from biobert_jax.text.documents import Document, flat, json_row
 
 Path = str | os.PathLike[str]
 RELATION_COLUMNS = (
@@ -58,7 +57,7 @@ class RelatedDocument:
   def row(self) -> dict[str, Any]:
     """The document's row, which readers of entities read, and its relations."""
     relations = [dataclasses.asdict(r) for r in self.relations]
-    return document_writers.json_row(self.document) | {'relations': relations}
+    return json_row(self.document) | {'relations': relations}
 
 
 @dataclasses.dataclass(frozen=True, repr=False)

@@ -42,7 +42,16 @@ def read_tags(path: str) -> list[Sentence]:
       continue
     columns = columns or len(fields)
     if len(fields) < 3 or len(fields) != columns or '\r' in row:
-      what = _complaint(row, separator, len(fields), columns)
+      name = 'tab' if separator == '\t' else 'space'
+      plural = 's' if len(fields) > 1 else ''
+      what = f'has {len(fields)} {name}-separated column{plural}'
+      if '\r' in row:
+        what = 'holds a bare carriage return; end lines with \\n or \\r\\n'
+      elif len(fields) < 3:
+        what += '; write token, gold tag and predicted tag'
+      else:
+        what += f' but the lines before have {columns}; give every line the'
+        what += ' same columns, separated by tabs if a token holds a space'
       raise InputError.at(path, number, what)
     if not fields[-2]:
       what = 'has an empty gold tag; write O for outside'
@@ -58,19 +67,6 @@ def read_tags(path: str) -> list[Sentence]:
   if not line:  # What follows the last line break is not a line, nor a break.
     sentences.pop()
   return sentences
-
-
-def _complaint(row: str, separator: str, found: int, expected: int) -> str:
-  if '\r' in row:
-    return 'holds a bare carriage return; end lines with \\n or \\r\\n'
-  name = 'tab' if separator == '\t' else 'space'
-  start = f'has {found} {name}-separated column{"s" if found > 1 else ""}'
-  if found < 3:
-    return f'{start}; write token, gold tag and predicted tag'
-  return (
-    f'{start} but the lines before have {expected}; give every line the same '
-    'columns, separated by tabs if a token holds a space'
-  )
 
 
 def read_relation_gold(

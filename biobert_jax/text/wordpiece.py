@@ -56,7 +56,22 @@ class WordPieceTokenizer:
       raise InputError(f'{what}; strip and drop them')
     if len(set(self.pieces)) != len(self.pieces):
       raise InputError('the vocabulary holds a piece twice; drop repeats')
-    _check_casing(self.pieces, self.do_lower_case)
+    plain = [
+      p for p in self.pieces if not (p.startswith('[') and p.endswith(']'))
+    ]
+    upper = sum(re.search('[A-Z]', piece) is not None for piece in plain)
+    what = ''
+    # A placeholder or two added by hand do not make a vocabulary cased.
+    if self.do_lower_case and upper > max(10, len(plain) // 100):
+      what = f'{upper} of {len(plain)} pieces hold capitals, which lower-cased'
+      what += ' text never meets; set --config.vocab.do_lower_case=false'
+    # A small vocabulary may lack capitals by chance.
+    if not self.do_lower_case and not upper and len(self.pieces) > 1000:
+      what = f'none of {len(plain)} pieces holds a capital, so every'
+      what += ' capitalised word would be [UNK]; set'
+      what += ' --config.vocab.do_lower_case=true'
+    if what:
+      raise InputError(f'vocabulary and casing disagree: {what}')
 
   @classmethod
   def from_directory(
@@ -118,34 +133,30 @@ class WordPieceTokenizer:
   def vocab_size(self) -> int:
     return len(self.pieces)
 
-  @property
+  @functools.cached_property
   def pad_id(self) -> int:
-    return self._special_ids[PAD]
+    return self.pieces.index(PAD)
 
-  @property
+  @functools.cached_property
   def unk_id(self) -> int:
-    return self._special_ids[UNK]
+    return self.pieces.index(UNK)
 
-  @property
+  @functools.cached_property
   def cls_id(self) -> int:
-    return self._special_ids[CLS]
+    return self.pieces.index(CLS)
 
-  @property
+  @functools.cached_property
   def sep_id(self) -> int:
-    return self._special_ids[SEP]
+    return self.pieces.index(SEP)
 
-  @property
+  @functools.cached_property
   def mask_id(self) -> int:
-    return self._special_ids[MASK]
+    return self.pieces.index(MASK)
 
   @functools.cached_property
   def sha256(self) -> str:
     """Digest of the tokens joined by newlines, in hexadecimal."""
     return hashlib.sha256('\n'.join(self.pieces).encode()).hexdigest()
-
-  @functools.cached_property
-  def _special_ids(self) -> dict[str, int]:
-    return {token: self.pieces.index(token) for token in SPECIALS}
 
   @functools.cached_property
   def _backend(self) -> tokenizers.Tokenizer:
@@ -353,23 +364,6 @@ def _stored_casing(
       f'{what} just when it lower-cases: use a checkpoint that does'
     )
   return lower, split_cjk is not False, path
-
-
-def _check_casing(pieces: tuple[str, ...], do_lower_case: bool) -> None:
-  """Refuses a cased vocabulary for lower-cased text, and the reverse."""
-  plain = [p for p in pieces if not (p.startswith('[') and p.endswith(']'))]
-  upper = sum(re.search('[A-Z]', piece) is not None for piece in plain)
-  what = ''
-  # A placeholder or two added by hand do not make a vocabulary cased.
-  if do_lower_case and upper > max(10, len(plain) // 100):
-    what = f'{upper} of {len(plain)} pieces hold capitals, which lower-cased'
-    what += ' text never meets; set --config.vocab.do_lower_case=false'
-  # A small vocabulary may lack capitals by chance.
-  if not do_lower_case and not upper and len(pieces) > 1000:
-    what = f'none of {len(plain)} pieces holds a capital, so every capitalised'
-    what += ' word would be [UNK]; set --config.vocab.do_lower_case=true'
-  if what:
-    raise InputError(f'vocabulary and casing disagree: {what}')
 
 
 def _at_origin(

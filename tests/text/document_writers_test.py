@@ -13,8 +13,16 @@ from hypothesis import strategies as st
 
 from biobert_jax.data.ner import corpus as conll
 from biobert_jax.errors import InputError
-from biobert_jax.text import document_writers
-from biobert_jax.text.documents import Document, Entity, split_words
+from biobert_jax.text.documents import (
+  Document,
+  Entity,
+  split_words,
+  write_brat,
+  write_conll,
+  write_html,
+  write_jsonl,
+  write_pubtator,
+)
 from biobert_jax.text.readers.pubtator import read_pubtator
 from tests.fixtures import browser
 from tests.fixtures.tagged_documents import (
@@ -25,10 +33,10 @@ from tests.fixtures.tagged_documents import (
 )
 
 WRITERS = (
-  document_writers.write_jsonl,
-  document_writers.write_pubtator,
-  document_writers.write_conll,
-  document_writers.write_html,
+  write_jsonl,
+  write_pubtator,
+  write_conll,
+  write_html,
 )
 
 
@@ -37,7 +45,7 @@ def spans(entities):
 
 
 def test_jsonl_row(tmp_path):
-  document_writers.write_jsonl([DOCUMENT], tmp_path / 'out.jsonl')
+  write_jsonl([DOCUMENT], tmp_path / 'out.jsonl')
   raw = (tmp_path / 'out.jsonl').read_text(encoding='utf-8')
   assert 'α-synuclein' in raw
   assert json.loads(raw) == {
@@ -76,7 +84,7 @@ def test_jsonl_round_trip(tmp_path):
   @round_trip
   @hypothesis.given(st.lists(any_document(), max_size=3))
   def check(documents):
-    document_writers.write_jsonl(documents, path)
+    write_jsonl(documents, path)
     lines = path.read_bytes().decode().split('\n')
     assert lines.pop() == ''
     assert len(lines) == len(documents)
@@ -98,7 +106,7 @@ def test_pubtator_round_trip(tmp_path):
   @round_trip
   @hypothesis.given(any_document())
   def check(document):
-    document_writers.write_pubtator([document], path)
+    write_pubtator([document], path)
     (got,) = read_pubtator(path, collections.Counter())
     blank = {10: ' ', 13: ' '}
     assert got.text.translate(blank) == document.text.translate(blank)
@@ -116,9 +124,7 @@ def test_pubtator_round_trip(tmp_path):
 def test_pubtator_keeps_text_exactly_without_a_title(tmp_path):
   text = ' A\tb \x85c\u2028 |t| d\x00 '
   entity = Entity(1, 4, 'a\tb', 'A\tb')
-  document_writers.write_pubtator(
-    [Document('7', text, (entity,))], tmp_path / 'out'
-  )
+  write_pubtator([Document('7', text, (entity,))], tmp_path / 'out')
   (got,) = read_pubtator(tmp_path / 'out', collections.Counter())
   assert got == Document('7', text, (Entity(1, 4, 'a b', 'A\tb'),))
 
@@ -136,13 +142,13 @@ def test_pubtator_keeps_text_exactly_without_a_title(tmp_path):
 )
 def test_pubtator_line_ends(tmp_path, text, title_length, expected):
   document = Document('1', text, title_length=title_length)
-  document_writers.write_pubtator([document], tmp_path / 'out')
+  write_pubtator([document], tmp_path / 'out')
   (got,) = read_pubtator(tmp_path / 'out', collections.Counter())
   assert got.text == expected
 
 
 def test_pubtator_keeps_the_title_apart(tmp_path):
-  document_writers.write_pubtator([DOCUMENT], tmp_path / 'out')
+  write_pubtator([DOCUMENT], tmp_path / 'out')
   lines = (tmp_path / 'out').read_bytes().decode().split('\n')
   assert lines[:2] == [
     'd 1|t|Ataxia & <b>α-synuclein</b>',
@@ -156,7 +162,7 @@ def test_pubtator_keeps_the_title_apart(tmp_path):
 @pytest.mark.parametrize('name', ['a|b', 'a\tb', 'a\nb', ''])
 def test_pubtator_refuses_an_id_it_cannot_hold(tmp_path, name):
   with pytest.raises(InputError, match='cannot hold id'):
-    document_writers.write_pubtator([Document(name, 'x')], tmp_path / 'out')
+    write_pubtator([Document(name, 'x')], tmp_path / 'out')
   assert not list(tmp_path.iterdir())
 
 
@@ -167,7 +173,7 @@ def test_conll_round_trip(tmp_path):
   @hypothesis.given(any_document())
   def check(document):
     hypothesis.assume(split_words(document.text))
-    document_writers.write_conll([document, document], path)
+    write_conll([document, document], path)
     first, second = conll.read_columns(path, collections.Counter())
     assert first.tokens == second.tokens
     words = split_words(document.text)
@@ -182,7 +188,7 @@ def test_conll_round_trip(tmp_path):
 
 def test_conll_lines(tmp_path):
   documents = [DOCUMENT, Document('2', ' \u200b '), Document('3', 'x')]
-  document_writers.write_conll(documents, tmp_path / 'out')
+  write_conll(documents, tmp_path / 'out')
   lines = (tmp_path / 'out').read_bytes().decode().split('\n')
   assert lines[:3] == ['Ataxia\tB-Disease', '&\tO', '<\tO']
   assert lines[-6:] == [',\tO', 'twice\tO', '', 'x\tO', '', '']
@@ -203,7 +209,7 @@ def read_brat(folder, stem):
 def test_brat_files(tmp_path):
   over_line_end = Entity(20, 30, 'Cell line', TEXT[20:30])
   document = Document('PMC/1:a', TEXT, (*DOCUMENT.entities, over_line_end))
-  document_writers.write_brat([document, Document('..', 'x')], tmp_path / 'out')
+  write_brat([document, Document('..', 'x')], tmp_path / 'out')
   assert sorted(os.listdir(tmp_path)) == ['out']
   assert sorted(os.listdir(tmp_path / 'out')) == [
     'PMC_1_a.ann',
@@ -228,7 +234,7 @@ def test_brat_round_trip(tmp_path):
   @hypothesis.given(any_document())
   def check(document):
     folder = tmp_path / str(next(numbers))
-    document_writers.write_brat([document], folder)
+    write_brat([document], folder)
     text, entities = read_brat(folder, document.id)
     assert text == document.text
     assert [(f[0][0], f[-1][1]) for _, _, f in entities] == [
@@ -244,14 +250,14 @@ def test_brat_round_trip(tmp_path):
 def test_brat_refuses_ids_that_fall_together(tmp_path, names):
   documents = [Document(name, 'x') for name in names]
   with pytest.raises(InputError, match='give one file name'):
-    document_writers.write_brat(documents, tmp_path / 'out')
+    write_brat(documents, tmp_path / 'out')
   assert not list(tmp_path.iterdir())
 
 
 def test_brat_leaves_a_filled_folder_alone(tmp_path):
   (tmp_path / 'gold.ann').write_text('mine')
   with pytest.raises(InputError, match='exists; name a new or an empty folder'):
-    document_writers.write_brat(iter([DOCUMENT]), tmp_path)
+    write_brat(iter([DOCUMENT]), tmp_path)
   assert [p.name for p in tmp_path.iterdir()] == ['gold.ann']
 
 
@@ -273,7 +279,7 @@ def test_files_appear_whole_or_not_at_all(tmp_path, write):
   assert [p.name for p in path.parent.iterdir()] == ['out']
 
 
-@pytest.mark.parametrize('write', [*WRITERS, document_writers.write_brat])
+@pytest.mark.parametrize('write', [*WRITERS, write_brat])
 def test_an_unwritable_place_is_named_before_any_work(tmp_path, write):
   (tmp_path / 'file').write_text('')
 
@@ -307,7 +313,7 @@ def test_html_is_well_formed_and_shows_the_text(tmp_path):
   @hypothesis.given(any_document())
   @hypothesis.example(Document('1', '\x00\x0b\r\x1f\x7f\x85\ufffe\uffff'))
   def check(document):
-    document_writers.write_html([document], path)
+    write_html([document], path)
     root, (text,) = body_texts(path)
     shown = re.sub(
       '[\x00-\x08\x0b-\x1f\x7f\ufffe\uffff]', '\ufffd', document.text
@@ -320,7 +326,7 @@ def test_html_is_well_formed_and_shows_the_text(tmp_path):
 
 
 def test_html_page(tmp_path):
-  document_writers.write_html([DOCUMENT, DOCUMENT], tmp_path / 'out.html')
+  write_html([DOCUMENT, DOCUMENT], tmp_path / 'out.html')
   page = (tmp_path / 'out.html').read_text(encoding='utf-8')
   assert page.startswith('<!DOCTYPE html>\n<html lang="en">')
   assert '<title>6 entities in 2 documents</title>' in page
@@ -333,7 +339,7 @@ def test_html_page(tmp_path):
 
 def test_html_escapes_types_and_ids(tmp_path):
   document = Document('<i>"', 'x', (Entity(0, 1, '"><script>', 'x'),))
-  document_writers.write_html([document], tmp_path / 'out.html')
+  write_html([document], tmp_path / 'out.html')
   page = (tmp_path / 'out.html').read_text()
   assert page.count('<script') == 1  # The filter's.
   root, texts = body_texts(tmp_path / 'out.html')
@@ -343,16 +349,14 @@ def test_html_escapes_types_and_ids(tmp_path):
 
 def test_html_shows_the_longest_of_overlapping_entities(tmp_path):
   entities = (Entity(0, 1, 'A', 'a'), Entity(0, 3, 'B', 'a b'))
-  document_writers.write_html(
-    [Document('1', 'a b', entities)], tmp_path / 'out'
-  )
+  write_html([Document('1', 'a b', entities)], tmp_path / 'out')
   page = (tmp_path / 'out').read_text()
   assert '1 entity in 1 document<' in page
   assert '>a b</mark>' in page
 
 
 def test_an_index_leads_to_each_document(tmp_path):
-  document_writers.write_html([DOCUMENT] * 3, tmp_path / 'out')
+  write_html([DOCUMENT] * 3, tmp_path / 'out')
   page = (tmp_path / 'out').read_text()
   links = re.findall('href="#(d[0-9]+)"', page)
   assert links == ['d1', 'd2', 'd3']
@@ -368,7 +372,7 @@ def test_the_page_is_whole_and_readable_for_everybody(tmp_path):
   )
   long = Document('x' * 200, 'ACGT' * 100)
   documents = [DOCUMENT, Document('2', words, many), long]
-  document_writers.write_html(documents, tmp_path / 'out')
+  write_html(documents, tmp_path / 'out')
   browser.check((tmp_path / 'out').read_text(), tmp_path)
 
 
@@ -387,7 +391,7 @@ def test_the_page_is_whole_and_readable_for_everybody(tmp_path):
   ],
 )
 def test_types_and_scores_are_filtered(tmp_path, action, shown):
-  document_writers.write_html([DOCUMENT], tmp_path / 'out')
+  write_html([DOCUMENT], tmp_path / 'out')
   page = (tmp_path / 'out').read_text()
   found = browser.measure(page, tmp_path, action=action)
   assert f'{shown} entities shown' in found['text']

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import strategies as st
 
 from biobert_jax.errors import InputError
-from biobert_jax.text import document_writers, documents
+from biobert_jax.text import documents
 from biobert_jax.text.documents import Document, Entity
 from biobert_jax.text.readers import any_format
 from biobert_jax.text.readers import pubtator as readers_pubtator
@@ -318,7 +318,7 @@ def test_jsonl_gives_back_what_is_written(tmp_path):
     Document('c', 'ab', (Entity(0, 2, '', 'ab'), Entity(1, 2, 'T', 'b'))),
   ]
   path = tmp_path / 'out.jsonl'
-  document_writers.write_jsonl(written, path)
+  documents.write_jsonl(written, path)
   got = list(any_format.read_documents(path))
   assert got == written
   assert (got[3].path, got[3].line) == (str(path), 4)

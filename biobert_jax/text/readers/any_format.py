@@ -288,7 +288,7 @@ def read_documents(
 
 
 def _json_document(line: str, name: str, number: int) -> Document:
-  """A line of `document_writers.write_jsonl`."""
+  """A line of `documents.write_jsonl`."""
   try:
     row = json.loads(line)
     # Half of a surrogate pair is not text: it cannot be written anywhere.

@@ -43,19 +43,15 @@ class Deletion:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Options:
-  """Choices in what is read.
+  """Choices in what is read."""
 
-  Attributes:
-    title_only: whether a title without an abstract or text is a document. It
-      cannot give a next-sentence pair, and a third of PubMed is titles.
-    labels: whether `METHODS:` stays in front of the part of an abstract that
-      it names, as in PubMed, BC5CDR, the NCBI corpus and BioASQ.
-    translated: whether PubMed's English title and abstract of an article in
-      another language are read.
-  """
-
+  # Whether a title alone is a document. It cannot give a next-sentence pair,
+  # and a third of PubMed is titles.
   title_only: bool = False
+  # Whether `METHODS:` stays in front of the part of an abstract that it names,
+  # as in PubMed, BC5CDR, the NCBI corpus and BioASQ.
   labels: bool = True
+  # Whether PubMed's English abstracts of articles in others are read.
   translated: bool = True
 
 
