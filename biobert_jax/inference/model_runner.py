@@ -165,8 +165,7 @@ class ModelRunner:
   Attributes:
     max_seq_length: tokens of a packed sequence.
     max_sequences: sequences that are packed into one, at most.
-    pack: whether several sequences may be packed into one: a program knows
-      no borders within a row.
+    pack: whether they may be: a program knows no borders within a row.
     needs_starts: whether it has to be told where the two entities start.
   """
 
@@ -202,7 +201,7 @@ class ModelRunner:
     width: int,
     starts: np.ndarray | None = None,
   ) -> np.ndarray:
-    """Predictions for whole sequences, float32 [sequences, width].
+    """Predictions of a name for whole sequences, float32 [sequences, width].
 
     Args:
       windows: one for each sequence.
@@ -256,16 +255,13 @@ class ModelRunner:
 def run_program(
   program: Program, head: str, rows: Rows, *, trim: bool
 ) -> Outputs:
-  """Runs a program with the signature of transformers.
+  """Yields every batch with the predictions of our own step.
 
   Args:
-    program: takes ids, attention mask and segment ids.
+    program: has the signature of transformers.
     head: one of `HEADS`.
     rows: one sequence each: the program knows no borders within a row.
     trim: whether each batch is cut to its longest sequence.
-
-  Yields:
-    Every batch with the predictions of our own step.
   """
   for batch in rows.eval_batches(_ROWS):
     real = batch['sequence_ids'] > 0

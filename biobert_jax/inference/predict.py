@@ -191,9 +191,8 @@ def predict(
     raise InputError(f'--input {source}: no such file')
   casing = pretrained.parse_casing(do_lower_case)
   if keep_entities not in ('', 'true', 'false'):
-    raise InputError(
-      f'--keep_entities is {keep_entities!r}; give true or false'
-    )
+    what = f'--keep_entities is {keep_entities!r}'
+    raise InputError(f'{what}; give true or false')
   names = pipeline.split(',') if pipeline else [workdir or model]
   *taggers, last = [detect.detect(name.strip()) for name in names]
   task, tasks = task_of(last), [task_of(tagger) for tagger in taggers]
@@ -281,6 +280,6 @@ def _run(
   job.writers[form](found(), output)
   log_counts(counts)
   figures: dict[str, Any] = {n: totals.get(n, counts[n]) for n in job.figures}
-  return figures | (
-    {job.kinds: dict(sorted(kinds.items()))} if job.kinds else {}
-  )
+  if job.kinds:
+    figures[job.kinds] = dict(sorted(kinds.items()))
+  return figures

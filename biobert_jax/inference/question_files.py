@@ -90,9 +90,8 @@ def read(
 
   Args:
     source: a path, or `-` for standard input.
-    counts: receives `blank_lines` and the exceptions that `read_lines` counts.
-    reasoning: one of `pubmedqa.REASONING`: which text of a PubMedQA record is
-      the passage.
+    counts: receives `blank_lines` and what `read_lines` counts.
+    reasoning: of `pubmedqa.REASONING`: a PubMedQA record's text to read.
 
   Raises:
     InputError: with the file and the line or place: an unknown format, a

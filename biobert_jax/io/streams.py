@@ -1,8 +1,7 @@
 """Files as bounded streams: gzip is unpacked on the way, bombs are refused.
 
-Nothing is written to disk and nothing is read whole, so that memory is the
-same for any size of file. Whatever is wrong is an InputError that names it;
-what came before the wrong place has been handed on by then.
+Nothing is read whole. Whatever is wrong is an InputError that names it; what
+came before the wrong place has been handed on by then.
 """
 
 import contextlib

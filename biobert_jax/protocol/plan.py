@@ -87,11 +87,7 @@ def _value(text: str) -> Any:
 
 
 def changed(config: ConfigDict, changes: dict[str, Any]) -> ConfigDict:
-  """A config with other values, checked.
-
-  Raises:
-    InputError: a value of another type, or out of range.
-  """
+  """A config with other values; an InputError names one that does not fit."""
   other = copy.deepcopy(config)
   for key, value in changes.items():
     try:
@@ -104,22 +100,14 @@ def changed(config: ConfigDict, changes: dict[str, Any]) -> ConfigDict:
 
 
 def parse_seeds(text: str, config: ConfigDict) -> list[int]:
-  """`--seeds=k`: the config's seed and the k - 1 numbers after it.
-
-  Raises:
-    InputError: not a number, or below 1.
-  """
+  """`--seeds=k`: the config's seed and the k - 1 numbers after it."""
   if not text.isdecimal() or int(text) < 1:
     raise InputError(f'--seeds is {text!r}; it must be a number, at least 1')
   return [config.seed + i for i in range(int(text))]
 
 
 def parse_folds(text: str) -> list[str]:
-  """`1-10`, `1,3,5`, or `10` for 1-10; '' for a corpus without folds.
-
-  Raises:
-    InputError: none of these.
-  """
+  """`1-10`, `1,3,5`, or `10` for 1-10; '' for a corpus without folds."""
   if not text:
     return ['']
   if text.isdecimal():
@@ -160,10 +148,7 @@ def plan_grid(
 
   The test set is not read, and the final parameters are kept: the selected
   configuration trains on the train and dev sets, where nothing is left to stop
-  a run earlier.
-
-  Raises:
-    InputError: the config has no devel split.
+  a run earlier. An InputError says that the config has no devel split.
   """
   if len(configurations) == 1:
     return []
@@ -183,10 +168,8 @@ def plan_tests(
 ) -> list[Run]:
   """Runs that are scored on the test set: one per seed, of each fold.
 
-  Without folds they train on the train and dev sets.
-
-  Raises:
-    InputError: the config has no test split.
+  Without folds they train on the train and dev sets. An InputError says that
+  the config has no test split.
   """
   data = config.data
   if not data.test_split:

@@ -50,11 +50,6 @@ def _measures(figures: dict[str, Any]) -> dict[str, float]:
   return next((row for row in fitting if any(row.values())), fitting[0])
 
 
-def _standard_deviation(values: Sequence[float]) -> float | None:
-  """That of a sample (n - 1); None for fewer than two values."""
-  return statistics.stdev(values) if len(values) > 1 else None
-
-
 def summary(
   corpus: str, tests: Sequence[Line], grid: Sequence[Line]
 ) -> Summary:
@@ -88,9 +83,11 @@ def summary(
   measures = {}
   for name in each[0]['measures']:
     by_seed, by_fold = means(name, 'seed', seeds), means(name, 'fold', folds)
+    over = by_fold or by_seed
     measures[name] = {
       'mean': statistics.fmean(run['measures'][name] for run in each),
-      'deviation': _standard_deviation(by_fold or by_seed),
+      # That of a sample (n - 1), which takes two values.
+      'deviation': statistics.stdev(over) if len(over) > 1 else None,
       'seeds': by_seed,
       'folds': by_fold,
     }

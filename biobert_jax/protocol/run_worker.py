@@ -1,8 +1,8 @@
 """Trains one run of a protocol: a process of its own, which the pool starts.
 
-The first line of standard input is one JSON object, see `train_run`; the pipe
-stays open for as long as the parent lives. When it ends, this process stops as
-after SIGTERM: it saves its state, so that the same command resumes.
+The first line of standard input is one JSON object, see `train_run`. When the
+pipe ends, with the parent, this process stops as after SIGTERM: it saves its
+state, so that the same command resumes.
 """
 
 import json
@@ -25,9 +25,7 @@ _SECONDS_TO_SAVE = 60.0
 def train_run(request: dict[str, Any]) -> None:
   """Trains as `python -m biobert_jax train` does.
 
-  Args:
-    request: 'config', resolved, as JSON; 'workdir', of the run; 'argv', of the
-      protocol's command, which the work folder records.
+  The work folder records 'argv', that of the protocol's command.
   """
   sys.argv = request['argv']
   train.train(ConfigDict(request['config']), request['workdir'])
