@@ -1,4 +1,7 @@
-"""Every flag of every command: spellings, help, and mistakes in one line."""
+"""Every flag of every command: spellings, help, and mistakes in one line.
+
+Also of `commands/*.py`.
+"""
 
 import dataclasses
 import json

@@ -1,4 +1,7 @@
-"""Exports: complete or absent, checked, and read by `predict`."""
+"""Exports: complete or absent, checked, and read by `predict`.
+
+Also of `checkpoints/export.py` and `checkpoints/model_card.py`.
+"""
 
 import json
 import pathlib

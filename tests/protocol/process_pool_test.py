@@ -1,4 +1,7 @@
-"""Runs in processes, with a worker that only pretends to train; their table."""
+"""Runs in processes, with a worker that only pretends to train; their table.
+
+Also of `protocol/run_worker.py`.
+"""
 
 import json
 import os

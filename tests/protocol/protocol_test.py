@@ -1,4 +1,7 @@
-"""The order of a protocol's runs, with trainings that are only pretended."""
+"""The order of a protocol's runs, with trainings that are only pretended.
+
+Also of `protocol/executor.py`.
+"""
 
 import json
 import string

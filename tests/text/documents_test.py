@@ -1,4 +1,7 @@
-"""Words of raw text, and reading plain text, PubTator and JSONL."""
+"""Words of raw text, and reading plain text, PubTator and JSONL.
+
+Also of `text/readers/pubtator.py`.
+"""
 
 import collections
 import io

@@ -1,3 +1,8 @@
+"""PubMed records as articles.
+
+Also of `text/readers/article.py` and `text/readers/xml_stream.py`.
+"""
+
 import gzip
 from collections import Counter
 

@@ -1,4 +1,7 @@
-"""The ONNX file, run by onnxruntime, against our own model."""
+"""The ONNX file, run by onnxruntime, against our own model.
+
+Also of `checkpoints/formats/onnx/graph.py`.
+"""
 
 import sys
 

@@ -1,4 +1,7 @@
-"""The StableHLO file, also where nothing but JAX and NumPy is installed."""
+"""The StableHLO file, also where nothing but JAX and NumPy is installed.
+
+Also of `checkpoints/formats/stablehlo/loader.py`.
+"""
 
 import os
 import re

@@ -1,6 +1,9 @@
 """pytorch_model.bin without PyTorch: every tensor, or one line that says why.
 
 Files are written by tests/fixtures/torch_files.py.
+
+Also of `checkpoints/formats/torch/restricted_pickle.py` and
+`checkpoints/formats/torch/tensors.py`.
 """
 
 import io
