@@ -1,6 +1,4 @@
-"""Device mesh, sharding table, hosts and chips.
-
-The only room that spells the name of a mesh axis.
+"""Device mesh, sharding table, hosts and chips; only here mesh axes are spelt.
 
 May import no other room.
 """

@@ -18,13 +18,8 @@ import jax
 import numpy as np
 from jax.experimental import multihost_utils
 
-from biobert_jax.errors import (
-  EXIT_FAILED,
-  InputError,
-  PreemptedError,
-  UserError,
-  UserInterruptError,
-)
+from biobert_jax import errors
+from biobert_jax.errors import InputError
 
 # How long a host that failed waits for others that fail alike, to end as
 # they do. JAX waits for 300 s, and then aborts instead of giving its code.
@@ -42,35 +37,28 @@ _log = logging.getLogger(__name__)
 
 
 def initialize(coordinator: str, num_hosts: int, host: int) -> None:
-  """Makes this process one of a job.
+  """Makes this process `host` one of a job.
 
-  Args:
-    coordinator: `ADDRESS:PORT` of the first host.
-    num_hosts: of the job; 0 where JAX finds out by itself: on a TPU slice, in
-      GKE, under SLURM, from `JAX_COORDINATOR_ADDRESS` and the like.
-    host: which of them this is.
+  The coordinator is `ADDRESS:PORT` of the first host. JAX finds all out where
+  `num_hosts` is 0: on a TPU slice, in GKE, under SLURM, from the environment.
   """
-  if not num_hosts:
-    jax.distributed.initialize(coordinator_bind_address=_bind_address(''))
-    return
-  jax.distributed.initialize(
-    coordinator,
-    num_hosts,
-    host,
-    coordinator_bind_address=_bind_address(coordinator),
-  )
+  start = jax.distributed.initialize
+  address = _bind_address(coordinator if num_hosts else '')
+  if num_hosts:
+    start(coordinator, num_hosts, host, coordinator_bind_address=address)
+  else:
+    start(coordinator_bind_address=address)
 
 
 def _bind_address(coordinator: str) -> str:
   """Where the first host listens for the others; they make no use of it.
 
   By itself JAX listens on all addresses, and whoever reaches that port can
-  abort the job. So it is the internal address alone, at a port that all hosts
-  know. `JAX_COORDINATOR_BIND_ADDRESS` overrules it.
+  abort the job. So it is the internal address, at a port that all hosts know.
   """
   known = os.environ
-  if 'JAX_COORDINATOR_BIND_ADDRESS' in known:
-    return known['JAX_COORDINATOR_BIND_ADDRESS']
+  if (given := known.get('JAX_COORDINATOR_BIND_ADDRESS')) is not None:
+    return given
   coordinator = coordinator or known.get('JAX_COORDINATOR_ADDRESS', '')
   if coordinator:
     name, _, port = coordinator.rpartition(':')
@@ -80,7 +68,7 @@ def _bind_address(coordinator: str) -> str:
       job = int(known['SLURM_JOB_ID'])
       port = str(_SLURM_PORTS[job % len(_SLURM_PORTS)])
     # JAX reads it where it finds out the coordinator by itself.
-    port = os.environ.setdefault('JAX_COORDINATOR_PORT', port)
+    port = known.setdefault('JAX_COORDINATOR_PORT', port)
   return f'{_internal_address(name)}:{port}'
 
 
@@ -101,11 +89,7 @@ def _internal_address(name: str) -> str:
 
 
 def code_version(root: pathlib.Path | None = None) -> str:
-  """SHA-256 of the code that runs: the library and the configs.
-
-  Args:
-    root: the folder that holds both; by default ours.
-  """
+  """SHA-256 of the library and the configs, which `root` (or ours) holds."""
   root = root or pathlib.Path(__file__).parents[2]
   digest = hashlib.sha256()
   for folder in ('biobert_jax', 'configs'):
@@ -118,14 +102,8 @@ def code_version(root: pathlib.Path | None = None) -> str:
 def assert_equal_across_hosts(facts: Mapping[str, Any]) -> None:
   """Refuses a job whose hosts are not set up alike; every host calls it.
 
-  Each would compute with its own config or corpus, and the sum of their
-  gradients would be nobody's. Code and packages are compared as well.
-
-  Args:
-    facts: what must be the same everywhere, by name.
-
-  Raises:
-    InputError: on all hosts; names the host that differs, and in what.
+  Each would compute with its own config or corpus. Code and packages are
+  compared as well as `facts`; the error names the host that differs.
   """
   if jax.process_count() == 1:
     return
@@ -157,11 +135,9 @@ def _packed(texts: Sequence[str]) -> np.ndarray:
 
 
 def _disagreement(names: Sequence[str], table: np.ndarray) -> str:
-  """Describes how hosts differ; '' where they agree.
+  """Describes how hosts differ in facts of these names; '' where they agree.
 
-  Args:
-    names: of the facts.
-    table: [hosts, 1 + facts, bytes], the first row each host's name.
+  `table` is [hosts, 1 + facts, bytes], the first row each host's name.
   """
 
   def text(host: int, row: int) -> str:
@@ -173,49 +149,35 @@ def _disagreement(names: Sequence[str], table: np.ndarray) -> str:
     values = [bytes(entry) for entry in table[:, row]]
     # Of two halves, that of the first host is taken for right.
     usual, _ = Counter(values).most_common(1)[0]
-    for host, value in enumerate(values):
-      if value != usual:
-        found.append(
-          f'host {host} ({text(host, 0)}) differs in {name}: {text(host, row)} '
-          f'there, {text(values.index(usual), row)} elsewhere'
-        )
+    found += [
+      f'host {host} ({text(host, 0)}) differs in {name}: {text(host, row)} '
+      f'there, {text(values.index(usual), row)} elsewhere'
+      for host, value in enumerate(values)
+      if value != usual
+    ]
   if not found:
     return ''
   more = f'; and {len(found) - _SHOWN_FACTS} more' * (len(found) > _SHOWN_FACTS)
-  return (
-    f'{"; ".join(found[:_SHOWN_FACTS])}{more}. All hosts need the same code, '
-    'flags and files'
-  )
+  shown = '; '.join(found[:_SHOWN_FACTS]) + more
+  return f'{shown}. All hosts need the same code, flags and files'
 
 
 def run_on_all_hosts(program: Callable[..., T], *arguments: Any) -> T:
-  """Runs a program on one host of a job.
+  """Runs a program, the same on every host of a job, and returns its result.
 
-  A host that fails alone leaves others waiting for it in the middle of a step,
-  from where they never come to the meeting at the end. So it goes, and when it
-  is gone, their heartbeats end them.
-
-  Args:
-    program: what every host runs.
-    *arguments: of the program.
-
-  Returns:
-    What it returns.
-
-  Raises:
-    PreemptedError: all hosts agreed to stop.
-    UserInterruptError: all hosts agreed to stop, after Ctrl-C on this one.
+  A host that fails alone would leave others waiting. So it goes, and when it is
+  gone, their heartbeats end them.
   """
   try:
     return program(*arguments)
-  except (PreemptedError, UserInterruptError):
+  except (errors.PreemptedError, errors.UserInterruptError):
     raise
-  except UserError as error:
+  except errors.UserError as error:
     sys.stderr.write(f'{error.kind}: {error}\n')
     _leave(error.exit_code)
   except Exception:
     traceback.print_exc()
-    _leave(EXIT_FAILED)
+    _leave(errors.EXIT_FAILED)
 
 
 def _leave(code: int) -> NoReturn:

@@ -3,15 +3,16 @@
 The only file that spells a mesh axis. Two axes: `data` holds different rows,
 `model` parts of the same matrix product. Strategies:
 
-  dp    every parameter on every device;
-  zero1 the same, but optimizer moments sharded over `data` (ZeRO-1, Rajbhandari
-        et al. 2020): each device updates its part, which all then gather;
-  fsdp  parameters and optimizer moments sharded over `data`, gathered for use;
-  tp    heads and feed-forward units sharded over `model`.
+dp    every parameter on every device;
+zero1 the same, but optimizer moments sharded over `data` (ZeRO-1, Rajbhandari
+      et al. 2020): each device updates its part, which all then gather;
+fsdp  parameters and optimizer moments sharded over `data`, gathered for use;
+tp    heads and feed-forward units sharded over `model`.
 """
 
-import math
+import functools
 import re
+from collections import Counter
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -24,6 +25,7 @@ from jax.sharding import PartitionSpec as P
 from biobert_jax.errors import InputError
 
 DATA, MODEL = 'data', 'model'
+Batch = dict[str, np.ndarray]
 
 # Logical axis -> mesh axis; an axis that is not named is replicated.
 # The vocabulary (28,996 = 4 * 11 * 659 in BioBERT) is never sharded.
@@ -33,9 +35,8 @@ STRATEGIES: dict[str, dict[str, str]] = {
   'fsdp': {'embed': DATA},
   'tp': {'heads': MODEL, 'mlp': MODEL},
 }
-# The rules of moments, and of summed gradients, where they are not those of
-# the parameters.
-_MOMENTS: dict[str, dict[str, str]] = {'zero1': {'embed': DATA}}
+# Whose rules are those of moments and summed gradients, where not its own.
+_MOMENTS = {'zero1': 'fsdp'}
 
 # Exactly one row matches each parameter path; there is no catch-all row.
 _LAYER = r'.*/encoder/(layer_\d+|layers/layer)'
@@ -44,22 +45,19 @@ TABLE: tuple[tuple[str, tuple[str, ...]], ...] = (
   (r'.*embeddings/word_embeddings', ('vocab', 'embed')),
   (r'.*embeddings/position_embeddings', ('position', 'embed')),
   (r'.*embeddings/token_type_embeddings', ('type', 'embed')),
-  (r'.*embeddings/LayerNorm/(scale|bias)', ('embed',)),
   (_LAYER + r'/attention/self/(query|key|value)/kernel', ('embed', 'heads')),
   (_LAYER + r'/attention/self/(query|key|value)/bias', ('heads',)),
   (_LAYER + r'/attention/output/dense/kernel', ('heads', 'embed')),
-  (_LAYER + r'/attention/output/dense/bias', ('embed',)),
-  (_LAYER + r'/attention/output/LayerNorm/(scale|bias)', ('embed',)),
   (_LAYER + r'/intermediate/dense/kernel', ('embed', 'mlp')),
   (_LAYER + r'/intermediate/dense/bias', ('mlp',)),
   (_LAYER + r'/output/dense/kernel', ('mlp', 'embed')),
-  (_LAYER + r'/output/dense/bias', ('embed',)),
-  (_LAYER + r'/output/LayerNorm/(scale|bias)', ('embed',)),
+  (_LAYER + r'/(attention/)?output/dense/bias', ('embed',)),
+  (_LAYER + r'/(attention/)?output/LayerNorm/(scale|bias)', ('embed',)),
   (r'(.*/)?pooler/dense/kernel', ('embed', 'pooled')),
   (r'(.*/)?pooler/dense/bias', ('pooled',)),
   (r'cls/predictions/transform/dense/kernel', ('embed', 'transformed')),
   (r'cls/predictions/transform/dense/bias', ('transformed',)),
-  (r'cls/predictions/transform/LayerNorm/(scale|bias)', ('embed',)),
+  (r'.*(embeddings|transform)/LayerNorm/(scale|bias)', ('embed',)),
   (r'cls/predictions/bias', ('vocab',)),
   (_HEAD + r'/kernel', ('embed', 'labels')),
   (_HEAD + r'/bias', ('labels',)),
@@ -67,51 +65,33 @@ TABLE: tuple[tuple[str, tuple[str, ...]], ...] = (
 
 
 class Layout(NamedTuple):
-  """Trees of PartitionSpec over the parameters.
+  """Trees of PartitionSpec over the parameters."""
 
-  Attributes:
-    params: of the parameters between steps.
-    moments: of summed gradients and of the optimizer's moments.
-  """
-
-  params: Any
-  moments: Any
+  params: Any  # Of the parameters between steps.
+  moments: Any  # Of summed gradients and of the optimizer's moments.
 
 
 def make_mesh(
   strategy: str, model: int, devices: list[jax.Device] | None = None
 ) -> Mesh:
-  """All devices as a (data, model) mesh.
+  """All devices as a (data, model) mesh; Auto axes, as linen layers need.
 
-  Args:
-    strategy: 'dp', 'fsdp' or 'tp'.
-    model: devices that share each matrix product; 1 unless 'tp'.
-    devices: by default all devices of the job.
-
-  Returns:
-    The mesh, with Auto axes (linen layers do not know Explicit ones).
-
-  Raises:
-    InputError: an unknown strategy or a model axis that does not fit.
+  `model` is how many devices share each matrix product; 1 unless 'tp'.
   """
   if strategy not in STRATEGIES:
-    raise InputError(
-      f'mesh.strategy is {strategy!r}; choose from {sorted(STRATEGIES)}'
-    )
+    message = f'mesh.strategy is {strategy!r}; choose from {sorted(STRATEGIES)}'
+    raise InputError(message)
   devices = jax.devices() if devices is None else devices
+  given = f'mesh.model is {model}'
   if model < 1 or len(devices) % model:
-    raise InputError(
-      f'mesh.model is {model}; it must divide the {len(devices)} devices'
-    )
+    raise InputError(f'{given}; it must divide the {len(devices)} devices')
   # Counted by the devices, not by this process: preflight only describes them.
   per_host = len(devices) // len({d.process_index for d in devices})
   if per_host % model:
-    raise InputError(
-      f'mesh.model is {model}; it must divide the {per_host} devices of one '
-      'host'
-    )
+    message = f'{given}; it must divide the {per_host} devices of one host'
+    raise InputError(message)
   if model > 1 and strategy != 'tp':
-    raise InputError(f'mesh.model is {model}; only strategy "tp" uses it')
+    raise InputError(f'{given}; only strategy "tp" uses it')
   names, types = (DATA, MODEL), (AxisType.Auto, AxisType.Auto)
   slices = len({getattr(device, 'slice_index', 0) for device in devices})
   shape = (len(devices) // slices // model, model)
@@ -125,11 +105,7 @@ def make_mesh(
 
 
 def check_batch(batch_size: int, accumulate: int, mesh: Mesh) -> None:
-  """Refuses a batch that devices and microbatches cannot share equally.
-
-  Raises:
-    InputError: names the nearest sizes that can.
-  """
+  """Refuses a batch that devices and microbatches cannot share equally."""
   shards = mesh.shape[DATA] * accumulate
   if batch_size < 1 or batch_size % shards:
     lower = batch_size // shards * shards
@@ -142,11 +118,7 @@ def check_batch(batch_size: int, accumulate: int, mesh: Mesh) -> None:
 
 
 def logical_axes(path: str) -> tuple[str, ...]:
-  """The logical axes of a parameter, by its one row of `TABLE`.
-
-  Raises:
-    ValueError: no row or several rows match.
-  """
+  """The logical axes of a parameter, by its one row of `TABLE`."""
   rows = [axes for pattern, axes in TABLE if re.fullmatch(pattern, path)]
   if len(rows) != 1:
     raise ValueError(f'{len(rows)} rows of the sharding table match {path}')
@@ -156,35 +128,13 @@ def logical_axes(path: str) -> tuple[str, ...]:
 
 def param_path(key_path: tuple[Any, ...]) -> str:
   """`bert/encoder/...` of a leaf of a tree of dicts."""
-  return '/'.join(str(entry.key) for entry in key_path)
+  return jax.tree_util.keystr(key_path, simple=True, separator='/')
 
 
 def param_specs(abstract_params: Any, strategy: str, mesh: Mesh) -> Any:
-  """Partition specs of a parameter tree.
+  """Partition specs of a tree of parameters, arrays or ShapeDtypeStructs."""
+  rules = STRATEGIES[strategy]
 
-  Args:
-    abstract_params: the tree, of arrays or ShapeDtypeStructs.
-    strategy: a key of `STRATEGIES`.
-    mesh: the mesh.
-
-  Returns:
-    A tree of PartitionSpec.
-
-  Raises:
-    ValueError: no single row of `TABLE` fits a parameter and its rank.
-    InputError: a dimension that its mesh axis does not divide.
-  """
-  return _specs(abstract_params, STRATEGIES[strategy], mesh)
-
-
-def make_layout(abstract_params: Any, strategy: str, mesh: Mesh) -> Layout:
-  """Specs of parameters and of moments; see `param_specs`."""
-  rules = _MOMENTS.get(strategy, STRATEGIES[strategy])
-  params = param_specs(abstract_params, strategy, mesh)
-  return Layout(params, _specs(abstract_params, rules, mesh))
-
-
-def _specs(abstract_params: Any, rules: dict[str, str], mesh: Mesh) -> Any:
   def spec(key_path: tuple[Any, ...], leaf: Any) -> P:
     path = param_path(key_path)
     axes = logical_axes(path)
@@ -201,6 +151,12 @@ def _specs(abstract_params: Any, rules: dict[str, str], mesh: Mesh) -> Any:
     return P(*names)
 
   return jax.tree_util.tree_map_with_path(spec, abstract_params)
+
+
+def make_layout(abstract_params: Any, strategy: str, mesh: Mesh) -> Layout:
+  """Specs of parameters and of moments; see `param_specs`."""
+  both = strategy, _MOMENTS.get(strategy, strategy)
+  return Layout(*(param_specs(abstract_params, rules, mesh) for rules in both))
 
 
 def shardings(specs: Any, mesh: Mesh) -> Any:
@@ -225,24 +181,18 @@ def batch_sharding(mesh: Mesh) -> NamedSharding:
 def manual_axes(mesh: Mesh) -> set[str]:
   """The manual axes of a step's `shard_map`: `data`, or all.
 
-  Where nothing is sharded over `model`, leaving that axis to the compiler
-  would annotate every operation of a step.
+  Left to the compiler, an unused `model` would annotate every operation.
   """
   return {DATA} if mesh.shape[MODEL] > 1 else set(mesh.axis_names)
 
 
 def check_heads(num_attention_heads: int, mesh: Mesh) -> None:
   """Refuses a model axis that would split an attention head."""
-  if num_attention_heads % mesh.shape[MODEL]:
-    fitting = [
-      n
-      for n in range(1, num_attention_heads + 1)
-      if num_attention_heads % n == 0
-    ]
-    raise InputError(
-      f'mesh.model is {mesh.shape[MODEL]}; {num_attention_heads} attention '
-      f'heads allow {fitting}'
-    )
+  heads, model = num_attention_heads, mesh.shape[MODEL]
+  if heads % model:
+    fitting = [n for n in range(1, heads + 1) if heads % n == 0]
+    message = f'mesh.model is {model}; {heads} attention heads allow {fitting}'
+    raise InputError(message)
 
 
 def sharded_axis(spec: P) -> int | None:
@@ -253,17 +203,15 @@ def sharded_axis(spec: P) -> int | None:
 
 def manual_specs(specs: Any) -> Any:
   """Specs for `shard_map` over `data`: `model` stays automatic."""
-  return _map_specs(
-    lambda spec: P(*(n if n == DATA else None for n in spec)), specs
-  )
+  only = {DATA: DATA}
+  return _map_specs(lambda spec: P(*map(only.get, spec)), specs)
 
 
 def gather(params: Any, specs: Any) -> Any:
   """Inside `shard_map`: whole parameters from their shards (fsdp)."""
 
   def whole(x: jax.Array, spec: P) -> jax.Array:
-    axis = sharded_axis(spec)
-    if axis is None:
+    if (axis := sharded_axis(spec)) is None:
       return x
     return jax.lax.all_gather(x, DATA, axis=axis, tiled=True)
 
@@ -271,72 +219,46 @@ def gather(params: Any, specs: Any) -> Any:
 
 
 def reduce_gradients(gradients: Any, specs: Any, dtype: str) -> Any:
-  """Inside `shard_map`: sums over `data`, each device keeping its shard.
+  """Inside `shard_map`: sums over `data` in `dtype`, each device its shard.
 
   On a torus of several dimensions XLA:TPU (libtpu 0.0.42.1) all-reduces and
   slices afterwards: a reduce-scatter would use the links of one dimension, an
-  all-reduce those of all. Two reduce-scatters, over one dimension each, do
-  compile; they send half the bytes over half the links and gain nothing.
-
-  Args:
-    gradients: of this device's part of the batch.
-    specs: of the sums.
-    dtype: in which they are sent and added; the sums have the gradients' own.
-
-  Returns:
-    The sums.
+  all-reduce those of all. Two reduce-scatters gain nothing.
   """
 
   def summed(g: jax.Array, spec: P) -> jax.Array:
     axis, sent = sharded_axis(spec), g.astype(dtype)
     if axis is None:
       return jax.lax.psum(sent, DATA).astype(g.dtype)
-    return jax.lax.psum_scatter(
-      sent, DATA, scatter_dimension=axis, tiled=True
-    ).astype(g.dtype)
+    added = jax.lax.psum_scatter(sent, DATA, scatter_dimension=axis, tiled=True)
+    return added.astype(g.dtype)
 
   return jax.tree.map(summed, gradients, specs)
 
 
-def shard_host_batch(
-  batch: dict[str, np.ndarray], mesh: Mesh
-) -> dict[str, Any]:
-  """The batch of this host as part of global arrays, sharded over `data`.
+def shard_host_batch(batch: Batch, mesh: Mesh) -> dict[str, Any]:
+  """The batch of this host as part of global arrays, sharded over `data`."""
+  sharding = batch_sharding(mesh)
+  place = functools.partial(jax.make_array_from_process_local_data, sharding)
+  return {name: place(array) for name, array in batch.items()}
 
-  On a pod, the order of the hosts may differ from that of the devices: a step
-  sums over all examples, and each carries its `row_ids`, so the result is the
-  same.
+
+def shard_global_batch(batch: Batch, mesh: Mesh) -> dict[str, Any]:
+  """A global batch that every host holds, sharded over `data`.
+
+  Example i stays example i, however the mesh orders the devices of the hosts.
   """
   sharding = batch_sharding(mesh)
   return {
-    name: jax.make_array_from_process_local_data(sharding, array)
-    for name, array in batch.items()
+    name: jax.make_array_from_callback(whole.shape, sharding, whole.__getitem__)
+    for name, whole in batch.items()
   }
-
-
-def shard_global_batch(
-  batch: dict[str, np.ndarray], mesh: Mesh
-) -> dict[str, Any]:
-  """A global batch that every host holds, sharded over `data`.
-
-  Example i stays example i, however the mesh orders the devices of the hosts,
-  so that outputs line up with the batch.
-  """
-  sharding = batch_sharding(mesh)
-
-  def place(whole: np.ndarray) -> jax.Array:
-    return jax.make_array_from_callback(
-      whole.shape, sharding, lambda index: whole[index]
-    )
-
-  return {name: place(array) for name, array in batch.items()}
 
 
 def bytes_per_device(tree: Any) -> int:
   """Bytes of a tree of arrays on the device that holds most."""
-  held: dict[int, int] = {}
+  held: Counter[int] = Counter()
   for leaf in jax.tree.leaves(tree):
     for shard in leaf.addressable_shards:
-      size = math.prod(shard.data.shape) * leaf.dtype.itemsize
-      held[shard.device.id] = held.get(shard.device.id, 0) + size
+      held[shard.device.id] += shard.data.nbytes
   return max(held.values())
