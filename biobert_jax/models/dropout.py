@@ -1,9 +1,7 @@
 """Dropout whose bits belong to a packed sequence, wherever it is computed.
 
-There is one key per packed sequence, split from layer to layer. Without keys
-there is no dropout. The keys of all layers are split at once: splitting inside
-each layer took the compiler of BERT-large's step 74 s instead of 42 (libtpu
-0.0.42.1, v5e-16).
+The keys of all layers are split at once: splitting inside each layer took the
+compiler of BERT-large's step 74 s instead of 42 (libtpu 0.0.42.1, v5e-16).
 """
 
 from typing import NamedTuple
@@ -16,30 +14,18 @@ DropoutKeys = Key[Array, 'B'] | None
 
 
 class DropoutRngs(NamedTuple):
-  """Random state of one dropout, per packed sequence.
+  """Random state of one dropout, per packed sequence."""
 
-  Attributes:
-    keys: [B], keys of the random bits.
-    uniforms: float32 [B], 0-1; chooses between the two bounds that the bits
-      are compared with.
-  """
-
-  keys: Key[Array, 'B']
-  uniforms: Float[Array, 'B']
+  keys: Key[Array, 'B']  # Of the random bits.
+  uniforms: Float[Array, 'B']  # 0-1; choose the bound that bits are below.
 
 
 class LayerDropoutRngs(NamedTuple):
-  """Random state of a layer's dropouts; for N layers, N is the first axis.
+  """Random state of a layer's dropouts; for N layers, N is the first axis."""
 
-  Attributes:
-    weights: for the attention weights.
-    attention: for the output of the attention sublayer.
-    output: for the output of the feed-forward sublayer.
-  """
-
-  weights: DropoutRngs
-  attention: DropoutRngs
-  output: DropoutRngs
+  weights: DropoutRngs  # Of the attention.
+  attention: DropoutRngs  # Of the output of the attention sublayer.
+  output: DropoutRngs  # Of the output of the feed-forward sublayer.
 
 
 def split_keys(keys: DropoutKeys, count: int) -> list[DropoutKeys]:
@@ -88,17 +74,8 @@ def dropout(
 
   Each element takes eight random bits, a quarter of what
   `jax.random.bernoulli` takes. The bound that keeps an element lies between
-  two of the 256 values, and each packed sequence draws one of the two, so that
-  the probability is exactly `rate`.
-
-  Args:
-    x: activations; the first axis is the batch.
-    rate: probability 0-1.
-    rngs: random state, or None for no dropout.
-    transposed: whether the bits are drawn with the last two axes exchanged.
-
-  Returns:
-    x with dropout, of the same dtype.
+  two of the 256 values; each packed sequence draws one, so that the probability
+  is exactly `rate`. `transposed` draws bits with the last two axes exchanged.
   """
   if rngs is None or rate == 0:
     return x

@@ -9,49 +9,33 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Array, Bool, Float, Int
 
+from biobert_jax.models import dropout
 from biobert_jax.models.config import BertConfig
-from biobert_jax.models.dropout import (
-  DropoutKeys,
-  LayerDropoutRngs,
-  dropout_rngs,
-  layer_dropout_rngs,
-  split_keys,
+from biobert_jax.models.dropout import DropoutKeys
+from biobert_jax.models.layers import (
+  AttentionMask,
+  Embeddings,
+  Hidden,
+  Layer,
+  LayerRngs,
+  dense,
 )
-from biobert_jax.models.layers import AttentionMask, Embeddings, Layer, dense
 
 # Activations that the 'names' policy keeps: the results of matrix products,
 # which are expensive; everything between them is cheap to compute again.
-_KEPT_NAMES = (
-  'query',
-  'key',
-  'value',
-  'context',
-  'sublayer',
-  'intermediate',
-)
+_KEPT_NAMES = ['query', 'key', 'value', 'context', 'sublayer', 'intermediate']
 
 
 class Inputs(NamedTuple):
-  """A batch of packed sequences, as every model takes it.
-
-  Attributes:
-    input_ids: int32 [B, L], vocabulary ids.
-    segment_ids: int32 [B, L], token types (BERT's "sentence A/B"), 0 or 1.
-    position_ids: int32 [B, L], positions, from 0 in each sequence.
-    sequence_ids: int32 [B, L], 0 for padding, 1, 2, ... for the sequences that
-      are packed together.
-    cls_positions: int32 [B, P], where each sequence begins.
-    first_positions: int32 [B, P], where the first entity of each begins.
-    second_positions: int32 [B, P], where the second one begins.
-    masked_positions: int32 [B, M], tokens to predict; unused slots hold any
-      position, such as 0.
-    The last four are None where the head does not read them.
-  """
+  """A batch of packed sequences, int32, as every model takes it."""
 
   input_ids: Int[Array, 'B L']
-  segment_ids: Int[Array, 'B L']
-  position_ids: Int[Array, 'B L']
+  segment_ids: Int[Array, 'B L']  # Token types, 0 or 1.
+  position_ids: Int[Array, 'B L']  # From 0 in each sequence.
+  # 0 for padding, 1, 2, ... for the sequences that are packed together.
   sequence_ids: Int[Array, 'B L']
+  # Where each sequence and its two entities begin, and the tokens to predict
+  # (unused slots hold any position); None where the head does not read them.
   cls_positions: Int[Array, 'B P'] | None = None
   first_positions: Int[Array, 'B P'] | None = None
   second_positions: Int[Array, 'B P'] | None = None
@@ -66,8 +50,7 @@ class Inputs(NamedTuple):
 def attention_mask(sequence_ids: Int[Array, 'B L']) -> Bool[Array, 'B 1 L L']:
   """True where query and key belong to the same sequence.
 
-  Padding (0) attends to padding alone: no query is left without a key, and no
-  real token attends to a padded one.
+  Padding (0) attends to padding alone, so that no query is without a key.
   """
   same = sequence_ids[:, :, None] == sequence_ids[:, None, :]
   return same[:, None]
@@ -84,23 +67,16 @@ def _remat_layer(config: BertConfig) -> type[nn.Module]:
     return Layer
   # Unrolled layers need the barrier: without it XLA finds the recomputation
   # equal to the first computation and keeps the activations after all.
-  return nn.remat(
-    Layer, policy=keep[config.remat], prevent_cse=not config.scan_layers
-  )
+  barrier = not config.scan_layers
+  return nn.remat(Layer, policy=keep[config.remat], prevent_cse=barrier)
 
 
 class BertOutput(NamedTuple):
-  """The encoder's output for a batch, in `config.dtype`.
+  """The encoder's output for a batch, in `config.dtype`."""
 
-  Attributes:
-    last: [B, L, D], the vectors of the last layer.
-    pooled: [B, P, D], the vectors of the pooler; None without `pool`.
-    layers: [N + 1, B, L, D], the vectors of the embeddings and of each layer;
-      None without `all_layers`.
-  """
-
-  last: Float[Array, 'B L D']
-  pooled: Float[Array, 'B P D'] | None
+  last: Hidden
+  pooled: Float[Array, 'B P D'] | None  # None without `pool`.
+  # The embeddings and each of N layers; None without `all_layers`.
   layers: Float[Array, 'M B L D'] | None
 
 
@@ -112,11 +88,8 @@ class _ScannedLayer(nn.Module):
 
   @nn.compact
   def __call__(
-    self,
-    hidden: Float[Array, 'B L D'],
-    mask: AttentionMask,
-    rngs: LayerDropoutRngs | None,
-  ) -> tuple[Float[Array, 'B L D'], Float[Array, 'B L D'] | None]:
+    self, hidden: Hidden, mask: AttentionMask, rngs: LayerRngs
+  ) -> tuple[Hidden, Hidden | None]:
     layer = _remat_layer(self.config)(self.config, name='layer')
     hidden = layer(hidden, mask, rngs)
     return hidden, hidden if self.all_layers else None
@@ -130,15 +103,15 @@ class Encoder(nn.Module):
   @nn.compact
   def __call__(
     self,
-    hidden: Float[Array, 'B L D'],
+    hidden: Hidden,
     mask: AttentionMask,
     dropout_keys: DropoutKeys,
     all_layers: bool = False,
-  ) -> tuple[Float[Array, 'B L D'], Float[Array, 'N B L D'] | None]:
+  ) -> tuple[Hidden, Float[Array, 'N B L D'] | None]:
     """The last layer's vectors and, if `all_layers`, those of every layer."""
     config = self.config
     count = config.num_hidden_layers
-    rngs = layer_dropout_rngs(dropout_keys, count)
+    rngs = dropout.layer_dropout_rngs(dropout_keys, count)
     if not config.scan_layers:
       layer = _remat_layer(config)
       each = []
@@ -170,29 +143,20 @@ class BertEncoder(nn.Module):
     pool: bool = False,
     all_layers: bool = False,
   ) -> BertOutput:
-    """Encodes a batch of packed sequences.
+    """Encodes a batch of packed sequences; without keys there is no dropout.
 
-    Args:
-      inputs: the batch.
-      dropout_keys: a key for each packed sequence while training; None for no
-        dropout.
-      pool: whether to pool the vectors at `inputs.cls_positions`; otherwise
-        there is no pooler, neither computed nor among the parameters.
-      all_layers: whether to return the vectors of every layer.
-
-    Returns:
-      The vectors of the last layer, and the optional ones that were requested.
+    `pool` pools the vectors at `inputs.cls_positions`; otherwise there is no
+    pooler, neither computed nor among the parameters. `all_layers` returns the
+    vectors of every layer.
     """
-    embedding_keys, layer_keys = split_keys(dropout_keys, 2)
-    embedded = Embeddings(self.config, name='embeddings')(
-      *inputs[:3], dropout_rngs(embedding_keys)
-    )
+    embedding_keys, layer_keys = dropout.split_keys(dropout_keys, 2)
+    rngs = dropout.dropout_rngs(embedding_keys)
+    embedded = Embeddings(self.config, name='embeddings')(*inputs[:3], rngs)
     mask = inputs.sequence_ids
     if self.config.attention != 'splash_attention':
       mask = attention_mask(mask)
-    last, each = Encoder(self.config, name='encoder')(
-      embedded, mask, layer_keys, all_layers
-    )
+    encoder = Encoder(self.config, name='encoder')
+    last, each = encoder(embedded, mask, layer_keys, all_layers)
     pooled = None
     if pool:
       pooled = Pooler(self.config, name='pooler')(last, inputs.cls_positions)
@@ -201,22 +165,17 @@ class BertEncoder(nn.Module):
     return BertOutput(last, pooled, each)
 
   def word_embeddings(self) -> Float[Array, 'V D']:
-    """The table of word vectors itself, once the encoder has been called.
+    """The table of word vectors, with which BERT's masked LM decodes.
 
-    BERT's masked language model decodes with it (modeling.py:261): read here,
-    it stays one parameter with two uses.
+    Read here, it stays one parameter with two uses (modeling.py:261).
     """
     return self.variables['params']['embeddings']['word_embeddings']
 
 
 def at_positions(
-  hidden: Float[Array, 'B L D'], positions: Int[Array, 'B P'] | None
+  hidden: Hidden, positions: Int[Array, 'B P'] | None
 ) -> Float[Array, 'B P D']:
-  """The vectors at the given positions.
-
-  Raises:
-    ValueError: there are no positions; a fault of ours.
-  """
+  """The vectors at the given positions."""
   if positions is None:
     raise ValueError('the batch lacks the positions that this head reads')
   return jnp.take_along_axis(hidden, positions[..., None], axis=1)
@@ -229,9 +188,7 @@ class Pooler(nn.Module):
 
   @nn.compact
   def __call__(
-    self,
-    hidden: Float[Array, 'B L D'],
-    cls_positions: Int[Array, 'B P'] | None,
+    self, hidden: Hidden, cls_positions: Int[Array, 'B P'] | None
   ) -> Float[Array, 'B P D']:
     """Pools the vectors at `cls_positions`."""
     first = at_positions(hidden, cls_positions)

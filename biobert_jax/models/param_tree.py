@@ -1,55 +1,32 @@
 """Parameters as a tree, which modules take, or flat, as files hold them.
 
-Flat parameters map a path to an array; layers are always unrolled
-(`bert/encoder/layer_0/...`). A tree is nested dicts; layers are unrolled or,
-for `scan_layers`, stacked along a new first axis under `encoder/layers/layer`.
+Flat ones map a path to an array, layers unrolled. In a tree they may be
+stacked under `encoder/layers/layer` (`scan_layers`).
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from flax.traverse_util import flatten_dict, unflatten_dict
 
+ArrayLike = jax.Array | np.ndarray
 _LAYER = re.compile(r'(.*/)?encoder/layer_(\d+)/(.*)')
 _STACK = re.compile(r'(.*/)?encoder/layers/layer/(.*)')
 
 
-def to_tree(
-  flat: Mapping[str, jax.Array | np.ndarray], scan_layers: bool
-) -> dict[str, Any]:
-  """Converts flat parameters to a module's tree.
-
-  Args:
-    flat: path -> array, layers unrolled.
-    scan_layers: whether the module scans its layers.
-
-  Returns:
-    The tree. NumPy arrays stay on the host.
-  """
-  tree: dict[str, Any] = {}
-  for path, array in (_stacked(flat) if scan_layers else flat).items():
-    *parents, leaf = path.split('/')
-    node = tree
-    for name in parents:
-      node = node.setdefault(name, {})
-    node[leaf] = array
-  return tree
+def to_tree(flat: Mapping[str, ArrayLike], scan_layers: bool) -> dict[str, Any]:
+  """Converts flat parameters to a module's tree; NumPy stays on the host."""
+  return unflatten_dict(_stacked(flat) if scan_layers else flat, sep='/')
 
 
 def to_flat(tree: Mapping[str, Any]) -> dict[str, Any]:
-  """Inverts `to_tree`, for unrolled and for stacked layers.
-
-  Args:
-    tree: nested dicts of arrays.
-
-  Returns:
-    path -> array, layers unrolled; NumPy arrays are views of the tree's.
-  """
+  """Inverts `to_tree`; NumPy arrays are views of the tree's."""
   flat: dict[str, Any] = {}
-  for path, array in _leaves(tree, ''):
+  for path, array in flatten_dict(tree, sep='/').items():
     stack = _STACK.fullmatch(path)
     if stack is None:
       flat[path] = array
@@ -60,20 +37,10 @@ def to_flat(tree: Mapping[str, Any]) -> dict[str, Any]:
   return flat
 
 
-def _leaves(tree: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
-  for name, node in tree.items():
-    if isinstance(node, Mapping):
-      yield from _leaves(node, f'{prefix}{name}/')
-    else:
-      yield prefix + name, node
-
-
-def _stacked(
-  flat: Mapping[str, jax.Array | np.ndarray],
-) -> dict[str, jax.Array | np.ndarray]:
+def _stacked(flat: Mapping[str, ArrayLike]) -> dict[str, ArrayLike]:
   """Joins the layers under the paths that they have in a scanned module."""
-  joined: dict[str, jax.Array | np.ndarray] = {}
-  layers: dict[str, dict[int, jax.Array | np.ndarray]] = {}
+  joined: dict[str, ArrayLike] = {}
+  layers: dict[str, dict[int, ArrayLike]] = {}
   for path, array in flat.items():
     layer = _LAYER.fullmatch(path)
     if layer is None:

@@ -3,21 +3,9 @@
 The kernel keeps scores in the core's own memory, one block of queries and keys
 at a time, so that nothing in main memory grows with the square of the length.
 It compares `sequence_ids` itself; no mask is made. The attention weights are
-never all in one place, so they cannot be dropped.
-
-One chip of v5e-16 in a step of pre-training, with 2 layers of BERT-base's
-widths in bfloat16, the same number of tokens at every length and no dropout of
-attention weights, as compiled by libtpu 0.0.42.1 (`preflight`; nothing was
-run). GB of temporaries, GB between main memory and the core:
-
-    batch x length  einsum        bfloat16 scores      the kernel
-    12 x 512        0.69,  4.45   0.62, 3.97           0.43, 2.67
-     6 x 1,024      1.22,  7.19   0.77, 5.68           0.43, 2.75
-     3 x 2,048      2.14, 11.67   1.24, 8.76           0.44, 2.84
-
-All 12 layers at 3 x 2,048: 9.22, 63.76; 5.30, 45.64; 1.97, 10.10.
-The kernel does more operations, up to 9 products of attention for 6: 1 % of a
-step at 512, 13 % at 2,048.
+never all in one place, so they cannot be dropped. A step of pre-training with 2
+layers of BERT-base, 3 x 2,048 tokens, moves 2.84 GB, that of einsum 11.67 (a
+chip of v5e-16, as compiled by libtpu 0.0.42.1; `preflight`, nothing was run).
 """
 
 import functools
@@ -36,14 +24,12 @@ _LANES = 128
 # the 16 MB that a kernel has. Large blocks mean fewer reads: keys and values
 # are read once per block of queries.
 _LARGEST_BLOCK = 512
+Heads = Float[Array, 'B L H K']
+OneHeads = Float[Array, 'H L K']
 
 
 def block_of(length: int) -> int:
-  """Tokens per block: the most that divide the length evenly.
-
-  Raises:
-    InputError: the kernel cannot take this length.
-  """
+  """Tokens per block: the most that divide the length evenly."""
   if length % _LANES:
     nearest = -(-length // _LANES) * _LANES
     raise InputError(
@@ -64,13 +50,14 @@ def _kernel(
   # stores a part of the queries' gradient per block of keys. With a single
   # block, that part is the gradient itself.
   fused = block == length
+  own = None if fused else block
   sizes = splash.BlockSizes(
     block_q=block,
     block_kv=block,
     block_q_dkv=block,
     block_kv_dkv=block,
-    block_q_dq=None if fused else block,
-    block_kv_dq=None if fused else block,
+    block_q_dq=own,
+    block_kv_dq=own,
     use_fused_bwd_kernel=fused,
   )
   full = splash.FullMask((length, length))
@@ -87,22 +74,19 @@ def _kernel(
 
 
 def _attend(
-  query: Float[Array, 'B L H K'],
-  key: Float[Array, 'B L H K'],
-  value: Float[Array, 'B L H K'],
+  query: Heads,
+  key: Heads,
+  value: Heads,
   sequence_ids: Int[Array, 'B L'],
   interpret: bool,
-) -> Float[Array, 'B L H K']:
+) -> Heads:
   """Attention on one device, over its part of the batch and the heads."""
   _, length, num_heads, width = query.shape
   kernel = _kernel(num_heads, length, interpret)
 
   def one_sequence(
-    query: Float[Array, 'H L K'],
-    key: Float[Array, 'H L K'],
-    value: Float[Array, 'H L K'],
-    ids: Int[Array, 'L'],
-  ) -> Float[Array, 'H L K']:
+    query: OneHeads, key: OneHeads, value: OneHeads, ids: Int[Array, 'L']
+  ) -> OneHeads:
     return kernel(query, key, value, splash.SegmentIds(ids, ids))
 
   scaled = query * width**-0.5
@@ -111,39 +95,22 @@ def _attend(
 
 
 def splash_attention(
-  query: Float[Array, 'B L H K'],
-  key: Float[Array, 'B L H K'],
-  value: Float[Array, 'B L H K'],
-  sequence_ids: Int[Array, 'B L'],
-) -> Float[Array, 'B L H K']:
-  """Scaled dot-product attention inside each sequence.
+  query: Heads, key: Heads, value: Heads, sequence_ids: Int[Array, 'B L']
+) -> Heads:
+  """Scaled dot-product attention inside each sequence (0 is padding).
 
-  On a CPU the kernel is interpreted, slowly, for tests and laptops. Which of
-  the two runs is decided when the program is lowered, possibly for another
-  machine. XLA cannot partition a kernel. The caller has made the batch axis
-  manual; the mesh axes that are still automatic, over which heads are sharded,
-  become manual here.
-
-  Args:
-    query: queries.
-    key: keys.
-    value: values.
-    sequence_ids: 0 for padding, which attends to padding alone; 1, 2, ….
-
-  Returns:
-    The attended values.
-
-  Raises:
-    InputError: L is not a multiple of 128.
+  On a CPU the kernel is interpreted, slowly, for tests; which of them runs is
+  decided when the program is lowered. XLA cannot partition a kernel: the caller
+  has made the batch axis manual; the mesh axes that are still automatic, over
+  which heads are sharded, become manual here. L must be a multiple of 128.
   """
   block_of(query.shape[1])
 
-  def attend(*arrays: Array) -> Array:
-    return jax.lax.platform_dependent(
-      *arrays,
-      tpu=functools.partial(_attend, interpret=False),
-      cpu=functools.partial(_attend, interpret=True),
-    )
+  attend = functools.partial(
+    jax.lax.platform_dependent,
+    tpu=functools.partial(_attend, interpret=False),
+    cpu=functools.partial(_attend, interpret=True),
+  )
 
   automatic = jax.sharding.get_abstract_mesh().auto_axes
   if automatic:

@@ -17,7 +17,7 @@ from biobert_jax.data.packing import PackedRows
 from biobert_jax.errors import Range
 from biobert_jax.metrics import ner as metrics
 from biobert_jax.models.config import BertConfig
-from biobert_jax.models.heads import TokenClassifier
+from biobert_jax.models.heads import module_of
 from biobert_jax.tasks import datasets
 from biobert_jax.tasks.task import Arrays, Dataset, Names, Outputs, Scored, Task
 from biobert_jax.text.wordpiece import WordPieceTokenizer
@@ -39,7 +39,7 @@ def make_task(bert: BertConfig, labels: Names) -> Task:
       'probability': jnp.max(jax.nn.softmax(logits, axis=-1), axis=-1),
     }
 
-  return Task(TokenClassifier(bert, len(labels)), predict)
+  return Task(module_of('token', bert, len(labels)), predict)
 
 
 def task_of(

@@ -21,7 +21,7 @@ from biobert_jax.data.qa.squad import Question
 from biobert_jax.errors import COUNT, FRACTION, InputError, one_of
 from biobert_jax.metrics import squad
 from biobert_jax.models.config import BertConfig
-from biobert_jax.models.heads import SpanClassifier
+from biobert_jax.models.heads import module_of
 from biobert_jax.tasks import datasets, losses
 from biobert_jax.tasks.task import Arrays, Dataset, Names, Outputs, Scored, Task
 from biobert_jax.text.wordpiece import WordPieceTokenizer
@@ -75,7 +75,7 @@ def make_task(bert: BertConfig, max_sequences: int) -> Task:
   def predict(logits: jax.Array, _: Arrays) -> Arrays:
     return {'start_logit': logits[..., 0], 'end_logit': logits[..., 1]}
 
-  return Task(SpanClassifier(bert), predict, sums, normalizers)
+  return Task(module_of('span', bert), predict, sums, normalizers)
 
 
 def validate(config: ConfigDict) -> None:

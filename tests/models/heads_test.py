@@ -10,13 +10,7 @@ import pytest
 from biobert_jax.errors import InputError
 from biobert_jax.models.config import BertConfig
 from biobert_jax.models.encoder import BertEncoder, Inputs
-from biobert_jax.models.heads import (
-  CLASSIFIERS,
-  HEADS,
-  PreTrainer,
-  TokenClassifier,
-  module_of,
-)
+from biobert_jax.models.heads import CLASSIFIERS, HEADS, PreTrainer, module_of
 from biobert_jax.models.param_tree import to_flat
 from tests.fixtures.programs import count_draws
 
@@ -331,7 +325,7 @@ def test_without_next_sentence_there_is_no_pooler():
 
 
 def test_dropout_belongs_to_rows_and_is_off_without_keys():
-  module = TokenClassifier(CONFIG, 5)
+  module = module_of('token', CONFIG, 5)
   variables = jax.jit(module.init)(jax.random.key(0), Inputs(*[IDS] * 4))
   apply = jax.jit(module.apply)
   keys = jax.random.split(jax.random.key(1), 3)
