@@ -1,6 +1,4 @@
-"""Weights of any form: detect, map names, load, verify, export.
-
-`formats/` holds one file for each form.
+"""Weights of any form (`formats/`): detect, map names, load, verify, export.
 
 May import: models, text, io.
 """

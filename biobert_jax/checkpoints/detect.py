@@ -16,7 +16,7 @@ from biobert_jax.checkpoints.formats import (
   sharded_index,
   tensorflow,
 )
-from biobert_jax.checkpoints.formats.lazy_tensor import LazyTensor
+from biobert_jax.checkpoints.formats.file_magic import LazyTensor
 from biobert_jax.checkpoints.formats.torch import file as torch_file
 from biobert_jax.errors import InputError
 from biobert_jax.io.checksums import array_sha256
@@ -30,16 +30,13 @@ FORMS = (WORKDIR, IMPORTED, TENSORFLOW, HUGGINGFACE, STABLEHLO, ONNX)
 
 # Hugging Face's weight files, the first that is there as in transformers.
 HUGGINGFACE_FILES = (
-  'model.safetensors',
-  'model.safetensors.index.json',
-  'pytorch_model.bin',
-  'pytorch_model.bin.index.json',
+  *('model.safetensors', 'model.safetensors.index.json'),
+  *('pytorch_model.bin', 'pytorch_model.bin.index.json'),
 )
 # Orbax writes the time into these.
 _DATED = ('_CHECKPOINT_METADATA', 'commit_success.txt')
 _PART = re.compile(r'\.(index|meta|data-\d{5}-of-\d{5})$')
 _CONFIG = 'config.json'
-_GOOGLE_CONFIG = 'bert_config.json'
 _TAKES = (
   'a TF1 checkpoint (prefix, folder or .tar.gz), a Hugging Face folder '
   '(model.safetensors or pytorch_model.bin), a work folder of train, an '
@@ -49,20 +46,13 @@ _TAKES = (
 
 @dataclasses.dataclass(frozen=True)
 class Source:
-  """A checkpoint that was found.
+  """A checkpoint that was found."""
 
-  Attributes:
-    given: what the user wrote, for messages.
-    form: one of `FORMS`.
-    folder: where it lies.
-    weights: the file, prefix or folder that holds the tensors.
-    record: ours, of an import, an export or a work folder; else empty.
-  """
-
-  given: str
-  form: str
+  given: str  # What the user wrote.
+  form: str  # One of `FORMS`.
   folder: pathlib.Path
-  weights: pathlib.Path
+  weights: pathlib.Path  # The file, prefix or folder that holds the tensors.
+  # Ours, of an import, an export or a work folder; else empty.
   record: Mapping[str, Any] = dataclasses.field(repr=False)
 
   @property
@@ -77,13 +67,9 @@ class Source:
 
   @property
   def config_file(self) -> pathlib.Path:
-    """The architecture.
-
-    Raises:
-      InputError: there is none.
-    """
-    names = [_CONFIG, _GOOGLE_CONFIG]
-    if self.form != HUGGINGFACE:
+    """The file of the architecture; raises `InputError` if there is none."""
+    names = ['bert_config.json', _CONFIG]
+    if self.form == HUGGINGFACE:
       names.reverse()
     for name in names:
       if (self.model_folder / name).is_file():
@@ -109,19 +95,10 @@ class Source:
 
 
 def detect(given: str | pathlib.Path) -> Source:
-  """Finds out what lies at a path.
+  """Finds out what lies at a path: a folder, a file, an archive, a TF1 prefix.
 
   An archive is unpacked into a temporary folder, which goes when the result
   is no longer used. Folders with checksums of ours are compared with them.
-
-  Args:
-    given: a folder, a file or the prefix of a TF1 checkpoint.
-
-  Returns:
-    The checkpoint, of which nothing is read yet but its record.
-
-  Raises:
-    InputError: nothing that we read, several things, or a damaged one.
   """
   path = pathlib.Path(given).expanduser()
   if not str(given):
@@ -163,9 +140,8 @@ def _look_into(path: pathlib.Path, given: str) -> Source:
     # A name in this folder: nothing else is under its checksums.
     if form not in FORMS or where.name != str(where) or where.name == '..':
       raise InputError(f'{path / folders.RECORD}: not written by us; remove it')
-    return Source(given, form, path, path / record['weights'], record)
-  record = _workdir_record(path)
-  if record:
+    return Source(given, form, path, path / where, record)
+  if record := _workdir_record(path):
     return Source(given, WORKDIR, path, path / 'best', record)
   found = [path / n for n in HUGGINGFACE_FILES if (path / n).is_file()]
   prefix = tensorflow.find_prefix(path)
@@ -208,17 +184,7 @@ def _verify(source: Source) -> None:
 
 
 def read_tensors(source: Source) -> dict[str, LazyTensor]:
-  """The tensors of a foreign checkpoint, not yet read.
-
-  Args:
-    source: its form is `TENSORFLOW` or `HUGGINGFACE`.
-
-  Returns:
-    stored name -> tensor.
-
-  Raises:
-    InputError: the file is damaged.
-  """
+  """Stored name -> tensor, not yet read, of a TF1 or Hugging Face source."""
   if source.form == TENSORFLOW:
     return tensorflow.read(source.weights)
   if source.weights.name.startswith('model.safetensors'):

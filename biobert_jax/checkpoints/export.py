@@ -1,7 +1,6 @@
 """Weights out: to Hugging Face, TF1, StableHLO and ONNX.
 
-Each export is written aside, read again and compared with the original,
-and only then renamed into place.
+Each export is compared with the original before it is renamed into place.
 """
 
 import pathlib
@@ -21,8 +20,7 @@ from biobert_jax.checkpoints import (
 )
 from biobert_jax.checkpoints.formats import tensorflow
 from biobert_jax.checkpoints.formats.onnx import onnx
-from biobert_jax.checkpoints.formats.stablehlo import loader as stablehlo_loader
-from biobert_jax.checkpoints.formats.stablehlo import stablehlo
+from biobert_jax.checkpoints.formats.stablehlo import loader, stablehlo
 from biobert_jax.checkpoints.pretrained import Pretrained
 from biobert_jax.errors import InputError
 from biobert_jax.io.checksums import array_sha256
@@ -31,6 +29,13 @@ from biobert_jax.models.hf_signature import unpacked
 from biobert_jax.models.param_tree import to_tree
 
 TF_PREFIX = 'bert_model.ckpt'
+# Format -> the file or prefix that holds the tensors.
+FORMATS = {
+  detect.HUGGINGFACE: huggingface.WEIGHTS_FILE,
+  detect.TENSORFLOW: TF_PREFIX,
+  detect.STABLEHLO: loader.PROGRAM,
+  detect.ONNX: onnx.FILE,
+}
 # Largest difference from our own outputs, float32 on the same CPU.
 TOLERANCES = {detect.STABLEHLO: 1e-6, detect.ONNX: 1e-4}
 # Sentences that exports are compared and timed with.
@@ -53,29 +58,13 @@ def export(
   overwrite: bool = False,
   score_int8: ScoreInt8 | None = None,
 ) -> dict[str, Any]:
-  """Writes a model in another form.
+  """Writes a model in another form, and compares it with our own outputs.
 
-  Args:
-    model: the one that `load_pretrained` read.
-    form: a key of `FORMATS`.
-    output: the folder to write.
-    overwrite: whether a folder there is replaced.
-    score_int8: scores an ONNX export on the data of the model's run, where
-      the caller has them.
-
-  Returns:
-    A report for the user; the comparison with our own outputs is in it.
-
-  Raises:
-    InputError: an unknown form, a model that has no parameters or does not go
-      into that form, or a folder that cannot be written.
+  `form` is a key of `FORMATS`; `score_int8` scores an ONNX export on the data
+  of the model's run. Returns a report for the user.
   """
   check_form(form)
-  if model.source.form in detect.COMPILED:
-    raise InputError(
-      f'{model.source.given}: compiled for {model.source.form}, it holds no '
-      'parameters to convert; give what it was exported from'
-    )
+  pretrained.check_parameters(model, 'convert')
   if model.head == 'entity_pair' and form in detect.COMPILED:
     raise InputError(
       f'{model.source.given}: its classifier reads where the two entities '
@@ -87,7 +76,7 @@ def export(
   reads = model.source.folder
   with model_folder.publish_folder(output, overwrite, reads) as aside:
     model.tokenizer.save(aside, model.bert.max_position_embeddings)
-    checked = FORMATS[form](model, aside)
+    checked = _write_and_check(model, aside, form)
     if form == detect.ONNX and score_int8:
       checked['int8'] |= score_int8(aside)
     card = model_card.write(model, form, checked)
@@ -102,94 +91,60 @@ def export(
 
 
 def check_form(form: str) -> None:
-  """Refuses an unknown form.
-
-  Raises:
-    InputError: lists those there are.
-  """
+  """Refuses an unknown form."""
   if form not in FORMATS:
     raise InputError(f'--format is {form!r}; choose from {sorted(FORMATS)}')
-
-
-def _record(
-  model: Pretrained,
-  aside: pathlib.Path,
-  form: str,
-  where: str,
-  digests: dict[str, str] | None = None,
-) -> None:
-  record = pretrained.export_record(model, form, where)
-  if digests:
-    record['tensors'] = digests
-  write_json(aside / model_folder.RECORD, record)
 
 
 def typed(model: Pretrained) -> tuple[str, ...]:
   """Labels with the entity's type after a bare B or I.
 
-  transformers' pipeline joins the tokens of an entity by its type; the record
-  keeps the labels as they were trained.
+  transformers' pipeline joins tokens by it; the record keeps those as trained.
   """
   kind = model.settings.get('entity_type')
   if model.head != 'token' or not kind:
     return model.labels
-  return tuple(
-    f'{label}-{kind}' if label in ('B', 'I') else label
-    for label in model.labels
+  bare = {'B': f'B-{kind}', 'I': f'I-{kind}'}
+  return tuple(bare.get(label, label) for label in model.labels)
+
+
+def _write_and_check(
+  model: Pretrained, aside: pathlib.Path, form: str
+) -> dict[str, Any]:
+  """Writes files and record, and compares what is read again with the model."""
+  bert, head, params = model.bert, model.head, model.params
+  digests: dict[str, str] = {}
+  slots: dict[str, np.ndarray] = {}
+  if form == detect.HUGGINGFACE:
+    digests = huggingface.write(aside, params, bert, head, typed(model))
+    model.tokenizer.save(aside, bert.max_position_embeddings, fast=True)
+  elif form == detect.TENSORFLOW:
+    arrays = name_map.write(params, form, bert.num_hidden_layers)
+    slots = {name: slot.read() for name, slot in model.contents.slots.items()}
+    tensorflow.write(aside / TF_PREFIX, {**arrays, **slots})
+    digests = {name: array_sha256(array) for name, array in arrays.items()}
+  elif form == detect.STABLEHLO:
+    longest = bert.max_position_embeddings
+    stablehlo.write(aside, params, _function(model), longest)
+  else:
+    onnx.write(aside, params, bert, head)
+    onnx.quantize(aside)
+  if form != detect.HUGGINGFACE:  # It has its config.json.
+    described = huggingface.config_json(bert, head, typed(model))
+    write_json(aside / 'bert_config.json', described)
+  record = pretrained.export_record(model, form, FORMATS[form])
+  write_json(
+    aside / model_folder.RECORD,
+    record | ({'tensors': digests} if digests else {}),
   )
-
-
-def _write_architecture(model: Pretrained, path: pathlib.Path) -> None:
-  described = huggingface.config_json(model.bert, model.head, typed(model))
-  write_json(path, described)
-
-
-def _huggingface(model: Pretrained, aside: pathlib.Path) -> dict[str, Any]:
-  digests = huggingface.write(
-    aside, model.params, model.bert, model.head, typed(model)
-  )
-  model.tokenizer.save(aside, model.bert.max_position_embeddings, fast=True)
-  _record(model, aside, detect.HUGGINGFACE, huggingface.WEIGHTS_FILE, digests)
+  if form == detect.STABLEHLO:
+    return _compare(model, stablehlo.StableHloProgram(aside), form)
+  if form == detect.ONNX:
+    compared = _compare(model, onnx.OnnxProgram(aside), form)
+    return compared | {'int8': onnx.measure_int8(aside, probe(model))}
   pretrained.check_equal(model, pretrained.load_pretrained(aside))
-  return {'tensors_bit_equal': len(digests)}
-
-
-def _tensorflow(model: Pretrained, aside: pathlib.Path) -> dict[str, Any]:
-  layers = model.bert.num_hidden_layers
-  arrays = name_map.write(model.params, name_map.TENSORFLOW, layers)
-  slots = {name: slot.read() for name, slot in model.contents.slots.items()}
-  tensorflow.write(aside / TF_PREFIX, {**arrays, **slots})
-  _write_architecture(model, aside / 'bert_config.json')
-  digests = {name: array_sha256(array) for name, array in arrays.items()}
-  _record(model, aside, detect.TENSORFLOW, TF_PREFIX, digests)
-  pretrained.check_equal(model, pretrained.load_pretrained(aside))
-  return {'tensors_bit_equal': len(arrays), 'slots': len(slots)}
-
-
-def _stablehlo(model: Pretrained, aside: pathlib.Path) -> dict[str, Any]:
-  longest = model.bert.max_position_embeddings
-  stablehlo.write(aside, model.params, _function(model), longest)
-  _write_architecture(model, aside / 'bert_config.json')
-  _record(model, aside, detect.STABLEHLO, stablehlo_loader.PROGRAM)
-  return _compare(model, stablehlo.StableHloProgram(aside), detect.STABLEHLO)
-
-
-def _onnx(model: Pretrained, aside: pathlib.Path) -> dict[str, Any]:
-  onnx.write(aside, model.params, model.bert, model.head)
-  onnx.quantize(aside)
-  _write_architecture(model, aside / 'bert_config.json')
-  _record(model, aside, detect.ONNX, onnx.FILE)
-  checked = _compare(model, onnx.OnnxProgram(aside), detect.ONNX)
-  checked['int8'] = onnx.measure_int8(aside, probe(model))
-  return checked
-
-
-FORMATS: dict[str, Callable[[Pretrained, pathlib.Path], dict[str, Any]]] = {
-  detect.HUGGINGFACE: _huggingface,
-  detect.TENSORFLOW: _tensorflow,
-  detect.STABLEHLO: _stablehlo,
-  detect.ONNX: _onnx,
-}
+  checked = {'tensors_bit_equal': len(digests)}
+  return checked | ({'slots': len(slots)} if form == detect.TENSORFLOW else {})
 
 
 def _function(model: Pretrained) -> Callable[..., dict[str, jax.Array]]:
@@ -200,19 +155,17 @@ def _function(model: Pretrained) -> Callable[..., dict[str, jax.Array]]:
 
 def probe(model: Pretrained) -> list[Batch]:
   """Two small batches of real sentences, of different shape, one padded."""
+  tokenizer = model.tokenizer
   longest = model.bert.max_position_embeddings - 2
   batches = []
   for texts in (_PROBE, _PROBE[:1]):
-    rows = [model.tokenizer.encode(text)[0][:longest] for text in texts]
-    rows = [
-      [model.tokenizer.cls_id, *row, model.tokenizer.sep_id] for row in rows
-    ]
-    length = max(map(len, rows))
-    ids = np.full((len(rows), length), model.tokenizer.pad_id, np.int64)
+    rows = [tokenizer.encode(text)[0][:longest] for text in texts]
+    length = max(map(len, rows)) + 2
+    ids = np.full((len(rows), length), tokenizer.pad_id, np.int64)
+    mask = np.zeros_like(ids)
     for i, row in enumerate(rows):
-      ids[i, : len(row)] = row
-    lengths = np.asarray([len(row) for row in rows])
-    mask = (np.arange(length) < lengths[:, None]).astype(np.int64)
+      ids[i, : len(row) + 2] = [tokenizer.cls_id, *row, tokenizer.sep_id]
+      mask[i, : len(row) + 2] = 1
     batches.append((ids, mask, np.zeros_like(ids)))
   return batches
 
@@ -220,11 +173,7 @@ def probe(model: Pretrained) -> list[Batch]:
 def _compare(
   model: Pretrained, exported: Callable[..., dict[str, Any]], form: str
 ) -> dict[str, Any]:
-  """The largest difference of an export's outputs from ours.
-
-  Raises:
-    RuntimeError: it is larger than the form allows; a fault of ours.
-  """
+  """Refuses outputs that differ from ours by more than the form allows."""
   function = jax.jit(_function(model))
   params = to_tree(model.params, scan_layers=False)
   largest = 0.0

@@ -1,9 +1,4 @@
-"""A model with more tokens, or with more positions.
-
-New rows start from the old ones: the embedding of a new token is the
-mean of those of the tokens that the old vocabulary cuts it into, and further
-positions repeat the old ones. All other numbers stay as they are.
-"""
+"""A model with more tokens, or with more positions; the rest stays as it is."""
 
 import dataclasses
 import json
@@ -14,8 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from biobert_jax.checkpoints import detect
-from biobert_jax.checkpoints.pretrained import Pretrained
+from biobert_jax.checkpoints.pretrained import Pretrained, check_parameters
 from biobert_jax.errors import InputError
 from biobert_jax.models.config import BertConfig
 from biobert_jax.text.bert_normalizer import basic_words
@@ -28,7 +22,6 @@ from biobert_jax.text.vocabulary import (
 from biobert_jax.text.wordpiece import WordPieceTokenizer
 
 TABLE_FILE = 'new_pieces.tsv'
-
 WORDS = 'bert/embeddings/word_embeddings'
 POSITIONS = 'bert/embeddings/position_embeddings'
 # Parameters with a row for each token; the second only beside a masked-LM
@@ -36,28 +29,17 @@ POSITIONS = 'bert/embeddings/position_embeddings'
 _BY_PIECE = (WORDS, 'cls/predictions/bias')
 # Google's [unused1], and the [unused_0] with which padded tables are named.
 _UNUSED = re.compile(r'\[unused_?\d+\]')
-_SHOWN = 8  # Pieces that one error lists.
 
 
 def read_new_tokens(
   path: str | os.PathLike[str], model: Pretrained
 ) -> tuple[str, ...]:
-  """Reads a list of new tokens, one per line, and checks each.
+  """Reads a list of new tokens, one per line; refuses those no text can meet.
 
-  Args:
-    path: UTF-8; a token that continues a word begins with `##`.
-    model: the one to be extended; tokens that it has may be listed too.
-
-  Returns:
-    The tokens in the order of the file.
-
-  Raises:
-    InputError: not a list, or a token that no text could ever meet; names
-      the line and says why.
+  Tokens that the model has may be listed too.
   """
   tokens = read_vocab_file(path)
   known = frozenset(model.tokenizer.pieces)
-  # Each line holds one token.
   for line, token in enumerate(tokens, 1):
     if token not in known and (fault := _fault(token, model.tokenizer)):
       raise InputError.at(path, line, f'{token!r} {fault}')
@@ -72,27 +54,28 @@ def add_tokens(
   A new row is the mean of the rows of the old tokens, in the embeddings and,
   with a masked-LM head, in its bias. Where the old vocabulary knows only
   [UNK], it is the mean over all tokens except the specials and `[unused*]`.
-
-  Args:
-    model: the one that `load_pretrained` read.
-    tokens: the new ones; those that are there already are skipped.
-    over_unused: whether they take the places of `[unused*]`, lowest first,
-      and the vocabulary keeps its size; else they are appended.
+  Tokens that are there already are skipped. `over_unused` takes the places of
+  `[unused*]`, lowest first, and keeps the size of the vocabulary.
 
   Returns:
-    The model, without optimizer slots, and a report: `vocab_size` before and
-    after, `new_pieces` and `already_there` (counts), `over_unused`,
-    `unknown_before` (those started from the mean over all), and `new`:
-    token -> old tokens, by id.
-
-  Raises:
-    InputError: a token that no text could ever meet, a repeated one, or
-      fewer places than tokens.
+    The model, without optimizer slots, and a report for the user, in which
+    `new` maps each token to the old ones that it started from.
   """
-  _check_parameters(model)
+  check_parameters(model, 'extend')
   old = model.tokenizer
   ids = {token: i for i, token in enumerate(old.pieces)}
-  new, known = _checked(tokens, old), _known(old.pieces)
+  if len(set(tokens)) != len(tokens):
+    raise InputError('a new token is given twice; drop repeats')
+  new = [token for token in tokens if token not in ids]
+  for token in new:
+    if fault := _fault(token, old):
+      raise InputError(f'new token {token!r} {fault}')
+  # Ids of the tokens that texts are made of.
+  known = [
+    i
+    for token, i in ids.items()
+    if token not in SPECIALS and not _UNUSED.fullmatch(token)
+  ]
   parts = {token: split_token(token, ids) for token in new}
   places = _places(model, len(new), over_unused)
   vocabulary = [*old.pieces, *(() if over_unused else new)]
@@ -119,34 +102,14 @@ def add_tokens(
   }
 
 
-def _checked(tokens: Sequence[str], old: WordPieceTokenizer) -> list[str]:
-  """The tokens that a vocabulary lacks."""
-  if len(set(tokens)) != len(tokens):
-    raise InputError('a new token is given twice; drop repeats')
-  known = frozenset(old.pieces)
-  new = [token for token in tokens if token not in known]
-  for token in new:
-    if fault := _fault(token, old):
-      raise InputError(f'new token {token!r} {fault}')
-  return new
-
-
 def extend_positions(
   model: Pretrained, max_position_embeddings: int
 ) -> Pretrained:
-  """Lengthens the position table by tiling: row i is row i % old.
+  """Lengthens the position table to so many tokens: row i is row i % old.
 
-  Args:
-    model: the one that `load_pretrained` read.
-    max_position_embeddings: the longest sequence from now on, in tokens.
-
-  Returns:
-    The model, without optimizer slots.
-
-  Raises:
-    InputError: shorter than it is now.
+  The optimizer's slots are dropped.
   """
-  _check_parameters(model)
+  check_parameters(model, 'extend')
   before = model.bert.max_position_embeddings
   if max_position_embeddings < before:
     raise InputError(
@@ -165,51 +128,27 @@ def extend_positions(
 def split_token(token: str, vocabulary: Mapping[str, int]) -> list[str]:
   """The old tokens of a new one: greedy, longest first, as in WordPiece.
 
-  Args:
-    token: the start of a word or, with `##`, a continuation; its parts then
-      continue one from the first on.
-    vocabulary: token -> id.
-
-  Returns:
-    The parts; empty where WordPiece would give [UNK].
+  There are none where WordPiece would give [UNK].
   """
   text = token.removeprefix('##')
   prefix = '##' if token != text else ''
   parts: list[str] = []
   start = 0
   while start < len(text):
-    candidates = (
-      (end, prefix + text[start:end]) for end in range(len(text), start, -1)
-    )
-    found = next((c for c in candidates if c[1] in vocabulary), None)
-    if found is None:
+    ends = range(len(text), start, -1)
+    end = next((e for e in ends if prefix + text[start:e] in vocabulary), 0)
+    if not end:
       return []
-    start, prefix = found[0], '##'
-    parts.append(found[1])
+    parts.append(prefix + text[start:end])
+    start, prefix = end, '##'
   return parts
 
 
 def new_token_table(model: Pretrained, new: Mapping[str, Sequence[str]]) -> str:
-  """The new rows as a table: id, token, and the old tokens it started from.
-
-  Args:
-    model: the one that `add_tokens` made.
-    new: `new` of its report; [UNK] stands for the mean over all tokens.
-
-  Returns:
-    Tab-separated lines below a header.
-  """
+  """The `new` of a report as lines: id, token, old tokens ([UNK]: all)."""
   ids = {token: i for i, token in enumerate(model.tokenizer.pieces)}
   lines = [f'{ids[p]}\t{p}\t{" ".join(old)}\n' for p, old in new.items()]
   return ''.join(['id\tpiece\told_pieces\n', *lines])
-
-
-def _check_parameters(model: Pretrained) -> None:
-  if model.source.form in detect.COMPILED:
-    raise InputError(
-      f'{model.source.given}: compiled for {model.source.form}, it holds no '
-      'parameters to extend; give what it was exported from'
-    )
 
 
 def _fault(token: str, tokenizer: WordPieceTokenizer) -> str:
@@ -222,9 +161,8 @@ def _fault(token: str, tokenizer: WordPieceTokenizer) -> str:
   # A continuation is tried behind a letter, in a vocabulary without rivals.
   first = ('x',) if token != text else ()
   word = ''.join(first) + text
-  tried = dataclasses.replace(
-    tokenizer, pieces=tuple(dict.fromkeys((*SPECIALS, *first, token)))
-  )
+  pieces = tuple(dict.fromkeys((*SPECIALS, *first, token)))
+  tried = dataclasses.replace(tokenizer, pieces=pieces)
   if tried.tokenize(word) == [*first, token]:
     return ''
   if len(word) > MAX_CHARS_PER_WORD:
@@ -232,16 +170,15 @@ def _fault(token: str, tokenizer: WordPieceTokenizer) -> str:
   words = basic_words(word, tokenizer.do_lower_case)
   if len(words) > 1:
     return (
-      f'is cut into {" ".join(words[:_SHOWN])} before tokens are looked up, so '
+      f'is cut into {" ".join(words[:8])} before tokens are looked up, so '
       'no text meets it whole; list its parts'
     )
   if not words:
     return 'is dropped from text by BERT; remove it'
   became = words[0][1:] if first else words[0]
-  casing = json.dumps(tokenizer.do_lower_case)
+  casing = f'do_lower_case={json.dumps(tokenizer.do_lower_case)}'
   return (
-    f'is never met: BERT turns it into {became!r} first '
-    f'(do_lower_case={casing}); write that'
+    f'is never met: BERT turns it into {became!r} first ({casing}); write that'
   )
 
 
@@ -253,26 +190,14 @@ def _places(model: Pretrained, count: int, over_unused: bool) -> list[int]:
   # A model of relations may have learnt some of them as markers.
   markers = model.settings.get('entities') == 'markers'
   taken = model.settings['markers'] if markers else ()
-  free = [
-    i
-    for i, token in enumerate(tokens)
-    if _UNUSED.fullmatch(token) and token not in taken
-  ]
+  unused = [i for i, token in enumerate(tokens) if _UNUSED.fullmatch(token)]
+  free = [i for i in unused if tokens[i] not in taken]
   if len(free) < count:
     raise InputError(
       f'{model.source.given}: {count} new tokens, but only {len(free)} '
       '[unused*] slots; list fewer, or leave out --over_unused to append them'
     )
   return free[:count]
-
-
-def _known(tokens: Sequence[str]) -> list[int]:
-  """Ids of the tokens that texts are made of."""
-  return [
-    i
-    for i, token in enumerate(tokens)
-    if token not in SPECIALS and not _UNUSED.fullmatch(token)
-  ]
 
 
 def _with_rows(
@@ -295,7 +220,7 @@ def _extended(
 ) -> Pretrained:
   """The model with other parameters; `about` tells each step."""
   # Adam's moments have other shapes than the new tables.
-  contents = dataclasses.replace(model.contents, params=params, slots={})
+  contents = model.contents._replace(params=params, slots={})
   about = dict(model.about)
   if step:
     steps = about.get('extended', [])

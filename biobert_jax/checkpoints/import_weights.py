@@ -3,23 +3,20 @@
 from collections.abc import Mapping
 from typing import Any
 
-from biobert_jax.checkpoints import detect, huggingface, model_folder
-from biobert_jax.checkpoints.formats import orbax_params, safetensors_file
-from biobert_jax.checkpoints.pretrained import (
-  PARAMS_FOLDER,
-  SLOTS_FILE,
-  Pretrained,
-  check_equal,
-  check_known,
-  export_record,
-  load_pretrained,
+from biobert_jax.checkpoints import (
+  detect,
+  huggingface,
+  model_folder,
+  pretrained,
 )
+from biobert_jax.checkpoints.formats import orbax_params, safetensors_file
+from biobert_jax.checkpoints.pretrained import PARAMS_FOLDER, SLOTS_FILE
 from biobert_jax.io.json_files import write_json
 from biobert_jax.models.param_tree import to_tree
 
 
 def import_weights(
-  model: Pretrained,
+  model: pretrained.Pretrained,
   output: str,
   *,
   overwrite: bool = False,
@@ -28,41 +25,26 @@ def import_weights(
 ) -> dict[str, Any]:
   """Keeps a model in our own form: Orbax, for any mesh, with checksums.
 
-  Args:
-    model: the one that `load_pretrained` read.
-    output: the folder to write.
-    overwrite: whether a folder there is replaced.
-    slots: whether the optimizer's leftovers are kept too.
-    extra: text files to put beside, by name.
-
-  Returns:
-    A report for the user.
-
-  Raises:
-    InputError: the folder cannot be written; a classifier without a name.
+  `slots` keeps the optimizer's leftovers too; `extra` are text files to put
+  beside, by name. Returns a report for the user.
   """
-  check_known(model)
+  pretrained.check_known(model)
   reads = model.source.folder
   with model_folder.publish_folder(output, overwrite, reads) as aside:
-    orbax_params.write_params(
-      aside / PARAMS_FOLDER, to_tree(model.params, scan_layers=False)
-    )
+    params = to_tree(model.params, scan_layers=False)
+    orbax_params.write_params(aside / PARAMS_FOLDER, params)
     model.tokenizer.save(aside, model.bert.max_position_embeddings)
-    write_json(
-      aside / 'bert_config.json',
-      huggingface.config_json(model.bert, model.head, model.labels),
-    )
+    described = huggingface.config_json(model.bert, model.head, model.labels)
+    write_json(aside / 'bert_config.json', described)
     kept = model.contents.slots if slots else {}
     if kept:
       arrays = {name: tensor.read() for name, tensor in kept.items()}
-      safetensors_file.write(aside / SLOTS_FILE, arrays, {})
+      safetensors_file.write(aside / SLOTS_FILE, arrays)
     for name, text in (extra or {}).items():
       (aside / name).write_text(text, 'utf-8', newline='\n')
-    write_json(
-      aside / model_folder.RECORD,
-      export_record(model, detect.IMPORTED, PARAMS_FOLDER),
-    )
-    check_equal(model, load_pretrained(aside))
+    record = pretrained.export_record(model, detect.IMPORTED, PARAMS_FOLDER)
+    write_json(aside / model_folder.RECORD, record)
+    pretrained.check_equal(model, pretrained.load_pretrained(aside))
   return {
     'output': output,
     'form': model.source.form,

@@ -6,16 +6,16 @@ from typing import Any
 from biobert_jax.checkpoints import detect
 from biobert_jax.checkpoints.pretrained import Pretrained, last_part
 
-# Head -> the tag that model hubs sort by.
-_PIPELINES = {
-  'encoder': 'feature-extraction',
-  'pretraining': 'fill-mask',
-  'masked_lm': 'fill-mask',
-  'token': 'token-classification',
-  'sequence': 'text-classification',
-  'span': 'question-answering',
-  'yes_no': 'question-answering',
-  'entity_pair': 'text-classification',
+# Head -> the tag that model hubs sort by, transformers' class after `Auto`.
+_HEADS = {
+  'encoder': ('feature-extraction', 'Model'),
+  'pretraining': ('fill-mask', 'ModelForPreTraining'),
+  'masked_lm': ('fill-mask', 'ModelForMaskedLM'),
+  'token': ('token-classification', 'ModelForTokenClassification'),
+  'sequence': ('text-classification', 'ModelForSequenceClassification'),
+  'span': ('question-answering', 'ModelForQuestionAnswering'),
+  'yes_no': ('question-answering', 'Model'),
+  'entity_pair': ('text-classification', 'Model'),
 }
 _OPEN = {
   detect.HUGGINGFACE: """```python
@@ -59,101 +59,81 @@ from transformers import pipeline
 
 tag = pipeline('ner', '.', aggregation_strategy='first')
 ```"""
-_AUTO = {
-  'encoder': 'AutoModel',
-  'pretraining': 'AutoModelForPreTraining',
-  'masked_lm': 'AutoModelForMaskedLM',
-  'token': 'AutoModelForTokenClassification',
-  'sequence': 'AutoModelForSequenceClassification',
-  'span': 'AutoModelForQuestionAnswering',
-  'yes_no': 'AutoModel',
-  'entity_pair': 'AutoModel',
-}
-
-
 _ENTITY_PAIR = (
-  '',
-  'Neither transformers nor the 2019 code has a class with this head; they '
+  '\n\nNeither transformers nor the 2019 code has a class with this head; they '
   'read the encoder. `entity_classifier` is one linear layer on the last '
   'vectors at the first tokens (markers, if any) of the two entities, one '
-  'after the other: `biobert-jax predict --model=.` knows it.',
+  'after the other: `biobert-jax predict --model=.` knows it.'
 )
+_CARD = """---
+library_name: {library}
+pipeline_tag: {tag}
+language: en
+tags: [biomedical, bert, jax]
+---
+
+# BERT {kind}, for {form}
+
+Written by BioBERT in JAX (`biobert-jax export`).
+
+{facts}
+## Use
+
+{use}
+
+## Checked
+
+Before it was put in place, this export was read again and compared with \
+the model it came from:
+
+{checked}
+
+`sha256sum --check SHA256SUMS` finds damaged files.
+"""
 
 
 def write(model: Pretrained, form: str, checked: Mapping[str, Any]) -> str:
-  """The text of a model card.
+  """The text of a model card, with the front matter of model hubs.
 
-  Args:
-    model: what was exported.
-    form: to what.
-    checked: what comparing it with the model gave.
-
-  Returns:
-    Markdown, with the front matter of model hubs.
+  `checked` is what comparing the export with the model gave.
   """
-  lines = [
-    '---',
-    f'library_name: {"transformers" if form == detect.HUGGINGFACE else form}',
-    f'pipeline_tag: {_PIPELINES[model.head]}',
-    'language: en',
-    'tags: [biomedical, bert, jax]',
-    '---',
-    '',
-    f'# BERT with a {model.head.replace("_", "-")} head, for {form}'
-    if model.head != 'encoder'
-    else f'# BERT encoder, for {form}',
-    '',
-    'Written by BioBERT in JAX (`biobert-jax export`).',
-    '',
-    *_facts(model),
-    *_training(model.about),
-    *_extended(model.about),
-    '## Use',
-    '',
-    _OPEN[form].format(
-      auto=_AUTO[model.head],
-      pipeline=_PIPELINE if model.head == 'token' else '',
-      lower=model.tokenizer.do_lower_case,
-      cls=model.tokenizer.cls_id,
-      sep=model.tokenizer.sep_id,
-    ),
-    *(_ENTITY_PAIR if model.head == 'entity_pair' else ()),
-    '',
-    '## Checked',
-    '',
-    'Before it was put in place, this export was read again and compared with '
-    'the model it came from:',
-    '',
-    *(
-      f'- {name.replace("_", " ")}: {_shown(v)}' for name, v in checked.items()
-    ),
-    '',
-    '`sha256sum --check SHA256SUMS` finds damaged files.',
-    '',
-  ]
-  return '\n'.join(lines)
+  head = model.head
+  tag, auto = _HEADS[head]
+  name = head.replace('_', '-')
+  use = _OPEN[form].format(
+    auto=f'Auto{auto}',
+    pipeline=_PIPELINE if head == 'token' else '',
+    lower=model.tokenizer.do_lower_case,
+    cls=model.tokenizer.cls_id,
+    sep=model.tokenizer.sep_id,
+  )
+  sections = _facts(model) + _training(model.about) + _extended(model.about)
+  lines = [f'- {k.replace("_", " ")}: {_shown(v)}' for k, v in checked.items()]
+  return _CARD.format(
+    library='transformers' if form == detect.HUGGINGFACE else form,
+    tag=tag,
+    kind='encoder' if head == 'encoder' else f'with a {name} head',
+    form=form,
+    facts='\n'.join(sections),
+    use=use + (_ENTITY_PAIR if head == 'entity_pair' else ''),
+    checked='\n'.join(lines),
+  )
 
 
 def _facts(model: Pretrained) -> list[str]:
-  bert = model.bert
+  bert, settings = model.bert, model.settings
+  layers = f'{bert.num_hidden_layers} layers of {bert.hidden_size}'
   casing = 'lower-cased' if model.tokenizer.do_lower_case else 'cased'
-  rows = [
-    (
-      'architecture',
-      f'BERT, {bert.num_hidden_layers} layers of '
-      f'{bert.hidden_size}, {bert.num_attention_heads} heads',
-    ),
-    ('vocabulary', f'{bert.vocab_size} tokens, {casing}'),
-    ('longest input', f'{bert.max_position_embeddings} tokens'),
-    ('weights from', f'{model.source.form}: `{model.source.name}`'),
-  ]
-  if model.labels:
-    rows.append(('labels', ', '.join(f'`{label}`' for label in model.labels)))
-  if model.settings:
-    rows.append(
-      ('windows', ', '.join(f'{k} {v}' for k, v in model.settings.items()))
-    )
-  return ['| | |', '| --- | --- |', *(f'| {a} | {b} |' for a, b in rows), '']
+  rows = {
+    'architecture': f'BERT, {layers}, {bert.num_attention_heads} heads',
+    'vocabulary': f'{bert.vocab_size} tokens, {casing}',
+    'longest input': f'{bert.max_position_embeddings} tokens',
+    'weights from': f'{model.source.form}: `{model.source.name}`',
+    'labels': ', '.join(f'`{label}`' for label in model.labels),
+    'windows': ', '.join(f'{k} {v}' for k, v in settings.items()),
+  }
+  shown = [f'| {name} | {text} |' for name, text in rows.items() if text]
+  return ['| | |', '| --- | --- |', *shown, '']
 
 
 def _training(about: Mapping[str, Any]) -> list[str]:
@@ -161,6 +141,8 @@ def _training(about: Mapping[str, Any]) -> list[str]:
   if 'task' not in about:
     return []
   config = about['config']
+  steps = config['train'].get('steps')  # Folders of older runs have epochs.
+  length = f'{steps} steps' if steps else f'{config["train"]["epochs"]} epochs'
   lines = [
     '## Training',
     '',
@@ -168,9 +150,8 @@ def _training(about: Mapping[str, Any]) -> list[str]:
     f'(trained on its split {config["data"]["train_split"]}; sha256 of the '
     f'examples {about["data_sha256"][:16]}…)',
     f'- started from: `{last_part(config["init_from"] or "random weights")}`',
-    f'- recipe: {_duration(config["train"])} of batches of '
-    f'{config["batch_size"]} rows, learning rate '
-    f'{config["optim"]["learning_rate"]}, seed {config["seed"]}',
+    f'- recipe: {length} of batches of {config["batch_size"]} rows, learning '
+    f'rate {config["optim"]["learning_rate"]}, seed {config["seed"]}',
   ]
   if about.get('command'):
     lines.append(f'- command: `{about["command"]}`')
@@ -184,25 +165,17 @@ def _extended(about: Mapping[str, Any]) -> list[str]:
   for step in about.get('extended', ()):
     if 'new_pieces' in step:
       where = 'over [unused*] slots' if step['over_unused'] else 'at the end'
+      sizes = ' → '.join(map(str, step['vocab_size']))
       lines.append(
         f'- {step["new_pieces"]} tokens added {where}, each started from the '
-        'mean of its old tokens '
-        f'(vocabulary {" → ".join(map(str, step["vocab_size"]))})'
+        f'mean of its old tokens (vocabulary {sizes})'
       )
     if 'max_position_embeddings' in step:
       before, after = step['max_position_embeddings']
-      lines.append(
-        f'- positions {before} → {after}: position i starts as i modulo '
-        f'{before}'
-      )
-  if not lines:
-    return []
-  return ['## Extended, not trained since', '', *lines, '']
-
-
-def _duration(train: Mapping[str, Any]) -> str:
-  steps = train.get('steps')  # Folders of older runs have epochs alone.
-  return f'{steps} steps' if steps else f'{train["epochs"]} epochs'
+      modulo = f'position i starts as i modulo {before}'
+      lines.append(f'- positions {before} → {after}: {modulo}')
+  title = ['## Extended, not trained since', '']
+  return [*title, *lines, ''] if lines else []
 
 
 # Figures that a card shows, where a run has all of a row.
@@ -211,10 +184,8 @@ _COLUMNS = (
   {'exact_match': 'exact match', 'f1': 'F1'},
   {'exact': 'exact match', 'f1': 'F1'},
   {'accuracy': 'accuracy (0-1)', 'macro_f1': 'macro F1 (0-1)'},
-  {
-    'masked_lm_loss': 'loss of masked tokens (nats)',
-    'masked_lm_accuracy': 'accuracy (%)',
-  },
+  {'masked_lm_loss': 'loss of masked tokens (nats)'}
+  | {'masked_lm_accuracy': 'accuracy (%)'},
 )
 
 
@@ -235,7 +206,6 @@ def _scores(results: Mapping[str, Any]) -> list[str]:
 
 def _shown(value: Any) -> str:
   if isinstance(value, dict):
-    return ', '.join(
-      f'{k.replace("_", " ")} {_shown(v)}' for k, v in value.items()
-    )
+    parts = [f'{k.replace("_", " ")} {_shown(v)}' for k, v in value.items()]
+    return ', '.join(parts)
   return f'{value:.4g}' if isinstance(value, float) else str(value)

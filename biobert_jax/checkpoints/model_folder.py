@@ -1,8 +1,6 @@
-"""Folders that we write: complete or absent, with their checksums.
+"""Imports and exports: complete or absent, with their checksums.
 
-An import or an export is written aside and renamed when complete. It holds
-`biobert_jax.json`, our record of what it is, and `SHA256SUMS`, in the form
-that `sha256sum --check` reads.
+They hold `biobert_jax.json`, our record of what each is, and `SHA256SUMS`.
 """
 
 import contextlib
@@ -23,12 +21,9 @@ SUMS = 'SHA256SUMS'
 CARD = 'README.md'
 # The keys that every record has (`pretrained.export_record`).
 _KEYS = {
-  'form': str,
-  'weights': str,
-  'head': str,
+  **dict.fromkeys(('form', 'weights', 'head'), str),
   'labels': list,
-  'settings': dict,
-  'about': dict,
+  **dict.fromkeys(('settings', 'about'), dict),
 }
 
 
@@ -40,16 +35,7 @@ def publish_folder(
 ) -> Iterator[pathlib.Path]:
   """Gives an empty folder, which is published as `output` if nothing fails.
 
-  Args:
-    output: where the folder is to stand.
-    overwrite: whether an import or export that is there is replaced.
-    reads: the folder that the model comes from, which must stay.
-
-  Yields:
-    The folder to write to, beside `output`.
-
-  Raises:
-    InputError: `output` is there already, or cannot be written.
+  For arguments and refusals see `check_output`.
   """
   target = pathlib.Path(output).expanduser().resolve()
   check_output(output, overwrite, reads)
@@ -63,14 +49,14 @@ def publish_folder(
     raise InputError(f'--output {output}: {error.strerror}') from error
   aside = pathlib.Path(made)
   try:
-    aside.chmod(0o777 & ~_umask())
+    os.umask(mask := os.umask(0))
+    aside.chmod(0o777 & ~mask)
     yield aside
-    write_sums(aside)
+    _write_sums(aside)
     _swap(aside, target)
   except OSError as error:
-    raise InputError(
-      f'--output {output}: {error.strerror or error}; nothing was left there'
-    ) from error
+    why = f'{error.strerror or error}; nothing was left there'
+    raise InputError(f'--output {output}: {why}') from error
   finally:
     shutil.rmtree(aside, ignore_errors=True)
 
@@ -82,35 +68,31 @@ def check_output(
 ) -> None:
   """Refuses a place where something stands that should stay.
 
-  Args:
-    output: where a folder is to stand.
-    overwrite: whether an import or export that is there may be replaced.
-    reads: the folder that the model comes from.
-
-  Raises:
-    InputError: names the place and the remedy.
+  `overwrite` lets an import or export be replaced, unless the model comes from
+  there: `reads` is its folder.
   """
   if not str(output):
     raise InputError('--output is empty; name a folder')
-  target = pathlib.Path(output).expanduser().resolve()
+  given, target = (
+    f'--output {output}',
+    pathlib.Path(output).expanduser().resolve(),
+  )
   if target.exists() and not target.is_dir():
-    raise InputError(f'--output {output}: is a file; name a folder')
+    raise InputError(f'{given}: is a file; name a folder')
   if not target.is_dir() or not any(target.iterdir()):
     return
   if not overwrite:
     raise InputError(
-      f'--output {output}: already exists and is not empty; choose another, '
-      'or add --overwrite'
+      f'{given}: already exists and is not empty; choose another, or add '
+      '--overwrite'
     )
   if not (target / RECORD).is_file():
     raise InputError(
-      f'--output {output}: is not an import or export of ours, so --overwrite '
+      f'{given}: is not an import or export of ours, so --overwrite '
       'does not remove it; choose another, or remove it yourself'
     )
   if reads is not None and reads.resolve().is_relative_to(target):
-    raise InputError(
-      f'--output {output}: the model is read from there; choose another'
-    )
+    raise InputError(f'{given}: the model is read from there; choose another')
 
 
 def _remove_left(parent: pathlib.Path, mine: str) -> None:
@@ -124,17 +106,9 @@ def _remove_left(parent: pathlib.Path, mine: str) -> None:
 def _runs(pid: int) -> bool:
   try:
     os.kill(pid, 0)
-  except ProcessLookupError:
-    return False
-  except PermissionError:
-    pass
+  except OSError as error:  # Another user's cannot be signalled.
+    return isinstance(error, PermissionError)
   return True
-
-
-def _umask() -> int:
-  mask = os.umask(0)
-  os.umask(mask)
-  return mask
 
 
 def _swap(aside: pathlib.Path, target: pathlib.Path) -> None:
@@ -156,11 +130,8 @@ def list_files(folder: pathlib.Path) -> list[pathlib.Path]:
   return sorted(p for p in folder.rglob('*') if p.is_file())
 
 
-def write_sums(folder: pathlib.Path) -> None:
-  """Writes `SHA256SUMS` over the files of a folder but its model card.
-
-  Whoever publishes a model edits its card.
-  """
+def _write_sums(folder: pathlib.Path) -> None:
+  """Writes `SHA256SUMS`, without the model card: who publishes it edits it."""
   lines = [
     f'{file_sha256(path)}  {path.relative_to(folder).as_posix()}\n'
     for path in list_files(folder)
@@ -170,62 +141,39 @@ def write_sums(folder: pathlib.Path) -> None:
 
 
 def verify(folder: pathlib.Path) -> bool:
-  """Compares a folder with its checksums.
-
-  Args:
-    folder: one that may hold `SHA256SUMS`.
-
-  Returns:
-    Whether there were checksums.
-
-  Raises:
-    InputError: names the file, and the tensor where our record has its
-      digest, that is missing or differs.
-  """
+  """Compares a folder with its `SHA256SUMS`; False where there are none."""
   sums = folder / SUMS
   if not sums.is_file():
     return False
   text = sums.read_text('utf-8', errors='replace')
   for number, line in enumerate(text.splitlines(), 1):
     digest, _, name = line.partition('  ')
-    inside = pathlib.PurePosixPath(name)
-    path = folder / name
+    inside, path = pathlib.PurePosixPath(name), folder / name
     outside = inside.is_absolute() or '..' in inside.parts
     if not name or not name.isprintable() or outside:
       raise InputError.at(sums, number, f'not a checksum of a file: {line!r}')
     if not path.is_file():
-      raise InputError(
-        f'{path}: missing, though {SUMS} lists it; copy it again'
-      )
+      message = f'{path}: missing, though {SUMS} lists it; copy it again'
+      raise InputError(message)
     if file_sha256(path) != digest:
-      raise InputError(
-        f'{path}: differs from its checksum in {SUMS}; copy it again'
-      )
+      message = f'{path}: differs from its checksum in {SUMS}; copy it again'
+      raise InputError(message)
   return True
 
 
 def check_labels(labels: Sequence[Any], path: pathlib.Path) -> None:
-  """Refuses names of classes that are none.
-
-  Raises:
-    InputError: one is not text, empty, or holds control characters.
-  """
+  """Refuses names of classes that are empty, not text or not printable."""
   for label in labels:
     if not isinstance(label, str) or not label or not label.isprintable():
       raise InputError(f'{path}: {label!r} is not the name of a class; fix it')
 
 
 def read_record(folder: pathlib.Path) -> dict[str, Any]:
-  """Our record of a folder; empty where there is none.
-
-  Raises:
-    InputError: the record is damaged.
-  """
+  """Our record of a folder; empty where there is none."""
   path = folder / RECORD
   record = read_json(path)
-  if record and not all(
-    isinstance(record.get(name), kind) for name, kind in _KEYS.items()
-  ):
+  ours = all(isinstance(record.get(key), kind) for key, kind in _KEYS.items())
+  if record and not ours:
     raise InputError(f'{path}: not written by us; remove it')
   check_labels(record.get('labels', ()), path)
   return record

@@ -1,8 +1,4 @@
-"""The weights of anything: whatever lies at a path, as our parameters.
-
-`load_pretrained` reads TF1 checkpoints, Hugging Face folders, work folders,
-imports and exports; `import_weights` keeps what was read in our own form.
-"""
+"""Whatever lies at a path, as our parameters."""
 
 import dataclasses
 import pathlib
@@ -39,9 +35,8 @@ _TASK_HEADS = {'ner': 'token', 'relation': 'sequence', 'yes_no': 'sequence'}
 SETTINGS = (
   *('max_seq_length', 'window_overlap', 'entity_type'),
   *('placeholders', 'joint_placeholders', 'negative', 'max_sequences'),
-  *('entities', 'markers'),
-  *('max_question_length', 'doc_stride', 'max_answer_length', 'n_best'),
-  *('squad_version', 'null_threshold'),
+  *('entities', 'markers', 'max_question_length', 'doc_stride'),
+  *('max_answer_length', 'n_best', 'squad_version', 'null_threshold'),
   'reasoning',
 )
 # The folders of an option's value.
@@ -52,29 +47,17 @@ PARAMS_FOLDER = 'params'
 
 @dataclasses.dataclass(frozen=True)
 class Pretrained:
-  """A whole model, as read.
-
-  Attributes:
-    source: where from.
-    bert: the architecture.
-    tokenizer: vocabulary and casing.
-    contents: parameters by path, layers unrolled, and what was left out;
-      no parameters in the forms 'stablehlo' and 'onnx'.
-    head: 'encoder', 'pretraining', 'masked_lm', 'token', 'sequence', 'span',
-      'yes_no', 'entity_pair', or 'classifier' where nothing says of what.
-    labels: names of a classifier's classes; empty where unknown.
-    settings: `SETTINGS` of the task it was trained for, where known.
-    about: what it was trained on and its scores, where known; under
-      'extended' how `extend.py` changed it since.
-  """
+  """A whole model, as read."""
 
   source: Source
   bert: BertConfig
   tokenizer: WordPieceTokenizer
-  contents: Imported
-  head: str
-  labels: tuple[str, ...]
-  settings: Mapping[str, Any]
+  contents: Imported  # No parameters in the forms 'stablehlo' and 'onnx'.
+  head: str  # Of `HEADS`, or 'classifier' where nothing says of what.
+  labels: tuple[str, ...]  # Of a classifier's classes; empty where unknown.
+  settings: Mapping[str, Any]  # `SETTINGS` of its task, where known.
+  # What it was trained on and its scores, where known; under 'extended' how
+  # `extend.py` changed it since.
   about: Mapping[str, Any]
 
   @property
@@ -84,21 +67,10 @@ class Pretrained:
 
 
 def parse_casing(flag: str) -> bool | None:
-  """The value of a flag --do_lower_case; None where it is left out.
-
-  Raises:
-    InputError: neither 'true' nor 'false'.
-  """
+  """The value of a flag --do_lower_case; None where it is left out."""
   if flag not in ('', 'true', 'false'):
     raise InputError(f'--do_lower_case is {flag!r}; give true or false')
   return flag == 'true' if flag else None
-
-
-def load_tokenizer(
-  found: Source, do_lower_case: bool | None = None
-) -> WordPieceTokenizer:
-  """The vocabulary of a source; casing is required, never guessed."""
-  return WordPieceTokenizer.from_directory(found.model_folder, do_lower_case)
 
 
 def load_pretrained(
@@ -108,87 +80,51 @@ def load_pretrained(
   labels: Sequence[str] = (),
   skip: str = '',
 ) -> Pretrained:
-  """Reads a model, whatever its form.
+  """Reads a model, whatever its form, from a path or what `detect` returned.
 
-  Args:
-    model: a path that `detect.detect` takes, or what it returned: a command
-      detects the form of a model, and compares its checksums, once.
-    do_lower_case: casing, where no file states it.
-    head: 'token' or 'sequence', where no file says what a classifier is.
-    labels: names of its classes, where no file has them.
-    skip: regular expression of stored tensors to leave out.
-
-  Returns:
-    The model; its report says what became of every tensor.
-
-  Raises:
-    InputError: unreadable, incomplete, contradictory; names the tensors.
+  `do_lower_case`, `head` ('token' or 'sequence', of a classifier) and `labels`
+  say what no file does; `skip` is a regular expression of stored tensors to
+  leave out. What is unreadable, incomplete or contradictory is an `InputError`.
   """
   try:
     re.compile(skip)
   except re.error as error:
-    raise InputError(
-      f'--skip={skip}: no regular expression ({error})'
-    ) from error
+    why = f'--skip={skip}: no regular expression ({error})'
+    raise InputError(why) from error
   found = model if isinstance(model, Source) else detect.detect(model)
-  given = found.given
-  tokenizer = load_tokenizer(found, do_lower_case)
+  given, folder = found.given, found.model_folder
+  tokenizer = WordPieceTokenizer.from_directory(folder, do_lower_case)
   bert = BertConfig.from_json(found.config_file)
-  check_vocab_size(tokenizer, bert.vocab_size, found.model_folder)
+  check_vocab_size(tokenizer, bert.vocab_size, folder)
   contents = read_params(found, bert, skip)
   known = _head_and_origin(found, contents)
-  if head and known['head'] not in ('classifier', head):
-    raise InputError(
-      f'{given}: its head is {known["head"]}; leave out --head={head}'
-    )
-  if labels and (head or known['head']) not in (*CLASSIFIERS, 'classifier'):
-    raise InputError(
-      f'{given}: its head is {known["head"]}, which has no classes; leave '
-      '--labels out'
-    )
-  if labels and known['labels'] and tuple(labels) != known['labels']:
-    raise InputError(
-      f'{given}: its labels are {", ".join(known["labels"])}; leave the option '
-      'out'
-    )
-  loaded = Pretrained(
-    found,
-    bert,
-    tokenizer,
-    contents,
-    head or known['head'],
-    known['labels'] or tuple(labels),
-    known['settings'],
-    known['about'],
-  )
+  own, own_labels = known['head'], known['labels']
+  if head and own not in ('classifier', head):
+    raise InputError(f'{given}: its head is {own}; leave out --head={head}')
+  if labels and (head or own) not in (*CLASSIFIERS, 'classifier'):
+    why = f'its head is {own}, which has no classes; leave --labels out'
+    raise InputError(f'{given}: {why}')
+  if labels and own_labels and tuple(labels) != own_labels:
+    why = f'its labels are {", ".join(own_labels)}; leave the option out'
+    raise InputError(f'{given}: {why}')
+  known |= {'head': head or own, 'labels': own_labels or tuple(labels)}
+  loaded = Pretrained(found, bert, tokenizer, contents, **known)
   _check_labels(loaded)
   return loaded
 
 
 def read_params(found: Source, bert: BertConfig, skip: str = '') -> Imported:
-  """The parameters of a source, every tensor mapped or reported.
-
-  Raises:
-    InputError: lists the tensors that are not as they must be.
-  """
+  """The parameters of a source, every tensor mapped or reported."""
   if found.form in detect.COMPILED:
     return Imported({}, {}, Counter())
   if found.form in (detect.WORKDIR, detect.IMPORTED):
     params = to_flat(orbax_params.read_params(found.weights))
     name_map.check(params, bert, found.weights)
-    return Imported(params, _kept_slots(found), Counter())
-  column = (
-    name_map.TENSORFLOW
-    if found.form == detect.TENSORFLOW
-    else name_map.HUGGINGFACE
-  )
+    kept = found.folder / SLOTS_FILE
+    slots = safetensors_file.read(kept) if kept.is_file() else {}
+    return Imported(params, slots, Counter())
   tensors = detect.read_tensors(found)
-  return name_map.read(tensors, column, bert, found.weights, skip)
-
-
-def _kept_slots(found: Source) -> dict[str, Any]:
-  path = found.folder / SLOTS_FILE
-  return safetensors_file.read(path) if path.is_file() else {}
+  return name_map.read(tensors, found.form, bert, found.weights, skip)
 
 
 def source_labels(found: Source) -> tuple[str, ...]:
@@ -201,38 +137,32 @@ def source_labels(found: Source) -> tuple[str, ...]:
 def _head_and_origin(found: Source, contents: Imported) -> dict[str, Any]:
   """Head, labels, settings and origin, as far as the files say them."""
   record = found.record
-  if record and found.form != detect.WORKDIR:
-    head = record['head']
-    if found.form not in detect.COMPILED:
-      claimed = head if head in _TASK_HEADS.values() else ''
-      head = _head(contents.groups, found, claimed)
-    if head != record['head'] or head not in HEADS:
-      raise InputError(
-        f'{found.folder / model_folder.RECORD}: its head is '
-        f'{record["head"]!r}, that of the tensors {head}; export again'
-      )
-    return {name: record[name] for name in ('head', 'settings', 'about')} | {
-      'labels': source_labels(found)
-    }
   if found.form == detect.WORKDIR:
     data, task = record['config']['data'], record['config']['task']
     head = _head(contents.groups, found, _TASK_HEADS.get(task, ''))
     settings = {name: data[name] for name in SETTINGS if name in data}
     about = _about_run(found)
+  elif record:
+    head, settings, about = record['head'], record['settings'], record['about']
+    if found.form not in detect.COMPILED:
+      claimed = head if head in _TASK_HEADS.values() else ''
+      head = _head(contents.groups, found, claimed)
+    if head != record['head'] or head not in HEADS:
+      path, own = found.folder / model_folder.RECORD, record['head']
+      why = f'its head is {own!r}, that of the tensors {head}; export again'
+      raise InputError(f'{path}: {why}')
   else:
-    classifier = huggingface.config_classifier(found.folder)
-    head = _head(contents.groups, found, classifier)
+    claimed = huggingface.config_head(found.folder, 'token', 'sequence')
+    head = _head(contents.groups, found, claimed)
     settings, about = {}, {}
-  labels = source_labels(found) if head in CLASSIFIERS else ()
+  named = head in CLASSIFIERS or (record and found.form != detect.WORKDIR)
+  labels = source_labels(found) if named else ()
   return {'head': head, 'labels': labels, 'settings': settings, 'about': about}
 
 
 def _about_run(found: Source) -> dict[str, Any]:
-  """The training that a work folder records: config, corpus, scores.
-
-  Paths are cut to their last parts, because exports are published.
-  """
-  record = found.record
+  """The training that a work folder records: config, corpus, scores."""
+  record = found.record  # Its paths are cut, because exports are published.
   results = read_json(found.folder / 'results.json')
   return {
     'task': record['config']['task'],
@@ -248,9 +178,8 @@ def _without_folders(value: Any) -> Any:
   """A config whose absolute paths are cut to their last parts."""
   if isinstance(value, dict):
     return {name: _without_folders(item) for name, item in value.items()}
-  if isinstance(value, str) and value.startswith(('/', '~')):
-    return last_part(value)
-  return value
+  absolute = isinstance(value, str) and value.startswith(('/', '~'))
+  return last_part(value) if absolute else value
 
 
 def last_part(path: str) -> str:
@@ -274,36 +203,42 @@ def _head(groups: Sequence[str], found: Source, classifier: str) -> str:
 
 
 def _check_labels(model: Pretrained) -> None:
+  given, labels = model.source.given, model.labels
   kernels = [f'{name}/kernel' for name in name_map.CLASSIFIERS]
   kernel = next((model.params[n] for n in kernels if n in model.params), None)
-  if kernel is None or not model.labels:
+  if kernel is None or not labels:
     return
-  if kernel.shape[1] != len(model.labels):
+  if kernel.shape[1] != len(labels):
     raise InputError(
-      f'{model.source.given}: its classifier has {kernel.shape[1]} classes, '
-      f'but {len(model.labels)} labels are named: {", ".join(model.labels)}'
+      f'{given}: its classifier has {kernel.shape[1]} classes, but '
+      f'{len(labels)} labels are named: {", ".join(labels)}'
     )
-  if len(set(model.labels)) != len(model.labels):
+  if len(set(labels)) != len(labels):
+    raise InputError(f'{given}: a label is named twice: {", ".join(labels)}')
+
+
+def check_parameters(model: Pretrained, action: str) -> None:
+  """Refuses a compiled program, which has nothing to 'convert' or 'extend'."""
+  source = model.source
+  if source.form in detect.COMPILED:
     raise InputError(
-      f'{model.source.given}: a label is named twice: {", ".join(model.labels)}'
+      f'{source.given}: compiled for {source.form}, it holds no parameters to '
+      f'{action}; give what it was exported from'
     )
 
 
 def check_known(model: Pretrained) -> None:
-  """Refuses a classifier whose meaning is unknown.
-
-  Raises:
-    InputError: names the option that says it.
-  """
+  """Refuses a classifier whose meaning is unknown."""
+  given = model.source.given
   if model.head == 'classifier':
     raise InputError(
-      f'{model.source.given}: nothing says what its classifier '
-      '(output_weights) labels; give --head=token or --head=sequence'
+      f'{given}: nothing says what its classifier (output_weights) labels; '
+      'give --head=token or --head=sequence'
     )
   if model.head in CLASSIFIERS and not model.labels:
     raise InputError(
-      f'{model.source.given}: nothing names the classes of its classifier; '
-      'give --labels=A,B,C in the order of their ids'
+      f'{given}: nothing names the classes of its classifier; give '
+      '--labels=A,B,C in the order of their ids'
     )
 
 
@@ -322,24 +257,18 @@ def export_record(model: Pretrained, form: str, where: str) -> dict[str, Any]:
   }
 
 
-def _same_bits(array: np.ndarray, other: np.ndarray | None) -> bool:
-  """Whether float32 arrays are equal, with next to no memory: NaN too."""
-  if other is None or array.dtype != other.dtype:
-    return False
-  return np.array_equal(array.view(np.int32), other.view(np.int32))
-
-
 def check_equal(model: Pretrained, again: Pretrained) -> None:
-  """Compares an exported model, read again, with the original.
-
-  Raises:
-    RuntimeError: names what differs; a fault of ours or of the disk.
-  """
-  different = [
-    path
-    for path, array in model.params.items()
-    if not _same_bits(array, again.params.get(path))
-  ]
+  """Raises `RuntimeError` where an export, read again, is not the original."""
+  different = []
+  for path, array in model.params.items():
+    other = again.params.get(path)
+    # As integers, with next to no memory: NaN equals itself.
+    if (
+      other is None
+      or array.dtype != other.dtype
+      or not np.array_equal(array.view(np.int32), other.view(np.int32))
+    ):
+      different.append(path)
   for what in ('bert', 'tokenizer', 'head', 'labels'):
     if getattr(model, what) != getattr(again, what):
       different.append(what)

@@ -147,7 +147,7 @@ def task_of(found: Source) -> str:
   if record.get('head') == 'yes_no':
     return 'yes_no'
   spans = record.get('head') == 'span'
-  if spans or (not record and huggingface.has_spans(found.folder)):
+  if spans or (not record and huggingface.config_head(found.folder, 'span')):
     return 'qa'
   labels = {label.lower() for label in pretrained.source_labels(found)}
   return 'yes_no' if len(labels) > 1 and labels <= _ANSWERS else 'ner'

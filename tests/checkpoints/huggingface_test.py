@@ -63,7 +63,7 @@ def test_the_class_tells_what_a_classifier_labels(
   classes: list[str] | None, kind: str, tmp_path: pathlib.Path
 ) -> None:
   config_file(tmp_path, {'architectures': classes})
-  assert huggingface.config_classifier(tmp_path) == kind
+  assert huggingface.config_head(tmp_path, 'token', 'sequence') == kind
 
 
 @pytest.mark.parametrize('hidden_act', ['gelu', 'gelu_tanh', 'relu'])
@@ -77,7 +77,7 @@ def test_what_config_json_says_is_read_back(
   config_file(tmp_path, huggingface.config_json(config, 'token', labels))
   assert BertConfig.from_json(tmp_path / 'config.json') == config
   assert huggingface.config_labels(tmp_path) == labels
-  assert huggingface.config_classifier(tmp_path) == 'token'
+  assert huggingface.config_head(tmp_path, 'token', 'sequence') == 'token'
 
 
 def test_digests_are_of_the_tensors_as_stored(tmp_path: pathlib.Path) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from biobert_jax.checkpoints import name_map
-from biobert_jax.checkpoints.formats.lazy_tensor import LazyTensor
+from biobert_jax.checkpoints.formats.file_magic import LazyTensor
 from biobert_jax.checkpoints.name_map import HUGGINGFACE, TENSORFLOW
 from biobert_jax.errors import InputError
 from tests.fixtures.bert_parameters import TINY, parameters

@@ -13,7 +13,7 @@ import pytest
 
 from biobert_jax.checkpoints import export, import_weights, name_map, pretrained
 from biobert_jax.checkpoints.formats import tensorflow
-from biobert_jax.checkpoints.formats.lazy_tensor import LazyTensor
+from biobert_jax.checkpoints.formats.file_magic import LazyTensor
 from biobert_jax.models.config import BertConfig
 from biobert_jax.text.wordpiece import WordPieceTokenizer, check_vocab_size
 from tests.comparison.peer import DATA

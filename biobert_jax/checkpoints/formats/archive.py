@@ -1,7 +1,6 @@
 """Checkpoints in an archive (`.tar`, `.tar.gz`, `.tgz`), as BioBERT's come.
 
-An archive can name any path and claim any size, so nothing is written until
-all of its members were looked at; and only plain files are.
+Nothing is written until all members were looked at; only plain files are.
 """
 
 import contextlib
@@ -30,22 +29,19 @@ def is_archive(path: str | os.PathLike[str]) -> bool:
 def extracted(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
   """Unpacks an archive into a temporary folder, which goes afterwards.
 
-  Args:
-    path: the archive; gzip is detected from its content.
+  Damaged archives are refused, members that are links, devices or outside the
+  folder, and more members or bytes than a checkpoint has or the disk takes.
 
   Yields:
     The folder; where all lies in one inner folder, that one.
-
-  Raises:
-    InputError: a damaged or cut archive; a member that is a link, a device
-      or outside the folder; more members or bytes than a checkpoint has or
-      than the disk takes.
   """
   path = pathlib.Path(path)
   with tempfile.TemporaryDirectory(prefix='biobert_jax_') as made:
     folder = pathlib.Path(made)
     _extract(path, folder)
-    yield _inner(folder)
+    inside = list(folder.iterdir())
+    single = len(inside) == 1 and inside[0].is_dir()
+    yield inside[0] if single else folder
 
 
 def _extract(path: pathlib.Path, folder: pathlib.Path) -> None:
@@ -68,7 +64,7 @@ def _extract(path: pathlib.Path, folder: pathlib.Path) -> None:
 def _check(path: pathlib.Path, free: int) -> None:
   """Looks at every member, and at the end of the archive."""
   names: set[str] = set()
-  size = 0
+  size, packed = 0, path.stat().st_size
   with streams.open_stream(path) as stream:
     for member in tar_archives.members(stream):
       what = f'{path}: member {member.name[:200]!r}'
@@ -81,28 +77,16 @@ def _check(path: pathlib.Path, free: int) -> None:
         raise InputError(f'{what} is there twice; pack the checkpoint again')
       names.add(member.name)
       size += member.size
-      _check_size(what, size, path.stat().st_size, free)
+      total = f'{what} brings the size to {size} bytes'
+      if size > MAX_BYTES or size > max(_MAX_RATIO * packed, 2**30):
+        raise InputError(
+          f'{total}, of an archive of {packed}; no checkpoint unpacks to so '
+          'much, take it from a source you trust'
+        )
+      if size > free:
+        raise InputError(
+          f'{total}, and {tempfile.gettempdir()} has {free} free; set TMPDIR '
+          'to a folder on a larger disk'
+        )
   if not names:
     raise InputError(f'{path}: holds no files; download it again')
-
-
-def _check_size(what: str, size: int, packed: int, free: int) -> None:
-  """Raises where the files up to a member are more than may be unpacked."""
-  if size > MAX_BYTES or size > max(_MAX_RATIO * packed, 2**30):
-    raise InputError(
-      f'{what} brings the size to {size} bytes, of an archive of {packed}; no '
-      'checkpoint unpacks to so much, take it from a source you trust'
-    )
-  if size > free:
-    raise InputError(
-      f'{what} brings the size to {size} bytes, and {tempfile.gettempdir()} '
-      f'has {free} free; set TMPDIR to a folder on a larger disk'
-    )
-
-
-def _inner(folder: pathlib.Path) -> pathlib.Path:
-  """The one folder that holds everything, or the root."""
-  inside = list(folder.iterdir())
-  if len(inside) == 1 and inside[0].is_dir():
-    return inside[0]
-  return folder

@@ -4,6 +4,7 @@ Sums of mixed bits modulo 2^32: they commute, so it does not matter which
 device holds which part. They find damage, not an attacker's work.
 """
 
+import functools
 from typing import Any
 
 import jax
@@ -23,8 +24,8 @@ def _mix(x: jax.Array) -> jax.Array:
 def _bits(array: jax.Array) -> jax.Array:
   """uint32 of the same shape; different numbers have different bits.
 
-  bfloat16 counts as the float32 of the same value. It is widened by its bits:
-  a conversion may flush the smallest numbers to zero.
+  bfloat16 counts as float32, widened by its bits: a conversion may flush the
+  smallest numbers to zero.
   """
   if array.dtype == jnp.bfloat16:
     narrow = jax.lax.bitcast_convert_type(array, jnp.uint16)
@@ -50,39 +51,24 @@ def _sums(array: jax.Array) -> jax.Array:
     along = jax.lax.broadcasted_iota(jnp.uint32, array.shape, axis)
     place = place * jnp.uint32(size) + along
   first = jnp.sum(_mix(bits ^ _mix(place + 1)), dtype=jnp.uint32)
-  second = jnp.sum(
-    _mix(bits + _mix(place ^ jnp.uint32(_GOLDEN))), dtype=jnp.uint32
-  )
+  turned = _mix(place ^ jnp.uint32(_GOLDEN))
+  second = jnp.sum(_mix(bits + turned), dtype=jnp.uint32)
   wrong = jnp.uint32(0)
   if jnp.issubdtype(array.dtype, jnp.floating):
     wrong = jnp.sum(~jnp.isfinite(array), dtype=jnp.uint32)
   return jnp.stack([first, second, wrong])
 
 
-def _name(entry: Any) -> str:
-  """A key of a dict, an attribute or a place: a step of a path."""
-  for attribute in ('key', 'name', 'idx'):
-    if hasattr(entry, attribute):
-      return str(getattr(entry, attribute))
-  raise TypeError(f'no name for {entry!r}')
-
-
 def checksums_and_nonfinite(tree: Any) -> tuple[dict[str, str], dict[str, int]]:
-  """A checksum for each array of a tree, and which are not finite.
-
-  Args:
-    tree: arrays of up to 32 bits an element, on the host or on any mesh;
-      dicts, tuples and NamedTuples.
+  """A checksum for each array (up to 32 bits an element); which are not finite.
 
   Returns:
     Path -> 16 hexadecimal digits, equal for equal values, whatever the mesh;
     path -> how many NaNs and infinities, where there are any.
-
-  Raises:
-    TypeError: an array of another kind, such as complex numbers.
   """
   leaves = jax.tree_util.tree_leaves_with_path(tree)
-  names = ['/'.join(map(_name, path)) for path, _ in leaves]
+  path_of = functools.partial(jax.tree_util.keystr, simple=True, separator='/')
+  names = [path_of(path) for path, _ in leaves]
   # All are dispatched before the first is read. Not on a CPU: where virtual
   # devices share a few threads, programs that sum over devices starve each
   # other, until XLA aborts.
@@ -92,19 +78,14 @@ def checksums_and_nonfinite(tree: Any) -> tuple[dict[str, str], dict[str, int]]:
     if in_turn:
       sums[-1].block_until_ready()
   sums = jax.device_get(sums)
-  found = {
-    name: f'{int(a):08x}{int(b):08x}'
-    for name, (a, b, _) in zip(names, sums, strict=True)
-  }
-  wrong = {
-    name: int(count)
-    for name, (*_, count) in zip(names, sums, strict=True)
-    if count
-  }
+  found, wrong = {}, {}
+  for name, (first, second, count) in zip(names, sums, strict=True):
+    found[name] = f'{int(first):08x}{int(second):08x}'
+    if count:
+      wrong[name] = int(count)
   return found, wrong
 
 
 def fingerprints(tree: Any) -> dict[str, str]:
   """The checksums of `checksums_and_nonfinite` alone."""
-  found, _ = checksums_and_nonfinite(tree)
-  return found
+  return checksums_and_nonfinite(tree)[0]

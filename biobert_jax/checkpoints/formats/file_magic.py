@@ -1,25 +1,30 @@
-"""Refuses files that cannot hold weights, before they are parsed."""
+"""Tensors not yet read, and files refused before they are parsed."""
 
+import contextlib
+import dataclasses
 import pathlib
+from collections.abc import Callable, Iterator
+
+import numpy as np
 
 from biobert_jax.errors import InputError
 
-_LFS = b'version https://git-lfs'
-_HTML = (b'<!doctype html', b'<html')
 _LONGEST = 200  # Characters of a stored name that a message repeats.
 
 
+@dataclasses.dataclass(frozen=True)
+class LazyTensor:
+  """A tensor of a file, not yet read."""
+
+  shape: tuple[int, ...]
+  dtype: str  # NumPy's name of the stored type ('bfloat16', 'int64').
+  read: Callable[[], np.ndarray]  # `InputError` where the file is damaged.
+
+
 def read_start(path: pathlib.Path) -> bytes:
-  """The first bytes of a file, by which its format is told.
+  """Up to 64 bytes at the start of a file, by which its format is told.
 
-  Args:
-    path: the file.
-
-  Returns:
-    Up to 64 bytes.
-
-  Raises:
-    InputError: no such file, an empty one, or what a failed download left.
+  Absent and empty files are refused, and what a failed download left.
   """
   try:
     with path.open('rb') as file:
@@ -28,11 +33,10 @@ def read_start(path: pathlib.Path) -> bytes:
     raise InputError(f'{path}: {error.strerror}') from error
   if not start:
     raise InputError(f'{path}: empty; copy it again')
-  if start.startswith(_LFS):
-    raise InputError(
-      f'{path}: a pointer of Git LFS, not the weights; run git lfs pull'
-    )
-  if start.lstrip().lower().startswith(_HTML):
+  if start.startswith(b'version https://git-lfs'):
+    message = f'{path}: a pointer of Git LFS, not the weights; run git lfs pull'
+    raise InputError(message)
+  if start.lstrip().lower().startswith((b'<!doctype html', b'<html')):
     raise InputError(f'{path}: a web page, not weights; download it again')
   return start
 
@@ -43,3 +47,19 @@ def shown(name: object) -> str:
   if len(text) > _LONGEST or not text.isprintable():
     return ascii(text[:_LONGEST])
   return text
+
+
+@contextlib.contextmanager
+def refused(
+  what: str,
+  errors: tuple[type[Exception], ...],
+  end: str = '; copy it again',
+  text: Callable[[object], str] = str,
+) -> Iterator[None]:
+  """Turns errors of a reader or writer into one line for the user."""
+  try:
+    yield
+  except InputError:
+    raise
+  except errors as error:
+    raise InputError(f'{what} ({text(error)}){end}') from error

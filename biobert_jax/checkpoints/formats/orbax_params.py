@@ -14,23 +14,16 @@ from biobert_jax.errors import InputError
 
 
 def write_params(folder: str | os.PathLike[str], params: Any) -> None:
-  """Writes parameters alone into a new folder.
-
-  Args:
-    folder: where.
-    params: a tree of arrays.
-  """
+  """Writes a tree of parameters alone into a new folder."""
   # A file an array: to merge them all into one takes twice their memory.
   # Orbax warns that it has nothing to merge.
   log = logging.getLogger('absl')
   log.addFilter(_is_news)
+  handler = ocp.PyTreeCheckpointHandler(use_ocdbt=False)
+  target = epath.Path(folder).resolve()
   try:
-    with ocp.Checkpointer(
-      ocp.PyTreeCheckpointHandler(use_ocdbt=False)
-    ) as writer:
-      writer.save(
-        epath.Path(folder).resolve(), args=ocp.args.PyTreeSave(params)
-      )
+    with ocp.Checkpointer(handler) as writer:
+      writer.save(target, args=ocp.args.PyTreeSave(params))
   finally:
     log.removeFilter(_is_news)
 
@@ -40,17 +33,7 @@ def _is_news(record: logging.LogRecord) -> bool:
 
 
 def read_params(folder: str | os.PathLike[str]) -> Any:
-  """Reads parameters to the host, whatever mesh wrote them.
-
-  Args:
-    folder: that of `write_params`, or the folder `best` of a work folder.
-
-  Returns:
-    The tree that was saved, as NumPy arrays.
-
-  Raises:
-    InputError: nothing was written there, or it is damaged.
-  """
+  """Reads parameters to the host, from a `write_params` or a `best` folder."""
   path = epath.Path(folder).resolve()
   if not (path / '_METADATA').exists():
     steps = [p.name for p in path.glob('*') if p.name.isdecimal()]
@@ -58,14 +41,12 @@ def read_params(folder: str | os.PathLike[str]) -> Any:
       raise InputError(f'{path}: holds no parameters; train first')
     path = path / max(steps, key=int) / 'params'
   try:
+    tree = dict(ocp.PyTreeCheckpointHandler().metadata(path).tree)
+    numpy = ocp.RestoreArgs(restore_type=np.ndarray)
+    as_numpy = jax.tree.map(lambda _: numpy, tree)
+    wanted = ocp.args.PyTreeRestore(restore_args=as_numpy)
     with ocp.Checkpointer(ocp.PyTreeCheckpointHandler()) as reader:
-      tree = dict(ocp.PyTreeCheckpointHandler().metadata(path).tree)
-      as_numpy = jax.tree.map(
-        lambda _: ocp.RestoreArgs(restore_type=np.ndarray), tree
-      )
-      params = reader.restore(
-        path, args=ocp.args.PyTreeRestore(restore_args=as_numpy)
-      )
+      params = reader.restore(path, args=wanted)
     score = path.parent / 'score'
     stored: dict[str, Any] = {}
     if path.name == 'params' and score.exists():
@@ -79,11 +60,7 @@ def read_params(folder: str | os.PathLike[str]) -> Any:
 
 
 def compare(params: Any, stored: dict[str, Any], path: epath.Path) -> None:
-  """Compares parameters with the fingerprints that were saved with them.
-
-  Raises:
-    InputError: names the parameter that differs.
-  """
+  """Refuses parameters that differ from the fingerprints saved with them."""
   expected = stored.get('fingerprints')
   if expected is None:  # Of a run before fingerprints were kept.
     return

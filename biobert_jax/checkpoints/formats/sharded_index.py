@@ -7,55 +7,32 @@ same form: {"metadata": {...}, "weight_map": {tensor: file of this folder}}.
 import json
 import pathlib
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
-from biobert_jax.checkpoints.formats.file_magic import read_start, shown
-from biobert_jax.checkpoints.formats.lazy_tensor import LazyTensor
+from biobert_jax.checkpoints.formats.file_magic import (
+  LazyTensor,
+  read_start,
+  refused,
+  shown,
+)
 from biobert_jax.errors import InputError
 
 SUFFIX = '.index.json'
 Reader = Callable[[pathlib.Path], dict[str, LazyTensor]]
 
 
-def locate(path: pathlib.Path, weights_file: str) -> pathlib.Path:
-  """The weight file, or index, of a folder; a file is taken as it is.
+def read(
+  path: pathlib.Path, weights_file: str, read_file: Reader
+) -> dict[str, LazyTensor]:
+  """Reads a file of weights, or joins the shards that an index names.
 
-  Args:
-    path: a Hugging Face folder, a weight file or an index.
-    weights_file: the name to look for, such as 'model.safetensors'.
-
-  Returns:
-    The file to read. One file is preferred to shards, as in transformers.
-
-  Raises:
-    InputError: the folder holds neither.
+  The path is one of them or a folder, in which the `weights_file` is preferred
+  to its index, as in transformers. Tensors that the index leaves out are there.
   """
-  if not path.is_dir():
-    return path
-  for name in (weights_file, weights_file + SUFFIX):
-    if (path / name).is_file():
-      return path / name
-  found = ', '.join(sorted(p.name for p in path.iterdir())[:12]) or 'nothing'
-  raise InputError(
-    f'{path}: holds neither {weights_file} nor {weights_file}{SUFFIX} '
-    f'(it holds {found}); copy the whole folder'
-  )
-
-
-def read(path: pathlib.Path, read_file: Reader) -> dict[str, LazyTensor]:
-  """Joins the shards that an index names.
-
-  Args:
-    path: the index.
-    read_file: reads one shard.
-
-  Returns:
-    name -> tensor, not yet read; also of tensors that the index leaves out.
-
-  Raises:
-    InputError: a damaged index, a shard that is missing or outside the
-      folder, a tensor that is absent from its shard or lies in two.
-  """
+  if path.is_dir():
+    path = _locate(path, weights_file)
+  if not path.name.endswith(SUFFIX):
+    return read_file(path)
   where = weight_map(path)
   tensors: dict[str, LazyTensor] = {}
   homes: dict[str, str] = {}
@@ -76,48 +53,40 @@ def read(path: pathlib.Path, read_file: Reader) -> dict[str, LazyTensor]:
   return tensors
 
 
+def _locate(folder: pathlib.Path, weights_file: str) -> pathlib.Path:
+  for name in (weights_file, weights_file + SUFFIX):
+    if (folder / name).is_file():
+      return folder / name
+  found = ', '.join(sorted(p.name for p in folder.iterdir())[:12]) or 'nothing'
+  raise InputError(
+    f'{folder}: holds neither {weights_file} nor {weights_file}{SUFFIX} '
+    f'(it holds {found}); copy the whole folder'
+  )
+
+
 def weight_map(path: pathlib.Path) -> dict[str, str]:
-  """The index: tensor -> file name.
-
-  Args:
-    path: the index.
-
-  Returns:
-    The stored `weight_map`.
-
-  Raises:
-    InputError: not such an index, a name that leaves the folder, or a file
-      that is not there.
-  """
+  """The map of an index: tensor -> name of a file that is there beside it."""
   read_start(path)
-  try:
-    index = json.loads(
-      path.read_text('utf-8'), object_pairs_hook=_without_repeats
-    )
-  except (ValueError, RecursionError, OSError) as error:
-    raise InputError(
-      f'{path}: not an index ({error}); copy it again'
-    ) from error
+  damaged = (ValueError, RecursionError, OSError)
+  with refused(f'{path}: not an index', damaged):
+    text = path.read_text('utf-8')
+    index = json.loads(text, object_pairs_hook=_without_repeats)
   where = index.get('weight_map') if isinstance(index, dict) else None
   if not isinstance(where, dict) or not where:
     raise InputError(f'{path}: has no weight_map; copy it again')
   for name, shard in where.items():
     _check_shard(path, name, shard)
-  missing = [
-    shard
-    for shard in sorted(set(where.values()))
-    if not path.with_name(shard).is_file()
-  ]
+  shards = sorted(set(where.values()))
+  missing = [name for name in shards if not path.with_name(name).is_file()]
   if missing:
     raise InputError(
       f'{path}: {", ".join(missing[:8])} missing beside it '
-      f'({len(missing)} of {len(set(where.values()))} files); copy all of them'
+      f'({len(missing)} of {len(shards)} files); copy all of them'
     )
   return where
 
 
-def _without_repeats(pairs: Iterable[tuple[str, object]]) -> dict[str, object]:
-  pairs = list(pairs)
+def _without_repeats(pairs: list[tuple[str, object]]) -> dict[str, object]:
   twice = [n for n, count in Counter(n for n, _ in pairs).items() if count > 1]
   if twice:
     raise ValueError(f'{shown(twice[0])} is there twice')

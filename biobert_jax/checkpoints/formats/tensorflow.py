@@ -1,10 +1,10 @@
 """Tensors in a TensorFlow checkpoint (`PREFIX.index`, `PREFIX.data-...`).
 
-TensorFlow itself reads and writes them, and compares the CRC32C of every
-tensor. It is imported when the first is needed.
+TensorFlow reads and writes them, and compares the CRC32C of every tensor.
 """
 
 import contextlib
+import functools
 import os
 import pathlib
 import re
@@ -13,29 +13,25 @@ from typing import Any
 
 import numpy as np
 
-from biobert_jax.checkpoints.formats.file_magic import read_start, shown
-from biobert_jax.checkpoints.formats.lazy_tensor import LazyTensor
+from biobert_jax.checkpoints.formats.file_magic import (
+  LazyTensor,
+  read_start,
+  refused,
+  shown,
+)
 from biobert_jax.errors import InputError
 from biobert_jax.io.atomic import write_text
 
 _INDEX = '.index'
 _STATE = 'checkpoint'  # Beside checkpoints: a text proto that names the last.
 _STATE_LINE = re.compile(r'^\s*model_checkpoint_path:\s*"(.*)"\s*$', re.M)
-_DATA = r'\.data-(\d{5})-of-(\d{5})'
 
 
 def find_prefix(path: str | os.PathLike[str]) -> pathlib.Path | None:
-  """Finds the checkpoint that lies at a path. Does not need TensorFlow.
+  """The prefix of the checkpoint at a path, a prefix or a folder.
 
-  Args:
-    path: a prefix (`.../bert_model.ckpt`) or a folder.
-
-  Returns:
-    The prefix; of several in a folder, the one that its `checkpoint` file
-    names. None where there is no `.index` file.
-
-  Raises:
-    InputError: several, and no `checkpoint` file that names one of them.
+  Of several in a folder it is the one that the `checkpoint` file names; None
+  where there is no `.index` file. Does not need TensorFlow.
   """
   path = pathlib.Path(path)
   if path.with_name(path.name + _INDEX).is_file():
@@ -46,8 +42,12 @@ def find_prefix(path: str | os.PathLike[str]) -> pathlib.Path | None:
   prefixes = [p.with_name(p.name.removesuffix(_INDEX)) for p in found]
   if len(prefixes) <= 1:
     return prefixes[0] if prefixes else None
-  named = path / _named_by_state_file(path)
-  if named in prefixes:
+  last = None
+  with contextlib.suppress(OSError):
+    text = (path / _STATE).read_text('utf-8', errors='replace')
+    last = _STATE_LINE.search(text)
+  # Often the full path on the machine that trained, so only the end counts.
+  if last and (named := path / pathlib.PurePosixPath(last[1]).name) in prefixes:
     return named
   raise InputError(
     f'{path}: holds {len(prefixes)} checkpoints; name the one that you mean: '
@@ -56,29 +56,10 @@ def find_prefix(path: str | os.PathLike[str]) -> pathlib.Path | None:
   )
 
 
-def _named_by_state_file(folder: pathlib.Path) -> str:
-  """The file name of the last checkpoint; '' where none is named."""
-  try:
-    text = (folder / _STATE).read_text('utf-8', errors='replace')
-  except OSError:
-    return ''
-  match = _STATE_LINE.search(text)
-  # Often the full path on the machine that trained, so only the end counts.
-  return pathlib.PurePosixPath(match[1]).name if match else ''
-
-
 def read(prefix: str | os.PathLike[str]) -> dict[str, LazyTensor]:
   """Reads names, shapes and types; the arrays are read on demand.
 
-  Args:
-    prefix: of the checkpoint, as `find_prefix` gives it.
-
-  Returns:
-    variable's name -> tensor, not yet read. Slots of the optimizer and the
-    int64 scalar `global_step` are among them.
-
-  Raises:
-    InputError: a missing, damaged or cut file, or no TensorFlow.
+  Slots of the optimizer and the int64 scalar `global_step` are among them.
   """
   prefix = pathlib.Path(prefix)
   _check_data(prefix)
@@ -86,54 +67,27 @@ def read(prefix: str | os.PathLike[str]) -> dict[str, LazyTensor]:
 
 
 def list_tensors(prefix: str | os.PathLike[str]) -> dict[str, LazyTensor]:
-  """As `read`, where the data files need not be there.
-
-  Args:
-    prefix: of the checkpoint.
-
-  Returns:
-    variable's name -> tensor; reading one asks for the data files.
-
-  Raises:
-    InputError: a missing, damaged or cut index, or no TensorFlow.
-  """
+  """As `read`, but the data files need not be there until a tensor is read."""
   prefix = pathlib.Path(prefix)
   index = prefix.with_name(prefix.name + _INDEX)
   read_start(index)
   tf = _tensorflow(prefix)
-  try:
+  with refused(f'{index}: cut or damaged', _faults(tf), text=_one_line):
     reader = tf.train.load_checkpoint(str(prefix))
     shapes = reader.get_variable_to_shape_map()
     dtypes = reader.get_variable_to_dtype_map()
-  except _faults(tf) as error:
-    raise InputError(
-      f'{index}: cut or damaged ({_one_line(error)}); copy it again'
-    ) from error
-  return {
-    name: _stored(tf, reader, prefix, name, shapes[name], dtypes[name].name)
-    for name in sorted(shapes)
-  }
 
-
-def _stored(
-  tf: Any,
-  reader: Any,
-  prefix: pathlib.Path,
-  name: str,
-  shape: list[int],
-  dtype: str,
-) -> LazyTensor:
-  def read_tensor() -> np.ndarray:
+  def read_tensor(name: str) -> np.ndarray:
     _check_data(prefix)
-    try:
+    what = f'{shown(name)} cannot be read, the file is cut or damaged'
+    with refused(f'{prefix}.data-*: {what}', _faults(tf), text=_one_line):
       return np.asarray(reader.get_tensor(name))
-    except _faults(tf) as error:
-      raise InputError(
-        f'{prefix}.data-*: {shown(name)} cannot be read, the file is cut or '
-        f'damaged ({_one_line(error)}); copy it again'
-      ) from error
 
-  return LazyTensor(tuple(shape), dtype, read_tensor)
+  tensors = {}
+  for name in sorted(shapes):
+    read = functools.partial(read_tensor, name)
+    tensors[name] = LazyTensor(tuple(shapes[name]), dtypes[name].name, read)
+  return tensors
 
 
 def _check_data(prefix: pathlib.Path) -> None:
@@ -142,9 +96,10 @@ def _check_data(prefix: pathlib.Path) -> None:
     names = [p.name for p in prefix.parent.iterdir() if p.is_file()]
   except OSError as error:
     raise InputError(f'{prefix.parent}: {error.strerror}') from error
+  pattern = re.compile(re.escape(prefix.name) + r'\.data-(\d{5})-of-(\d{5})')
   parts: dict[int, set[int]] = {}
   for name in names:
-    if match := re.fullmatch(re.escape(prefix.name) + _DATA, name):
+    if match := pattern.fullmatch(name):
       parts.setdefault(int(match[2]), set()).add(int(match[1]))
   missing = [
     f'{prefix}.data-{i:05}-of-{total:05}'
@@ -164,13 +119,7 @@ def write(
 ) -> None:
   """Writes a checkpoint that TF 1.x and 2.x read by variable names.
 
-  Args:
-    prefix: of the files: `.index` and `.data-00000-of-00001` are added. A
-      `checkpoint` file beside them names this one.
-    arrays: variable's name -> array; types are kept.
-
-  Raises:
-    InputError: a file cannot be written, or no TensorFlow.
+  A `checkpoint` file beside it names it. Types are kept.
   """
   prefix = pathlib.Path(prefix)
   tf = _tensorflow(prefix)
@@ -188,14 +137,17 @@ def write(
       )
     for ending in endings:
       os.replace(f'{aside}{ending}', f'{prefix}{ending}')
-    _write_state(prefix)
+    # Names the checkpoint as the last one, relative to its folder.
+    name = prefix.name.replace('\\', '\\\\').replace('"', '\\"')
+    last, every = 'model_checkpoint_path', 'all_model_checkpoint_paths'
+    text = f'{last}: "{name}"\n{every}: "{name}"\n'
+    write_text(prefix.with_name(_STATE), text)
   except _faults(tf) as error:
     for ending in endings:
       with contextlib.suppress(OSError):
         pathlib.Path(f'{aside}{ending}').unlink(missing_ok=True)
-    raise InputError(
-      f'{prefix}: cannot be written ({_one_line(error)})'
-    ) from error
+    why = _one_line(error)
+    raise InputError(f'{prefix}: cannot be written ({why})') from error
 
 
 def _tensor(tf: Any, array: np.ndarray) -> Any:
@@ -204,15 +156,6 @@ def _tensor(tf: Any, array: np.ndarray) -> Any:
     return tf.constant(array)
   shared = np.require(array, requirements=['C', 'W'])
   return tf.experimental.dlpack.from_dlpack(shared.__dlpack__())
-
-
-def _write_state(prefix: pathlib.Path) -> None:
-  """Names the checkpoint as the last one, relative to its folder."""
-  name = prefix.name.replace('\\', '\\\\').replace('"', '\\"')
-  write_text(
-    prefix.with_name(_STATE),
-    f'model_checkpoint_path: "{name}"\nall_model_checkpoint_paths: "{name}"\n',
-  )
 
 
 def _tensorflow(prefix: pathlib.Path) -> Any:
@@ -233,10 +176,9 @@ def _tensorflow(prefix: pathlib.Path) -> Any:
 
 
 def _faults(tf: Any) -> tuple[type[Exception], ...]:
-  """Exceptions of TensorFlow for damaged files, and for those not written."""
-  # Its checkpoint reader raises by the status: a short read is an IndexError.
+  # The checkpoint reader raises by the status: a short read is an IndexError.
   return (tf.errors.OpError, OSError, IndexError, RuntimeError, ValueError)
 
 
-def _one_line(error: BaseException) -> str:
+def _one_line(error: object) -> str:
   return shown(' '.join(str(error).split())[:180])

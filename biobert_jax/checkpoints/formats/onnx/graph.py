@@ -36,10 +36,8 @@ class _Graph:
     """Adds an operator with one output; returns the output's name."""
     from onnx import helper
 
-    name = attributes.pop('name', f'{kind}_{len(self.nodes)}')
-    self.nodes.append(
-      helper.make_node(kind, inputs, [name], name=name, **attributes)
-    )
+    name = attributes.setdefault('name', f'{kind}_{len(self.nodes)}')
+    self.nodes.append(helper.make_node(kind, inputs, [name], **attributes))
     return name
 
   def weight(self, path: str) -> str:
@@ -65,11 +63,9 @@ class _Graph:
 
   def layer_norm(self, x: str, path: str) -> str:
     """Layer norm over the last axis."""
-    scale, bias = self.weight(f'{path}/scale'), self.weight(f'{path}/bias')
+    inputs = x, self.weight(f'{path}/scale'), self.weight(f'{path}/bias')
     epsilon = self.config.layer_norm_eps
-    return self.node(
-      'LayerNormalization', x, scale, bias, axis=-1, epsilon=epsilon
-    )
+    return self.node('LayerNormalization', *inputs, axis=-1, epsilon=epsilon)
 
   def activation(self, x: str) -> str:
     """The non-linearity that the config names."""
@@ -83,9 +79,8 @@ class _Graph:
     from onnx import TensorProto, helper
 
     self.node('Identity', x, name=name)
-    self.outputs.append(
-      helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
-    )
+    info = helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+    self.outputs.append(info)
 
 
 def _embeddings(graph: _Graph) -> str:
@@ -139,9 +134,8 @@ def _layer(graph: _Graph, hidden: str, mask: str, path: str) -> str:
   weights = graph.node('Softmax', graph.node('Add', scores, mask), axis=-1)
   context = graph.node('MatMul', weights, value)
   context = graph.node('Transpose', context, perm=[0, 2, 1, 3])
-  x = graph.dense(
-    graph.node('Reshape', context, join), f'{path}/attention/output/dense'
-  )
+  context = graph.node('Reshape', context, join)
+  x = graph.dense(context, f'{path}/attention/output/dense')
   x = graph.node('Add', hidden, x)
   hidden = graph.layer_norm(x, f'{path}/attention/output/LayerNorm')
   x = graph.activation(graph.dense(hidden, f'{path}/intermediate/dense'))
@@ -158,19 +152,11 @@ def _word_scores(graph: _Graph, hidden: str, name: str) -> None:
   # Gemm multiplies by a transposed table without a second copy of it, but
   # takes matrices only.
   rows = graph.node('Reshape', x, graph.constant([-1, sizes.hidden_size]))
-  scores = graph.node(
-    'Gemm',
-    rows,
-    graph.weight(WORD_TABLE),
-    graph.weight(f'{path}/bias'),
-    transB=1,
-  )
-  shape = graph.node(
-    'Concat',
-    graph.node('Shape', 'input_ids'),
-    graph.constant([sizes.vocab_size]),
-    axis=0,
-  )
+  table, bias = graph.weight(WORD_TABLE), graph.weight(f'{path}/bias')
+  scores = graph.node('Gemm', rows, table, bias, transB=1)
+  given = graph.node('Shape', 'input_ids')
+  vocabulary = graph.constant([sizes.vocab_size])
+  shape = graph.node('Concat', given, vocabulary, axis=0)
   scores = graph.node('Reshape', scores, shape)
   graph.output(scores, name, ['batch', 'sequence', sizes.vocab_size])
 
@@ -181,35 +167,34 @@ def _head(graph: _Graph, hidden: str, head: str) -> None:
   def pooled() -> str:
     return graph.node('Tanh', graph.dense(first, 'bert/pooler/dense'))
 
-  def classes(path: str) -> int:
-    return int(graph.flat[f'{path}/bias'].shape[0])
-
   first = graph.node('Gather', hidden, graph.constant(0), axis=1)
+  shape: list[str | int] = ['batch']
+  classes = len(graph.flat.get('classifier/bias', ()))
   if head == 'encoder':
     if 'bert/pooler/dense/kernel' in graph.flat:
-      shape: list[str | int] = ['batch', graph.config.hidden_size]
+      shape.append(graph.config.hidden_size)
       graph.output(pooled(), 'pooler_output', shape)
   elif head == 'token':
     x = graph.dense(hidden, 'classifier')
-    graph.output(x, 'logits', ['batch', 'sequence', classes('classifier')])
+    graph.output(x, 'logits', [*shape, 'sequence', classes])
   elif head == 'sequence':
     x = graph.dense(pooled(), 'classifier')
-    graph.output(x, 'logits', ['batch', classes('classifier')])
+    graph.output(x, 'logits', [*shape, classes])
   elif head == 'span':
     x = graph.dense(hidden, 'qa_outputs')
     for i, name in enumerate(('start_logits', 'end_logits')):
       scores = graph.node('Gather', x, graph.constant(i), axis=2)
-      graph.output(scores, name, ['batch', 'sequence'])
+      graph.output(scores, name, [*shape, 'sequence'])
   elif head == 'yes_no':
     x = graph.dense(first, 'yes_no')
     x = graph.node('Squeeze', x, graph.constant([1]))
-    graph.output(x, 'logits', ['batch'])
+    graph.output(x, 'logits', shape)
   elif head == 'masked_lm':
     _word_scores(graph, hidden, 'logits')
   elif head == 'pretraining':
     _word_scores(graph, hidden, 'prediction_logits')
     x = graph.dense(pooled(), 'cls/seq_relationship')
-    graph.output(x, 'seq_relationship_logits', ['batch', 2])
+    graph.output(x, 'seq_relationship_logits', [*shape, 2])
   else:
     raise InputError(f'ONNX: no head is named {head!r}')
 
@@ -219,16 +204,13 @@ def _model(graph: _Graph, head: str) -> 'ModelProto':
   import onnx
   from onnx import helper
 
+  integers, shape = onnx.TensorProto.INT64, ['batch', 'sequence']
   inputs = [
-    helper.make_tensor_value_info(
-      name, onnx.TensorProto.INT64, ['batch', 'sequence']
-    )
-    for name in INPUTS
+    helper.make_tensor_value_info(name, integers, shape) for name in INPUTS
   ]
+  content = (graph.nodes, 'bert', inputs, graph.outputs, graph.constants)
   model = helper.make_model(
-    helper.make_graph(
-      graph.nodes, 'bert', inputs, graph.outputs, graph.constants
-    ),
+    helper.make_graph(*content),
     opset_imports=[helper.make_opsetid('', _OPSET)],
     ir_version=_IR_VERSION,
     producer_name='biobert_jax',
@@ -247,20 +229,9 @@ def _model(graph: _Graph, head: str) -> 'ModelProto':
 def build(
   flat: Mapping[str, np.ndarray], config: BertConfig, head: str
 ) -> 'tuple[ModelProto, dict[str, np.ndarray]]':
-  """The model of a head, and the weights that it still lacks.
+  """The model of a head (not 'entity_pair') and the weights that it lacks.
 
-  Args:
-    flat: parameters by path, layers unrolled.
-    config: the architecture.
-    head: 'encoder', 'token', 'sequence', 'span', 'yes_no', 'masked_lm' or
-      'pretraining'.
-
-  Returns:
-    The model without its weights; and those weights, arrays of `flat`, by
-    the names that its nodes know them by.
-
-  Raises:
-    InputError: a parameter is missing, or no such head.
+  These are arrays of `flat`, whose layers are unrolled, by the nodes' names.
   """
   graph = _Graph(flat, config)
   hidden, mask = _embeddings(graph), _mask(graph)

@@ -3,6 +3,7 @@
 One file holds everything, up to protobuf's 2 GB (BERT-large has 1.3).
 """
 
+import importlib
 import os
 import pathlib
 import time
@@ -24,6 +25,15 @@ _INSTALL = 'pip install onnx==1.23.2 onnxruntime==1.32.0'
 Batch = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
+def _optional(module: str) -> Any:
+  try:
+    return importlib.import_module(module)
+  except ImportError as error:
+    package = module.split('.')[0]
+    why = f'{package} is not installed; run: {_INSTALL}'
+    raise InputError(why) from error
+
+
 def write(
   directory: str | pathlib.Path,
   flat: Mapping[str, np.ndarray],
@@ -32,25 +42,10 @@ def write(
 ) -> None:
   """Writes `model.onnx`: opset 20, any batch size and length.
 
-  Inputs are int64 `input_ids`, `attention_mask` (1 = real token) and
-  `token_type_ids`, all [batch, sequence]. Outputs are `last_hidden_state` and
-  those of the head, named as in Hugging Face's transformers.
-
-  Args:
-    directory: an existing folder.
-    flat: parameters by path, layers unrolled.
-    config: the architecture.
-    head: 'encoder', 'token', 'sequence', 'span', 'yes_no', 'masked_lm' or
-      'pretraining'.
-
-  Raises:
-    InputError: a parameter is missing, no such head, weights of 2 GB or more,
-      or onnx is not installed.
+  Inputs are int64 [batch, sequence]; outputs `last_hidden_state` and those of
+  the head, named as in Hugging Face's transformers. See `graph.build`.
   """
-  try:
-    import onnx
-  except ImportError as error:
-    raise InputError(f'onnx is not installed; run: {_INSTALL}') from error
+  onnx = _optional('onnx')
   model, weights = build(flat, config, head)
   total = model.ByteSize() + sum(array.nbytes for array in weights.values())
   if total >= _LIMIT:
@@ -69,30 +64,14 @@ def quantize(directory: str | pathlib.Path) -> None:
   """Writes `model_int8.onnx` beside `model.onnx`.
 
   Weights become int8 with one scale a column, of which seven bits are used:
-  processors without VNNI (x86 before 2019, and some virtual ones) overflow on
-  eight, without a word. Activations are quantised as they come. Measured with
-  a BERT of 6 layers on sentences of the NCBI disease corpus (cosine of the
-  vectors of tokens with those of float32, mean and lowest): one scale a matrix
-  .952 and .709; a column .990 and .955, of seven bits .989 and .958;
-  embeddings kept in float32 .991 and .956 at 2.5 times the bytes; either half
-  of the feed-forward kept .995 and .962 or better, but most of the speed is
-  lost.
-
-  Args:
-    directory: the folder of `model.onnx`.
-
-  Raises:
-    InputError: no `model.onnx`, or onnxruntime is not installed.
+  processors without VNNI (x86 before 2019) overflow on eight, without a word.
+  Measured with 6 layers on the NCBI disease corpus (cosine of tokens' vectors
+  with those of float32, mean and lowest): one scale a matrix .952 and .709; a
+  column .990 and .955, of seven bits .989 and .958.
   """
   source = pathlib.Path(directory) / FILE
   target = source.with_name(INT8_FILE)
-  try:
-    import onnx
-    from onnxruntime import quantization
-  except ImportError as error:
-    raise InputError(
-      f'onnxruntime is not installed; run: {_INSTALL}'
-    ) from error
+  onnx, quantization = _optional('onnx'), _optional('onnxruntime.quantization')
   if not source.is_file():
     raise InputError(f'{source}: no such file; export the model first')
   nodes = onnx.load(source, load_external_data=False).graph.node
@@ -111,32 +90,12 @@ def quantize(directory: str | pathlib.Path) -> None:
 
 
 class OnnxProgram:
-  """An ONNX file on the processor's cores, with the call of
-  `StableHloProgram`.
-
-  Attributes:
-    path: the file.
-    max_length: the longest sequence it takes, in tokens.
-  """
+  """An ONNX file on the processor's cores, called as `StableHloProgram`."""
 
   def __init__(self, path: str | pathlib.Path, int8: bool = False):
-    """Loads a file.
-
-    Args:
-      path: the file, or its folder.
-      int8: take the folder's int8 file.
-
-    Raises:
-      InputError: no such file, not a model of `write`, or onnxruntime is not
-        installed.
-    """
-    try:
-      import onnxruntime
-      from onnxruntime.capi import onnxruntime_pybind11_state as state
-    except ImportError as error:
-      raise InputError(
-        f'onnxruntime is not installed; run: {_INSTALL}'
-      ) from error
+    """Loads a file, or that of a folder; `int8` takes the folder's int8."""
+    onnxruntime = _optional('onnxruntime')
+    state = _optional('onnxruntime.capi.onnxruntime_pybind11_state')
     path = pathlib.Path(path)
     if path.is_dir():
       path = path / (INT8_FILE if int8 else FILE)
@@ -149,9 +108,8 @@ class OnnxProgram:
       *(state.Fail, state.NotImplemented, state.RuntimeException),
     )
     try:
-      self._session = onnxruntime.InferenceSession(
-        path, options, providers=['CPUExecutionProvider']
-      )
+      cpu = ['CPUExecutionProvider']
+      self._session = onnxruntime.InferenceSession(path, options, cpu)
     except failures as error:
       first = str(error).splitlines()[0]
       raise InputError(f'{path}: not an ONNX model ({first})') from error
@@ -163,27 +121,11 @@ class OnnxProgram:
     self._refused = state.InvalidArgument
     self._names = [output.name for output in self._session.get_outputs()]
 
-  def __call__(
-    self,
-    input_ids: np.ndarray,
-    attention_mask: np.ndarray,
-    token_type_ids: np.ndarray,
-  ) -> dict[str, np.ndarray]:
-    """Runs a batch.
+  def __call__(self, *given: np.ndarray) -> dict[str, np.ndarray]:
+    """Runs a batch of the three `INPUTS`, each [batch, sequence].
 
-    Args:
-      input_ids: [batch, sequence] vocabulary ids.
-      attention_mask: 1 = real token, 0 = padding.
-      token_type_ids: 0 or 1.
-
-    Returns:
-      The outputs by name, float32. Vectors at padding mean nothing.
-
-    Raises:
-      InputError: the shapes differ, the sequences are too long, or an id is
-        outside the vocabulary.
+    The outputs are float32, by name; vectors at padding mean nothing.
     """
-    given = (input_ids, attention_mask, token_type_ids)
     shapes = [np.shape(array) for array in given]
     if len(set(shapes)) > 1 or len(shapes[0]) != 2 or 0 in shapes[0]:
       raise InputError(
@@ -195,10 +137,8 @@ class OnnxProgram:
         f'{self.path}: {shapes[0][1]} tokens, more than {self.max_length}; '
         'cut the text into windows'
       )
-    feed = {
-      name: np.asarray(array, np.int64)
-      for name, array in zip(INPUTS, given, strict=True)
-    }
+    arrays = [np.asarray(array, np.int64) for array in given]
+    feed = dict(zip(INPUTS, arrays, strict=True))
     try:
       arrays = self._session.run(self._names, feed)
     except self._refused as error:
@@ -210,38 +150,28 @@ class OnnxProgram:
 def _decisions(outputs: Mapping[str, np.ndarray], mask: np.ndarray) -> Any:
   """The decisions that the logits lead to, one row per decision."""
   real = mask != 0
-  made = []
+  made: list[np.ndarray] = [np.zeros(0)]
   for name, array in outputs.items():
-    if not name.endswith('logits'):
-      continue
     if name in ('start_logits', 'end_logits'):
       array = np.where(real, array, -np.inf)
-    if array.ndim == 1:  # One logit: yes or no.
-      made.append(array > 0)
-    elif array.ndim == 3:
-      made.append(array[real].argmax(-1))
-    else:
-      made.append(array.argmax(-1))
-  return np.concatenate(made) if made else np.zeros(0)
+    if name.endswith('logits'):
+      if array.ndim == 3:
+        array = array[real]
+      # One logit: yes or no.
+      made.append(array > 0 if array.ndim == 1 else array.argmax(-1))
+  return np.concatenate(made)
 
 
 def measure_int8(
   directory: str | pathlib.Path, batches: Sequence[Batch]
 ) -> dict[str, float]:
-  """The loss and the speed of int8, on the caller's own batches.
-
-  Args:
-    directory: the folder of both files.
-    batches: input_ids, attention_mask and token_type_ids of real text.
+  """The loss and the speed of int8, on the caller's own batches of real text.
 
   Returns:
     'max_abs_diff', 'mean_cosine' and 'min_cosine' of `last_hidden_state` at
     real tokens; 'same_decisions', the share (0-1) of equal decisions by the
     logits (absent without a head); 'speed_ratio', float32's seconds by
     int8's, both models taking turns on every batch.
-
-  Raises:
-    InputError: a file is missing or broken, or onnxruntime is not installed.
   """
   models = OnnxProgram(directory), OnnxProgram(directory, int8=True)
   seconds = [0.0, 0.0]
@@ -261,10 +191,11 @@ def measure_int8(
     cosines.append((x * y).sum(-1) / norms)
     exact, rounded = (_decisions(result, batch[1]) for result in results)
     same.append(exact == rounded)
+  every = np.concatenate(cosines)
   figures = {
     'max_abs_diff': float(np.max(differences)),
-    'mean_cosine': float(np.mean(np.concatenate(cosines))),
-    'min_cosine': float(np.min(np.concatenate(cosines))),
+    'mean_cosine': float(np.mean(every)),
+    'min_cosine': float(np.min(every)),
     'speed_ratio': seconds[0] / seconds[1],
   }
   if (equal := np.concatenate(same)).size:

@@ -1,13 +1,7 @@
 """A model as StableHLO: one computation for CPU, GPU and TPU, and its loader.
 
-Written are `model.stablehlo` (the computation, for every batch size and
-length), `model.stablehlo.npz` (its weights) and `load.py`, which runs both
-where JAX and NumPy are installed and this package is not.
-
-Weights stand beside the computation, not in it: as constants they are copied
-into every program that XLA compiles, one for each shape of a batch. Measured
-on a CPU for BERT-base: 10 s and 1.2 GB more for each shape, against 1 s and
-10 MB; for BERT-large 36 s and 3.9 GB.
+Weights stand beside it: constants are copied into every program that XLA
+compiles, one for each shape of a batch (BERT-base: 1.2 GB, not 10 MB).
 """
 
 import pathlib
@@ -19,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import export
 
-from biobert_jax.checkpoints.formats.stablehlo import loader as stablehlo_loader
+from biobert_jax.checkpoints.formats.stablehlo import loader
 from biobert_jax.checkpoints.formats.stablehlo.loader import PROGRAM, WEIGHTS
 from biobert_jax.errors import InputError
 from biobert_jax.io.atomic import staged, write_bytes
@@ -39,15 +33,10 @@ def write(
   function: Function,
   max_length: int,
 ) -> None:
-  """Writes `model.stablehlo`, `model.stablehlo.npz` and `load.py`.
+  """Writes the computation, its weights and `load.py`, which runs both.
 
-  Args:
-    directory: an existing folder.
-    flat: parameters by path, layers unrolled.
-    function: (tree of parameters with unrolled layers, input_ids,
-      attention_mask, token_type_ids), each int32 [batch, sequence] -> outputs
-      by name; `models.hf_signature.unpacked` makes one.
-    max_length: the longest sequence, in tokens (`max_position_embeddings`).
+  `flat` has layers unrolled; `function` is `models.hf_signature.unpacked`'s;
+  `max_length` counts tokens. It takes every batch size and length.
   """
 
   def from_flat(
@@ -63,46 +52,30 @@ def write(
     path: jax.ShapeDtypeStruct(array.shape, array.dtype)
     for path, array in flat.items()
   }
-  exported = export.export(jax.jit(from_flat), platforms=PLATFORMS)(
-    shapes, tokens, tokens, tokens
-  )
+  lower = export.export(jax.jit(from_flat), platforms=PLATFORMS)
+  exported = lower(shapes, tokens, tokens, tokens)
   folder = pathlib.Path(directory)
   write_bytes(folder / PROGRAM, exported.serialize())
   # Given a name, NumPy would add `.npz`.
   with staged(folder / WEIGHTS) as aside, open(aside, 'wb') as file:
     np.savez(file, **flat)  # type: ignore[arg-type]
-  source = pathlib.Path(stablehlo_loader.__file__).read_bytes()
+  source = pathlib.Path(loader.__file__).read_bytes()
   write_bytes(folder / LOADER, source)
 
 
-class StableHloProgram:
-  """The program that `write` wrote, on JAX's default device.
-
-  Attributes:
-    path: the folder.
-    max_length: the longest sequence it takes, in tokens.
-  """
+class StableHloProgram(loader.Model):
+  """The program that `write` wrote; its faults are the user's to fix."""
 
   def __init__(self, path: str | pathlib.Path) -> None:
-    """Reads the computation and its weights.
-
-    Args:
-      path: the folder.
-
-    Raises:
-      InputError: a file is missing or damaged, or of another JAX.
-    """
+    """Reads the computation and its weights."""
     self.path = pathlib.Path(path)
-    for name in (PROGRAM, WEIGHTS):
-      if not (self.path / name).is_file():
-        raise InputError(
-          f'{self.path / name}: no such file; export the model first'
-        )
+    for file in (self.path / PROGRAM, self.path / WEIGHTS):
+      if not file.is_file():
+        raise InputError(f'{file}: no such file; export the model first')
     try:
-      self._model = stablehlo_loader.Model(self.path)
+      super().__init__(self.path)
     except ValueError as error:
       raise InputError(f'{error}; export the model again') from error
-    self.max_length = self._model.max_length
 
   def __call__(
     self,
@@ -110,20 +83,8 @@ class StableHloProgram:
     attention_mask: np.ndarray,
     token_type_ids: np.ndarray,
   ) -> dict[str, np.ndarray]:
-    """Runs a batch; every new shape is compiled once, which takes seconds.
-
-    Args:
-      input_ids: [batch, sequence] vocabulary ids.
-      attention_mask: 1 = real token, 0 = padding.
-      token_type_ids: 0 or 1.
-
-    Returns:
-      The outputs by name, float32. Vectors at padding mean nothing.
-
-    Raises:
-      InputError: the shapes differ or the sequences are too long.
-    """
+    """Runs a batch [batch, sequence], 1 in the mask for real tokens."""
     try:
-      return self._model(input_ids, attention_mask, token_type_ids)
+      return super().__call__(input_ids, attention_mask, token_type_ids)
     except ValueError as error:
       raise InputError(str(error)) from error

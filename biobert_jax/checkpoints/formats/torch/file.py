@@ -1,52 +1,47 @@
 """Tensors in `pytorch_model.bin`, read without PyTorch and without pickle.
 
-Since 1.6 PyTorch writes a zip archive: `data.pkl` describes the tensors, and
-every storage is a member with a CRC32. Files from before hold the pickles and
-then the storages, one after another, without checksums.
+Since 1.6 it is a zip archive: `data.pkl` describes the tensors, and storages
+are members with a CRC32. Before, the storages follow the pickles, unchecked.
 """
 
 import io
+import math
 import os
 import pathlib
 import struct
 import zipfile
 import zlib
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from biobert_jax.checkpoints.formats import sharded_index
-from biobert_jax.checkpoints.formats.file_magic import read_start, shown
-from biobert_jax.checkpoints.formats.lazy_tensor import LazyTensor
-from biobert_jax.checkpoints.formats.torch.restricted_pickle import (
-  MAX_BYTES,
-  Machine,
+from biobert_jax.checkpoints.formats.file_magic import (
+  LazyTensor,
+  read_start,
+  refused,
+  shown,
 )
-from biobert_jax.checkpoints.formats.torch.tensors import (
+from biobert_jax.checkpoints.formats.torch import restricted_pickle as pickled
+from biobert_jax.checkpoints.formats.torch.restricted_pickle import (
   Storage,
   Tensor,
-  state_dict,
 )
 from biobert_jax.errors import InputError
 
 WEIGHTS_FILE = 'pytorch_model.bin'
-
-_ZIP = b'PK\x03\x04'
-_PICKLE = b'\x80'
 # torch/serialization.py: MAGIC_NUMBER, PROTOCOL_VERSION.
-_MAGIC = 0x1950A86A20F9469CFC6C
-_VERSION = 1001
+_MAGIC = [0x1950A86A20F9469CFC6C, 1001]
 _CHUNK = 8 * 2**20  # Bytes read at a time.
-_MAX_RATIO = 1_032  # Deflate cannot do better.
+# Deflate cannot do better.
+_MAX_RATIOS = {zipfile.ZIP_STORED: 1, zipfile.ZIP_DEFLATED: 1_032}
+_MAX_DIMENSIONS = 64  # As in NumPy.
+_MAX_EXPANDED = 2**20  # Elements of a tensor that repeats its storage.
+# RuntimeError: encryption and other features that no torch uses.
 _DAMAGED = (
-  zipfile.BadZipFile,
-  zlib.error,
-  struct.error,
-  EOFError,
-  OSError,
-  ValueError,
-  OverflowError,
-  RuntimeError,  # Encryption and other features that no torch uses.
+  *(zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError),
+  *(ValueError, OverflowError, RuntimeError),
 )
 ReadStorage = Callable[[str, Storage], np.ndarray]
 
@@ -54,70 +49,95 @@ ReadStorage = Callable[[str, Storage], np.ndarray]
 def read(path: str | os.PathLike[str]) -> dict[str, LazyTensor]:
   """Reads names, shapes and types; the arrays are read on demand.
 
-  Args:
-    path: a `.bin` or `.pt` file with a state dict, an index of shards
-      (`pytorch_model.bin.index.json`), or a folder that holds one of them.
-
-  Returns:
-    name -> tensor, not yet read. Tied tensors are there under each name.
-
-  Raises:
-    InputError: no such file, a damaged or cut one, one that would run code,
-      or one that holds something else.
+  The path is a `.bin` or `.pt` file with a state dict, an index of shards, or a
+  folder that holds one of them. Tied tensors are there under each name.
   """
-  found = sharded_index.locate(pathlib.Path(path), WEIGHTS_FILE)
-  if found.name.endswith(sharded_index.SUFFIX):
-    return sharded_index.read(found, _read_file)
-  return _read_file(found)
+  return sharded_index.read(pathlib.Path(path), WEIGHTS_FILE, _read_file)
+
+
+def _damage(path: pathlib.Path, what: str) -> InputError:
+  return InputError(f'{path}: {what}; copy it again')
 
 
 def _read_file(path: pathlib.Path) -> dict[str, LazyTensor]:
   start = read_start(path)
-  try:
-    if start.startswith(_ZIP):
+  with refused(f'{path}: cut or damaged', _DAMAGED, text=shown):
+    if start.startswith(b'PK\x03\x04'):
       return _read_zip(path)
-    if start.startswith(_PICKLE):
+    if start.startswith(b'\x80'):
       return _read_legacy(path)
-  except InputError:
-    raise
-  except _DAMAGED as error:
-    raise InputError(
-      f'{path}: cut or damaged ({shown(error)}); copy it again'
-    ) from error
   raise InputError(
     f'{path}: not a file of torch.save; give {WEIGHTS_FILE} or '
     'model.safetensors'
   )
 
 
-def _stored(
-  tensors: dict[str, Tensor], read_storage: ReadStorage
-) -> dict[str, LazyTensor]:
-  """Joins the descriptions with a way to read storages."""
-
-  def one(name: str, tensor: Tensor) -> LazyTensor:
-    return LazyTensor(
-      tensor.shape,
-      tensor.dtype,
-      lambda: _view(read_storage(name, tensor.storage), tensor),
+def _state_dict(path: pathlib.Path, value: Any) -> dict[str, Tensor]:
+  """Checks that a pickle describes tensors, each inside its storage."""
+  if not isinstance(value, dict):
+    kind = pickled.type_name(value)
+    raise InputError(
+      f'{path}: holds a {kind}, not a state dict; save one with '
+      'torch.save(model.state_dict(), FILE)'
     )
+  others = [k for k, v in value.items() if not isinstance(v, Tensor)]
+  if others or not value:
+    kinds = [(shown(k), pickled.type_name(v)) for k, v in value.items()]
+    held = ', '.join(f'{name} ({kind})' for name, kind in kinds)
+    inner = [k for k in others if isinstance(value[k], dict)]
+    remedy = repr(inner[0]) if inner else '...'
+    raise InputError(
+      f'{path}: not a state dict of tensors alone (it holds '
+      f'{shown(held[:190]) or "nothing"}); save the inner one: '
+      f'torch.save(torch.load(FILE, weights_only=True)[{remedy}], NEW_FILE)'
+    )
+  for name, tensor in value.items():
+    fault = 'has no name' if not isinstance(name, str) else _fault(tensor)
+    if fault:
+      raise _damage(path, f'tensor {shown(name)} {fault}')
+  return value
 
-  return {name: one(name, tensor) for name, tensor in tensors.items()}
+
+def _fault(tensor: Tensor) -> str:
+  """The fault of a tensor; '' if it has none."""
+  if not all(isinstance(x, tuple) for x in (tensor.shape, tensor.strides)):
+    return 'has no shape'
+  numbers = (tensor.offset, *tensor.shape, *tensor.strides)
+  if any(type(number) is not int or number < 0 for number in numbers):
+    return 'has a size, stride or offset that is not a number from 0 up'
+  axes = len(tensor.shape)
+  if axes != len(tensor.strides):
+    return f'has {axes} axes and {len(tensor.strides)} strides'
+  if axes > _MAX_DIMENSIONS:
+    return f'has {axes} axes'
+  available = tensor.storage.nbytes // np.dtype(tensor.dtype).itemsize
+  elements = math.prod(tensor.shape)
+  if elements > max(available, _MAX_EXPANDED):
+    return f'claims {elements} elements of a storage of {available}'
+  pairs = zip(tensor.shape, tensor.strides, strict=True)
+  end = tensor.offset + sum((size - 1) * stride for size, stride in pairs) + 1
+  if elements and end > available:
+    return f'reaches to element {end} of a storage of {available}'
+  return ''
+
+
+def _lazy(name: str, tensor: Tensor, read_storage: ReadStorage) -> LazyTensor:
+  def read_tensor() -> np.ndarray:
+    return _view(read_storage(name, tensor.storage), tensor)
+
+  return LazyTensor(tensor.shape, tensor.dtype, read_tensor)
 
 
 def _view(data: np.ndarray, tensor: Tensor) -> np.ndarray:
   """A tensor of the bytes of its storage, in C order."""
   dtype = np.dtype(tensor.dtype)
-  usable = len(data) // dtype.itemsize * dtype.itemsize
-  elements = data[:usable].view(dtype)
+  size = dtype.itemsize
   if not all(tensor.shape):
     return np.empty(tensor.shape, dtype)
-  view = np.lib.stride_tricks.as_strided(
-    elements[tensor.offset :],
-    tensor.shape,
-    [stride * dtype.itemsize for stride in tensor.strides],
-    writeable=False,
-  )
+  elements = data[: len(data) // size * size].view(dtype)
+  rest, strides = elements[tensor.offset :], [n * size for n in tensor.strides]
+  as_strided = np.lib.stride_tricks.as_strided
+  view = as_strided(rest, tensor.shape, strides, writeable=False)
   if view.nbytes == data.nbytes and view.flags.c_contiguous:
     return elements.reshape(tensor.shape)
   return view.copy('C')  # A part: lets the rest of the storage go.
@@ -128,7 +148,7 @@ def _read_zip(path: pathlib.Path) -> dict[str, LazyTensor]:
   archive = zipfile.ZipFile(path)
   members = {info.filename: info for info in archive.infolist()}
   if len(members) < len(archive.infolist()):
-    raise InputError(f'{path}: has two members of one name; copy it again')
+    raise _damage(path, 'has two members of one name')
   roots = [n[:-9] for n in members if n.endswith('/data.pkl')]
   if len(roots) != 1:
     raise InputError(
@@ -143,59 +163,40 @@ def _read_zip(path: pathlib.Path) -> dict[str, LazyTensor]:
     )
   order = members.get(f'{root}/byteorder')
   if order and _member(archive, order, 16).tobytes() != b'little':
-    raise InputError(
-      f'{path}: from a big-endian machine; use model.safetensors'
-    )
-  pickled = _member(archive, members[f'{root}/data.pkl'], MAX_BYTES)
-  machine = Machine(path)
-  tensors = state_dict(path, machine.run(io.BytesIO(pickled.tobytes())))
+    message = f'{path}: from a big-endian machine; use model.safetensors'
+    raise InputError(message)
+  most = pickled.MAX_BYTES
+  content = _member(archive, members[f'{root}/data.pkl'], most)
+  value = pickled.load(path, io.BytesIO(content.tobytes()), {})
+  tensors = _state_dict(path, value)
   for name, tensor in tensors.items():
-    _check_member(path, name, tensor, members.get(_home(root, tensor.storage)))
+    wanted = tensor.storage.nbytes
+    info = members.get(f'{root}/data/{tensor.storage.key}')
+    if info is None:
+      raise _damage(path, f'tensor {shown(name)} is not in the file')
+    if info.file_size != wanted:
+      sizes = f'{info.file_size} bytes in the file, not {wanted}'
+      raise _damage(path, f'tensor {shown(name)} has {sizes}')
 
   def read_storage(name: str, storage: Storage) -> np.ndarray:
-    try:
-      return _member(archive, members[_home(root, storage)], storage.nbytes)
-    except _DAMAGED as error:
-      raise InputError(
-        f'{path}: tensor {shown(name)} is cut or damaged ({shown(error)}); '
-        'copy it again'
-      ) from error
+    what = f'{path}: tensor {shown(name)} is cut or damaged'
+    with refused(what, _DAMAGED, text=shown):
+      home = members[f'{root}/data/{storage.key}']
+      return _member(archive, home, storage.nbytes)
 
-  return _stored(tensors, read_storage)
-
-
-def _home(root: str, storage: Storage) -> str:
-  return f'{root}/data/{storage.key}'
-
-
-def _check_member(
-  path: pathlib.Path,
-  name: str,
-  tensor: Tensor,
-  info: zipfile.ZipInfo | None,
-) -> None:
-  """Raises unless the member can be the tensor's storage."""
-  wanted = tensor.storage.nbytes
-  if info is None:
-    fault = 'is not in the file'
-  elif info.file_size != wanted:
-    fault = f'has {info.file_size} bytes in the file, not {wanted}'
-  else:
-    return
-  raise InputError(f'{path}: tensor {shown(name)} {fault}; copy it again')
+  return {name: _lazy(name, t, read_storage) for name, t in tensors.items()}
 
 
 def _member(
   archive: zipfile.ZipFile, info: zipfile.ZipInfo, most: int
 ) -> np.ndarray:
   """The bytes of a member, as uint8; zipfile compares their CRC32."""
-  ratios = {zipfile.ZIP_STORED: 1, zipfile.ZIP_DEFLATED: _MAX_RATIO}
-  if info.compress_type not in ratios:
+  ratio = _MAX_RATIOS.get(info.compress_type)
+  if ratio is None:
     raise ValueError(f'compressed by method {info.compress_type}')
   # Before memory is allocated: as much as the file could hold at all.
   length = os.fstat(archive.fp.fileno()).st_size  # type: ignore[union-attr]
-  possible = min(info.compress_size, length) * ratios[info.compress_type]
-  if info.file_size > min(most, possible):
+  if info.file_size > min(most, min(info.compress_size, length) * ratio):
     raise ValueError(f'claims {info.file_size} bytes')
   data = np.empty(info.file_size, np.uint8)
   view, at = data.data, 0
@@ -208,26 +209,27 @@ def _member(
 
 
 def _read_legacy(path: pathlib.Path) -> dict[str, LazyTensor]:
-  machine = Machine(path)
+  storages: dict[str, Storage] = {}
   with path.open('rb') as file:
-    stream = io.BytesIO(file.read(MAX_BYTES))
-    if machine.run(stream) != _MAGIC or machine.run(stream) != _VERSION:
+    stream = io.BytesIO(file.read(pickled.MAX_BYTES))
+
+    def load() -> Any:
+      return pickled.load(path, stream, storages)
+
+    if any(load() != number for number in _MAGIC):
       raise InputError(
         f'{path}: a pickle, but not of torch.save; give {WEIGHTS_FILE} or '
         'model.safetensors'
       )
-    machine.run(stream)  # Sizes of C types on the machine that wrote it.
-    value = machine.run(stream)
-    storages = dict(machine.storages)
-    keys = machine.run(stream)
-    tensors = state_dict(path, value)
-    homes = _walk(file, stream.tell(), keys, storages)
+    load()  # Sizes of C types on the machine that wrote it.
+    value, described = load(), dict(storages)
+    keys = load()
+    tensors = _state_dict(path, value)
+    homes = _find_storages(file, stream.tell(), keys, described)
   for name, tensor in tensors.items():
     if tensor.storage.key not in homes:
-      raise InputError(
-        f'{path}: tensor {shown(name)} is not in the file, which is cut or '
-        'damaged; copy it again'
-      )
+      fault = 'is not in the file, which is cut or damaged'
+      raise _damage(path, f'tensor {shown(name)} {fault}')
 
   def read_storage(name: str, storage: Storage) -> np.ndarray:
     data = np.empty(storage.nbytes, np.uint8)
@@ -238,23 +240,16 @@ def _read_legacy(path: pathlib.Path) -> dict[str, LazyTensor]:
     except OSError as error:
       raise InputError(f'{path}: {error.strerror}') from error
     if count < len(data):
-      raise InputError(f'{path}: tensor {shown(name)} is cut; copy it again')
+      raise _damage(path, f'tensor {shown(name)} is cut')
     return data
 
-  return _stored(tensors, read_storage)
+  return {name: _lazy(name, t, read_storage) for name, t in tensors.items()}
 
 
-def _walk(
-  file: io.BufferedReader,
-  at: int,
-  keys: object,
-  storages: dict[str, Storage],
+def _find_storages(
+  file: io.BufferedReader, at: int, keys: object, storages: dict[str, Storage]
 ) -> dict[str, int]:
-  """Finds the storages of a legacy file: 8 bytes of count, then the elements.
-
-  Returns:
-    key -> where its elements start, of those that are there whole.
-  """
+  """key -> where the elements start, after a count, of all whole storages."""
   length = os.fstat(file.fileno()).st_size
   homes: dict[str, int] = {}
   for key in keys if isinstance(keys, list) else [None]:
