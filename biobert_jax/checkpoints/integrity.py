@@ -28,8 +28,7 @@ _log = logging.getLogger(__name__)
 def integrity_record(step: int, tree: Any) -> dict[str, Any]:
   """The record beside a tree of arrays: step and fingerprints.
 
-  Numbers that are not finite raise `DivergedError`: no relaunch could fix that,
-  and the checkpoint would displace a good one.
+  Numbers that are not finite raise `DivergedError`: no relaunch could fix that.
   """
   found, wrong = array_checksums.checksums_and_nonfinite(tree)
   if wrong:

@@ -48,10 +48,7 @@ class Inputs(NamedTuple):
 
 
 def attention_mask(sequence_ids: Int[Array, 'B L']) -> Bool[Array, 'B 1 L L']:
-  """True where query and key belong to the same sequence.
-
-  Padding (0) attends to padding alone, so that no query is without a key.
-  """
+  """True where both belong to one sequence; padding (0) attends to padding."""
   same = sequence_ids[:, :, None] == sequence_ids[:, None, :]
   return same[:, None]
 

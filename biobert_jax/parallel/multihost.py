@@ -37,10 +37,9 @@ _log = logging.getLogger(__name__)
 
 
 def initialize(coordinator: str, num_hosts: int, host: int) -> None:
-  """Makes this process `host` one of a job.
+  """Makes this process `host` one of a job; `coordinator` is `ADDRESS:PORT`.
 
-  The coordinator is `ADDRESS:PORT` of the first host. JAX finds all out where
-  `num_hosts` is 0: on a TPU slice, in GKE, under SLURM, from the environment.
+  JAX finds all out itself where `num_hosts` is 0: on a TPU slice, in GKE, ….
   """
   start = jax.distributed.initialize
   address = _bind_address(coordinator if num_hosts else '')
@@ -135,7 +134,7 @@ def _packed(texts: Sequence[str]) -> np.ndarray:
 
 
 def _disagreement(names: Sequence[str], table: np.ndarray) -> str:
-  """Describes how hosts differ in facts of these names; '' where they agree.
+  """How hosts differ in facts of these names; '' where they agree.
 
   `table` is [hosts, 1 + facts, bytes], the first row each host's name.
   """
@@ -198,12 +197,7 @@ def is_first_host() -> bool:
 
 
 def raise_together(failure: Exception | None, elsewhere: Exception) -> None:
-  """Raises on all hosts when one of them failed; every host calls it.
-
-  Args:
-    failure: what befell this host, if anything; it is raised here.
-    elsewhere: raised where only another host failed.
-  """
+  """Raises a host's `failure`, `elsewhere` on others; every host calls it."""
   failed = multihost_utils.process_allgather(np.asarray(failure is not None))
   if failure is not None:
     raise failure

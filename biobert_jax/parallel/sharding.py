@@ -244,10 +244,7 @@ def shard_host_batch(batch: Batch, mesh: Mesh) -> dict[str, Any]:
 
 
 def shard_global_batch(batch: Batch, mesh: Mesh) -> dict[str, Any]:
-  """A global batch that every host holds, sharded over `data`.
-
-  Example i stays example i, however the mesh orders the devices of the hosts.
-  """
+  """A global batch that every host holds, sharded; row i stays row i."""
   sharding = batch_sharding(mesh)
   return {
     name: jax.make_array_from_callback(whole.shape, sharding, whole.__getitem__)

@@ -1,7 +1,6 @@
 """Weights in several files, and the JSON index that tells which has what.
 
-`model.safetensors.index.json` and `pytorch_model.bin.index.json` have the
-same form: {"metadata": {...}, "weight_map": {tensor: file of this folder}}.
+`NAME.index.json` is {"metadata": {...}, "weight_map": {tensor: file}}.
 """
 
 import json

@@ -28,10 +28,9 @@ _STATE_LINE = re.compile(r'^\s*model_checkpoint_path:\s*"(.*)"\s*$', re.M)
 
 
 def find_prefix(path: str | os.PathLike[str]) -> pathlib.Path | None:
-  """The prefix of the checkpoint at a path, a prefix or a folder.
+  """The prefix of the checkpoint at a path, a prefix or a folder, or None.
 
-  Of several in a folder it is the one that the `checkpoint` file names; None
-  where there is no `.index` file. Does not need TensorFlow.
+  Of several in a folder it is the one that the `checkpoint` file names.
   """
   path = pathlib.Path(path)
   if path.with_name(path.name + _INDEX).is_file():

@@ -1,7 +1,7 @@
 """Tensors in `pytorch_model.bin`, read without PyTorch and without pickle.
 
-Since 1.6 it is a zip archive: `data.pkl` describes the tensors, and storages
-are members with a CRC32. Before, the storages follow the pickles, unchecked.
+Since 1.6 it is a zip archive of a pickle and storages; before, they followed
+one another, without checksums.
 """
 
 import io
