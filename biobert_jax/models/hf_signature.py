@@ -64,8 +64,8 @@ def unpacked(
       return hidden | {'prediction_logits': masked_lm} | pairs
     logits = bound.score(bert, inputs)
     if head == 'span':
-      ends = {'end_logits': logits[..., 1]}
-      return hidden | {'start_logits': logits[..., 0]} | ends
+      start, end = logits[..., 0], logits[..., 1]
+      return hidden | {'start_logits': start, 'end_logits': end}
     return hidden | {'logits': logits if head == 'token' else logits[:, 0]}
 
   return run
