@@ -72,17 +72,11 @@ def read_tags(path: str) -> list[Sentence]:
 def read_relation_gold(
   path: str, label_sets: Collection[Sequence[str]]
 ) -> tuple[list[str], Sequence[str]]:
-  """Reads the labels of a relation corpus.
+  """Reads the labels of a relation corpus, in lower case.
 
-  Args:
-    path: of a file with a header that names the column `label` (`index`,
-      `sentence`, `label` in the reference), or without header and with the
-      label last (`sentence`, `label`).
-    label_sets: the labels of each corpus that it may be, in lower case.
-
-  Returns:
-    The label of each example, in lower case, and the first of the sets that
-    holds all of them.
+  The file has a header that names the column `label` (`index`, `sentence`,
+  `label` in the reference), or has none and the label last (`sentence`,
+  `label`). Besides comes the first of the label sets that holds all of them.
   """
   rows = _rows(path)
   names = [name.strip().lower() for name in rows[0][1]]
@@ -110,12 +104,10 @@ def read_relation_gold(
 def read_relation_predictions(path: str, labels: Sequence[str]) -> list[str]:
   """The labels that a system predicted; of equal probabilities the first wins.
 
-  Args:
-    path: of a file that has for each example a line of tab-separated
-      probabilities (or logits) in the order of `labels`, as run_re.py's
-      test_results.tsv; or one label; or, after the header `index`,
-      `prediction` of run_glue.py and the PyTorch port, a number and a label.
-    labels: the labels of the corpus, in lower case.
+  The file has for each example a line of tab-separated probabilities (or
+  logits) in the order of `labels`, as run_re.py's test_results.tsv; or one
+  label; or, after the header `index`, `prediction` of run_glue.py and the
+  PyTorch port, a number and a label.
   """
   rows = _rows(path)
   header = [field.strip() for field in rows[0][1]]

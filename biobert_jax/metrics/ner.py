@@ -173,10 +173,7 @@ def evaluate(
 
 
 def as_dict(report: Report) -> dict[str, Any]:
-  """The report for JSON, rounded as the script prints it (two decimals).
-
-  In `per_type` entities without a type stand under `entity`.
-  """
+  """The report for JSON with two decimals; `entity` stands for no type."""
   untyped = '' if _NAME_OF_UNTYPED in report.per_type else _NAME_OF_UNTYPED
   return {
     **_percentages(report.overall),

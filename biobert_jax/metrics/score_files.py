@@ -182,9 +182,7 @@ def score_squad(
 ) -> Outcome:
   """Scores answers as `evaluate-v1.1.py` or `evaluate-v2.0.py` does.
 
-  The files are those of `qa_files`; `null_odds` may be ''. Where it is above
-  the threshold, it overrules the prediction. Without a version the gold file
-  tells it.
+  `null_odds` may be ''. Without a version the gold file tells it.
   """
   questions = qa_files.read_squad_gold(gold, version)
   if null_odds and questions.version == '1.1':

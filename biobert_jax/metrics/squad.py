@@ -93,15 +93,10 @@ def evaluate(
 ) -> Report:
   """Scores the answers to questions, by id, against gold ones.
 
-  Args:
-    gold: the answers of each question; none if it is unanswerable.
-    predictions: an answer for each question; '' for none.
-    version: of the script: 1.1 or 2.0, of which alone is what follows.
-    null_odds: how strongly each question was thought to be unanswerable, in
-      any unit. Among equals their order counts.
-    threshold: null odds above it overrule the prediction.
-    bootstrap: number of resamples for the intervals; 0 for none.
-    seed: of the resampling.
+  An unanswerable question has no gold answer; '' is to answer none. For version
+  2.0 null odds, in any unit, say how strongly a question was thought to be
+  unanswerable: above the threshold they overrule the prediction, and among
+  equals their order counts.
 
   Raises:
     ValueError: if there is no question, or one lacks what its version needs.

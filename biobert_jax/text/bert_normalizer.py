@@ -48,10 +48,9 @@ _SIGMA_CONTEXT = 50
 def to_bert_form(
   text: str, do_lower_case: bool, split_cjk: bool = True
 ) -> tuple[str, list[int] | None]:
-  """A text, disputed characters rewritten so that the library gets them right.
+  """A text rewritten as the library needs it, and each character's old index.
 
-  Besides comes, for each of its characters, the index in `text` that it came
-  from; None when nothing was rewritten.
+  These are None when nothing was rewritten.
   """
   pattern = _DISPUTED_LOWER if do_lower_case else _DISPUTED_CASED
   if text.isascii() or not pattern.search(text):

@@ -187,11 +187,7 @@ def write_pubtator(documents: Iterable[Document], path: StrPath) -> None:
 
 
 def write_conll(documents: Iterable[Document], path: StrPath) -> None:
-  """Writes `word<TAB>tag` lines, a blank line after each document.
-
-  Words are those of `split_words`; entities are fitted to them as
-  `tag_words` does, and a document without words is left out.
-  """
+  """Writes `word<TAB>tag` lines; a blank line ends a document that has words."""
   with atomic_write(path) as file:
     for document in documents:
       words = split_words(document.text)

@@ -68,13 +68,11 @@ def read_tokenizer_json(path: str | os.PathLike[str]) -> tuple[str, ...]:
   # Older files leave the model's type out; only WordPiece has this prefix.
   prefix = model.get('continuing_subword_prefix')
   if not isinstance(vocab, dict) or prefix != '##':
-    raise InputError(
-      f'{path}: not a WordPiece tokenizer; use the directory of a BERT model'
-    )
+    what = 'not a WordPiece tokenizer; use the directory of a BERT model'
+    raise InputError(f'{path}: {what}')
   if sorted(vocab.values()) != list(range(len(vocab))):
-    raise InputError(
-      f'{path}: the ids in model.vocab are not 0, 1, 2 and so on; number them'
-    )
+    what = 'the ids in model.vocab are not 0, 1, 2 and so on; number them'
+    raise InputError(f'{path}: {what}')
   return tuple(sorted(vocab, key=vocab.__getitem__))
 
 
@@ -90,8 +88,7 @@ def build_vocabulary(
   no word of the corpus up to 200 characters is [UNK].
 
   Raises:
-    InputError: no words, or `size`, which the vocabulary does not pass, is too
-      small for the characters.
+    InputError: no words, or more characters than `size` allows.
   """
   counts: collections.Counter[str] = collections.Counter()
   for text in texts:
@@ -104,10 +101,9 @@ def build_vocabulary(
   singles = [piece for c in characters for piece in (c, f'##{c}')]
   pieces = dict.fromkeys((*SPECIALS, *singles))  # In order, without repeats.
   if len(pieces) > size:
-    raise InputError(
-      f'a vocabulary of {size} pieces is too small: {len(characters)}'
-      f' different characters need at least {len(pieces)}'
-    )
+    what = f'a vocabulary of {size} pieces is too small: {len(characters)}'
+    what += f' different characters need at least {len(pieces)}'
+    raise InputError(what)
   for merged in _merges(counts, size):
     if len(pieces) == size:
       break

@@ -34,9 +34,7 @@ StrPath = str | os.PathLike[str]
 class WordPieceTokenizer:
   """A vocabulary, its casing, and the functions from text to ids.
 
-  Raises:
-    InputError: a special token is missing, tokens repeat or are padded,
-      or the vocabulary's casing contradicts `do_lower_case`.
+  An InputError says where the vocabulary is faulty or contradicts the casing.
   """
 
   pieces: tuple[str, ...] = dataclasses.field(repr=False)  # Index = id.
@@ -82,9 +80,6 @@ class WordPieceTokenizer:
     It holds `vocab.txt`, or `tokenizer.json` alone, as transformers 5 saves it.
     Casing is read from `tokenizer_config.json` (`do_lower_case`), else
     `tokenizer.json` (`normalizer.lowercase`), else it is that given here.
-
-    Raises:
-      InputError: no vocabulary, a bad one, or casing unknown or contradicted.
     """
     folder = pathlib.Path(directory)
     path, read = folder / 'vocab.txt', vocabulary.read_vocab_file
@@ -209,10 +204,7 @@ class WordPieceTokenizer:
     ]
 
   def encode_words(self, words: Sequence[str]) -> list[list[int]]:
-    """The ids of each word, tokenised by itself; each distinct one once.
-
-    A list is empty where a word has no token, such as a zero-width space.
-    """
+    """The ids of each word by itself; none for a zero-width space and its like."""
     distinct = list(dict.fromkeys(words))
     encodings = self._backend.encode_batch_fast(
       [self._in_bert_form(word)[0] for word in distinct],
@@ -289,10 +281,7 @@ class CachedWordPiece:
     self._pieces: dict[str, bytes] = {}
 
   def encode(self, texts: Sequence[str]) -> list[bytes]:
-    """The tokens of some thousands of texts, without [CLS] and [SEP].
-
-    Each text's ids are bytes of `piece_dtype`.
-    """
+    """Ids of each text as bytes of `piece_dtype`, without [CLS] and [SEP]."""
     texts = [self._plain(text) for text in texts]
     words = [_WORD.findall(text) for text in texts]
     if len(self._pieces) > self._cache_words:
@@ -321,11 +310,7 @@ class CachedWordPiece:
 def check_vocab_size(
   tokenizer: WordPieceTokenizer, vocab_size_of_checkpoint: int, path: StrPath
 ) -> None:
-  """Refuses a vocabulary of another size than the embedding table of `path`.
-
-  A larger vocabulary would look up rows that are not there; a smaller one is
-  most often another model's.
-  """
+  """Refuses a vocabulary of another size than the embedding table of `path`."""
   spare = vocab_size_of_checkpoint - tokenizer.vocab_size
   if not spare:
     return

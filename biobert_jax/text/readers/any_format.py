@@ -112,8 +112,8 @@ def read_file(
     name: what ids are made of where the file states none; the file's name.
 
   Raises:
-    InputError: cannot be read, is cut or damaged, is not what its name says, or
-      would not end. What is there before it has been yielded.
+    InputError: damaged, not what its name says, or endless; yielded first is
+      what is there before it.
   """
   path = os.fspath(path)
   reading = Reading(name or PurePosixPath(path).name, counts, notes, options)

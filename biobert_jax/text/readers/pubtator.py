@@ -93,11 +93,7 @@ def iter_pubtator(
 def pubtator_entity(
   fields: Sequence[str], text: str, name: str, line: int, counts: Counter[str]
 ) -> Entity:
-  """The entity of a line; `text` is its document's, `name` its file.
-
-  Raises:
-    InputError: its mention is not the text at its offsets.
-  """
+  """The entity of a line, whose mention must be the text at its offsets."""
   if len(fields) < 5 or not all(
     re.fullmatch('[0-9]{1,9}', field) for field in fields[1:3]
   ):
@@ -127,11 +123,8 @@ def read_pubtator(
 
   `counts` takes `relation_lines_skipped`, `overlapping_mentions_dropped` (the
   longest is kept), `mentions_with_trailing_blanks` and
-  `repeated_documents_dropped` (the NCBI training file holds one).
-
-  Raises:
-    InputError: any other departure from the form, above all a mention that is
-      not the text at its offsets.
+  `repeated_documents_dropped` (the NCBI training file holds one). Any other
+  departure from the form is an InputError.
   """
   documents: dict[str, Document] = {}
   name = source_name(path)

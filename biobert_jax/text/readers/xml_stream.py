@@ -62,8 +62,8 @@ def root(stream: Stream) -> str:
   """The name of the root element, without reading on.
 
   Raises:
-    InputError: the file does not start as XML, is in an encoding that is not
-      ASCII's extension, or declares entities or other things of its own.
+    InputError: it is not found, the encoding does not extend ASCII, or the file
+      declares entities of its own.
   """
   head = stream.head(_PROLOG)
   encoding = _ENCODING.match(head.removeprefix(b'\xef\xbb\xbf'))
