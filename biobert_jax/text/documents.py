@@ -187,7 +187,7 @@ def write_pubtator(documents: Iterable[Document], path: StrPath) -> None:
 
 
 def write_conll(documents: Iterable[Document], path: StrPath) -> None:
-  """Writes `word<TAB>tag` lines; a blank line ends a document that has words."""
+  """Writes `word<TAB>tag` lines, a blank line after a document with words."""
   with atomic_write(path) as file:
     for document in documents:
       words = split_words(document.text)

@@ -204,7 +204,7 @@ class WordPieceTokenizer:
     ]
 
   def encode_words(self, words: Sequence[str]) -> list[list[int]]:
-    """The ids of each word by itself; none for a zero-width space and its like."""
+    """The ids of each word by itself; none for a zero-width space, say."""
     distinct = list(dict.fromkeys(words))
     encodings = self._backend.encode_batch_fast(
       [self._in_bert_form(word)[0] for word in distinct],
