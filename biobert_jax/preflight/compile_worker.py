@@ -2,8 +2,7 @@
 
 A process of its own, which `preflight` starts and may end at any moment: the
 TPU compiler cannot be told to stop once it knows what the step will hold, and
-its runtime may abort. Reads one JSON object from standard input, see
-`compile_step`; a failure is written to `failure.json` in the folder it names.
+its runtime may abort. Standard input is one JSON object, see `compile_step`.
 """
 
 import functools

@@ -62,13 +62,11 @@ _PAIR_COLUMNS = (
 
 
 def find_splits(folder: pathlib.Path) -> dict[str, Files]:
-  """The files of a corpus, by their names, at any depth.
+  """Split -> kind -> file of a corpus, by the files' names, at any depth.
 
-  A file whose name tells no split, such as that of a sample, is passed over.
-
-  Returns:
-    Split (train, devel, test) -> kind (abstracts, entities, relations; or
-    pubtator) -> file. Splits without relations are left out.
+  Splits are train, devel, test; kinds abstracts, entities, relations; or
+  pubtator. A file whose name tells no split is passed over, a split without
+  relations left out.
 
   Raises:
     InputError: No such folder, several files of a kind, a missing one, or none.

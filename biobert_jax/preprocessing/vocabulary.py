@@ -36,10 +36,10 @@ Text = tuple[str, ...]  # The paragraphs of an article.
 
 
 class TextSample:
-  """Articles whose ids hash low, as many as there is room for.
+  """Articles whose ids hash low, as many as there is room for, in any order.
 
-  The order in which they come does not matter: the bound on the hash is the
-  largest of all, a half, a quarter, ... below which all articles fit.
+  The bound on the hash is the largest of all, a half, a quarter, ... below
+  which all articles fit.
   """
 
   def __init__(self, characters: int):
@@ -181,16 +181,10 @@ def build(
   wanted: Wanted,
   compared: WordPieceTokenizer | None = None,
 ) -> dict[str, Any]:
-  """Builds, writes and measures a vocabulary.
+  """Builds and writes a vocabulary; returns what `describe` puts into words.
 
-  Args:
-    patterns: of the input files.
-    output: the folder to write, or the name of a vocab.txt in it.
-    wanted: what to build.
-    compared: another vocabulary to measure on the same held-out text.
-
-  Returns:
-    The summary that `describe` puts into words.
+  The output is a folder, or the name of a vocab.txt in it. Another vocabulary
+  may be measured on the same held-out text.
   """
   folder = output_folder(output)
   sample = read_sample(patterns, wanted.sample_characters)

@@ -60,11 +60,8 @@ def read(
 ) -> list[RawQuestion]:
   """Reads files of questions that belong together.
 
-  Args:
-    paths: the files.
-    counts: takes what was odd or broken.
-    max_broken: fraction 0-1 of questions with malformed answers, above which
-      a file is refused; None: exact answers are not looked at.
+  Above a fraction 0-1 of questions with malformed answers, `max_broken`, a file
+  is refused; None: exact answers are not looked at. `counts` takes oddities.
   """
   questions: dict[str, RawQuestion] = {}
   for path in paths:

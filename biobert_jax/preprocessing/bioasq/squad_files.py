@@ -65,8 +65,7 @@ def read_abstracts(
 ) -> dict[str, Abstract]:
   """Reads the wanted articles of a raw corpus: shards hold tokens, not text.
 
-  Returns:
-    Title and abstract by PMID; of several versions the highest, the last.
+  Returns title and abstract by PMID; of several versions the highest, the last.
 
   Raises:
     InputError: a file that cannot be read, or none of the articles.
@@ -106,12 +105,8 @@ def question_passages(
 ) -> list[str]:
   """The passages of a question, each once, in their order there.
 
-  Args:
-    question: the question.
-    kind: one of `KINDS`.
-    abstracts: by PMID; not looked at for snippets.
-    counts: takes what is left out, by the names in this file's first lines.
-    sentences: of 'appended', on either side.
+  The kind is one of `KINDS`; abstracts are by PMID; `sentences` are those on
+  either side of 'appended'.
   """
   if kind == 'abstracts':
     found = [abstracts[p].text for p in question.pmids if p in abstracts]

@@ -327,13 +327,8 @@ def unknown_words(
 ) -> UnknownWords:
   """Reads some of the input again for what the shards cannot say.
 
-  Args:
-    patterns: of the input files.
-    tokenizer: the vocabulary.
-    reading: how the corpus was read.
-    sample: articles to read, each file's first before more of any; 0 for all.
-    seed: of the order of the files.
-    top: words to return.
+  Of `sample` articles (0: all) each file's first come before more of any, the
+  files in an order of chance; `top` words are returned.
   """
   bulk = CachedWordPiece(tokenizer)
   dtype = wordpiece.piece_dtype(tokenizer.vocab_size)

@@ -88,12 +88,8 @@ def encode(
 ) -> bytes:
   """A record of an article as bytes; `decode` reads it.
 
-  Args:
-    id: of the article.
-    version: the higher, the later.
-    documents: in order; None where the record withdraws the article.
-    ordinal: of the record, in the order of the input.
-    file: number of the file that says so.
+  The higher version is the later; without `documents` the record withdraws the
+  article. The ordinal is in the order of the input, of the numbered file.
   """
   body = bytearray(id.encode('utf-8', 'surrogatepass'))
   size_of_id = len(body)
@@ -239,11 +235,8 @@ def partition_groups(
 ) -> Iterator[tuple[int, int]]:
   """Cuts a range into groups of partitions [first, last) to read together.
 
-  Args:
-    sizes: [PARTITIONS] bytes of each.
-    low: first hash position.
-    high: last hash position, not included.
-    group_bytes: to hold at once; one partition may exceed it.
+  The range is of hash positions [low, high), `sizes` are [PARTITIONS] bytes; a
+  group holds `group_bytes`, which one partition may exceed.
   """
   stop = (high - 1 >> _SHIFT) + 1
   first = last = low >> _SHIFT

@@ -76,14 +76,10 @@ def prepare(
     workers: processes; one a core by default.
     num_shards: of the training split; by default of about 128 MB each.
     held_out: fraction 0-1 of articles, chosen by their id; at least one.
-    exclude_ids: articles to leave out; '123' means 'pmid:123', 'PMC1'
-      'pmcid:PMC1'.
+    exclude_ids: '123' means 'pmid:123', 'PMC1' 'pmcid:PMC1'.
     reading: choices of what is read.
     keep_parts: leaves the intermediate files where they are.
     sizes: of what is held at once.
-
-  Returns:
-    The manifest, also in `output/manifest.json`.
 
   Raises:
     InputError: No input, nothing kept of it, a file at fault, a full disk, or
@@ -314,10 +310,8 @@ def plan_ranges(
 ) -> list[stages.Range]:
   """The shards: the held-out one first, if any, then those of training.
 
-  Args:
-    held_out: fraction 0-1 of all hash positions.
-    count: shards of the training split.
-    first: hash position of the first article; it is held out in any case.
+  The fraction 0-1 is of all hash positions; the article at `first` is held out
+  in any case.
   """
   end = int(held_out * _END)
   if held_out and first is not None:

@@ -282,9 +282,8 @@ def write_range(
 ) -> tuple[dict[str, Any], Tally]:
   """Writes a shard from all parts, holding `group_bytes` of them at once.
 
-  Returns:
-    The shard's entry in the manifest, and what was counted on the way; its
-    notes have the number of the part and of a file in it, not a name.
+  Returns its entry in the manifest, and what was counted on the way; the notes
+  have the number of the part and of a file in it, not a name.
   """
   tally = Tally()
   records = _in_range(parts, wanted.low, wanted.high, group_bytes)
