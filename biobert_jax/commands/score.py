@@ -160,10 +160,7 @@ Equal to the evaluator's -phaseB -e 5.""",
     *_RESAMPLING,
   ),
   _bioasq,
-  (
-    '7B1_golden.json submission.json',
-    '7B1_golden.json submission.json --line',
-  ),
+  ('7B1_golden.json answers.json', '7B1_golden.json answers.json --line'),
   _WRITES,
 )
 PUBMEDQA = Command(
@@ -171,10 +168,7 @@ PUBMEDQA = Command(
   "Accuracy and macro F1, as PubMedQA's evaluation.py.",
   (*_FILES, *_RESAMPLING),
   _pubmedqa,
-  (
-    'test_ground_truth.json predictions.json',
-    'test_ground_truth.json - < predictions.json',
-  ),
+  ('ground_truth.json said.json', 'ground_truth.json - < said.json'),
   _WRITES,
 )
 COMMANDS = (NER, RELATION, SQUAD, BIOASQ, PUBMEDQA)
