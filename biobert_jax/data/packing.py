@@ -174,9 +174,8 @@ class PackedRows:
     Returns:
       The features, int32; concatenated over hosts, always the same. Of [B, L]
       arrays, labels and words have -1 for none; row_ids [B] is the index in the
-      global batch. Of labelled sequences, [B, P]: labels (-1: no sequence),
-      cls_positions (0 then), `STARTS` if given (0 then) and, in place of words,
-      examples (-1).
+      global batch. Of labelled sequences, [B, P]: labels (-1: none),
+      cls_positions, `STARTS` if given and, in place of words, examples (-1).
     """
     each = batch_size // hosts
     first = step * batch_size + host * each

@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from biobert_jax.data.qa.passage_aggregation import question_id
+from biobert_jax.data.qa.span_decoding import question_id
 from biobert_jax.data.qa.squad import Question, question_rows, unicode_text
 from biobert_jax.data.yes_no import pubmedqa
 from biobert_jax.errors import InputError

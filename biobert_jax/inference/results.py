@@ -12,9 +12,8 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from biobert_jax.data.qa import passage_aggregation
-from biobert_jax.data.qa.passage_aggregation import PooledAnswer
-from biobert_jax.data.qa.span_decoding import Answered
+from biobert_jax.data.qa import span_decoding
+from biobert_jax.data.qa.span_decoding import Answered, PooledAnswer
 from biobert_jax.inference.question_files import QuestionRequest
 from biobert_jax.io.atomic import atomic_write
 from biobert_jax.text.documents import Document, flat, json_row
@@ -80,7 +79,7 @@ class QuestionResult:
     most probable.
     """
     passages = [one.candidates for one in self.by_passage]
-    return passage_aggregation.pool_candidates(
+    return span_decoding.pool_candidates(
       [[candidate._asdict() for candidate in every] for every in passages]
     )
 

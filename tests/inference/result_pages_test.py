@@ -4,7 +4,7 @@ import xml.etree.ElementTree
 
 import pytest
 
-from biobert_jax.data.qa.passage_aggregation import PooledAnswer
+from biobert_jax.data.qa.span_decoding import PooledAnswer
 from biobert_jax.data.qa.squad import Question
 from biobert_jax.inference import result_pages
 from biobert_jax.inference.question_files import QuestionRequest

@@ -289,11 +289,8 @@ def read_split(
 ) -> list[Sentence]:
   """Reads one split of a corpus, whatever form its file has.
 
-  Args:
-    split: one of `SPLITS`; `train_dev` without a file of its own is train and
-      then devel.
-    scheme: `bio` or `iobes`; PubTator needs neither.
-    strict: whether an invisible token is an error.
+  `train_dev` without a file of its own is train and then devel. For the
+  arguments see `read_columns`; PubTator needs neither.
 
   Raises:
     InputError: No file, several files, or one that cannot be read.

@@ -144,11 +144,8 @@ def prepare(
 ) -> dict[str, int]:
   """Writes one corpus as a TFDS dataset, if that is not done yet.
 
-  `tfds build` cannot: it needs Apache Beam (tensorflow/datasets#5463).
-
-  Args:
-    name: a key of `BUILDERS`, as `ncbi_disease`.
-    manual_dir: where the corpus's files are, or a folder `name` with them.
+  `tfds build` cannot: it needs Apache Beam (tensorflow/datasets#5463). The
+  corpus's files are in `manual_dir`, or in a folder `name` there.
 
   Returns:
     Sentences of each split.

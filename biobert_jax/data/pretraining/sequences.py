@@ -80,21 +80,19 @@ class PretrainingSequences:
     """Sees how much of the corpus a packed sequence takes (about a second).
 
     Args:
-      max_seq_length: L, positions of a sequence.
       pack: several pairs a sequence, or one as in the reference.
       next_sentence: pairs for next sentence prediction, or tokens of documents
         as [CLS] ... [SEP] without labels (RoBERTa, Liu et al. 2019).
-      single_sentence: what becomes of a chunk of one sentence: 'unlabelled'
-        lays it out alone, 'random' adds a random next as the reference does,
-        which makes more than half of the labels random.
+      single_sentence: a chunk of one sentence is 'unlabelled', or gets a
+        'random' next as in the reference, which skews the labels.
       short_seq_prob: share 0-1 of documents whose pairs are shorter, uniformly
         from 2 tokens (reference line 62).
       max_pairs: P, of a sequence; by default one for 64 positions, 4 at least.
       min_room: positions left at which a sequence is finished; by default an
-        eighth of L, or without pairs a sixteenth: less makes very short pairs,
-        more leaves over 2 % of the positions empty.
+        eighth of L, or without pairs a sixteenth.
       block_rows: sequences of a block, about; the more, the fewer documents are
         left out or repeated, and the longer takes the first step.
+      max_eval_rows: of a pass of `eval_batches`; None or 0 for all.
 
     Raises:
       InputError: An option that cannot be, another vocabulary, no text.
@@ -241,11 +239,7 @@ class PretrainingSequences:
     )
 
   def _texts(self, begin: int, end: int, stream: RandomStream) -> Texts:
-    """The documents of a range of tokens, and others to draw from.
-
-    Behind its end the corpus starts again. `stream` chooses documents of other
-    articles, where the range has few.
-    """
+    """The documents of a range of tokens, and others to draw from."""
     own = self._documents(begin, end)
     articles = {article_id(document.id) for document in own}
     others: list[TokenizedDocument] = []

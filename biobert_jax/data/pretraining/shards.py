@@ -3,15 +3,13 @@
 A shard is an ArrayRecord file of `tf.train.Example` records, a document each:
 
     id                bytes   'pmid:123', 'pmcid:PMC1#3'
-    input_ids         bytes   WordPiece tokens, little-endian uint16
+    input_ids         bytes   WordPiece tokens, little-endian uint16 (uint32
+                              for a vocabulary of more than 65,536)
     sentence_lengths  bytes   tokens of each sentence, little-endian uint16
 
-Nothing is masked and no special token is added. Ids are raw bytes (uint32 for
-a vocabulary of more than 65,536 tokens). Beside each shard stands
+Nothing is masked and no special token is added. Beside each shard stands
 `lengths-...npy`, int32 [documents, 2]: tokens and sentences of each.
-
-`tfds.builder_from_directory(DIR).as_data_source()` reads a directory too. (tfds
-gives no `as_dataset` for ArrayRecord files.) TensorFlow is never imported.
+`tfds.builder_from_directory(DIR).as_data_source()` reads a directory too.
 """
 
 import bisect
@@ -104,12 +102,8 @@ def write_shard(
 ) -> dict[str, Any]:
   """Writes one shard and its lengths, aside and then renamed.
 
-  Args:
-    index: of the shard, from 0 to below `count`.
-    examples: (record, its tokens, its sentences) in order.
-
-  Returns:
-    Its entry in the manifest.
+  `examples` are (record, its tokens, its sentences). Returns the shard's entry
+  in the manifest.
 
   Raises:
     InputError: The disk is full, or the place cannot be written.
@@ -217,15 +211,11 @@ class Shards(Sequence[TokenizedDocument]):
     verify: Verify = 'sizes',
     tokenizer: WordPieceTokenizer | None = None,
   ):
-    """Opens a split, `TRAIN` or `HELD_OUT`, and checks it.
-
-    Args:
-      directory: as `biobert-jax prepare-corpus` wrote it.
-      verify: see `check_shards`.
-      tokenizer: what the tokens must have been made with, if it is known.
+    """Opens a split, `TRAIN` or `HELD_OUT`, and checks it by `check_shards`.
 
     Raises:
-      InputError: No such split, another vocabulary, or a file at fault.
+      InputError: No such split, a vocabulary other than that of the tokenizer
+        (if one is given), or a file at fault.
     """
     self.directory = pathlib.Path(directory)
     self.manifest = read_manifest(directory)

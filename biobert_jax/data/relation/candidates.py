@@ -78,7 +78,7 @@ def candidate_pairs(
   counts: Counter[str],
   marked: bool = False,
 ) -> list[Pair]:
-  """All pairs of a document.
+  """All pairs of a document, by sentence, first and second mention.
 
   Args:
     document: its text; entities that it has by itself are not looked at.
@@ -86,9 +86,6 @@ def candidate_pairs(
     counts: takes `mentions`, `mentions_of_other_types`, `pairs`, and those in
       this file's first lines.
     marked: whether the two get markers around them, not words in their place.
-
-  Returns:
-    Sentence by sentence, in the order of the first mention, then the second.
   """
   kept = _distinct(mentions, words, counts)
   pairs: list[Pair] = []

@@ -212,10 +212,8 @@ def read_split(
 ) -> list[Example]:
   """Reads one split of a corpus, whatever layout its file has.
 
-  Args:
-    directory: the corpus; of one that comes in folds, one of them.
-    split: one of `splits.SPLITS`; `train_dev` without a file of its own is
-      train and then devel, which may be empty.
+  A corpus that comes in folds is one of them. `train_dev` without a file of its
+  own is train and then devel, which may be empty.
 
   Raises:
     InputError: No file, several, an empty one, or one that cannot be read.

@@ -22,7 +22,7 @@ import numpy as np
 from biobert_jax.data import splits
 from biobert_jax.data.broken_rows import BrokenRows
 from biobert_jax.data.qa import squad
-from biobert_jax.data.qa.passage_aggregation import question_id
+from biobert_jax.data.qa.span_decoding import question_id
 from biobert_jax.data.random_streams import mix
 from biobert_jax.data.yes_no import pubmedqa
 from biobert_jax.data.yes_no.features import QuestionPair

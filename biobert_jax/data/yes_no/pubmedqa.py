@@ -44,16 +44,13 @@ def read_split(
   """Reads a published split, in the order of the script's files.
 
   Args:
-    folder: holds `ori_pqal.json`.
     split: 'test', the 500 whose ids are published; 'devel', a tenth of the
       others; 'train', nine tenths; 'train_dev', all ten.
     fold: which tenth is devel, from 0.
     reasoning: one of `REASONING`.
-    counts: takes what `question_pairs` counts.
 
   Raises:
-    InputError: a record that lacks something, a decision that is none, or a
-      file that is not the published one.
+    InputError: a bad record, or a file that is not the published one.
   """
   path = str(folder / FILE)
   records = read_object(path)
@@ -91,9 +88,8 @@ def question_pairs(
 ) -> list[QuestionPair]:
   """Records by id as questions beside passages.
 
-  The paragraphs of a passage are joined by blanks as in the authors' own code;
-  there is no label without a `final_decision`. `counts` takes
-  `questions_without_passage`.
+  The paragraphs of a passage are joined by blanks as in the authors' own code.
+  `counts` takes `questions_without_passage`.
 
   Raises:
     InputError: with file and id: a key that is missing.

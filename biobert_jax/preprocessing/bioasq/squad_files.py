@@ -37,7 +37,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from biobert_jax.data.qa.passage_aggregation import passage_id
+from biobert_jax.data.qa.span_decoding import passage_id
 from biobert_jax.data.random_streams import mix
 from biobert_jax.errors import InputError
 from biobert_jax.io.atomic import atomic_write

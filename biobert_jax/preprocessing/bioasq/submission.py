@@ -23,10 +23,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from biobert_jax.data.qa.passage_aggregation import (
-  PooledAnswer,
-  pool_candidates,
-)
+from biobert_jax.data.qa.span_decoding import PooledAnswer, pool_candidates
 from biobert_jax.errors import InputError
 from biobert_jax.io.strict_json import read_object, require_text
 from biobert_jax.preprocessing.bioasq.questions import RawQuestion

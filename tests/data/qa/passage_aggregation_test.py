@@ -2,7 +2,7 @@
 
 import pytest
 
-from biobert_jax.data.qa.passage_aggregation import (
+from biobert_jax.data.qa.span_decoding import (
   PooledAnswer,
   pool_candidates,
   question_id,
