@@ -76,7 +76,7 @@ class TfExamples:
   def feature_shapes(self, batch_size: int) -> dict[str, tuple[int, ...]]:
     """Shapes of the batch's device arrays, int32 each.
 
-    Those of `pair_arrays.feature_shapes` with one pair, and masked_positions
+    Those of `sentence_pairs.feature_shapes` with one pair; masked_positions
     and masked_ids (-1: none), [B, M].
     """
     shapes = feature_shapes(batch_size, self.max_seq_length, 1)
