@@ -1,4 +1,8 @@
-"""Each module has a test at its own path, or one whose docstring names it."""
+"""Each module has a test at its own path, or one whose docstring names it.
+
+And each test of a room is called after a module: `MODULE_test.py`, or
+`MODULE_WHAT_test.py` for a part of it.
+"""
 
 import ast
 import fnmatch
@@ -28,3 +32,17 @@ def test_each_module_has_a_test_that_says_so() -> None:
     and not any(fnmatch.fnmatch(module, name) for name in named)
   ]
   assert without == [], 'name each in the docstring of the test that covers it'
+
+
+def test_each_test_of_a_room_is_called_after_a_module() -> None:
+  strange = []
+  for path in sorted((ROOT / 'tests').rglob('*_test.py')):
+    place = path.relative_to(ROOT / 'tests')
+    room = ROOT / 'biobert_jax' / place.parent
+    stem = place.name.removesuffix('_test.py')
+    names = {module.stem for module in room.glob('[!_]*')}
+    parts = stem.split('_')
+    heads = {'_'.join(parts[: i + 1]) for i in range(len(parts))}
+    if len(place.parts) > 1 and room.is_dir() and not heads & names:
+      strange.append(str(place))
+  assert strange == []
