@@ -82,10 +82,8 @@ def check_output(
   if not target.is_dir() or not any(target.iterdir()):
     return
   if not overwrite:
-    raise InputError(
-      f'{given}: already exists and is not empty; choose another, or add '
-      '--overwrite'
-    )
+    what = f'{given}: already exists and is not empty'
+    raise InputError(f'{what}; choose another, or add --overwrite')
   if not (target / RECORD).is_file():
     raise InputError(
       f'{given}: is not an import or export of ours, so --overwrite '

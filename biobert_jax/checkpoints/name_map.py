@@ -219,10 +219,8 @@ def _rows(config: BertConfig, tensors: int, source: object) -> tuple[Row, ...]:
   """The table, unless it would have more layers than there are tensors."""
   layers = config.num_hidden_layers
   if layers > tensors:
-    raise InputError(
-      f'{source}: holds {tensors} tensors, too few for {layers} layers; use '
-      'the configuration that came with them'
-    )
+    what = f'{source}: holds {tensors} tensors, too few for {layers} layers'
+    raise InputError(f'{what}; use the configuration that came with them')
   return table(layers)
 
 
@@ -324,10 +322,8 @@ def _check_tied(
       continue
     array = tensors[name].read().astype(np.float32)
     if not np.array_equal(array, params[ours[tied_to]]):
-      raise InputError(
-        f'{source}: {name} differs from {tied_to}; only models that tie them '
-        'are read'
-      )
+      what = f'{source}: {name} differs from {tied_to}'
+      raise InputError(f'{what}; only models that tie them are read')
 
 
 def check(

@@ -231,15 +231,11 @@ def check_known(model: Pretrained) -> None:
   """Refuses a classifier whose meaning is unknown."""
   given = model.source.given
   if model.head == 'classifier':
-    raise InputError(
-      f'{given}: nothing says what its classifier (output_weights) labels; '
-      'give --head=token or --head=sequence'
-    )
+    what = f'{given}: nothing says what its classifier (output_weights) labels'
+    raise InputError(f'{what}; give --head=token or --head=sequence')
   if model.head in CLASSIFIERS and not model.labels:
-    raise InputError(
-      f'{given}: nothing names the classes of its classifier; give '
-      '--labels=A,B,C in the order of their ids'
-    )
+    what = f'{given}: nothing names the classes of its classifier'
+    raise InputError(f'{what}; give --labels=A,B,C in the order of their ids')
 
 
 def export_record(model: Pretrained, form: str, where: str) -> dict[str, Any]:

@@ -13,10 +13,8 @@ from biobert_jax.errors import InputError
 
 def _run(flags: Flags) -> Summary:
   if flags.sample_characters < 1 or not 0 < flags.character_coverage <= 1:
-    raise InputError(
-      '--sample_characters must be at least 1, --character_coverage above 0 and'
-      ' at most 1'
-    )
+    what = '--sample_characters must be at least 1'
+    raise InputError(f'{what}, --character_coverage above 0 and at most 1')
   from biobert_jax.preprocessing import vocabulary
   from biobert_jax.text.wordpiece import WordPieceTokenizer
 

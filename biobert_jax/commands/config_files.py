@@ -154,10 +154,8 @@ def _group(config: 'ConfigDict', key: str) -> 'ConfigDict':
     return known[key]
   inside = [name for name in known if name.startswith(f'{key}.')]
   if inside:
-    raise InputError(
-      f'--config.{key} is a group of keys; set one of them, such as '
-      f'--config.{inside[0]}'
-    )
+    what = f'--config.{key} is a group of keys'
+    raise InputError(f'{what}; set one of them, such as --config.{inside[0]}')
   # The last word alone is often right, and only its group forgotten.
   same = [name for name in known if name.rpartition('.')[2] == key]
   hint = did_you_mean(key, known, '--config.')
@@ -170,16 +168,13 @@ def _value(key: str, text: str, wanted: type) -> Any:
   """A text as a value of a type, or `InputError`."""
   flag = f'--config.{key}'
   if not text and (key in PATH_KEYS or wanted is not str):
-    raise InputError(
-      f'{flag} is empty (an unset variable of the shell?); give a value or '
-      'leave it out'
-    )
+    what = f'{flag} is empty (an unset variable of the shell?)'
+    raise InputError(f'{what}; give a value or leave it out')
   if key in PATH_KEYS:
     text = os.path.expanduser(text)
     if close := nearest_path(text):
-      raise InputError(
-        f'{flag}={text}: no such file or folder; did you mean {close}?'
-      )
+      what = f'{flag}={text}: no such file or folder; did you mean {close}?'
+      raise InputError(what)
   if wanted is tuple:
     return _tuple(text)
   return typed(f'{flag}={text}', text, wanted)

@@ -81,9 +81,8 @@ def read_ids(path: str) -> list[str]:
       lines = [line.partition('#')[0].strip() for line in file]
   except (OSError, UnicodeDecodeError) as error:
     what = error.strerror if isinstance(error, OSError) else 'not UTF-8'
-    raise InputError(
-      f'{path}: cannot be read ({what}); name a file of ids, one per line'
-    ) from None
+    what = f'{path}: cannot be read ({what}); name a file of ids, one per line'
+    raise InputError(what) from None
   return [line for line in lines if line]
 
 

@@ -20,9 +20,8 @@ def _run(flags: Flags) -> Summary:
   if flags.over_unused and not flags.pieces:
     raise InputError('--over_unused needs --pieces=FILE')
   if not flags.pieces and flags.max_position_embeddings is None:
-    raise InputError(
-      'nothing to extend; give --pieces, --max_position_embeddings or both'
-    )
+    what = 'nothing to extend; give --pieces, --max_position_embeddings or both'
+    raise InputError(what)
   from biobert_jax.checkpoints import extend, import_weights, model_folder
 
   model_folder.check_output(flags.output, flags.overwrite)

@@ -119,9 +119,8 @@ def _find(arguments: Sequence[str]) -> tuple[str, Sequence[str]]:
     return first, rest
   what = repr(rest[0]) if rest else 'nothing'
   hint = did_you_mean(rest[0], seconds) if rest else ''
-  raise errors.InputError(
-    f'{first} needs one of {", ".join(seconds)}, not {what}{hint}'
-  )
+  what = f'{first} needs one of {", ".join(seconds)}, not {what}{hint}'
+  raise errors.InputError(what)
 
 
 def _run(command: Command, flags: Flags, overrides: parser.Overrides) -> None:

@@ -175,10 +175,8 @@ class _Line:
     self, flag: Flag, name: str, given: str, value: str | None
   ) -> None:
     if self._spelled.setdefault(flag.name, name) != name:
-      raise InputError(
-        f'--{name} is another name of --{self._spelled[flag.name]}; give only '
-        'one of them'
-      )
+      what = f'--{name} is another name of --{self._spelled[flag.name]}'
+      raise InputError(f'{what}; give only one of them')
     if flag.many:
       texts = [value] if value is not None else []
       while value is None and self._rest and not _is_flag(self._rest[0]):
@@ -212,26 +210,22 @@ def _value(flag: Flag, text: str) -> Any:
   """The value that the text of a flag stands for."""
   said = f'{flag.shown} is {text!r}'
   if not text:
-    raise InputError(
-      f'{flag.shown} is empty (an unset variable of the shell?); give a value '
-      'or leave the flag out'
-    )
+    what = f'{flag.shown} is empty (an unset variable of the shell?)'
+    raise InputError(f'{what}; give a value or leave the flag out')
   if flag.choices and text not in flag.choices:
     raise InputError(
       f'{said}; choose from {", ".join(flag.choices)}'
       f'{did_you_mean(text, flag.choices)}'
     )
   if text == '-' and flag.path in ('input', 'output'):
-    raise InputError(
-      f'{flag.shown} is -, but only files are possible here; give a path'
-    )
+    what = f'{flag.shown} is -, but only files are possible here; give a path'
+    raise InputError(what)
   if flag.path and text != '-':
     text = os.path.expanduser(text)
     close = nearest_path(text) if flag.path in ('input', 'stdin') else ''
     if close:
-      raise InputError(
-        f'{flag.shown} {text}: no such file or folder; did you mean {close}?'
-      )
+      what = f'{flag.shown} {text}: no such file or folder'
+      raise InputError(f'{what}; did you mean {close}?')
   value = typed(said, text, flag.type)
   if flag.range:
     errors.check_ranges({flag.shown: value}, {flag.shown: flag.range})

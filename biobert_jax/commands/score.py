@@ -20,10 +20,8 @@ def _report(
 ) -> Summary:
   """Prints the table of a score; returns its figures."""
   if flags.bootstrap < 0 or flags.seed < 0:
-    raise InputError(
-      '--bootstrap and --seed: must not be negative; 0 resamples means no '
-      'interval'
-    )
+    what = '--bootstrap and --seed: must not be negative'
+    raise InputError(f'{what}; 0 resamples means no interval')
   outcome = score(*given, bootstrap=flags.bootstrap, seed=flags.seed, **options)
   print(outcome.table, file=sys.stderr)
   if show_line:

@@ -43,9 +43,8 @@ def find_split(
   ]
   if len(found) > 1:
     names = ', '.join(f.name for f in found)
-    raise InputError(
-      f'{folder}: several files for {split}: keep one of {names}'
-    )
+    what = f'{folder}: several files for {split}: keep one of {names}'
+    raise InputError(what)
   return found[0] if found else None
 
 

@@ -98,9 +98,8 @@ class Embedder:
     positions = opened.bert.max_position_embeddings
     self._length = max_seq_length or min(_LONGEST, positions)
     if not 3 <= self._length <= positions:
-      raise InputError(
-        f'--max_seq_length is {self._length}; {name} takes 3 to {positions}'
-      )
+      what = f'--max_seq_length is {self._length}'
+      raise InputError(f'{what}; {name} takes 3 to {positions}')
     self._overlap = min(_OVERLAP, self._length // 4)
     self._tokenizer = opened.tokenizer
     self._counts = Counter() if counts is None else counts

@@ -149,10 +149,8 @@ def load_for(
   model = load_any(model, do_lower_case)
   pretrained.check_known(model)
   if model.head not in entry.heads:
-    raise InputError(
-      f'{model.source.given}: its head is {model.head.replace("_", " ")}; '
-      f'{entry.need}'
-    )
+    what = f'{model.source.given}: its head is {model.head.replace("_", " ")}'
+    raise InputError(f'{what}; {entry.need}')
   positions = model.bert.max_position_embeddings
   settings = {'max_seq_length': positions, **entry.defaults, **model.settings}
   settings['max_seq_length'] = min(settings['max_seq_length'], positions)

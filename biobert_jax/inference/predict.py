@@ -205,9 +205,8 @@ def predict(
     )
   job = JOBS[task]
   if form not in job.writers:
-    raise InputError(
-      f'--format is {form!r}; {job.noun}choose from {sorted(job.writers)}'
-    )
+    what = f'--format is {form!r}; {job.noun}choose from {sorted(job.writers)}'
+    raise InputError(what)
   keep = keep_entities == 'true'
   counts: Counter[str] = Counter()
 

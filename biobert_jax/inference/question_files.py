@@ -162,9 +162,8 @@ def _squad(name: str, content: dict[str, Any]) -> Iterator[QuestionRequest]:
   for place, row, context in question_rows(name, content):
     id_ = unicode_text(name, place, row, 'id')
     if id_ in known:
-      raise InputError(
-        f'{name}: {place}: the id {id_} is repeated; give each its own'
-      )
+      what = f'{name}: {place}: the id {id_} is repeated; give each its own'
+      raise InputError(what)
     known.add(id_)
     text = unicode_text(name, place, row, 'question')
     question = Question(id_, text, context, (), name, place)

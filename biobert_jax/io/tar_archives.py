@@ -124,10 +124,8 @@ def _checked_name(what: str, member: tarfile.TarInfo) -> str:
     )
   parts = member.name.split('/')
   if '..' in parts or member.name.startswith('/') or '\\' in member.name:
-    raise InputError(
-      f'{what} would lie outside of its folder; take the archive from a source '
-      'you trust'
-    )
+    problem = f'{what} would lie outside of its folder'
+    raise InputError(f'{problem}; take the archive from a source you trust')
   if member.size < 0:
     raise InputError(f'{what} has a negative size; download it again')
   name = '/'.join(part for part in parts if part not in ('', '.'))

@@ -81,10 +81,8 @@ def find_splits(folder: pathlib.Path) -> dict[str, Files]:
       continue
     files = found.setdefault(split, {})
     if kind in files:
-      raise InputError(
-        f'{folder}: several files of {split} {kind}: keep one of '
-        f'{files[kind]}, {path}'
-      )
+      what = f'{folder}: several files of {split} {kind}'
+      raise InputError(f'{what}: keep one of {files[kind]}, {path}')
     files[kind] = path
   complete = ((split, _complete(files)) for split, files in found.items())
   splits = {split: files for split, files in complete if files}

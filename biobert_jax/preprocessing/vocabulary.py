@@ -102,13 +102,11 @@ def read_sample(patterns: Sequence[str], characters: int) -> TextSample:
       else:
         sample.remove(item.id)
   if not sample.articles:
-    raise errors.InputError(
-      '--input: holds no article with text; name files that do'
-    )
+    what = '--input: holds no article with text; name files that do'
+    raise errors.InputError(what)
   if not sample.split()[0]:
-    raise errors.InputError(
-      f'--sample_characters {characters}: not one article fits; raise it'
-    )
+    what = f'--sample_characters {characters}: not one article fits; raise it'
+    raise errors.InputError(what)
   return sample
 
 
@@ -152,17 +150,13 @@ def output_folder(output: str) -> pathlib.Path:
   """The folder to write into, from a folder's name or that of a vocab.txt."""
   path = pathlib.Path(output)
   if path.suffix and path.name != 'vocab.txt' and not path.is_dir():
-    raise errors.InputError(
-      f'{path}: the file has to be named vocab.txt; name it so, or a folder,'
-      ' with --output'
-    )
+    what = f'{path}: the file has to be named vocab.txt'
+    raise errors.InputError(f'{what}; name it so, or a folder, with --output')
   folder = path.parent if path.name == 'vocab.txt' else path
   for file in (folder / 'vocab.txt', folder / 'tokenizer_config.json'):
     if file.exists():
-      raise errors.InputError(
-        f'{file}: already exists, and a model may need it; name another'
-        ' --output, or remove it'
-      )
+      what = f'{file}: already exists, and a model may need it'
+      raise errors.InputError(f'{what}; name another --output, or remove it')
   return folder
 
 
@@ -198,9 +192,8 @@ def build(
   try:
     tokenizer.save(folder)
   except OSError as error:
-    raise errors.InputError(
-      f'{folder}: cannot be written ({error.strerror}); name another --output'
-    ) from None
+    what = f'{folder}: cannot be written ({error.strerror})'
+    raise errors.InputError(f'{what}; name another --output') from None
   characters = sum(len(p) for text in texts for p in text)
   return {
     'vocabulary': str(folder / 'vocab.txt'),

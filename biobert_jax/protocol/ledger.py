@@ -44,10 +44,8 @@ class Ledger:
     for line in self._lines.values():
       now = corpora.get((line['stage'], line['fold']))
       if now not in (None, line['data_sha256']):
-        raise InputError(
-          f'{self._path}: {line["run"]} was trained on another corpus; use a '
-          'new --workdir'
-        )
+        what = f'{self._path}: {line["run"]} was trained on another corpus'
+        raise InputError(f'{what}; use a new --workdir')
 
   @property
   def seconds(self) -> list[float]:
@@ -66,10 +64,8 @@ class Ledger:
         file.flush()
         os.fsync(file.fileno())
     except OSError as error:
-      raise StorageError(
-        f'{self._path}: {error.strerror}; free some space, then run the same '
-        'command again'
-      ) from error
+      what = f'{self._path}: {error.strerror}; free some space'
+      raise StorageError(f'{what}, then run the same command again') from error
     self._lines[line['digest']] = line
 
 
@@ -100,10 +96,8 @@ def open_ledger(folder: epath.Path, protocol: dict[str, Any]) -> Ledger:
     if there.get(key) != protocol.get(key)
   ]
   if drift:
-    raise InputError(
-      f'{path}: belongs to another protocol; use a new --workdir, or the old '
-      f'values: {"; ".join(drift)}'
-    )
+    what = f'{path}: belongs to another protocol; use a new --workdir'
+    raise InputError(f'{what}, or the old values: {"; ".join(drift)}')
   write_text(path, _text({'protocol': there}, *lines))  # No truncated line.
   return Ledger(path, lines)
 

@@ -161,9 +161,8 @@ class ProcessPool:
       if self._stop_requested:
         self._stop_children()
         what = 'all runs were stopped and saved'
-        raise errors.PreemptedError(
-          f'{what}; run the same command again to resume'
-        )
+        what = f'{what}; run the same command again to resume'
+        raise errors.PreemptedError(what)
       self._start(waiting)
       time.sleep(_POLL_SECONDS)
       for name, (job, child, began) in list(self._running.items()):

@@ -191,9 +191,8 @@ def protocol(
   given = (grid or plans.NO_GRID) if wanted[0] else grid
   configurations = plans.parse_grid(given, config)
   if wanted[0] and len(configurations) > 1:
-    raise InputError(
-      '--folds trains with the values that the config states; leave --grid out'
-    )
+    what = '--folds trains with the values that the config states'
+    raise InputError(f'{what}; leave --grid out')
   numbers = plans.parse_seeds(seeds, config)
   name = corpus or plans.corpus_folder(config).name
   if corpus and published_results.find(corpus) is None:
@@ -236,7 +235,6 @@ def _best(runs: Sequence[Run], ledger: Ledger) -> Run:
   scores = [ledger[run.digest]['devel'] for run in runs]
   known = [score for score in scores if score is not None]
   if not known:
-    raise DivergedError(
-      'every run of the grid diverged; lower optim.learning_rate'
-    )
+    what = 'every run of the grid diverged; lower optim.learning_rate'
+    raise DivergedError(what)
   return runs[scores.index(max(known))]

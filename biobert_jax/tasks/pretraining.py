@@ -152,10 +152,8 @@ def _is_tf_examples(folder: str) -> bool:
 def tokenizer_of(config: ConfigDict) -> WordPieceTokenizer:
   """The tokenizer whose vocabulary is stored beside the shards."""
   if _is_tf_examples(config.data.dir):
-    raise InputError(
-      'data.dir names TFRecord files, which hold no vocabulary; give '
-      '--config.init_from or --config.vocab.path'
-    )
+    what = 'data.dir names TFRecord files, which hold no vocabulary'
+    raise InputError(f'{what}; give --config.init_from or --config.vocab.path')
   return read_tokenizer(datasets.data_folder(config, _WROTE))
 
 

@@ -111,9 +111,8 @@ def _read(
   paths: list[str] = []
   for part in ('train', 'devel') if split == 'train_dev' else (split,):
     if f'{part}_files' not in data:
-      raise InputError(
-        f'split {split!r}; choose from train, devel, test, train_dev'
-      )
+      what = f'split {split!r}; choose from train, devel, test, train_dev'
+      raise InputError(what)
     paths += corpus.find_files(folder, data[f'{part}_files'])
   training = split == data.train_split
   form = corpus.SquadRules(data.squad_version, training, data.max_broken)

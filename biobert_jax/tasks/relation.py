@@ -57,10 +57,8 @@ def validate(config: ConfigDict) -> None:
   _pair_of(data)
   labels = tuple(data.labels)
   if len(set(labels)) != len(labels) or len(labels) == 1:
-    raise InputError(
-      f'data.labels is {labels}; name two or more, each once, or none to use '
-      'those of the training split'
-    )
+    what = f'data.labels is {labels}; name two or more, each once'
+    raise InputError(f'{what}, or none to use those of the training split')
   if not data.negative or (labels and data.negative not in labels):
     raise InputError(
       f'data.negative is {data.negative!r}, which is none of data.labels '

@@ -61,9 +61,8 @@ def validate(config: ConfigDict) -> None:
   """Checks that labels, head and measure fit together."""
   data, labels = config.data, tuple(config.data.labels)
   if len(set(labels)) != len(labels) or len(labels) < 2:
-    raise errors.InputError(
-      f'data.labels is {labels}; name two or more, each once'
-    )
+    what = f'data.labels is {labels}; name two or more, each once'
+    raise errors.InputError(what)
   if config.head == 'yes_no' and labels != YES_NO:
     raise errors.InputError(
       f"data.labels is {labels}; the head 'yes_no' has {YES_NO}: name these, "

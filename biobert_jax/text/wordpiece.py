@@ -319,9 +319,8 @@ def check_vocab_size(
     remedy += ', or, if its embedding table is padded, append'
     remedy += f' {spare} lines such as [unused_0]'
   what = f'{path}: the vocabulary has {tokenizer.vocab_size} pieces but the'
-  raise InputError(
-    f'{what} checkpoint embeds {vocab_size_of_checkpoint}; {remedy}'
-  )
+  what = f'{what} checkpoint embeds {vocab_size_of_checkpoint}; {remedy}'
+  raise InputError(what)
 
 
 def _stored_casing(
@@ -345,9 +344,8 @@ def _stored_casing(
       raise InputError(f'{path}: {what}')
   if strip_accents not in (None, lower):
     what = f'{path}: accents stripped: {strip_accents}; BERT strips accents'
-    raise InputError(
-      f'{what} just when it lower-cases: use a checkpoint that does'
-    )
+    what = f'{what} just when it lower-cases: use a checkpoint that does'
+    raise InputError(what)
   return lower, split_cjk is not False, path
 
 

@@ -75,10 +75,8 @@ class Preemption:
       return
     flush()
     save(state)
-    raise self._error(
-      f'stopped at step {int(state.step)}, which is saved; run the same '
-      'command again to resume'
-    )
+    what = f'stopped at step {int(state.step)}, which is saved'
+    raise self._error(f'{what}; run the same command again to resume')
 
   def interruptible(self, work: Callable[[], T]) -> T:
     """The result of work not worth waiting for when the run has to stop.

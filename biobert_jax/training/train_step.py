@@ -229,10 +229,8 @@ def step_options(config: ConfigDict, platform: str) -> StepOptions:
     )
   dtype = config.compute.reduce_dtype
   if dtype != 'float32' and platform == 'cpu':
-    raise InputError(
-      f'compute.reduce_dtype is {dtype}, which XLA cannot sum on a CPU; '
-      'use --config.compute.reduce_dtype=float32'
-    )
+    what = f'compute.reduce_dtype is {dtype}, which XLA cannot sum on a CPU'
+    raise InputError(f'{what}; use --config.compute.reduce_dtype=float32')
   skip_norm = config.optim.skip_norm or math.inf
   return StepOptions(config.accumulate, dtype, skip_norm)
 

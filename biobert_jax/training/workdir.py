@@ -41,10 +41,8 @@ _FINGERPRINTS = (
 def folder_of(workdir: str) -> epath.Path:
   """The absolute path of a work folder; a URL is an InputError."""
   if '://' in workdir:
-    raise InputError(
-      f'--workdir {workdir}: give a folder of a (mounted) file system, one '
-      'that all hosts share'
-    )
+    what = f'--workdir {workdir}: give a folder of a (mounted) file system'
+    raise InputError(f'{what}, one that all hosts share')
   return epath.Path(workdir).expanduser().resolve()
 
 
@@ -153,10 +151,8 @@ def _compare(
     if old[key] != new[key]:
       drift.append(f'{key}: {old[key]!r} there, {new[key]!r} now')
   if drift:
-    raise InputError(
-      f'--workdir {workdir} holds another experiment; use a new folder, or '
-      f'the old values: {"; ".join(drift)}'
-    )
+    what = f'--workdir {workdir} holds another experiment; use a new folder'
+    raise InputError(f'{what}, or the old values: {"; ".join(drift)}')
 
 
 def from_workdir(

@@ -84,9 +84,7 @@ def _check(path: pathlib.Path, free: int) -> None:
           'much, take it from a source you trust'
         )
       if size > free:
-        raise InputError(
-          f'{total}, and {tempfile.gettempdir()} has {free} free; set TMPDIR '
-          'to a folder on a larger disk'
-        )
+        problem = f'{total}, and {tempfile.gettempdir()} has {free} free'
+        raise InputError(f'{problem}; set TMPDIR to a folder on a larger disk')
   if not names:
     raise InputError(f'{path}: holds no files; download it again')

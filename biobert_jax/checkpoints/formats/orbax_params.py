@@ -66,7 +66,5 @@ def compare(params: Any, stored: dict[str, Any], path: epath.Path) -> None:
     return
   for name, found in fingerprints(params).items():
     if expected.get(name) != found:
-      raise InputError(
-        f'{path}: {name} differs from its fingerprint; the files are damaged, '
-        'copy them again'
-      )
+      what = f'{path}: {name} differs from its fingerprint'
+      raise InputError(f'{what}; the files are damaged, copy them again')

@@ -57,10 +57,8 @@ def _stored(file: Any, path: pathlib.Path, name: str) -> LazyTensor:
 
   def read_tensor() -> np.ndarray:
     if dtype not in _DTYPES:
-      raise InputError(
-        f'{path}: {shown(name)} is stored as {dtype}, which is not read; save '
-        'it as float32'
-      )
+      what = f'{path}: {shown(name)} is stored as {dtype}, which is not read'
+      raise InputError(f'{what}; save it as float32')
     with refused(f'{path}: {shown(name)} cannot be read', _DAMAGED):
       return file.get_tensor(name)
 

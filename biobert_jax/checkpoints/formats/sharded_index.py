@@ -57,10 +57,8 @@ def _locate(folder: pathlib.Path, weights_file: str) -> pathlib.Path:
     if (folder / name).is_file():
       return folder / name
   found = ', '.join(sorted(p.name for p in folder.iterdir())[:12]) or 'nothing'
-  raise InputError(
-    f'{folder}: holds neither {weights_file} nor {weights_file}{SUFFIX} '
-    f'(it holds {found}); copy the whole folder'
-  )
+  what = f'{folder}: holds neither {weights_file} nor {weights_file}{SUFFIX}'
+  raise InputError(f'{what} (it holds {found}); copy the whole folder')
 
 
 def weight_map(path: pathlib.Path) -> dict[str, str]:

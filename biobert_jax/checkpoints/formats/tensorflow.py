@@ -107,10 +107,8 @@ def _check_data(prefix: pathlib.Path) -> None:
     if i not in parts.get(total, set())
   ]
   if missing:
-    raise InputError(
-      f'{missing[0]}: no such file; the weights lie in it, copy it beside '
-      f'{prefix.name}{_INDEX}'
-    )
+    what = f'{missing[0]}: no such file; the weights lie in it'
+    raise InputError(f'{what}, copy it beside {prefix.name}{_INDEX}')
 
 
 def write(

@@ -59,9 +59,8 @@ class TfExamples:
     self._offsets = np.cumsum([0, *map(len, self._files)])
     if not self.num_rows:
       named = ', '.join(str(path) for path in paths[:3]) or 'no file'
-      raise InputError(
-        f'{named}: no rows; name files of create_pretraining_data.py'
-      )
+      what = f'{named}: no rows; name files of create_pretraining_data.py'
+      raise InputError(what)
     self._eval_total = min(max_eval_rows or self.num_rows, self.num_rows)
     file, number = self._place(0)
     features = _decode(file, number)
@@ -137,9 +136,8 @@ class TfExamples:
       if name not in features:
         raise file.fault(number, f'has no feature {name}')
       if (found := len(features[name])) != sizes[size]:
-        raise file.fault(
-          number, f'has {found} {name}, not the {sizes[size]} that are expected'
-        )
+        what = f'has {found} {name}, not the {sizes[size]} that are expected'
+        raise file.fault(number, what)
     if fault := self._fault(features):
       raise file.fault(number, fault)
     real = features['input_mask']
@@ -184,9 +182,8 @@ def _decode(file: TfRecordFile, number: int) -> dict[str, np.ndarray]:
   try:
     return tf_example.decode_numbers(data)
   except (ValueError, LookupError) as error:
-    raise file.fault(
-      number, f'is not a tf.train.Example of numbers ({error})'
-    ) from None
+    what = f'is not a tf.train.Example of numbers ({error})'
+    raise file.fault(number, what) from None
 
 
 def shuffled_numbers(

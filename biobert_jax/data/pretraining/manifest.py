@@ -111,9 +111,8 @@ def read_manifest(directory: str | os.PathLike[str]) -> Manifest:
   except ValueError as error:
     raise InputError(f'{path}: is damaged ({error}); copy it again') from None
   if not isinstance(manifest, dict) or manifest.get('format') != FORMAT:
-    raise InputError(
-      f'{path}: is not of the format {FORMAT!r}; prepare the corpus again'
-    )
+    what = f'{path}: is not of the format {FORMAT!r}; prepare the corpus again'
+    raise InputError(what)
   return manifest
 
 

@@ -123,10 +123,8 @@ class PretrainingSequences:
     self._begins = ends - shards.lengths
     self._tokens = int(ends[-1]) if len(ends) else 0
     if not self._tokens:
-      raise InputError(
-        f'{shards.directory}: this split has no text; prepare the corpus with'
-        ' more articles'
-      )
+      what = f'{shards.directory}: this split has no text'
+      raise InputError(f'{what}; prepare the corpus with more articles')
     positions = _BLOCK_POSITIONS if pack else _UNPACKED_POSITIONS
     self._choose_blocks(block_rows or positions // max_seq_length)
     self._eval_total = min(max_eval_rows or self.num_rows, self.num_rows)
@@ -333,9 +331,8 @@ def _check_options(
       f' it must be at least {_LEAST_LENGTH}'
     )
   if single_sentence not in ('unlabelled', 'random'):
-    raise InputError(
-      f'single_sentence={single_sentence!r} is not unlabelled or random'
-    )
+    what = f'single_sentence={single_sentence!r} is not unlabelled or random'
+    raise InputError(what)
   if not 0 <= short_seq_prob <= 1:
     raise InputError(f'short_seq_prob={short_seq_prob} is not from 0 to 1')
   if max_pairs < 1:

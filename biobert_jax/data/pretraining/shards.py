@@ -188,9 +188,8 @@ def _open_shard(
   if not reader.ok():
     raise _fault(path, 'is not an ArrayRecord file')
   if (records := reader.num_records()) != entry['records']:
-    raise _fault(
-      path, f'holds {records} records, {MANIFEST} says {entry["records"]}'
-    )
+    what = f'holds {records} records, {MANIFEST} says {entry["records"]}'
+    raise _fault(path, what)
   return reader
 
 

@@ -221,9 +221,8 @@ def read_split(
   folder = pathlib.Path(directory)
   if not folder.is_dir() and (folds := _folds(folder.parent)):
     what = f'{folder.parent} holds folds ({", ".join(folds)})'
-    raise InputError(
-      f'{folder}: no such folder; {what}: name one by --config.data.dir'
-    )
+    what = f'{folder}: no such folder; {what}: name one by --config.data.dir'
+    raise InputError(what)
   path = splits.find_split(folder, split)
   if path is None and split == 'train_dev':
     train = read_split(folder, 'train', counts, form)

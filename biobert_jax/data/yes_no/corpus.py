@@ -169,9 +169,8 @@ def check_agreement(pairs: Sequence[QuestionPair]) -> None:
     first = labels.setdefault(pair.question_id, pair.label)
     if first != pair.label:
       what = f'{pair.path}: {pair.id}: answer {pair.label!r}, but another '
-      raise InputError(
-        f'{what}passage of the question has {first!r}; fix one of them'
-      )
+      what = f'{what}passage of the question has {first!r}; fix one of them'
+      raise InputError(what)
 
 
 def balanced(

@@ -47,10 +47,8 @@ def encode(
   """
   budget = max_seq_length - 3
   if budget < 1:
-    raise InputError(
-      f'data.max_seq_length is {max_seq_length}; a question with a passage '
-      'needs 4 or more'
-    )
+    what = f'data.max_seq_length is {max_seq_length}'
+    raise InputError(f'{what}; a question with a passage needs 4 or more')
   sequences: list[list[int]] = []
   segments: list[int] = []
   for pair in pairs:

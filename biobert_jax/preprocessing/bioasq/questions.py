@@ -138,9 +138,8 @@ def _answers(
   if type_ == 'yesno':
     answer = groups[0][0].strip(' .').lower() if groups and groups[0] else ''
     if len(groups) != 1 or answer not in ('yes', 'no'):
-      raise ValueError(
-        f'exact_answer {str(exact)[:40]!r} is neither yes nor no: fix it'
-      )
+      what = f'exact_answer {str(exact)[:40]!r} is neither yes nor no: fix it'
+      raise ValueError(what)
     yield (answer,)
     return
   if type_ == 'factoid' or isinstance(exact, str):

@@ -78,10 +78,8 @@ def write_report(
     for file, content in contents.items():
       write_bytes(folder / file, content)
   except OSError as error:
-    raise InputError(
-      f'{folder}: cannot be written ({error.strerror}); name another folder'
-      ' with --output'
-    ) from None
+    what = f'{folder}: cannot be written ({error.strerror})'
+    raise InputError(f'{what}; name another folder with --output') from None
   return text
 
 

@@ -390,10 +390,8 @@ def _find_inputs(patterns: Sequence[str]) -> tuple[stages.InputFile, ...]:
   if not any(map(_is_remote, patterns)):
     return prepare.find_inputs(patterns)
   if not all(map(_is_remote, patterns)):
-    raise InputError(
-      '--input: some patterns have a scheme as gs://, others none: workers see'
-      ' one place; copy the rest there'
-    )
+    what = '--input: some patterns have a scheme as gs://, others none'
+    raise InputError(f'{what}: workers see one place; copy the rest there')
   found: dict[str, filesystem.FileMetadata] = {}
   for pattern in patterns:
     with _explained(pattern):

@@ -222,10 +222,8 @@ def check_same_spec(
   for name, value in spec.items():
     if stored[name] != value:
       differ = [key for key in value if stored[name].get(key) != value[key]]
-      raise InputError(
-        f'{path}: the folder is of other {name} ({", ".join(differ)}); name'
-        ' another --output, or remove the folder'
-      )
+      what = f'{path}: the folder is of other {name} ({", ".join(differ)})'
+      raise InputError(f'{what}; name another --output, or remove the folder')
 
 
 @contextlib.contextmanager
@@ -236,22 +234,19 @@ def open_output(
   parts = folder / 'parts'
   try:
     if folder.exists() and not parts.exists() and any(folder.iterdir()):
-      raise InputError(
-        f'{folder}: holds something else; name an empty folder for --output'
-      )
+      what = f'{folder}: holds something else'
+      raise InputError(f'{what}; name an empty folder for --output')
     parts.mkdir(parents=True, exist_ok=True)
     lock = open(parts / 'lock', 'w')  # noqa: SIM115
   except OSError as error:
-    raise InputError(
-      f'{folder}: cannot be written ({error.strerror}); name another --output'
-    ) from None
+    what = f'{folder}: cannot be written ({error.strerror})'
+    raise InputError(f'{what}; name another --output') from None
   with lock:
     try:
       fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
-      raise InputError(
-        f'{folder}: another run is writing there; wait for it or stop it'
-      ) from None
+      what = f'{folder}: another run is writing there; wait for it or stop it'
+      raise InputError(what) from None
     # Input may be added; the rest was decided when the folder was begun.
     fixed = {'vocabulary': spec['vocabulary'], 'options': spec['options']}
     path = parts / 'asked.json'

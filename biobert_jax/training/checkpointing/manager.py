@@ -104,10 +104,8 @@ def _storage_errors(folder: epath.Path) -> Iterator[None]:
   # TensorStore's are ValueErrors, JAX's and a barrier's RuntimeErrors.
   except (OSError, ValueError, RuntimeError) as error:
     reason = ' '.join(str(error).split())[:200]
-    raise StorageError(
-      f'{folder}: {reason}; earlier steps are kept; free some space, then run '
-      'the same command again'
-    ) from error
+    what = f'{folder}: {reason}; earlier steps are kept; free some space'
+    raise StorageError(f'{what}, then run the same command again') from error
 
 
 class Checkpoints:

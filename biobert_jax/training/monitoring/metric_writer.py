@@ -37,10 +37,8 @@ class MetricWriter:
       with self._path.open('a') as file:
         file.write(json.dumps({'step': step, **scalars}) + '\n')
     except OSError as error:
-      raise StorageError(
-        f'{self._path}: {error.strerror}; free some space, then run the same '
-        'command again'
-      ) from error
+      what = f'{self._path}: {error.strerror}; free some space'
+      raise StorageError(f'{what}, then run the same command again') from error
     for name, value in scalars.items():
       self._board.add_scalar(name, value, step)
 

@@ -128,15 +128,11 @@ class OnnxProgram:
     """
     shapes = [np.shape(array) for array in given]
     if len(set(shapes)) > 1 or len(shapes[0]) != 2 or 0 in shapes[0]:
-      raise InputError(
-        f'{self.path}: takes three arrays of one shape [batch, sequence], '
-        f'not {shapes}'
-      )
+      what = f'{self.path}: takes three arrays of one shape [batch, sequence]'
+      raise InputError(f'{what}, not {shapes}')
     if shapes[0][1] > self.max_length:
-      raise InputError(
-        f'{self.path}: {shapes[0][1]} tokens, more than {self.max_length}; '
-        'cut the text into windows'
-      )
+      what = f'{self.path}: {shapes[0][1]} tokens, more than {self.max_length}'
+      raise InputError(f'{what}; cut the text into windows')
     arrays = [np.asarray(array, np.int64) for array in given]
     feed = dict(zip(INPUTS, arrays, strict=True))
     try:

@@ -66,10 +66,8 @@ def _read_file(path: pathlib.Path) -> dict[str, LazyTensor]:
       return _read_zip(path)
     if start.startswith(b'\x80'):
       return _read_legacy(path)
-  raise InputError(
-    f'{path}: not a file of torch.save; give {WEIGHTS_FILE} or '
-    'model.safetensors'
-  )
+  what = f'{path}: not a file of torch.save'
+  raise InputError(f'{what}; give {WEIGHTS_FILE} or model.safetensors')
 
 
 def _state_dict(path: pathlib.Path, value: Any) -> dict[str, Tensor]:
@@ -151,10 +149,8 @@ def _read_zip(path: pathlib.Path) -> dict[str, LazyTensor]:
     raise _damage(path, 'has two members of one name')
   roots = [n[:-9] for n in members if n.endswith('/data.pkl')]
   if len(roots) != 1:
-    raise InputError(
-      f'{path}: a zip archive, but not of torch.save (no data.pkl); give '
-      f'{WEIGHTS_FILE} or model.safetensors'
-    )
+    problem = f'{path}: a zip archive, but not of torch.save (no data.pkl)'
+    raise InputError(f'{problem}; give {WEIGHTS_FILE} or model.safetensors')
   root = roots[0]
   if f'{root}/constants.pkl' in members:
     raise InputError(
@@ -217,10 +213,8 @@ def _read_legacy(path: pathlib.Path) -> dict[str, LazyTensor]:
       return pickled.load(path, stream, storages)
 
     if any(load() != number for number in _MAGIC):
-      raise InputError(
-        f'{path}: a pickle, but not of torch.save; give {WEIGHTS_FILE} or '
-        'model.safetensors'
-      )
+      what = f'{path}: a pickle, but not of torch.save'
+      raise InputError(f'{what}; give {WEIGHTS_FILE} or model.safetensors')
     load()  # Sizes of C types on the machine that wrote it.
     value, described = load(), dict(storages)
     keys = load()
