@@ -41,12 +41,7 @@ class BrokenRows:
     self._found.append((place, fault))
 
   def check(self, total: int, max_broken: float) -> None:
-    """Names the first broken rows in the log.
-
-    Raises:
-      InputError: more than a fraction `max_broken` of the file's `total` rows,
-        the broken ones included, are broken.
-    """
+    """Names the first in the log; above a fraction of `total` an InputError."""
     messages = []
     for place, fault in self._found:
       separator = ':' if isinstance(place, int) else ': '

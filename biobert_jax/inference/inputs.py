@@ -75,11 +75,7 @@ def chunked(
 
 
 def document_of(number: int, given: Any) -> Document:
-  """A document of a string, named by its number; documents as they are.
-
-  Raises:
-    TypeError: neither of them.
-  """
+  """A document of a string, named by its number; a TypeError: neither."""
   if isinstance(given, Document):
     return given
   if isinstance(given, str):

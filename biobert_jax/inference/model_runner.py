@@ -140,11 +140,7 @@ def load_any(model: Model, do_lower_case: bool | None = None) -> Pretrained:
 def load_for(
   task: str, model: Model, do_lower_case: bool | None = None
 ) -> Pretrained:
-  """Opens a model for a task of `TASKS`, with all settings of that task.
-
-  Raises:
-    InputError: no model there, or one with another head.
-  """
+  """Opens a model with all settings of a task; an InputError: another head."""
   entry = TASKS[task]
   model = load_any(model, do_lower_case)
   pretrained.check_known(model)

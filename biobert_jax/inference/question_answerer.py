@@ -41,13 +41,7 @@ class QuestionAnswerer:
     do_lower_case: bool | None = None,
     counts: Counter[str] | None = None,
   ):
-    """Opens a model with a span head and compiles it.
-
-    The arguments are those of a `Tagger`.
-
-    Raises:
-      InputError: no such model there.
-    """
+    """Opens a model with a span head, by arguments as a `Tagger`'s."""
     opened = load_for('qa', model, do_lower_case)
     settings = opened.settings
     room = settings['max_seq_length'] - qa_features.SPECIALS
@@ -79,16 +73,12 @@ class QuestionAnswerer:
 
     Args:
       questions: a list or an iterator of pairs (question, context), or of what
-        `question_files.read` reads.
-      question: instead, one question.
-      context: its passage; or several, whose answers are ranked together.
+        `question_files.read` reads; else give `question` and `context`.
+      context: a passage; or several, whose answers are ranked together.
 
     Returns:
       The ranked answers of the question; a list or an iterator of them, which
-      reads as it goes.
-
-    Raises:
-      TypeError: an input that is no question with a context.
+      reads as it goes. A TypeError: an input is no question with a context.
     """
     if question is not None:
       questions = request_of(1, (question, context))
@@ -137,13 +127,7 @@ class YesNoAnswerer:
     do_lower_case: bool | None = None,
     counts: Counter[str] | None = None,
   ):
-    """Opens a classifier of questions with passages and compiles it.
-
-    The arguments are those of a `Tagger`.
-
-    Raises:
-      InputError: no such classifier there.
-    """
+    """Opens a classifier of question pairs, by arguments as a `Tagger`'s."""
     opened = load_for('yes_no', model, do_lower_case)
     # The head `yes_no` has a single logit, for yes.
     self.labels = YES_NO if opened.head == 'yes_no' else opened.labels
@@ -164,16 +148,7 @@ class YesNoAnswerer:
   def __call__(
     self, questions: Any = None, *, question: Any = None, context: Any = None
   ) -> Any:
-    """Answers one question or many, by arguments as `QuestionAnswerer`'s.
-
-    The logits of a question's passages are averaged.
-
-    Returns:
-      The answer with its probabilities; a list or an iterator of them.
-
-    Raises:
-      TypeError: an input that is no question with a context.
-    """
+    """Answers by arguments as `QuestionAnswerer`'s, of the passages' mean."""
     if question is not None:
       questions = request_of(1, (question, context))
     stream = inputs.chunked(self._results, _YES_NO_CHUNK)

@@ -19,9 +19,6 @@ def staged(
   The place is beside `path`: `PATH.tmp`, or `PATH.MARKER.tmp` where processes
   may write the same file at once. If anything fails, the half-written file is
   deleted, and a file that stands at `path` stays.
-
-  Raises:
-    OSError: it cannot be renamed.
   """
   suffix = f'.{marker}.tmp' if marker else '.tmp'
   aside = pathlib.Path(os.fspath(path) + suffix)
@@ -40,10 +37,7 @@ def atomic_write(
   """Opens a file to write, which is renamed into place if nothing fails.
 
   Its folder is made where it is missing; '-' is standard output. Text is
-  UTF-8, with newlines as they are given.
-
-  Raises:
-    InputError: it cannot be written.
+  UTF-8, with newlines as they are given. An InputError: it cannot be written.
   """
   if os.fspath(path) == '-':
     yield sys.stdout.buffer if binary else sys.stdout
@@ -66,21 +60,13 @@ def atomic_write(
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:
-  """Writes a UTF-8 file, whole or not at all; newlines stay as they are.
-
-  Raises:
-    OSError: it cannot be written.
-  """
+  """Writes a UTF-8 file, whole or not at all; newlines stay as they are."""
   write_bytes(path, text.encode())
 
 
 def write_bytes(
   path: str | os.PathLike[str], content: bytes | bytearray
 ) -> None:
-  """Writes a file, whole or not at all.
-
-  Raises:
-    OSError: it cannot be written.
-  """
+  """Writes a file, whole or not at all."""
   with staged(path) as aside:
     aside.write_bytes(content)

@@ -1,9 +1,7 @@
 """The one look of all HTML pages: light and dark, on a phone and on paper.
 
-A page needs no other file. It is well-formed XML too, so that any parser reads
-it. Colours are variables, each pair of text and ground with a contrast of at
-least 4.5:1 in both schemes (tests/io/html_page_test.py measures them in a
-browser).
+A page needs no other file, and is well-formed XML too. Colours are variables,
+each pair of text and ground with a contrast of at least 4.5:1 in both schemes.
 """
 
 import html
@@ -55,10 +53,7 @@ def head(title: str) -> str:
 
 
 def mark(kind: str, kinds: dict[str, int], shown: str, more: str = '') -> str:
-  """Text on the colour of a type, which its place among `kinds` gives.
-
-  `more` are further attributes, such as ` title="…"`.
-  """
+  """Text on the colour of a type, by its place; `more` are attributes."""
   # The golden angle keeps the hues of any number of types apart.
   hue = round(200 + 137.508 * list(kinds).index(kind)) % 360
   return f'<mark style="--hue:{hue}"{more}>{escape_lines(shown)}</mark>'
@@ -115,8 +110,6 @@ def write_articles(
   """Writes a page of articles with a filter above and an index.
 
   Args:
-    path: the file to write.
-    title: the page's heading.
     nouns: of the items that the filter filters, and of the articles: 'entity',
       'entities', 'document', 'documents'.
     results: one per article; only the page's text limits what a browser bears.
@@ -156,10 +149,7 @@ def dot_plot(
   rows: Sequence[tuple[str, Sequence[float], float | None]],
   reference: str,
 ) -> str:
-  """Values as dots, one line per row, with a reference value as a stroke.
-
-  The fields are those of `report.DotPlot`.
-  """
+  """The fields of a `report.DotPlot` as an SVG with a paragraph below."""
   known = [v for _, values, other in rows for v in (*values, other)]
   numbers = [v for v in known if v is not None]
   low, high = min(numbers), max(numbers)

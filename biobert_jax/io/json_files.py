@@ -15,11 +15,7 @@ _log = logging.getLogger(__name__)
 def write_json(
   path: str | os.PathLike[str], value: Any, sort_keys: bool = False
 ) -> None:
-  """Writes a value as indented JSON, and waits until the disk has it.
-
-  Raises:
-    OSError: it cannot be written; its folder has to exist.
-  """
+  """Writes indented JSON, and waits until the disk has it."""
   with staged(path) as aside, open(aside, 'w', encoding='utf-8') as file:
     json.dump(value, file, indent=2, sort_keys=sort_keys, ensure_ascii=False)
     file.write('\n')
@@ -28,11 +24,7 @@ def write_json(
 
 
 def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
-  """The object in a JSON file; empty where there is no file.
-
-  Raises:
-    InputError: the file is not JSON, or not an object.
-  """
+  """The object in a JSON file, else an InputError; empty without a file."""
   path = pathlib.Path(path)
   if not path.exists():
     return {}

@@ -21,10 +21,6 @@ def read_lines(
   counted (`byte_order_marks`, `crlf_lines`). Other separators (U+0085,
   U+2028, form feed) are text.
 
-  Args:
-    source: a path, `-` for standard input, or an open stream.
-    counts: takes the exceptions.
-
   Yields:
     (line number from 1, the line without its end).
 
@@ -67,11 +63,7 @@ def source_name(source: Source) -> str:
 
 
 def read_text(path: str) -> str:
-  """The text of a UTF-8 file ('-': standard input), without a byte order mark.
-
-  Raises:
-    InputError: if the file cannot be read or is not UTF-8.
-  """
+  """The text of a UTF-8 file ('-': stdin) without a BOM; else an InputError."""
   try:
     if path == '-':
       content = sys.stdin.buffer.read()

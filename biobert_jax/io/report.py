@@ -61,10 +61,8 @@ class Image(NamedTuple):
 class DotPlot(NamedTuple):
   """Values on a line per row, each beside a reference; HTML only.
 
-  Attributes:
-    about: one sentence that says what is drawn, for those who cannot see it.
-    rows: (name, values, reference value or None), all on one scale.
-    reference: name of the reference values.
+  `about` is a sentence that says what is drawn, for those who cannot see it;
+  `rows` are (name, values, reference value or None), all on one scale.
   """
 
   about: str

@@ -1,7 +1,7 @@
 """Files as bounded streams: gzip is unpacked on the way, bombs are refused.
 
-Nothing is read whole. Whatever is wrong is an InputError that names it; what
-came before the wrong place has been handed on by then.
+Whatever is wrong is an InputError that names it; what came before the wrong
+place has been handed on by then.
 """
 
 import contextlib
@@ -86,9 +86,8 @@ class Stream:
 def open_stream(path: str | os.PathLike[str]) -> Iterator[Stream]:
   """Opens a file; gzip is told by its first bytes and unpacked.
 
-  Raises:
-    InputError: the file cannot be read, is cut or damaged, or unpacks to more
-      than a corpus does; the last three while it is read.
+  An InputError: the file cannot be read, is cut or damaged, or unpacks to more
+  than a corpus does; the last three while it is read.
   """
   name = os.fspath(path)
   unpacked = 0

@@ -1,8 +1,4 @@
-"""JSON read strictly: faults are named by place or id.
-
-A key that stands twice in an object, of which other readers drop one, is an
-error.
-"""
+"""JSON read strictly: faults are named by place or id; so is a repeated key."""
 
 import json
 from collections import Counter
@@ -27,13 +23,11 @@ def parse_object(
 
   Args:
     path: of the file, for messages.
-    text: of it.
     first_line: of the text in the file.
     numbers_as_text: whether a number is kept as it is written.
 
   Raises:
-    InputError: if it is not JSON (NaN is none) or no object, or an object in
-      it has a key twice.
+    InputError: it is not JSON (NaN is none) or no object, or has a key twice.
   """
 
   def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -1,8 +1,7 @@
 """Tar archives, read as a stream: every member is a plain file and is bounded.
 
-An archive can name any path, claim any size and end anywhere. Everything that
-is not a plain file inside the archive's own folder is refused here, with
-stricter rules than those of `tarfile.data_filter`, which allows links.
+Everything that is not a plain file inside the archive's own folder is refused,
+by stricter rules than those of `tarfile.data_filter`, which allows links.
 """
 
 import contextlib
@@ -35,11 +34,8 @@ def members(stream: Stream) -> Iterator[Member]:
   """The plain files of a tar archive that is unpacked, as they come.
 
   Content that is not read is passed over. Folders and the `._NAME` that macOS
-  adds are not handed on.
-
-  Raises:
-    InputError: an archive that is cut or damaged, or a member that is a link,
-      a device or sparse, or named to lie outside of the archive's folder.
+  adds are not handed on. An InputError: an archive that is cut or damaged, or a
+  member that is no plain file, or would lie outside of the archive's folder.
   """
   forward = _Forward(stream)
   with _guarded(stream.name):

@@ -1,8 +1,7 @@
 """`tf.train.Example` records of bytes or of numbers, without TensorFlow.
 
-Importing TensorFlow takes ten seconds and 700 MB, which the workers that
-write shards and the hosts that read them can do without. The messages are those
-of tensorflow/core/example/{example,feature}.proto.
+Importing that takes ten seconds and 700 MB. The messages are those of
+tensorflow/core/example/{example,feature}.proto.
 """
 
 from collections.abc import Iterator, Mapping
@@ -23,12 +22,7 @@ def encode(features: Mapping[str, bytes]) -> bytes:
 
 
 def decode(record: bytes) -> dict[str, bytes]:
-  """The features of a record.
-
-  Raises:
-    ValueError or LookupError: it is not such a record, or has other than byte
-      features.
-  """
+  """The features, of bytes; a ValueError or LookupError: no such record."""
   features = {}
   for name, kind, values in _features(record):
     if kind != _BYTES:
@@ -40,9 +34,8 @@ def decode(record: bytes) -> dict[str, bytes]:
 def decode_numbers(record: bytes) -> dict[str, np.ndarray]:
   """The features of a record of numbers, int64 or float32 arrays.
 
-  Raises:
-    ValueError or LookupError: it is not such a record, has other features, or
-      has numbers that are not packed (TensorFlow packs them).
+  A ValueError or LookupError: it is not such a record, has other features, or
+  has numbers that are not packed (TensorFlow packs them).
   """
   features: dict[str, np.ndarray] = {}
   for name, kind, numbers in _features(record):

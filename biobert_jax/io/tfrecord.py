@@ -2,8 +2,7 @@
 
 A record is its length (uint64, little-endian), a masked CRC32C of that length,
 the data, and a masked CRC32C of the data (tensorflow/core/lib/io/
-record_writer.h). Both checksums are compared: those of the lengths when a file
-is opened, that of the data whenever a record is read.
+record_writer.h). Both checksums are compared.
 """
 
 import mmap
@@ -23,11 +22,7 @@ class TfRecordFile:
   """The records of a file, by number."""
 
   def __init__(self, path: str | os.PathLike[str]):
-    """Finds every record, which reads through the file once.
-
-    Raises:
-      InputError: the file is missing, packed, cut, or not a TFRecord file.
-    """
+    """Finds every record in one reading; an InputError: no TFRecord file."""
     self.path = os.fspath(path)
     try:
       with open(path, 'rb') as file:
@@ -50,11 +45,7 @@ class TfRecordFile:
     return len(self._starts)
 
   def read(self, number: int) -> bytes:
-    """The data of a record.
-
-    Raises:
-      InputError: it differs from its checksum.
-    """
+    """The data of a record; an InputError: it differs from its checksum."""
     start, size = int(self._starts[number]), int(self._sizes[number])
     data = self._data[start + _HEADER : start + _HEADER + size]
     end = start + _HEADER + size

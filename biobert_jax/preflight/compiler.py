@@ -99,8 +99,6 @@ def compile_for(
   """Compiles a step of a validated config for a slice that need not exist.
 
   Args:
-    slice_: the slice.
-    config: the experiment.
     vocab_size: used where the config names no vocabulary.
     labels: the labels that its corpus would have.
     folder: an empty folder for the compiler's files.

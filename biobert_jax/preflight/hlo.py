@@ -1,11 +1,8 @@
 """The text of a compiled program, as computations of instructions.
 
-HLO (openxla.org/xla/hlo_dumps) has named computations, one instruction a line:
-
-    %name = SHAPE opcode(%operand, ...), attribute=value, ...
-
-A shape is `f32[12,512]{1,0:T(8,128)S(1)}` or a tuple of shapes; `S(n)` is the
-memory it lies in, none of it meaning the chip's main memory (HBM).
+HLO (openxla.org/xla/hlo_dumps) has one instruction a line, `%name = SHAPE
+opcode(%operand, ...), attribute=value, ...`. A shape is `f32[12,512]{1,0:S(1)}`
+or a tuple of shapes; without `S(n)` it lies in the chip's main memory (HBM).
 """
 
 import dataclasses

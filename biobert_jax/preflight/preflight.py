@@ -69,7 +69,6 @@ def preflight(
   a table of all to standard error.
 
   Args:
-    config: an experiment of `configs/`.
     names: of slices, 'v5e-16'.
     vocab_size: tokens of the vocabulary, where the config names none.
     price: of a chip for an hour, in dollars; 0: not known.

@@ -90,10 +90,7 @@ def analyze(module: Module) -> ProgramCost:
 
 
 def walk(module: Module) -> Iterator[tuple[Computation, int, bool]]:
-  """Computations, how often each runs, and whether inside one instruction.
-
-  One that is called from several places comes several times.
-  """
+  """Computations at each place, how often they run, whether inside another."""
   todo = [(module.entry, 1, False)]
   while todo:
     name, times, fused = todo.pop()
@@ -320,10 +317,7 @@ def _written(
 
 
 def estimated_cycles(module: Module) -> int:
-  """The cycles that the compiler estimates, loops by their trips.
-
-  It estimates none for random bits, collectives and Pallas kernels.
-  """
+  """The compiler's estimate; none of random bits, collectives or Pallas."""
   total = 0
   for computation, times, fused in walk(module):
     for one in computation.instructions.values() if not fused else ():

@@ -55,10 +55,9 @@ def make_row(
   price: float,
   compiler: str,
 ) -> dict[str, Any]:
-  """All figures of a slice, by name; bytes, operations and seconds.
+  """All figures of a slice, by name: bytes, operations, seconds and dollars.
 
   `hbm`, `flops`, `hbm_traffic` and `collectives` are of one chip in one step.
-  The price is of an hour of a chip, in dollars; 0: not known.
   """
   memory, cost = compiled.memory, compiled.cost
   limit = slice_.chip.hbm_bytes

@@ -48,10 +48,7 @@ class Slice:
 
   @property
   def description(self) -> dict[str, Any]:
-    """The arguments of `topologies.get_topology_desc`.
-
-    JAX's own default makes two devices of a chip of v4.
-    """
+    """For `topologies.get_topology_desc`, with one device a chip of v4."""
     shape = 'x'.join(map(str, self.shape))
     found: dict[str, Any] = {
       'topology_name': f'{self.generation}:{shape}',
@@ -65,11 +62,7 @@ class Slice:
 
   @property
   def ici_bandwidth(self) -> float:
-    """Bytes a second that a chip can send, in all directions together.
-
-    A dimension that does not close to a ring has half: its ends have one
-    neighbour.
-    """
+    """Bytes a second that a chip can send; a dimension without a ring has half."""
     closed = [size % self.chip.torus == 0 for size in self.shape]
     cubes = len(self.shape) == 2 or all(closed)
     links = sum(

@@ -324,11 +324,7 @@ class Choices(NamedTuple):
 
 
 def prepare(source: str, output: str, choices: Choices) -> dict[str, Any]:
-  """Writes the rows of an unpacked corpus; returns what they have, and counts.
-
-  Raises:
-    InputError: no corpus there, a broken one, or no pair with a relation.
-  """
+  """Writes the rows of an unpacked corpus; returns figures of them, and counts."""
   splits = find_splits(pathlib.Path(source))
   counts: dict[str, Counter[str]] = {}
   annotated: dict[str, list[Annotated]] = {}

@@ -1,8 +1,7 @@
 """Where runs can train at once: the chips or the CPU cores of this host.
 
-A TPU chip can be held by one process only, so the parent of those processes
-must never initialize the accelerator: a child process counts the chips, and
-`find_slots` keeps the parent itself on the CPU.
+One process only can hold a TPU chip, so the parent of those processes never
+initializes the accelerator: a child process counts the chips.
 """
 
 import os
@@ -41,14 +40,9 @@ class Slot(NamedTuple):
 def find_slots(processes: str) -> list[Slot]:
   """The places where `--processes` lets runs train at once.
 
-  With 'auto' it is one per TPU or GPU chip of this host.
-
-  Returns:
-    The slots, two or more; or none: runs follow one another in this process,
-    which has all devices.
-
-  Raises:
-    InputError: not a number, or more processes than chips or cores.
+  With 'auto' it is one per TPU or GPU chip of this host. There are two or more;
+  or none: runs follow one another in this process, which has all devices. An
+  InputError: not a number, or more processes than chips or cores.
   """
   auto = processes == 'auto'
   if not auto and not (processes.isdecimal() and int(processes) > 0):

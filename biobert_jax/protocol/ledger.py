@@ -36,11 +36,7 @@ class Ledger:
     return self._lines[digest]
 
   def check(self, corpora: dict[tuple[str, str], str]) -> None:
-    """Refuses to resume with another corpus, by digests of stage and fold.
-
-    Raises:
-      InputError: names a run that was trained on another corpus.
-    """
+    """Raises an InputError for another corpus, by digests of stage and fold."""
     for line in self._lines.values():
       now = corpora.get((line['stage'], line['fold']))
       if now not in (None, line['data_sha256']):
@@ -53,11 +49,7 @@ class Ledger:
     return [float(line['seconds']) for line in self._lines.values()]
 
   def add(self, line: Line) -> None:
-    """Appends a finished run, so that a reader sees all of it or nothing.
-
-    Raises:
-      StorageError: the disk is full.
-    """
+    """Appends a run by one write; a StorageError: the disk is full."""
     try:
       with open(self._path, 'a', encoding='utf-8') as file:
         file.write(_text(line))
@@ -76,10 +68,8 @@ def _text(*records: Line) -> str:
 def open_ledger(folder: epath.Path, protocol: dict[str, Any]) -> Ledger:
   """The ledger of a work folder, new or resumed.
 
-  `protocol` are the settings that all its runs share, flat, of JSON values.
-
-  Raises:
-    InputError: it belongs to another protocol, or is damaged.
+  `protocol` are the settings that all its runs share, flat, of JSON values. An
+  InputError: the ledger belongs to another protocol, or is damaged.
   """
   path = folder / LEDGER_FILE
   if not path.exists():
@@ -103,11 +93,7 @@ def open_ledger(folder: epath.Path, protocol: dict[str, Any]) -> Ledger:
 
 
 def read(folder: epath.Path) -> tuple[dict[str, Any], list[Line]]:
-  """(settings that all runs share, the finished runs) of a work folder.
-
-  Raises:
-    InputError: there is no ledger, or it holds a line that is not ours.
-  """
+  """(settings that all runs share, the finished runs); else an InputError."""
   path = folder / LEDGER_FILE
   try:
     texts = path.read_text(encoding='utf-8').split('\n')

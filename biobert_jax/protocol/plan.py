@@ -47,13 +47,8 @@ def parse_grid(text: str, config: ConfigDict) -> list[GridValues]:
   """Reads a grid such as `optim.learning_rate=1e-5,3e-5;batch_size=16,32`.
 
   '' is the paper's grid, where it has one; 'none' has one configuration, the
-  config's own values.
-
-  Returns:
-    Each combination of values; those of the last key vary fastest.
-
-  Raises:
-    InputError: no such key, a value of another type or out of range.
+  config's own values. Of the combinations of values, those of the last key vary
+  fastest. An InputError: no such key, or a value that does not fit.
   """
   if not text:
     pack = config.task == 'ner' and config.data.pack

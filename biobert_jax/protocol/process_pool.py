@@ -104,10 +104,9 @@ class Finished(NamedTuple):
 
 
 class ProcessPool:
-  """Runs jobs on slots; use it as a context: leaving it ends all children.
+  """Runs jobs on slots; leaving its context ends all children.
 
-  Attributes:
-    failures: of runs that failed twice, a line each.
+  `failures` has a line for each run that failed twice.
   """
 
   def __init__(self, slots: Sequence[Slot], table: ProgressTable):

@@ -54,12 +54,7 @@ class Executor:
     self._lease = Lease.take(folder)
 
   def make(self, runs: Sequence[Run]) -> None:
-    """Makes the runs of a stage.
-
-    Raises:
-      RunsFailedError: names the runs whose processes failed twice.
-      As `train`, except for a run that diverges.
-    """
+    """Makes the runs of a stage; one that diverges is no error."""
     known = [run for run in runs if run.digest in self._ledger]
     self._done += [self._ledger[run.digest] for run in known]
     if known:
@@ -182,7 +177,6 @@ def protocol(
   Raises:
     InputError: what is wrong, before anything is trained.
     RunsFailedError: names the runs whose processes failed twice.
-    As `train`, except for runs of the grid that diverge.
   """
   began = time.time()
   folder = training_workdir.folder_of(workdir)

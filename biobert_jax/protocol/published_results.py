@@ -60,9 +60,6 @@ def _plain(name: str) -> str:
 
 
 def find(name: str) -> Published | None:
-  """The row of a corpus, by its name or that of its folder; None if none.
-
-  Case, spaces and punctuation do not count.
-  """
+  """The row of a corpus by name, of which letters and digits count; or None."""
   rows = {_plain(row.corpus): row for row in CORPORA}
   return rows.get(_plain(name))

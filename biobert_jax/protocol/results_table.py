@@ -61,11 +61,9 @@ def summary(
     grid: lines of the grid's runs; may be empty.
 
   Returns:
-    corpus, as the paper names it; seeds; folds; point, the grid configuration
-    that was selected; measures, percent, with the mean of each seed and fold;
-    over, what the standard deviation is over; each, the metrics of every run;
-    devel, the score of every grid configuration. The mean over folds is the
-    mean of the folds' own metrics, F1 too, as in the paper.
+    By name: measures are percent, with the mean of each seed and fold; `over`
+    is what the standard deviation is over. The mean over folds is the mean of
+    the folds' own metrics, F1 too, as in the paper.
   """
   row = published_results.find(corpus)
   seeds = sorted({line['seed'] for line in tests})
@@ -251,11 +249,7 @@ def _csv(summaries: Sequence[Summary]) -> str:
 
 
 def table(workdirs: str, output: str) -> dict[str, Any]:
-  """Joins the tables of several protocols, work folders with commas between.
-
-  Raises:
-    InputError: a folder where no protocol was finished.
-  """
+  """Joins the tables of several protocols, work folders with commas between."""
   summaries = []
   for workdir in workdirs.split(','):
     path = training_workdir.folder_of(workdir) / SUMMARY_FILE

@@ -23,10 +23,7 @@ _SECONDS_TO_SAVE = 60.0
 
 
 def train_run(request: dict[str, Any]) -> None:
-  """Trains as `python -m biobert_jax train` does.
-
-  The work folder records 'argv', that of the protocol's command.
-  """
+  """Trains as the command `train`, but records the `argv` of the protocol."""
   sys.argv = request['argv']
   train.train(ConfigDict(request['config']), request['workdir'])
 

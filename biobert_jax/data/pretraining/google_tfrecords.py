@@ -85,11 +85,7 @@ class TfExamples:
   def train_batch(
     self, step: int, batch_size: int, host: int = 0, hosts: int = 1
   ) -> Batch:
-    """The batch of a training step; see `packing.PackedRows.train_batch`.
-
-    Raises:
-      InputError: An example is damaged or not what it should be.
-    """
+    """As `packing.PackedRows.train_batch`; an InputError: a bad example."""
     each = batch_size // hosts
     first = host * each
     places = step * batch_size + first + np.arange(each)

@@ -16,11 +16,7 @@ from biobert_jax.text.wordpiece import WordPieceTokenizer, piece_dtype
 def read_tokenizer(
   directory: str | os.PathLike[str], vocab: str | None = None
 ) -> WordPieceTokenizer:
-  """Reads the vocabulary beside shards, cased as their manifest says.
-
-  Raises:
-    InputError: no such file, a bad one, or another vocabulary.
-  """
+  """The vocabulary beside shards, the manifest's, else an InputError."""
   made_with = read_manifest(directory)['vocabulary']
   path = pathlib.Path(vocab or os.path.join(directory, 'vocab.txt'))
   tokenizer = dataclasses.replace(
@@ -95,11 +91,7 @@ def write_tfds_metadata(
 
 
 def read_manifest(directory: str | os.PathLike[str]) -> Manifest:
-  """Reads `manifest.json`.
-
-  Raises:
-    InputError: It is missing, damaged, or of another format.
-  """
+  """Reads `manifest.json`; an InputError: missing, damaged, another format."""
   path = pathlib.Path(directory, MANIFEST)
   try:
     manifest = json.loads(path.read_text(encoding='utf-8'))

@@ -67,11 +67,7 @@ class SquadRules:
 
 
 def find_files(folder: str | os.PathLike[str], pattern: str) -> list[str]:
-  """The files of a folder that a name or pattern fits, in their order.
-
-  Raises:
-    InputError: There is none.
-  """
+  """Files that a name or pattern fits, in order; an InputError if none."""
   directory = pathlib.Path(folder).expanduser()
   if not directory.is_dir():
     raise InputError(f'{directory}: no such folder; set --config.data.dir=DIR')

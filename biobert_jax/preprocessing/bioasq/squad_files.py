@@ -267,11 +267,7 @@ class Choices(NamedTuple):
 def prepare(
   sources: Sequence[str], output: str, choices: Choices
 ) -> dict[str, dict[str, int]]:
-  """Reads the challenge's JSON files, writes ours, and returns all counts.
-
-  Raises:
-    InputError: broken questions, or none that makes a row.
-  """
+  """Reads the challenge's JSON files, writes ours, and returns all counts."""
   reading: Counter[str] = Counter()
   questions = bioasq_questions.read(sources, reading, choices.max_broken)
   found = {t: [q for q in questions if q.type == t] for t in choices.types}
