@@ -324,7 +324,7 @@ class Choices(NamedTuple):
 
 
 def prepare(source: str, output: str, choices: Choices) -> dict[str, Any]:
-  """Writes the rows of an unpacked corpus; returns figures of them, and counts."""
+  """Writes the rows of an unpacked corpus; returns their figures and counts."""
   splits = find_splits(pathlib.Path(source))
   counts: dict[str, Counter[str]] = {}
   annotated: dict[str, list[Annotated]] = {}
