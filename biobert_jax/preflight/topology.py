@@ -62,7 +62,7 @@ class Slice:
 
   @property
   def ici_bandwidth(self) -> float:
-    """Bytes a second that a chip can send; half in a dimension without a ring."""
+    """Bytes a second that a chip can send; half in a dimension of no ring."""
     closed = [size % self.chip.torus == 0 for size in self.shape]
     cubes = len(self.shape) == 2 or all(closed)
     links = sum(
