@@ -109,7 +109,8 @@ def _find(arguments: Sequence[str]) -> tuple[str, Sequence[str]]:
     return first, rest
   seconds = [n.split()[1] for n in COMMANDS if n.startswith(f'{first} ')]
   if not seconds:
-    known = dict.fromkeys(name.split()[0] for name in COMMANDS)
+    groups = dict.fromkeys(name.split()[0] for name in COMMANDS)
+    known = (*COMMANDS, *groups, 'help', '--help', '--version')
     hint = did_you_mean(first, known)
     hint = hint or f'; `{PROGRAM} --help` lists the commands'
     raise errors.InputError(f'no command {first!r}{hint}')

@@ -62,7 +62,7 @@ def read_tags(path: str) -> list[Sentence]:
     sentence.predicted.append(fields[-1])
     sentence.lines.append(number)
   if not columns:
-    what = 'holds no token; write one `token gold predicted` a line'
+    what = 'holds no token; write one `token gold predicted` per line'
     raise InputError(f'{path}: {what}')
   if not line:  # What follows the last line break is not a line, nor a break.
     sentences.pop()

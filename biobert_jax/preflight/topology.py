@@ -94,7 +94,7 @@ def parse_slice(name: str) -> Slice:
     for shape in chip.shapes:
       if math.prod(shape) * chip.cores == int(size):
         return Slice(name, generation, shape)
-  near = ', '.join(_nearest(name))
+  near = ', '.join(_nearest(name)[:8])
   raise InputError(
     f'--topology {name}: no such slice; the nearest: {near}; or a shape '
     'in chips, such as v5e:4x4 or v4:2x2x4; 2xv5e-16 for two slices'

@@ -38,7 +38,7 @@ def read_vocab_file(path: str | os.PathLike[str]) -> tuple[str, ...]:
     data = path.read_bytes()
   except OSError as error:
     what = f'{path}: cannot read the vocabulary ({error.strerror}); expected'
-    raise InputError(f'{what} a file with one piece a line') from None
+    raise InputError(f'{what} a file with one token per line') from None
   try:
     text = data.decode()
   except UnicodeDecodeError as error:
@@ -101,7 +101,7 @@ def build_vocabulary(
   singles = [piece for c in characters for piece in (c, f'##{c}')]
   pieces = dict.fromkeys((*SPECIALS, *singles))  # In order, without repeats.
   if len(pieces) > size:
-    what = f'a vocabulary of {size} pieces is too small: {len(characters)}'
+    what = f'a vocabulary of {size} tokens is too small: {len(characters)}'
     what += f' different characters need at least {len(pieces)}'
     raise InputError(what)
   for merged in _merges(counts, size):

@@ -50,10 +50,10 @@ class WordPieceTokenizer:
     # White space alone may stand in a vocabulary: no text ever meets it.
     stripped = {piece: piece.strip() for piece in self.pieces}
     if any(not p or (s and p != s) for p, s in stripped.items()):
-      what = 'the vocabulary holds an empty or padded piece'
+      what = 'the vocabulary holds an empty or padded token'
       raise InputError(f'{what}; strip and drop them')
     if len(set(self.pieces)) != len(self.pieces):
-      raise InputError('the vocabulary holds a piece twice; drop repeats')
+      raise InputError('the vocabulary holds a token twice; drop repeats')
     plain = [
       p for p in self.pieces if not (p.startswith('[') and p.endswith(']'))
     ]
@@ -61,11 +61,11 @@ class WordPieceTokenizer:
     what = ''
     # A placeholder or two added by hand do not make a vocabulary cased.
     if self.do_lower_case and upper > max(10, len(plain) // 100):
-      what = f'{upper} of {len(plain)} pieces hold capitals, which lower-cased'
+      what = f'{upper} of {len(plain)} tokens hold capitals, which lower-cased'
       what += ' text never meets; set --config.vocab.do_lower_case=false'
     # A small vocabulary may lack capitals by chance.
     if not self.do_lower_case and not upper and len(self.pieces) > 1000:
-      what = f'none of {len(plain)} pieces holds a capital, so every'
+      what = f'none of {len(plain)} tokens holds a capital, so every'
       what += ' capitalised word would be [UNK]; set'
       what += ' --config.vocab.do_lower_case=true'
     if what:

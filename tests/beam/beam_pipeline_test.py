@@ -3,8 +3,7 @@
 `BIOBERT_BEAM_PYTHON` names a Python that has scripts/requirements-beam.txt;
 without it all but one of these tests skip. Nothing here imports Beam.
 
-Also of `preprocessing/token_shards/beam_files.py` and
-`preprocessing/token_shards/beam_pipeline.py`.
+Of `preprocessing/token_shards/beam_pipeline.py`.
 """
 
 import gzip

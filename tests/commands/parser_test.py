@@ -212,6 +212,8 @@ def test_version(capsys):
     (['evalute', '--workdir=x'], 'did you mean evaluate?'),
     (['build_vocabulry'], 'did you mean build-vocabulary?'),
     (['help', 'predct'], 'did you mean predict?'),
+    (['score-ner', 'a'], 'did you mean score ner?'),
+    (['--versoin'], 'did you mean --version?'),
     (['score'], 'score needs one of ner, relation, squad, bioasq, pubmedqa'),
     (['score', 'sqad', 'a', 'b'], "not 'sqad'; did you mean squad?"),
     (['embed', '--pooling=man', '--model=m'], 'did you mean mean?'),

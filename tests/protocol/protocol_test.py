@@ -1,7 +1,4 @@
-"""The order of a protocol's runs, with trainings that are only pretended.
-
-Also of `protocol/executor.py`.
-"""
+"""The order of a protocol's runs, with trainings that are only pretended."""
 
 import json
 import string

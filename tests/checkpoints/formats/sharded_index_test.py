@@ -1,7 +1,4 @@
-"""Shards and their index: all of it, or one line that says what is wrong.
-
-Also of `checkpoints/formats/lazy_tensor.py`, in which shards are read.
-"""
+"""Shards and their index: all of it, or one line that says what is wrong."""
 
 import json
 

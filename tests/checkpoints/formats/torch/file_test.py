@@ -2,8 +2,7 @@
 
 Files are written by tests/fixtures/torch_files.py.
 
-Also of `checkpoints/formats/torch/restricted_pickle.py` and
-`checkpoints/formats/torch/tensors.py`.
+Also of `checkpoints/formats/torch/restricted_pickle.py`.
 """
 
 import io
