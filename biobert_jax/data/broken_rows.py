@@ -19,12 +19,7 @@ class BrokenRows:
   """The broken rows of one file, tolerated up to a share."""
 
   def __init__(self, path: object, counts: Counter[str], noun: str = 'rows'):
-    """Starts without any.
-
-    Args:
-      counts: receives the number of rows of each kind of fault.
-      noun: the plural that messages use for the rows.
-    """
+    """Starts without any; `counts` receives the rows of each kind of fault."""
     self._path, self._counts, self._noun = path, counts, noun
     self._found: list[tuple[int | str, str]] = []
 
@@ -33,10 +28,7 @@ class BrokenRows:
     return len({place for place, _ in self._found})
 
   def add(self, place: int | str, kind: str, fault: str) -> None:
-    """Adds a row by its line, or its id or place in a JSON file.
-
-    The fault of this kind says what is wrong, and the remedy.
-    """
+    """Adds a row by its line, id or place; the fault has its remedy."""
     self._counts[kind] += 1
     self._found.append((place, fault))
 

@@ -35,10 +35,9 @@ def feature_shapes(
   max_sequences: int = 0,
   starts: bool = False,
 ) -> dict[str, tuple[int, ...]]:
-  """Shapes of the batch's int32 device arrays.
+  """Shapes of the batch's int32 device arrays, with or without `STARTS`.
 
-  Labels have `max_sequences` slots in a row; 0: each token has one. `starts`
-  says whether `STARTS` are among the arrays.
+  Labels have `max_sequences` slots in a row; 0: each token has one.
   """
   shapes: dict[str, tuple[int, ...]] = {}
   shapes |= dict.fromkeys(FEATURES, (batch_size, max_seq_length))
@@ -165,11 +164,7 @@ class PackedRows:
   def train_batch(
     self, step: int, batch_size: int, host: int = 0, hosts: int = 1
   ) -> Batch:
-    """The batch of a training step, or one host's part of it.
-
-    Args:
-      step: from 0; rows run on over the ends of epochs.
-      batch_size: rows of the global batch, a multiple of `hosts`.
+    """The batch of a training step from 0, or one host's part of it.
 
     Returns:
       The features, int32; concatenated over hosts, always the same. Of [B, L]

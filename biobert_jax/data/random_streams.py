@@ -45,10 +45,7 @@ class RandomStream:
 
 
 def mix(*keys: int | np.ndarray) -> np.ndarray:
-  """Hashes 64-bit keys (splitmix64 finaliser, Steele et al. 2014).
-
-  NumPy's streams may change between releases, and with them a resumed run.
-  """
+  """Hashes 64-bit keys (splitmix64, Steele et al. 2014), in any NumPy alike."""
   state = np.zeros((), np.uint64)
   with np.errstate(over='ignore'):
     for key in keys:

@@ -25,11 +25,8 @@ def find_split(
   """The one file of a split: `train.tsv`, `dev.txt`, `NCBItestset_corpus.txt`.
 
   A file named for the split (for devel also dev and valid) with one of
-  `EXTENSIONS` comes first; else a PubTator file with the split in its name.
-  None where there is neither.
-
-  Raises:
-    InputError: No such folder or split, or several files that could be meant.
+  `EXTENSIONS` comes first; else a PubTator file with the split in its name;
+  else None. An InputError: no such folder or split, or several such files.
   """
   folder = pathlib.Path(directory)
   if not folder.is_dir():
@@ -51,10 +48,7 @@ def find_split(
 def missing_split(
   directory: str | os.PathLike[str], split: str, extensions: Sequence[str] = ()
 ) -> InputError:
-  """The error for a corpus that has no file for a split.
-
-  `extensions` are those that the file may have instead of `tsv`.
-  """
+  """The error for no file of a split, with `extensions` instead of `tsv`."""
   entries = sorted(entry.name for entry in pathlib.Path(directory).iterdir())
   held = ', '.join(entries[:20]) + ', ...' * (len(entries) > 20) or 'nothing'
   what = f'no {split}.tsv'

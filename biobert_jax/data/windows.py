@@ -200,11 +200,9 @@ def _cut(
 def owners(
   lengths: Sequence[int], cuts: Sequence[tuple[int, int]]
 ) -> Sequence[int]:
-  """For each word the window where it has most context (run_squad.py:433).
+  """The window [first, last) where each word has most context.
 
-  Args:
-    lengths: tokens of each word.
-    cuts: word ranges [first, last) of the windows; together they have all.
+  As in run_squad.py:433; `lengths` are the tokens of each word.
   """
   if len(cuts) == 1:
     return [0] * len(lengths)

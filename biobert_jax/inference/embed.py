@@ -49,11 +49,7 @@ _CHUNK_TOKENS = 2**17
 
 
 class Embedder:
-  """A model that turns texts into vectors.
-
-  Attributes:
-    header: pooling, layers and hidden size of the vectors.
-  """
+  """A model that turns texts into vectors; its `header` tells of them."""
 
   def __init__(
     self,
@@ -75,9 +71,6 @@ class Embedder:
         number of the model's positions, at most 512.
       do_lower_case: casing, where no file of the model states it.
       counts: receives `texts_split` and `entities_without_pieces`.
-
-    Raises:
-      InputError: no such model, pooling, layers or length.
     """
     if pooling not in POOLINGS:
       raise InputError(f'--pooling is {pooling!r}; choose from {POOLINGS}')
@@ -294,11 +287,7 @@ def embed(
 
   Returns:
     Output, texts, pieces (tokens, with [CLS] and [SEP]), vectors, layers and
-    hidden_size.
-
-  Raises:
-    InputError: a wrong option, no model there, or unreadable text; with
-      pooling `entity`, text without entities.
+    hidden_size. An InputError: a wrong option, no model, or unreadable text.
   """
   suffix = '.jsonl' if output == '-' else pathlib.Path(output).suffix
   if suffix not in embedding_files.WRITERS:

@@ -1,8 +1,7 @@
 """The inputs of predictors: one or many, strings or records.
 
 One input gives one result; a list or tuple gives a list; an iterator gives an
-iterator, which reads as it goes, so that millions of documents take no more
-memory than a few hundred.
+iterator, which reads as it goes.
 """
 
 import itertools
@@ -30,9 +29,6 @@ def apply(
       or an iterator.
     convert: (number of an input from 1, the input) -> its record.
     stream: records -> results, in their order.
-
-  Returns:
-    One result, a list, or an iterator.
 
   Raises:
     TypeError: an input of another type. Only those of an iterator beyond its

@@ -47,9 +47,8 @@ _ROWS = 16  # Packed sequences computed together.
 def _adapted(head: str, outputs: Mapping[str, Any]) -> Arrays:
   """A program's outputs as what our own step predicts.
 
-  Returns:
-    Of tokens arrays [B, l]: 'label' and 'probability', or 'start_logit' and
-    'end_logit'; of sequences [B, 1, C]: 'probability' and 'logits'.
+  Of tokens arrays [B, l]: 'label' and 'probability', or 'start_logit' and
+  'end_logit'; of sequences [B, 1, C]: 'probability' and 'logits'.
   """
   if head == 'span':
     names = ('start_logit', 'end_logit')
@@ -195,12 +194,11 @@ class ModelRunner:
     width: int,
     starts: np.ndarray | None = None,
   ) -> np.ndarray:
-    """Predictions of a name for whole sequences, float32 [sequences, width].
+    """Predictions for whole sequences, float32 [sequences, width].
 
     Args:
       windows: one for each sequence.
-      output: the name of the prediction.
-      width: the number of its values.
+      output: the name of the prediction, of `width` values.
       starts: [sequences, 2] where the entities of each start.
     """
     count = windows.num_words
@@ -253,7 +251,6 @@ def run_program(
 
   Args:
     program: has the signature of transformers.
-    head: one of `HEADS`.
     rows: one sequence each: the program knows no borders within a row.
     trim: whether each batch is cut to its longest sequence.
   """
@@ -280,15 +277,9 @@ def score_int8(
 ) -> dict[str, float]:
   """The cost of int8 in F1 and its gain in speed, on a split of a corpus.
 
-  Args:
-    folder: the ONNX export, with its float32 and int8 files.
-    head: one of `HEADS`.
-    dataset: the corpus, one sequence per row.
-    split: of the corpus.
-
-  Returns:
-    The scores of both files, sentences per second with int8, and the time of
-    float32 divided by that of int8.
+  The folder has the float32 and int8 files; a row has one sequence. Returns the
+  scores of both, sentences per second with int8, and the time of float32 by
+  that of int8.
   """
   rows, figures, seconds = dataset.rows(split), {}, {}
   for name, int8 in (('float32', False), ('int8', True)):

@@ -135,8 +135,7 @@ JOBS = {
 def task_of(found: Source) -> str:
   """The task of a model, as far as its files state it, a key of `JOBS`.
 
-  It is 'ner' where nothing states another, which opening the model then
-  confirms or refuses.
+  It is 'ner' where nothing states another; opening confirms or refuses it.
   """
   record = found.record
   if 'config' in record:

@@ -115,9 +115,8 @@ class QuestionAnswerer:
 class YesNoAnswerer:
   """A fine-tuned model that answers questions by yes, no or maybe.
 
-  Attributes:
-    labels: the answers it knows.
-    reasoning: which text of a PubMedQA record it reads.
+  `labels` are the answers it knows, `reasoning` the text of a PubMedQA record
+  that it reads.
   """
 
   def __init__(

@@ -47,10 +47,8 @@ QuestionStream = Iterator[tuple[str, str]] | Iterator[QuestionRequest]
 def request_of(number: int, given: Any) -> QuestionRequest:
   """A request of a pair (question, context), named by its number.
 
-  The context is a passage or a list of passages; a request stays as it is.
-
-  Raises:
-    TypeError: neither of them.
+  The context is a passage or a list of passages; a request stays as it is. A
+  TypeError: neither of them.
   """
   if isinstance(given, QuestionRequest):
     return given
@@ -86,10 +84,9 @@ def _request(
 def read(
   source: str, counts: Counter[str], reasoning: str = 'required'
 ) -> Iterator[QuestionRequest]:
-  """Reads the questions of a file.
+  """Reads the questions of a file ('-': standard input).
 
   Args:
-    source: a path, or `-` for standard input.
     counts: receives `blank_lines` and what `read_lines` counts.
     reasoning: of `pubmedqa.REASONING`: a PubMedQA record's text to read.
 

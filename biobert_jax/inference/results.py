@@ -75,8 +75,7 @@ class QuestionResult:
   def answers(self) -> list[PooledAnswer]:
     """The answers, ranked by the sum of their probabilities over passages.
 
-    `passage` (from 0), `start` and `end` (code points) say where an answer is
-    most probable.
+    Offsets, in code points, say where an answer is most probable.
     """
     passages = [one.candidates for one in self.by_passage]
     return span_decoding.pool_candidates(

@@ -144,16 +144,10 @@ class Tagger:
 
 
 def bio_tags(labels: Sequence[str], model: str) -> tuple[str, ...]:
-  """The labels of a classifier as BIO tags 'O', 'B', 'I', 'B-Type', 'I-Type'.
+  """Labels by id as BIO tags 'O', 'B', 'I', 'B-Type', 'I-Type'.
 
   The reference's own [PAD], X, [CLS] and [SEP] (run_ner.py:191) mark no entity.
-
-  Args:
-    labels: by id.
-    model: for the message.
-
-  Raises:
-    InputError: a label is no BIO tag.
+  An InputError, which names the model: a label is no BIO tag.
   """
   tags = ['O' if label in _NO_ENTITY else label for label in labels]
   wrong = [tag for tag in tags if not re.fullmatch('O|[BI](-.+)?', tag)]

@@ -52,9 +52,8 @@ class PooledEncoder:
   def __call__(self, rows: PackedRows) -> Iterator[tuple[Batch, np.ndarray]]:
     """Yields every batch of texts that `encode_slots` tokenized, packed.
 
-    Yields:
-      (batch, float32 [K, B, L, D]); where it pools, sums over the slots that
-      count for each packed text [K, B, S, D].
+    With it float32 [K, B, L, D]; where it pools, sums over the slots that count
+    for each packed text, [K, B, S, D].
     """
     step = self._step(rows.max_seq_length, int(rows.plan.ordinals.max()))
 

@@ -120,10 +120,7 @@ def _complete(files: Files) -> Files:
 def read(
   files: Files, counts: Counter[str], max_broken: float
 ) -> list[Annotated]:
-  """The documents of a split of `find_splits`, in the file's order.
-
-  Of the rows of a file a fraction 0-1 may be broken; they are counted.
-  """
+  """The documents of a split in order; a fraction 0-1 of rows may be broken."""
   if 'pubtator' in files:
     return _read_pubtator(files['pubtator'], counts, max_broken)
   texts = _texts(files['abstracts'], counts, max_broken)

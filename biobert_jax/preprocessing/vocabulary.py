@@ -111,10 +111,7 @@ def read_sample(patterns: Sequence[str], characters: int) -> TextSample:
 
 
 def rare_characters(texts: Iterable[Text], coverage: float) -> tuple[str, int]:
-  """The rarest characters, and how many times they stand in the texts.
-
-  As many as may go: `coverage` is the fraction 0-1 of all that must stay.
-  """
+  """The rarest characters that `coverage`, 0-1, lets go; and their number."""
   counts: collections.Counter[str] = collections.Counter()
   for paragraph in itertools.chain.from_iterable(texts):
     counts.update(paragraph)

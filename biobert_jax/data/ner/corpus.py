@@ -62,15 +62,12 @@ def read_columns(
   scheme: str = 'bio',
   strict: bool = False,
 ) -> list[Sentence]:
-  """Reads one UTF-8 corpus file in columns, in its order.
+  """Reads one UTF-8 corpus file in columns; an InputError with file and line.
 
   Args:
     counts: takes what was odd, under the names in this file's first lines.
     scheme: `bio`, or `iobes`, which is turned into BIO (S to B, E to I).
     strict: whether an invisible token is an error instead of counted.
-
-  Raises:
-    InputError: With file and line.
   """
   if scheme not in _SCHEMES:
     schemes = ' or '.join(_SCHEMES)
@@ -287,13 +284,10 @@ def read_split(
   scheme: str = 'bio',
   strict: bool = False,
 ) -> list[Sentence]:
-  """Reads one split of a corpus, whatever form its file has.
+  """Reads one split of a corpus, by arguments as `read_columns`'.
 
-  `train_dev` without a file of its own is train and then devel. For the
-  arguments see `read_columns`; PubTator needs neither.
-
-  Raises:
-    InputError: No file, several files, or one that cannot be read.
+  `train_dev` without a file of its own is train and then devel. An InputError:
+  no file, several files, or one that cannot be read.
   """
   path = find_split(directory, split)
   if path is None and split == 'train_dev':
@@ -315,10 +309,8 @@ def read_split(
 def label_set(sentences: Sequence[Sentence]) -> tuple[str, ...]:
   """The tags of a training split, complete: both B and I of each type.
 
-  That is ('O', 'B', 'I'), or 'O' and then B-Type, I-Type, sorted by type.
-
-  Raises:
-    InputError: No sentence has an entity, or only some tags have a type.
+  That is ('O', 'B', 'I'), or 'O' and then B-Type, I-Type, sorted by type. An
+  InputError: no sentence has an entity, or only some tags have a type.
   """
   suffixes = {tag[1:] for s in sentences for tag in s.tags if tag != 'O'}
   if not suffixes:

@@ -145,13 +145,8 @@ def prepare(
   """Writes one corpus as a TFDS dataset, if that is not done yet.
 
   `tfds build` cannot: it needs Apache Beam (tensorflow/datasets#5463). The
-  corpus's files are in `manual_dir`, or in a folder `name` there.
-
-  Returns:
-    Sentences of each split.
-
-  Raises:
-    InputError: An unknown name or format, or what the reader refuses.
+  corpus's files are in `manual_dir`, or in a folder `name` there. Returns the
+  sentences of each split. An InputError: as the reader, or no such name.
   """
   if name not in BUILDERS:
     names = ', '.join(BUILDERS)

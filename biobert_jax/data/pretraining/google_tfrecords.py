@@ -1,8 +1,7 @@
 """The reference's own pre-training files, read as they are.
 
 google-research/bert `create_pretraining_data.py` (lines 97-160) writes masked
-sentence pairs as TFRecord files of `tf.train.Example`. They are read at random,
-each epoch in another order; the batch is a function of (files, seed, step).
+sentence pairs as TFRecord files of `tf.train.Example`; read here at random.
 """
 
 from collections.abc import Iterator, Sequence
@@ -44,12 +43,8 @@ class TfExamples:
   ):
     """Finds all examples, which reads through the files once.
 
-    Args:
-      paths: the files; their order matters to the order of examples.
-      vocab_size: V; ids are below it.
-
-    Raises:
-      InputError: A file is missing, packed, cut or of other records.
+    The order of the files matters to that of the examples; ids are below
+    `vocab_size`. An InputError: a file is missing, packed, cut or of others.
     """
     self.max_seq_length = max_seq_length
     self.max_pairs = 1
@@ -73,10 +68,8 @@ class TfExamples:
     return int(self._offsets[-1])
 
   def feature_shapes(self, batch_size: int) -> dict[str, tuple[int, ...]]:
-    """Shapes of the batch's device arrays, int32 each.
-
-    Those of `sentence_pairs.feature_shapes` with one pair; masked_positions
-    and masked_ids (-1: none), [B, M].
+    """Those of `sentence_pairs.feature_shapes` with one pair, and
+    masked_positions and masked_ids (-1: none), [B, M].
     """
     shapes = feature_shapes(batch_size, self.max_seq_length, 1)
     masked = (batch_size, self.max_predictions)
@@ -95,12 +88,7 @@ class TfExamples:
     return self._stack(rows, each, first)
 
   def eval_batches(self, batch_size: int) -> Iterator[Batch]:
-    """One pass in the order of the files; padding fills up the last batch.
-
-    Yields:
-      Arrays as in `feature_shapes`, where row_ids is the index in the pass;
-      padding goes on counting.
-    """
+    """One pass in the order of the files, as `PackedSequences.eval_batches`."""
     for first in range(0, self._eval_total, batch_size):
       last = min(first + batch_size, self._eval_total)
       rows = [self._row(index) for index in range(first, last)]
@@ -188,11 +176,8 @@ def shuffled_numbers(
   """The numbers at positions of a shuffled range, without shuffling it.
 
   A Feistel network permutes the next larger power of four; what falls outside
-  goes through again until it falls inside (Black and Rogaway, 2002).
-
-  Args:
-    positions: [n] from 0 to below `count`.
-    keys: [n] uint64, the permutation of each position.
+  goes through again until it falls inside (Black and Rogaway, 2002). Positions
+  [n] are below `count`; `keys` [n], uint64, are the permutation of each.
   """
   half = np.uint64(max(1, ((count - 1).bit_length() + 1) // 2))
   low = np.uint64((1 << int(half)) - 1)

@@ -31,11 +31,10 @@ def feature_shapes(
 ) -> dict[str, tuple[int, ...]]:
   """Shapes of the batch's device arrays, int32 each.
 
-  Returns:
-    input_ids, segment_ids (0: A, 1: B), position_ids (from 0 in each pair),
-    sequence_ids (0: padding, 1, 2, ...: the pair), all [B, L]; cls_positions
-    (0 where there is no pair) and next_sentence_labels (0: next, 1: random,
-    -1: none), [B, P]; and row_ids, [B].
+  They are input_ids, segment_ids (0: A, 1: B), position_ids (from 0 in each
+  pair), sequence_ids (0: padding, 1, 2, ...: the pair), all [B, L];
+  cls_positions (0: no pair) and next_sentence_labels (0: next, 1: random, -1:
+  none), [B, P]; and row_ids, [B].
   """
   names = ('input_ids', 'segment_ids', 'position_ids', 'sequence_ids')
   pairs = (batch_size, max_pairs)
@@ -95,13 +94,10 @@ def lay_out(
   specials: tuple[int, int],
   usage: BlockUsage,
 ) -> PackedPairs:
-  """Copies pairs into arrays.
+  """Copies pairs into arrays of L and P, the `shape`.
 
-  Args:
-    rows: the pairs of each packed sequence.
-    source: [tokens] that they point to.
-    shape: L and P.
-    specials: ids of [CLS] and [SEP].
+  Given are the pairs of each packed sequence, the tokens they point to, and the
+  ids of [CLS] and [SEP].
   """
   count, (length, max_pairs) = len(rows), shape
   cls_id, sep_id = specials

@@ -117,10 +117,7 @@ def question_rows(path: str, content: Any) -> Iterator[tuple[str, Any, str]]:
 
 
 def unicode_text(path: str, place: str, row: Any, key: str) -> str:
-  """The text under a key; an InputError if there is none that can be written.
-
-  JSON can spell halves of characters (`\\ud83d`), which no file can hold.
-  """
+  """The text under a key; an InputError: none, or a half of a character."""
   text = require_text(path, place, row, key)
   try:
     text.encode()
@@ -246,11 +243,9 @@ _OF_ANSWERS = {
 
 
 def locate(context: str, text: str, start: int) -> tuple[int, str]:
-  """Where an answer really begins, which is said to begin at `start`.
+  """Where an answer begins (code point), and '' or the kind of what was fixed.
 
-  Returns:
-    The code point, and '' or the kind of what was fixed; -1 and the kind of
-    what is broken.
+  It is said to begin at `start`; -1 comes with the kind of what is broken.
   """
   if not text.strip():
     return -1, 'empty_answers'

@@ -64,13 +64,8 @@ def read_rows(
 ) -> list[Example]:
   """Reads one UTF-8 file of examples, in its order.
 
-  Args:
-    counts: takes what was odd or broken, by the names in this file's first
-      lines.
-
-  Raises:
-    InputError: With file and line: no known columns, no labels, or too many
-      broken rows.
+  `counts` takes what was odd or broken. An InputError names file and line: no
+  known columns, no labels, or too many broken rows.
   """
   name = os.fspath(path)
   broken = BrokenRows(name, counts)
@@ -210,13 +205,10 @@ def read_split(
   counts: Counter[str],
   form: RelationRules,
 ) -> list[Example]:
-  """Reads one split of a corpus, whatever layout its file has.
+  """Reads one split of a corpus, or of one of its folds, in any layout.
 
-  A corpus that comes in folds is one of them. `train_dev` without a file of its
-  own is train and then devel, which may be empty.
-
-  Raises:
-    InputError: No file, several, an empty one, or one that cannot be read.
+  `train_dev` without a file of its own is train and then devel, which may be
+  empty. An InputError: no file, several, an empty or an unreadable one.
   """
   folder = pathlib.Path(directory)
   if not folder.is_dir() and (folds := _folds(folder.parent)):

@@ -76,10 +76,9 @@ def marked(text: str, span: Span, first: Span, second: Span) -> str:
   """A sentence (a span of a text) with markers around its two entities.
 
   Of two that begin at one place the longer begins first, of two that end at
-  one place it ends last, so that the one inside is marked inside; of equal
-  ones the second is inside. The markers of two that overlap otherwise cross.
-  White space stands on either side of each marker. Words that look like
-  markers get blanks inside, which changes no token.
+  one place it ends last; of equal ones the second is inside. The markers of two
+  that overlap otherwise cross. White space stands on either side of a marker.
+  Words that look like markers get blanks inside, which changes no token.
   """
   places: list[tuple[int, int, int, str]] = []
   for number, (start, end) in enumerate((first, second)):

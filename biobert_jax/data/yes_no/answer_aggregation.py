@@ -23,11 +23,8 @@ def aggregate(
   """One answer to each question, in order, of the mean logits of its passages.
 
   With the labels 'no' and 'yes' it is yes where the mean is above 0, as in
-  transform_n2b_yesno.py, which rounds logits to three decimals before.
-
-  Args:
-    logits: [pairs, C].
-    labels: C names.
+  transform_n2b_yesno.py, which rounds logits to three decimals before. They are
+  [pairs, C], for C labels.
   """
   places: dict[str, list[int]] = {}
   for i, pair in enumerate(pairs):
@@ -53,10 +50,7 @@ def predictions(
   gold: Mapping[str, str],
   labels: Sequence[str],
 ) -> str:
-  """One tab-separated line per question, under a header.
-
-  Its cells: id, passages, one probability per label, predicted, gold.
-  """
+  """Lines of id, passages, each label's probability, predicted and gold."""
   rows = ['\t'.join(('id', 'passages', *labels, 'predicted', 'gold'))]
   for id_, answer in answers.items():
     shares = (f'{share:.6f}' for share in answer.probabilities)
@@ -71,10 +65,7 @@ def mistakes(
   gold: Mapping[str, str],
   pairs: Sequence[QuestionPair],
 ) -> str:
-  """One tab-separated line per wrong answer, most confident errors first.
-
-  Its cells: id, gold, predicted, its probability, question.
-  """
+  """Lines of id, gold, predicted, its probability, question; surest first."""
   questions = {pair.question_id: pair.question for pair in pairs}
   rows = ['id\tgold\tpredicted\tprobability\tquestion']
   wrong = [id_ for id_, label in gold.items() if answers[id_].label != label]

@@ -50,13 +50,9 @@ def read_split(
 ) -> list[QuestionPair]:
   """Reads one split of a corpus, in the order of its files.
 
-  Args:
-    split: one of `splits.SPLITS`; `train_dev` is train and then devel.
-    files: the files of train, devel and test: a name, or a pattern for
-      several whose questions are pooled. PubMedQA has but one.
-
-  Raises:
-    InputError: no file, an empty one, or one that cannot be read.
+  `train_dev` is train and then devel. `files` are those of train, devel and
+  test: a name, or a pattern for several that are pooled; PubMedQA has but one.
+  An InputError: no file, an empty one, or one that cannot be read.
   """
   splits.check_split(split)
   if (directory / pubmedqa.FILE).is_file():
@@ -76,9 +72,8 @@ def read_files(
 ) -> list[QuestionPair]:
   """Reads files whose questions belong together, each in either form.
 
-  Raises:
-    InputError: with file and place or id: no JSON of these forms, an id that
-      stands twice, too many broken rows, none at all.
+  An InputError names file and place or id: no JSON of these forms, an id that
+  stands twice, too many broken rows, none at all.
   """
   known: set[str] = set()
   kept = []

@@ -89,10 +89,7 @@ def question_pairs(
   """Records by id as questions beside passages.
 
   The paragraphs of a passage are joined by blanks as in the authors' own code.
-  `counts` takes `questions_without_passage`.
-
-  Raises:
-    InputError: with file and id: a key that is missing.
+  `counts` takes `questions_without_passage`. An InputError: a missing key.
   """
   pairs = []
   for id_, record in records.items():
@@ -116,10 +113,7 @@ def question_pairs(
 def split_ids(
   decisions: Mapping[str, str],
 ) -> tuple[list[str], list[list[str]]]:
-  """(ids of the test set, ids of each fold), as split_dataset.py makes them.
-
-  `decisions` are labels by id, in the order of the file.
-  """
+  """(ids of the test set, of each fold) of labels by id, in the file's order."""
   draws = random.Random(0)  # As there; `shuffle` and `choice` draw alike.
   training, test = _parts(decisions, 2, draws)
   return test, _parts({i: decisions[i] for i in training}, FOLDS, draws)

@@ -41,11 +41,7 @@ class Snippet(NamedTuple):
 
 
 class RawQuestion(NamedTuple):
-  """A question of the challenge.
-
-  Of a factoid question there is one answer at most, of a yes/no question
-  ('yes',) or ('no',) if it is known.
-  """
+  """A question; of factoid and yes/no ones there is one answer at most."""
 
   id: str  # 24 hexadecimal digits.
   type: str  # One of `TYPES`.
@@ -58,10 +54,10 @@ class RawQuestion(NamedTuple):
 def read(
   paths: Sequence[str], counts: Counter[str], max_broken: float | None
 ) -> list[RawQuestion]:
-  """Reads files of questions that belong together.
+  """Reads files of questions that belong together; `counts` takes oddities.
 
   Above a fraction 0-1 of questions with malformed answers, `max_broken`, a file
-  is refused; None: exact answers are not looked at. `counts` takes oddities.
+  is refused; None: exact answers are not looked at.
   """
   questions: dict[str, RawQuestion] = {}
   for path in paths:

@@ -63,12 +63,10 @@ class Abstract(NamedTuple):
 def read_abstracts(
   patterns: Sequence[str], pmids: Iterable[str], counts: Counter[str]
 ) -> dict[str, Abstract]:
-  """Reads the wanted articles of a raw corpus: shards hold tokens, not text.
+  """Title and abstract by PMID of the wanted articles of a raw corpus.
 
-  Returns title and abstract by PMID; of several versions the highest, the last.
-
-  Raises:
-    InputError: a file that cannot be read, or none of the articles.
+  Of several versions it is the highest, the last. An InputError: a file that
+  cannot be read, or none of the articles.
   """
   wanted = {f'pmid:{pmid}' for pmid in pmids}
   found: dict[str, Article] = {}
@@ -237,10 +235,7 @@ def _answers(
 def draw_dev_ids(
   questions: Sequence[RawQuestion], fraction: float, seed: int
 ) -> set[str]:
-  """Draws the ids of the dev set, a fraction 0-1 of the questions of a type.
-
-  Their order does not matter.
-  """
+  """Draws a fraction 0-1 of the ids of a type, whatever their order."""
 
   def place(question: RawQuestion) -> tuple[int, str]:
     # 96 bits, 48 at a time.

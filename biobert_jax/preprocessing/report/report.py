@@ -50,10 +50,7 @@ def write_report(
   """Writes the report to a folder, each file aside and then renamed.
 
   Returns the text of `report.md`. The `directory` is of the shards; its
-  `dropped.tsv` is read.
-
-  Raises:
-    InputError: The folder cannot be written.
+  `dropped.tsv` is read. An InputError: the folder cannot be written.
   """
   png = draw_lengths(statistics)
   name = pathlib.Path(directory).resolve().name

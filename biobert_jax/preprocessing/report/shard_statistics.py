@@ -130,10 +130,8 @@ def measure(
   """Measures shards.
 
   Args:
-    directory: of the shards.
     tokenizer: the vocabulary they were made with; None leaves words out.
     sample: documents to read; 0 for all of them.
-    seed: of what is chosen.
     texts: documents to show.
     top: words of each list.
   """

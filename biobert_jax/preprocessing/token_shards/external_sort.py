@@ -212,10 +212,7 @@ class Part:
     return np.frombuffer(data, '<i8').reshape(count, self._runs)
 
   def read(self, first: int, last: int, part: int) -> Iterator[tuple[Any, ...]]:
-    """(key, order, head, body) of the articles in partitions [first, last).
-
-    `part` is the number of this part, for the order.
-    """
+    """(key, order, head, body) of partitions [first, last) of this part."""
     if not self._runs:
       return
     begins = self._starts(first, 1)[0].tolist()

@@ -179,10 +179,7 @@ def plan_units(
   spec: dict[str, Any],
   sizes: Sizes,
 ) -> list[stages.Unit]:
-  """Groups small files, since each part has its cost.
-
-  The options of `spec` decide the content of a part, and with it its name.
-  """
+  """Groups small files; the options of `spec` decide a part and its name."""
   groups: list[list[stages.InputFile]] = []
   # Of a small corpus in few files, every core shall have its share.
   limit = max(sum(file.bytes for file in files) // _PARTS, _SMALL_FILE)

@@ -236,9 +236,8 @@ def read_input(
 ) -> Iterator[tuple[str, int, tuple[Document, ...] | None]]:
   """The articles of a file, tokenized; the tally takes what was left out.
 
-  Yields:
-    (id, version, documents), in the file's order; None for the documents of an
-    article that is withdrawn.
+  Yields (id, version, documents) in the file's order; None for the documents of
+  an article that is withdrawn.
   """
   for item in article_tokenizer.items(_wanted(file, job, tally)):
     if isinstance(item, Deletion):
@@ -338,8 +337,7 @@ def _in_range(
 def keep_latest(said: Sequence[SortRecord], tally: Tally) -> SortRecord | None:
   """The latest of what was said of an article, in the order of the input.
 
-  The tally receives why others go, with the numbers of the part and of a file
-  in it.
+  The tally receives why others go, by the numbers of part and file.
   """
   kept = external_sort.latest_record(said)
   last_deletion = max(
