@@ -146,10 +146,8 @@ def _look_into(path: pathlib.Path, given: str) -> Source:
   found = [path / n for n in HUGGINGFACE_FILES if (path / n).is_file()]
   prefix = tensorflow.find_prefix(path)
   if found and prefix is not None:
-    raise InputError(
-      f'{given}: holds {found[0].name} and a TF1 checkpoint; name the one that '
-      f'you mean, {found[0]} or {prefix}'
-    )
+    what = f'{given}: holds {found[0].name} and a TF1 checkpoint; name the one'
+    raise InputError(f'{what} that you mean, {found[0]} or {prefix}')
   if found:
     return Source(given, HUGGINGFACE, path, found[0], {})
   if prefix is not None:

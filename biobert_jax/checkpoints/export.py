@@ -189,8 +189,6 @@ def _compare(
         gap = gap[mask > 0]
       largest = max(largest, float(gap.max()))
   if not largest <= TOLERANCES[form]:
-    raise RuntimeError(
-      f'the {form} export differs from the model by {largest:.2g}, more than '
-      f'{TOLERANCES[form]:.0e}; it was not kept'
-    )
+    what = f'the {form} export differs from the model by {largest:.2g}, more'
+    raise RuntimeError(f'{what} than {TOLERANCES[form]:.0e}; it was not kept')
   return {'largest_difference': largest, 'tolerance': TOLERANCES[form]}

@@ -76,7 +76,5 @@ def document_of(number: int, given: Any) -> Document:
     return given
   if isinstance(given, str):
     return Document(str(number), given)
-  raise TypeError(
-    f'input {number} is {type(given).__name__}; give a string or a Document, '
-    'or a list or an iterator of them'
-  )
+  what = f'input {number} is {type(given).__name__}; give a string'
+  raise TypeError(f'{what} or a Document, or a list or an iterator of them')

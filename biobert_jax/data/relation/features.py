@@ -119,10 +119,8 @@ def _kept(found: _Tokens, budget: int, counts: Counter[str]) -> Sequence[int]:
     return range(start, start + budget)
   counts['sentences_cut_between_the_pair'] += 1
   if len(fixed) > budget:
-    raise InputError(
-      f'data.max_seq_length is {budget + 2}; the {len(fixed)} tokens that mark '
-      'the pair have no room in it'
-    )
+    what = f'data.max_seq_length is {budget + 2}; the {len(fixed)} tokens'
+    raise InputError(f'{what} that mark the pair have no room in it')
   inside = np.arange(begin, end)
   away = np.abs(inside[:, None] - np.asarray(fixed)).min(axis=1)
   nearest = inside[np.argsort(away, kind='stable')[:budget]]

@@ -151,10 +151,8 @@ def check_labelled(pairs: Sequence[QuestionPair], split: str) -> None:
   for pair in pairs:
     if not pair.label:
       what = f'{pair.path}: {pair.id}: has no answer, and {split} is scored'
-      raise InputError(
-        f'{what}; write one, or set --config.data.{split}_split= and predict '
-        'the file'
-      )
+      what = f'{what}; write one, or set --config.data.{split}_split='
+      raise InputError(f'{what} and predict the file')
 
 
 def check_agreement(pairs: Sequence[QuestionPair]) -> None:

@@ -113,7 +113,7 @@ def question_pairs(
 def split_ids(
   decisions: Mapping[str, str],
 ) -> tuple[list[str], list[list[str]]]:
-  """(ids of the test set, of each fold) of labels by id, in the file's order."""
+  """(ids of the test set, of each fold), from labels by id in their order."""
   draws = random.Random(0)  # As there; `shuffle` and `choice` draw alike.
   training, test = _parts(decisions, 2, draws)
   return test, _parts({i: decisions[i] for i in training}, FOLDS, draws)

@@ -162,7 +162,5 @@ def _groups(exact: Any, counts: Counter[str]) -> list[list[str]]:
       nested = any(isinstance(one, list) for one in exact)
       counts['answers_as_lists' if nested else 'answers_as_list'] += 1
       return groups
-  raise ValueError(
-    f'exact_answer {str(exact)[:40]!r} is not a string, list of strings or '
-    'list of lists of strings: fix it'
-  )
+  what = f'exact_answer {str(exact)[:40]!r} is not a string, list of strings'
+  raise ValueError(f'{what} or list of lists of strings: fix it')

@@ -74,10 +74,8 @@ def _state_dict(path: pathlib.Path, value: Any) -> dict[str, Tensor]:
   """Checks that a pickle describes tensors, each inside its storage."""
   if not isinstance(value, dict):
     kind = pickled.type_name(value)
-    raise InputError(
-      f'{path}: holds a {kind}, not a state dict; save one with '
-      'torch.save(model.state_dict(), FILE)'
-    )
+    what = f'{path}: holds a {kind}, not a state dict; save one'
+    raise InputError(f'{what} with torch.save(model.state_dict(), FILE)')
   others = [k for k, v in value.items() if not isinstance(v, Tensor)]
   if others or not value:
     kinds = [(shown(k), pickled.type_name(v)) for k, v in value.items()]
@@ -153,10 +151,8 @@ def _read_zip(path: pathlib.Path) -> dict[str, LazyTensor]:
     raise InputError(f'{problem}; give {WEIGHTS_FILE} or model.safetensors')
   root = roots[0]
   if f'{root}/constants.pkl' in members:
-    raise InputError(
-      f'{path}: a TorchScript program, not weights; save those with '
-      'torch.save(model.state_dict(), FILE)'
-    )
+    problem = f'{path}: a TorchScript program, not weights; save those'
+    raise InputError(f'{problem} with torch.save(model.state_dict(), FILE)')
   order = members.get(f'{root}/byteorder')
   if order and _member(archive, order, 16).tobytes() != b'little':
     message = f'{path}: from a big-endian machine; use model.safetensors'
