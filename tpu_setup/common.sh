@@ -60,7 +60,7 @@ read_flags() {  # read_flags 'NAME ... SWITCH? ...' ARGUMENT...
       -h | --help) usage; exit 0 ;;
       --) shift; REST=("$@"); return ;;
       --*) ;;
-      *) fail "'$1' is no flag; is its -- missing? --help shows the flags" ;;
+      *) fail "unexpected argument '$1'; did you mean --$1? --help shows the flags" ;;
     esac
     if [[ "$known" == *" $flag? "* && "$1" == "--$flag" ]]; then
       FLAG[$flag]=true

@@ -19,7 +19,7 @@
 #
 # Each flag may stand in the environment: SLICE_NAME, SLICE_MAX_HOURS, …;
 # DRY_RUN=1 prints the gcloud commands. When it fails or is interrupted, what it
-# had asked for is deleted.
+# had requested is deleted.
 # shellcheck source=tpu_setup/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 

@@ -198,7 +198,7 @@ _LINES: tuple[tuple[str, Callable[[dict[str, Any]], str]], ...] = (
   ('compiler: Mcycles', _optional('estimated_cycles', 1e-6)),
   ('  so many ms', _optional('estimated_seconds', 1e3)),
   ('MFU, at most', lambda r: f'{r["mfu_bound"]:.2f}'),
-  ('tokens a second', lambda r: f'{r["pieces_per_second"]:,.0f}'),
+  ('tokens per second', lambda r: f'{r["pieces_per_second"]:,.0f}'),
   ('hours of the run', _optional('hours')),
   ('chip-hours', _optional('chip_hours', digits=0)),
   ('dollars', _optional('dollars', digits=0)),

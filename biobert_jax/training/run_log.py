@@ -119,7 +119,7 @@ class Log:
     meter: Meter,
     may_write: Callable[[], None],
   ):
-    """Opens the files of the first host, to go on after the step `start`.
+    """Opens the files of the first host, to continue after the step `start`.
 
     `may_write` is called before each line; it may raise to forbid it.
     """

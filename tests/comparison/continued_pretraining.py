@@ -159,7 +159,7 @@ def table(report: dict[str, Any]) -> str:
     'pre-training started new'
     if made['head_before'] == 'encoder'
     else f'pre-training went on with the head {made["head_before"]!r}',
-    f'after it, held-out loss {made["masked_lm_loss"]:.3f}, masked pieces '
+    f'after it, held-out loss {made["masked_lm_loss"]:.3f}, masked tokens '
     f'right {made["masked_lm_accuracy"]:.1f} %',
     f'{"":8}{"mean F1":>9}{"deviation":>11}  each seed',
   ]

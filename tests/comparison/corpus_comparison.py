@@ -16,12 +16,12 @@ copies of it, each an article of its own. The ways are
              (hf_corpus.py): load, map in batches, save to disk
   rust       the Rust tokenizer alone, a process a core: no reading, no writing
   reference  create_pretraining_data.py of CHECKOUT, one process as it is, with
-             its own settings but for cased text: ten masked copies of the text;
+             its own settings except for cased text: ten masked copies;
              `reference, once` makes one (--dupe_factor=1). Runs on our
              TensorFlow, under whose compatibility names TF1 code still runs
 
-Seconds are those of the whole process, but for `rust`; MB are of the text, in
-UTF-8. Memory is what all processes of a way hold at once, at most, shared pages
+Seconds are those of the whole process, except for `rust`; MB are of the text,
+in UTF-8. Memory is what all processes of a way hold at once, at most, shared pages
 counted in each. `ours` and `datasets` run at each of --sizes; the others at 1,
 the reference on a sample of --reference_share of the articles.
 Wanted: 30 x the reference, 1.5 x `datasets`, 0.7 of `rust`, and memory that

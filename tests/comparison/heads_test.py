@@ -127,7 +127,7 @@ def train(head: str) -> Arrays:
   return {path: np.asarray(array) for path, array in to_flat(params).items()}
 
 
-def of_head(
+def model_with_head(
   path: pathlib.Path, head: str, params: Arrays
 ) -> pretrained.Pretrained:
   """A model as `open_model` gives it, with just these parameters."""
@@ -188,7 +188,7 @@ def write_given(
   batches: dict[str, tuple[np.ndarray, ...]],
   texts: dict[str, list[str]],
 ) -> None:
-  """The files that hf_heads.py reads, but for the exports."""
+  """The files that hf_heads.py reads, except the exports."""
   features = ('input_ids', 'attention_mask', 'token_type_ids')
   arrays = {
     f'{key}/{name}': array
@@ -208,15 +208,17 @@ def exchange(tmp_path_factory: pytest.TempPathFactory) -> Exchange:
   """Trains and exports every head here; runs the peers once, for all."""
   base = tmp_path_factory.mktemp('exchange')
   given = base / 'given'
-  models = {h: of_head(given / h, h, train(h)) for h in HEADS}
+  models = {h: model_with_head(given / h, h, train(h)) for h in HEADS}
   drawn = random_models.flat_params('yes_no', CONFIG)
-  models['yes_no'] = of_head(given / 'yes_no', 'yes_no', drawn)
+  models['yes_no'] = model_with_head(given / 'yes_no', 'yes_no', drawn)
   token = models['token'].params
   pooler = {
     path: models['encoder'].params[path]
     for path in ('bert/pooler/dense/kernel', 'bert/pooler/dense/bias')
   }
-  models['token_and_pooler'] = of_head(given / 'both', 'token', token | pooler)
+  models['token_and_pooler'] = model_with_head(
+    given / 'both', 'token', token | pooler
+  )
   models |= real_models(given)
   for name, model in models.items():
     export.export(model, 'huggingface', str(base / 'exports' / name))

@@ -49,7 +49,7 @@ def batches(arrays: dict[str, np.ndarray]) -> Iterator[Batch]:
 
 
 def logits(model: Any, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
-  """Scores of the masked pieces [n, V] and of the pairs [B, P, 2]."""
+  """Scores of the masked tokens [n, V] and of the pairs [B, P, 2]."""
   ids = batch['sequence_ids']
   same = ids[:, :, None] == ids[:, None, :]
   hidden = model.bert(

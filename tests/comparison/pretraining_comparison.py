@@ -7,8 +7,8 @@
 Trains a small BERT from the same random weights on the same abstracts, with
 `python -m biobert_jax train` and then with transformers on PyTorch
 (hf_pretrain.py). The peer is given the rows of our every step, packed and
-masked as our step sees them, so all that differs are the systems and the luck
-of dropout. The recipe is BERT's: AdamW, warmup over a tenth of the steps, decay
+masked as our step sees them, so all that differs are the systems and dropout's
+random bits. The recipe is BERT's: AdamW, warmup over a tenth of the steps, decay
 to 0, clip 1.0, dropout 0.1; the peak rate is high, for the model is small and
 starts from nothing. A twentieth of the articles is held out, and its rows, with
 the same masks too, are scored on the way.
@@ -18,7 +18,7 @@ without compilation, evaluations and checkpoints; ours makes its rows and masks
 in that time, the peer is handed them. Packed rows and masked places alone are
 what the peer is given to decode, neither of which it does by itself: it is the
 systems that are compared, not the recipes. Wanted: a final held-out loss of
-masked pieces within 2 % of the peer's. The whole run takes about 15 minutes on
+masked tokens within 2 % of the peer's. The whole run takes about 15 minutes on
 2 cores, and its timings count only on an otherwise idle machine; on a busy one
 PyTorch's threads wait for each other, which --threads=1 spares it.
 
@@ -265,7 +265,7 @@ def draw(report: dict[str, Any], path: pathlib.Path) -> None:
   figure, (losses, apart) = pyplot.subplots(1, 2, figsize=(9, 3.6))
   for (name, curve), style in zip(curves.items(), ('-', '--'), strict=True):
     losses.plot(*curve, style, marker='o', ms=3, label=name)
-  losses.set_title('held-out loss of masked pieces (nats)')
+  losses.set_title('held-out loss of masked tokens (nats)')
   losses.legend()
   steps, ours = curves['ours']
   apart.plot(steps, 100 * (ours / curves['peer'][1] - 1), marker='o', ms=3)
@@ -315,7 +315,7 @@ def add_rates(report: dict[str, Any]) -> None:
 def table(report: dict[str, Any]) -> str:
   """The report as a person reads it."""
   titles = (
-    f'{"pieces":>10}{"pairs":>8}{"pieces/s":>11}{"seconds":>10}{"cores":>10}'
+    f'{"tokens":>10}{"pairs":>8}{"tokens/s":>11}{"seconds":>10}{"cores":>10}'
   )
   lines = [f'{"":6}{titles}']
   for name in ('ours', 'peer'):
@@ -325,7 +325,7 @@ def table(report: dict[str, Any]) -> str:
     spent = f'{row["seconds"]:10.1f}{row["core_seconds"]:10.1f}'
     lines.append(f'{name:6}{losses}{speed}{spent}')
   lines.append(
-    f'held-out loss of masked pieces {report["difference_percent"]:+.2f} %, '
+    f'held-out loss of masked tokens {report["difference_percent"]:+.2f} %, '
     f'rate x {report["ratio"]:.2f}'
   )
   return '\n'.join(lines)

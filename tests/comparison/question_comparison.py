@@ -14,7 +14,7 @@ biobert-jax score. Rates are training questions times epochs over the seconds of
 the whole process. Wanted: exact match and F1 within two points; with few
 questions, of the means over several --seeds, or --paired: both start from one
 head, train without dropout and take the same windows at each step, so that what
-luck decides is the same on both sides; --mask_padding: the peer, too, leaves
+chance decides is the same on both sides; --mask_padding: the peer, too, leaves
 padding out of the softmax over a window. Timings count only on an otherwise
 idle machine; --limit=N keeps N contexts of each half, to see that all runs and
 for nothing else.

@@ -39,7 +39,7 @@ def run(tmp_path_factory, version):
   """A run, its report and its corpus."""
   folder = tmp_path_factory.mktemp(f'run{version[0]}')
   corpus = small_questions.write(folder / 'corpus', version)
-  # Enough for every one of several seeds: not luck.
+  # Enough for every one of several seeds: not chance.
   long = {'train__steps': 300, 'optim__learning_rate': 3e-3}
   config = small_run.qa(str(corpus), version, data__devel_split='devel', **long)
   return folder / 'run', train.train(config, str(folder / 'run')), corpus

@@ -25,14 +25,14 @@ def test_killed_at_twenty_moments_of_twenty_runs(
   (tmp_path / 'unbroken').mkdir()
   seconds = finish(tmp_path / 'unbroken', inputs)
   unbroken = prepared_corpora.digests(tmp_path / 'unbroken' / 'out')
-  luck = random.Random()
+  rng = random.Random()
   begun = 0
   for number in range(KILLS):
     folder = tmp_path / str(number)
     folder.mkdir()
     process = prepared_corpora.child(folder, inputs)
     # From one end of a run to the other, so that no part of it is passed over.
-    time.sleep(seconds * (number + luck.random()) / KILLS)
+    time.sleep(seconds * (number + rng.random()) / KILLS)
     prepared_corpora.kill(process)
     made = folder / 'out'
     left = sorted(path.name for path in made.rglob('*'))

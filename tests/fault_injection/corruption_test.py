@@ -19,28 +19,28 @@ from tests.fixtures.saved_state import fingerprints_of, flip_numbers, steps_of
 FLIPS = 6  # Random bits of each file, one a trial.
 
 
-def delete(path, luck):
-  del luck
+def delete(path, rng):
+  del rng
   path.unlink()
 
 
-def truncate(path, luck):
+def truncate(path, rng):
   data = path.read_bytes()
-  path.write_bytes(data[: luck.randrange(len(data))])
+  path.write_bytes(data[: rng.randrange(len(data))])
 
 
-def zero(path, luck):
-  del luck
+def zero(path, rng):
+  del rng
   path.write_bytes(bytes(len(path.read_bytes())))
 
 
-def append(path, luck):
-  path.write_bytes(path.read_bytes() + luck.randbytes(16))
+def append(path, rng):
+  path.write_bytes(path.read_bytes() + rng.randbytes(16))
 
 
-def flip(path, luck):
+def flip(path, rng):
   data = bytearray(path.read_bytes())
-  data[luck.randrange(len(data))] ^= 1 << luck.randrange(8)
+  data[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
   path.write_bytes(bytes(data))
 
 
@@ -60,7 +60,7 @@ def same_state(one, other):
 
 def test_every_file_of_the_latest_step(tmp_path, caplog):
   """{delete, truncate, zero, append, flip} x every file, two good steps."""
-  good, luck = tmp_path / 'good', random.Random(0)
+  good, rng = tmp_path / 'good', random.Random(0)
   one = jax.sharding.SingleDeviceSharding(jax.devices()[0])
   abstract = jax.eval_shape(lambda: saver.state_at(1))
   places = jax.tree.map(lambda _: one, abstract)
@@ -78,7 +78,7 @@ def test_every_file_of_the_latest_step(tmp_path, caplog):
     folder = tmp_path / str(number)
     shutil.copytree(good, folder)
     before = (folder / name).read_bytes()
-    harm(folder / name, luck)
+    harm(folder / name, rng)
     assert harm is delete or (folder / name).read_bytes() != before
     caplog.clear()
     checkpoints = manager.Checkpoints(epath.Path(folder), 3)
@@ -134,6 +134,6 @@ def test_a_run_without_any_whole_step_does_not_begin_again(
   assert said.count('\n') == 1
   for step in steps:
     assert f'step {step}: ' in said
-  # As they were, for whoever can mend them.
+  # As they were, for whoever can repair them.
   assert steps_of(folder) == steps
   assert not (folder / 'checkpoints_damaged').exists()

@@ -45,7 +45,7 @@ class Saver:
     assert words, 'it ended by itself'
     return words
 
-  def kill_in_a_save(self, name: str, luck: random.Random) -> tuple[int, bool]:
+  def kill_in_a_save(self, name: str, rng: random.Random) -> tuple[int, bool]:
     """Kills one that saves, at a random moment of its third save.
 
     Returns:
@@ -63,7 +63,7 @@ class Saver:
         seen, began = seen + 1, time.monotonic()
       else:
         took = time.monotonic() - began
-    time.sleep(luck.uniform(0, took))
+    time.sleep(rng.uniform(0, took))
     os.kill(pid, signal.SIGKILL)
     after = []
     while after[-1:] != [['gone']]:
@@ -73,7 +73,7 @@ class Saver:
 
 def test_kill_inside_a_save(tmp_path, cache):
   """At random moments, until twenty of them lay within a save."""
-  luck = random.Random(0)
+  rng = random.Random(0)
   one = jax.sharding.SingleDeviceSharding(jax.devices()[0])
   abstract = jax.eval_shape(lambda: saver.state_at(1))
   places = jax.tree.map(lambda _: one, abstract)
@@ -81,7 +81,7 @@ def test_kill_inside_a_save(tmp_path, cache):
   try:
     for trial in range(3 * KILLS):
       folder = tmp_path / str(trial)
-      step, landed = killer.kill_in_a_save(folder.name, luck)
+      step, landed = killer.kill_in_a_save(folder.name, rng)
       inside += landed
       half = list((folder / 'checkpoints').glob('*.orbax-checkpoint-tmp*'))
       unfinished += bool(half)

@@ -115,7 +115,7 @@ def test_a_step_that_was_left_behind_is_not_in_the_way(tmp_path, whole):
   shutil.copytree(whole, folder)
   steps = steps_of(folder)
   assert steps[-3:] == [MIDDLE, 10, LAST]
-  # Removed by hand, but for the last, which then lacks its record.
+  # Removed by hand, except the last, which then lacks its record.
   shutil.rmtree(folder / 'checkpoints' / '10')
   shutil.rmtree(folder / 'checkpoints' / str(LAST) / 'guard')
   train.train(small_run.config(), str(folder))

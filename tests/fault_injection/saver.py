@@ -1,4 +1,4 @@
-"""Saves for ever, to be killed: `python -m tests.fault_injection.saver FOLDER`.
+"""Saves until it is killed: `python -m tests.fault_injection.saver FOLDER`.
 
 Reads one number a line: for each it forks a process, which saves a state in
 that folder again and again, and prints `begin STEP` and `end STEP` around each
@@ -33,7 +33,7 @@ def state_at(step: int) -> train_step.TrainState:
 
 
 def save_for_ever(folder: str) -> None:
-  """Goes on from the latest step."""
+  """Resumes from the latest step."""
   checkpoints = manager.Checkpoints(epath.Path(folder), 3)
   step = checkpoints.latest_step or 0
   while True:

@@ -250,7 +250,7 @@ def test_chunks_change_nothing_and_bound_what_is_read(
 
   monkeypatch.setattr(embedder, '_embed', embed_chunk)
   apart = list(itertools.islice(embedder(given), 200))
-  assert next(read) < 200 + 10  # Hardly more than was asked for.
+  assert next(read) < 200 + 10  # Hardly more than was needed.
   assert len(pieces) > 5
   assert max(pieces) < 40 + 32
   for one, other in zip(together[:200], apart, strict=True):

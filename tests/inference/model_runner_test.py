@@ -15,7 +15,7 @@ from tests.fixtures import model_folders, small_predictors
 def test_settings_are_completed_and_cut_to_the_positions(tmp_path):
   model_folders.write_huggingface(tmp_path / 'span', 'span')
   settings = model_runner.load_for('qa', tmp_path / 'span').settings
-  assert settings['max_seq_length'] == 64  # 384, but for its positions.
+  assert settings['max_seq_length'] == 64  # 384, except for its positions.
   assert settings['n_best'] == 20
   opened = small_predictors.relation(tmp_path / 'relation')
   settings = model_runner.load_for('relation', opened).settings

@@ -109,7 +109,7 @@ NEXT_SENTENCE = {
 }
 CLASSIFIER = {'classifier/kernel': (16, 5), 'classifier/bias': (5,)}
 # All that a head adds to embeddings and layers.
-OF_HEAD = {
+HEAD_KEYS = {
   'encoder': POOLER,
   'pretraining': POOLER | PREDICTIONS | NEXT_SENTENCE,
   'masked_lm': PREDICTIONS,
@@ -146,7 +146,7 @@ def test_paths_and_shapes(head, scan):
   else:
     layers = layer_paths('bert/encoder/layer_0', ())
     layers |= layer_paths('bert/encoder/layer_1', ())
-  assert actual == EMBEDDINGS | layers | OF_HEAD[head]
+  assert actual == EMBEDDINGS | layers | HEAD_KEYS[head]
 
 
 def test_the_encoder_alone_has_no_pooler_unasked():

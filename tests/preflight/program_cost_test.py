@@ -1,4 +1,4 @@
-"""What small programs do, reckoned by hand."""
+"""What small programs do, counted by hand."""
 
 import pytest
 

@@ -81,7 +81,7 @@ def f1_faults(corpora, tolerance):
 
 
 def test_f1_follows_from_precision_and_recall():
-  """In Table 6 but for three cells; in Table 7 of CHEMPROT, without folds."""
+  """In Table 6 except three cells; in Table 7 of CHEMPROT, without folds."""
   odd = f1_faults([row for row in CORPORA if row.table == 6], 0.0101)
   assert odd == [
     ('NCBI disease', 'SOTA'),

@@ -130,7 +130,7 @@ def test_perfect_outputs_score_100(corpora, version):
       assert contexts[id_][one['start'] : one['end']] == one['text']
 
 
-def test_mistakes_are_listed_the_surest_first(corpora):
+def test_mistakes_are_listed_the_most_confident_first(corpora):
   dataset = dataset_of(corpora)
   outputs = []
   for batch, predicted in outputs_of(dataset, 'test', 2.0):

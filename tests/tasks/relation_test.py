@@ -184,7 +184,7 @@ def test_files_of_a_split(fold):
     line.split('\t') for line in scored.files['errors_test.tsv'].splitlines()
   ]
   lines = [int(row[1]) for row in wrong[1:]]
-  # The surest first, which here are the last.
+  # The most confident first, which here are the last.
   missed = [i + 2 for i, label in enumerate(gold) if label == '1']
   assert lines == missed[::-1]
   assert len(lines) > 1

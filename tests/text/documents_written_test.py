@@ -284,7 +284,7 @@ def test_an_unwritable_place_is_named_before_any_work(tmp_path, write):
   (tmp_path / 'file').write_text('')
 
   def never():
-    pytest.fail('a document was asked for')
+    pytest.fail('a document was read')
     yield DOCUMENT
 
   path = tmp_path / 'file' / 'out'

@@ -96,7 +96,7 @@ def test_names_may_come_from_the_environment(cloud: Cloud) -> None:
     (('--project=a b',), "--project=a b: give the project's id"),
     (('--price=cheap',), '--price=cheap: a number'),
     (('--colour=red',), 'no flag --colour; --help shows'),
-    (('pod',), "'pod' is no flag"),
+    (('pod',), "unexpected argument 'pod'; did you mean --pod?"),
     (('--wait-minutes',), '--wait-minutes needs a value'),
   ],
 )

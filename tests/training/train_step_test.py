@@ -353,7 +353,7 @@ def test_the_key_and_the_step_decide_the_bits(run):
 
 def test_eval_step_gives_whole_predictions(run):
   mesh = run(*FSDP2).mesh
-  params, of_params = run(*FSDP2).start().params, run(*FSDP2).shardings.params
+  params, param_specs = run(*FSDP2).start().params, run(*FSDP2).shardings.params
   features = {
     name: array
     for name, array in make_batch(0).items()
@@ -366,7 +366,7 @@ def test_eval_step_gives_whole_predictions(run):
   compiled = evaluator.lower_eval_step(
     eval_step,
     mesh,
-    of_params,
+    param_specs,
     jax.eval_shape(lambda: (params, jax.tree.map(jnp.asarray, features))),
   ).compile()
   actual = compiled(params, sharding.shard_host_batch(features, mesh))

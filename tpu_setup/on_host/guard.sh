@@ -5,7 +5,7 @@
 #   guard.sh delete    when time is over: asks the job to save, then deletes
 #
 # It lives on the hosts, so it does not matter what becomes of the terminal, or
-# of the machine, that asked for the slice. The slice's name and its seconds are
+# of the machine, that requested the slice. The slice's name and its seconds are
 # in the metadata that create.sh gave; the token stays off command lines.
 set -euo pipefail
 state=${GUARD_STATE:-/var/lib/biobert-guard}  # Another one only in tests.

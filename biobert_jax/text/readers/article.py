@@ -79,10 +79,10 @@ def clean(text: str, counts: Counter[str]) -> str:
   Nothing else changes: control and format characters are the tokenizer's to
   drop, and compatibility forms are what texts to be tagged hold, too.
   """
-  mended = ' '.join(text.split())
-  if mended != text:
+  repaired = ' '.join(text.split())
+  if repaired != text:
     counts['paragraphs_with_white_space_mended'] += 1
-  return mended
+  return repaired
 
 
 def labelled(label: str | None, text: str, options: Options) -> str:

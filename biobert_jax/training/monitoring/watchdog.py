@@ -67,7 +67,7 @@ class StallDetector(threading.Thread):
 
   def __init__(self) -> None:
     """Begins."""
-    super().__init__(name='pulse', daemon=True)
+    super().__init__(name='stall_detector', daemon=True)
     self._done = threading.Event()
     self.start()
 

@@ -207,7 +207,7 @@ def test_a_flipped_bit_is_named(folder, tmp_path, at):
     list(rows_of(tmp_path, 'a').eval_batches(8))
 
 
-# What a user can mend.
+# Mistakes that a user can fix.
 
 
 @pytest.mark.parametrize('name', FAULTY)

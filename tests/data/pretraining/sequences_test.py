@@ -308,7 +308,7 @@ def test_documents_alone_lose_nothing(tmp_path):
     assert np.all(np.diff(a) == 1)
     assert len(set(corpus.document[a])) == 1
     counts[a] += 1
-  # What was begun was finished, but for the last document of each round.
+  # What was begun was finished, except the last document of each round.
   seen = np.bincount(corpus.document, counts) > 0
   assert (counts == 0).sum() - (~seen[corpus.document]).sum() < 2000
   assert (counts == 1).mean() > 0.85
@@ -396,7 +396,7 @@ def test_few_articles_draw_from_elsewhere(tmp_path):
   assert max(abs(a - b) for a, b in drawn) > 20
 
 
-# What a user can mend.
+# Mistakes that a user can fix.
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Questions in SQuAD's form: what is read, mended, counted and refused."""
+"""Questions in SQuAD's form: what is read, repaired, counted and refused."""
 
 import json
 import re
@@ -82,7 +82,7 @@ def test_broken_questions_are_left_out_of_training_and_counted(tmp_path):
   path = write(
     tmp_path,
     row('good', [answer()]),
-    row('mended', [answer(start=AT - 2)]),
+    row('repaired', [answer(start=AT - 2)]),
     row('second', [answer('flu'), answer()]),
     row('broken', [answer('flu')]),
     row('none'),
@@ -91,7 +91,7 @@ def test_broken_questions_are_left_out_of_training_and_counted(tmp_path):
   )
   form = squad.SquadRules('1.1', True, 0.6)
   questions, counts = read(path, form)
-  assert [q.id for q in questions] == ['good', 'mended', 'second']
+  assert [q.id for q in questions] == ['good', 'repaired', 'second']
   assert [q.located.start for q in questions] == [AT] * 3
   assert counts == {
     'answers_moved': 1,

@@ -137,7 +137,7 @@ def test_fill_by_hand() -> None:
   fill = statistics.fill(np.array([126, 62, 62]), 128)
   assert fill.packed == pytest.approx(250 / 256)
   assert fill.alone == pytest.approx(250 / 384)
-  # Two of 64 would fill a row, but for their specials.
+  # Two of 64 would fill a row, except for their specials.
   fill = statistics.fill(np.array([64, 64]), 128)
   assert fill.packed == fill.alone == pytest.approx(128 / 256)
   # 300 = 126 + 126 + 48, an empty document is none.

@@ -1,4 +1,4 @@
-"""A trace holds the steps that were asked for, and no others."""
+"""A trace holds the steps that were requested, and no others."""
 
 import contextlib
 

@@ -38,10 +38,10 @@ STOPPED_PROGRAM = """
 import logging, time
 from biobert_jax.training.monitoring.watchdog import StallDetector
 logging.basicConfig(format='%(message)s')
-pulse = StallDetector()
+detector = StallDetector()
 print('works', flush=True)
 time.sleep(4)
-pulse.close()
+detector.close()
 """
 
 
@@ -111,14 +111,14 @@ def test_a_stopped_process_says_how_long():
 
 
 def test_a_process_that_works_is_silent(caplog):
-  pulse = StallDetector()
+  detector = StallDetector()
   began = before = time.monotonic()
   longest = 0.0
   while before < began + 1:
     sum(range(1000))
     now = time.monotonic()
     longest, before = max(longest, now - before), now
-  pulse.close()
-  assert not pulse.is_alive()
+  detector.close()
+  assert not detector.is_alive()
   # Unless the machine really stopped us.
   assert 'stood still' not in caplog.text or longest > 1

@@ -83,7 +83,7 @@ def test_it_is_for_every_platform_and_shape(tmp_path):
   program = bytearray((tmp_path / 'model.stablehlo').read_bytes())
   exported = export.deserialize(program)
   assert exported.platforms == ('cpu', 'cuda', 'tpu')
-  # What is called by name exists on one platform only; but for this one,
+  # What is called by name exists on one platform only; except this one,
   # which JAX checks and takes away when the shapes are known.
   called = re.findall(r'custom_call @([\w.$]+)', exported.mlir_module())
   assert set(called) <= {'shape_assertion'}

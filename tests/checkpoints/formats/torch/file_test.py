@@ -127,7 +127,7 @@ def test_a_tensor_is_held_once(tmp_path, form):
     peak = tracemalloc.get_traced_memory()[1]
   finally:
     tracemalloc.stop()
-  # Reading the pickle takes some memory, the weights none until asked for.
+  # Reading the pickle takes some memory, the weights none until they are read.
   assert before < 2**20
   assert array.nbytes <= peak < 1.3 * weight.nbytes
 
