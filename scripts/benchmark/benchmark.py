@@ -1,4 +1,4 @@
-"""Times the parts of the system, each against a peer in the same run.
+"""Times the parts of the system, each against a baseline in the same run.
 
     python scripts/benchmark/benchmark.py [PART ...]
 
@@ -66,23 +66,23 @@ def rows_of(
 def time_tokenizer(
   sentences: Sentences, tokenizer: WordPieceTokenizer
 ) -> dict[str, float]:
-  """Words of the corpus to pieces; peer: the Rust library's own batch call."""
+  """Words to tokens; baseline: the Rust library's own batch call."""
   words = [word for s in sentences for word in s.tokens]
   lists = [list(s.tokens) for s in sentences]
   options = {'is_pretokenized': True, 'add_special_tokens': False}
-  ours, peer = seconds(
+  ours, baseline = seconds(
     lambda: tokenizer.encode_words(words),
     lambda: tokenizer._backend.encode_batch(lists, **options),
   )
-  return compared('words', len(words) / ours, len(words) / peer)
+  return compared('words', len(words) / ours, len(words) / baseline)
 
 
 def time_packing(
   sentences: Sentences, tokenizer: WordPieceTokenizer
 ) -> dict[str, float]:
-  """Positions the device must compute; peer: batches padded to their longest.
+  """Positions to compute; baseline: batches padded to their longest.
 
-  The peer's batches hold as many sentences, in random order.
+  The baseline's batches hold as many sentences, in random order.
   """
   packed = rows_of(sentences, tokenizer, True)
   lengths = packed.windows.lengths
@@ -93,7 +93,7 @@ def time_packing(
   dynamic = sum(int(b.max()) * len(b) for b in batches)
   return {
     'padding_percent': 100 * (1 - packed.fill),
-    'peer_padding_percent': 100 * (1 - lengths.sum() / dynamic),
+    'baseline_padding_percent': 100 * (1 - lengths.sum() / dynamic),
     'ratio': dynamic / (packed.num_rows * LENGTH),
   }
 
@@ -101,7 +101,7 @@ def time_packing(
 def time_input(
   sentences: Sentences, tokenizer: WordPieceTokenizer
 ) -> dict[str, float]:
-  """tf.data batches a second; peer: the same batches without tf.data."""
+  """tf.data batches per second; baseline: the same batches without tf.data."""
   from biobert_jax.data import input_pipeline
 
   rows, steps = rows_of(sentences, tokenizer, True), 300
@@ -116,14 +116,14 @@ def time_input(
     for step in range(steps):
       rows.train_batch(step, ROWS)
 
-  ours, peer = seconds(by_tf_data, by_numpy, repeats=3)
-  return compared('batches', steps / ours, steps / peer)
+  ours, baseline = seconds(by_tf_data, by_numpy, repeats=3)
+  return compared('batches', steps / ours, steps / baseline)
 
 
 def time_step(
   sentences: Sentences, tokenizer: WordPieceTokenizer
 ) -> dict[str, float]:
-  """Sentences a second in the step; peer: the same step, a sentence a row."""
+  """Sentences per second of the step; baseline: one sentence per row."""
   bert = BertConfig(
     vocab_size=tokenizer.vocab_size,
     hidden_size=256,

@@ -48,12 +48,12 @@ DATA = pathlib.Path(
 Documents = list[list[list[int]]]
 
 
-def compared(what: str, ours: float, peer: float) -> dict[str, float]:
-  """Two rates, of which more is better, and our multiple of the peer's."""
+def compared(what: str, ours: float, baseline: float) -> dict[str, float]:
+  """Two rates, of which more is better, and our multiple of the baseline's."""
   return {
     f'ours_{what}_per_second': ours,
-    f'peer_{what}_per_second': peer,
-    'ratio': ours / peer,
+    f'baseline_{what}_per_second': baseline,
+    'ratio': ours / baseline,
   }
 
 
@@ -149,7 +149,7 @@ def task_of(tokenizer: WordPieceTokenizer) -> Task:
 def time_pretraining(
   sentences: list[Sentence], tokenizer: WordPieceTokenizer
 ) -> dict[str, float]:
-  """Pieces that are no padding, a second in the step; peer: a pair a row.
+  """Useful tokens per second of the step; baseline: one pair per row.
 
   A step costs the same whatever its rows hold, so a rate is what rows hold on
   average over the seconds of a step. The model, 2 layers of 128, is the same.
@@ -163,14 +163,14 @@ def time_pretraining(
       batch = rows.train_batch(0, ROWS)
       features = rows.feature_shapes(ROWS)
       steps.append(step_of(task, {n: batch[n] for n in features}))
-    ours, peer = seconds(*steps, repeats=9)
+    ours, baseline = seconds(*steps, repeats=9)
   return {
     'ours_fill_percent': 100 * fills[0],
-    'peer_fill_percent': 100 * fills[1],
+    'baseline_fill_percent': 100 * fills[1],
     **compared(
-      'pieces',
+      'tokens',
       fills[0] * ROWS * LENGTH / ours,
-      fills[1] * ROWS * LENGTH / peer,
+      fills[1] * ROWS * LENGTH / baseline,
     ),
   }
 
@@ -178,10 +178,10 @@ def time_pretraining(
 def time_rows(
   sentences: list[Sentence], tokenizer: WordPieceTokenizer
 ) -> dict[str, float]:
-  """Rows of an epoch on the host; peer: the reference's loops, in Python.
+  """Rows of an epoch on the host; baseline: the reference's loops, in Python.
 
-  The peer holds all documents in memory, ours reads shards on the disk; neither
-  masks. Rates are pieces, specials counted and padding not.
+  The baseline holds all documents in memory, ours reads shards on the disk;
+  neither masks. Rates are of tokens, specials counted and padding not.
   """
   with tempfile.TemporaryDirectory() as name:
     shards, tokenizer = prepare_shards(pathlib.Path(name), sentences, tokenizer)
@@ -196,12 +196,12 @@ def time_rows(
       batches = (rows.train_batch(first + i, ROWS) for i in range(steps))
       pieces[0] = sum(useful(batch) for batch in batches)
 
-    def peer() -> None:
+    def baseline() -> None:
       batches = reference_batches(documents, tokenizer, random.Random(0))
       pieces[1] = sum(useful(batch) for batch in batches)
 
-    times = seconds(ours, peer, repeats=3)
-  return compared('pieces', pieces[0] / times[0], pieces[1] / times[1])
+    times = seconds(ours, baseline, repeats=3)
+  return compared('tokens', pieces[0] / times[0], pieces[1] / times[1])
 
 
 def sentences_of(shards: Shards) -> Documents:

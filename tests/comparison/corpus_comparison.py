@@ -22,10 +22,10 @@ copies of it, each an article of its own. The ways are
 
 Seconds are those of the whole process, except for `rust`; MB are of the text,
 in UTF-8. Memory is what all processes of a way hold at once, at most, shared
-pages counted in each. `ours` and `datasets` run at each of --sizes; the others at 1,
-the reference on a sample of --reference_share of the articles.
-Wanted: 30 x the reference, 1.5 x `datasets`, 0.7 of `rust`, and memory that
-does not grow. About 10 minutes on 2 cores, otherwise idle.
+pages counted in each. `ours` and `datasets` run at each of --sizes; the others
+at 1, the reference on a sample of --reference_share of the articles. Wanted: 30
+x the reference, 1.5 x `datasets`, 0.7 of `rust`, and memory that does not grow.
+About 10 minutes on 2 cores, otherwise idle.
 
 A table, and on the last line one JSON object, go to standard output.
 """

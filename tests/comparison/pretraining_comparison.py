@@ -9,9 +9,9 @@ Trains a small BERT from the same random weights on the same abstracts, with
 (hf_pretrain.py). The peer is given the rows of our every step, packed and
 masked as our step sees them, so all that differs are the systems and dropout's
 random bits. The recipe is BERT's: AdamW, warmup over a tenth of the steps,
-decay to 0, clip 1.0, dropout 0.1; the peak rate is high, for the model is small and
-starts from nothing. A twentieth of the articles is held out, and its rows, with
-the same masks too, are scored on the way.
+decay to 0, clip 1.0, dropout 0.1; the peak rate is high, for the model is small
+and starts from nothing. A twentieth of the articles is held out, and its rows,
+with the same masks too, are scored on the way.
 
 Rates are useful pieces (no padding) over the seconds of training steps alone,
 without compilation, evaluations and checkpoints; ours makes its rows and masks
