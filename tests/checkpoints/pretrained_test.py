@@ -39,7 +39,7 @@ def test_another_number_is_a_difference(model):
   other = np.array(array)
   other.flat[0] += 1
   params = {**model.params, name: other}
-  contents = dataclasses.replace(model.contents, params=params)
+  contents = model.contents._replace(params=params)
   changed = dataclasses.replace(model, contents=contents)
   with pytest.raises(RuntimeError, match=name):
     pretrained.check_equal(model, changed)

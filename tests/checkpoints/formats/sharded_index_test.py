@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from biobert_jax.checkpoints.formats import sharded_index
-from biobert_jax.checkpoints.formats.lazy_tensor import LazyTensor
+from biobert_jax.checkpoints.formats.file_magic import LazyTensor
 from biobert_jax.errors import InputError
 
 HELD = {'one.bin': ('a', 'b'), 'two.bin': ('c',)}
@@ -38,13 +38,13 @@ def index(tmp_path):
 def test_shards_are_joined(index):
   where = {'a': 'one.bin', 'b': 'one.bin', 'c': 'two.bin'}
   path = index({'weight_map': where})
-  found = sharded_index.read(path, tensors)
-  assert {name: str(found[name].read()) for name in found} == {
-    name: name for name in 'abc'
-  }
-  assert sharded_index.locate(path.parent, 'weights') == path
+  for given in (path, path.parent):
+    found = sharded_index.read(given, 'weights', tensors)
+    assert {name: str(found[name].read()) for name in found} == {
+      name: name for name in 'abc'
+    }
   with pytest.raises(InputError, match='holds neither other nor other.index'):
-    sharded_index.locate(path.parent, 'other')
+    sharded_index.read(path.parent, 'other', tensors)
 
 
 @pytest.mark.parametrize(
@@ -60,5 +60,5 @@ def test_shards_are_joined(index):
 )
 def test_faults_are_one_line(where, said, index):
   with pytest.raises(InputError, match=said) as caught:
-    sharded_index.read(index(where), tensors)
+    sharded_index.read(index(where), 'weights', tensors)
   assert '\n' not in str(caught.value)
