@@ -1,10 +1,10 @@
 """Eight virtual devices, so that every layout of a slice is tried here.
 
 Set before anything imports JAX; child processes inherit it. Code is compiled
-without LLVM's optimisations and by XLA's older emitters: most of the tests' time
-would go into those (a train step takes 7.0 s of CPU with the newer ones, 3.8 s
-with these), and XLA's own passes, which decide what is computed, run all the
-same. A session and its child processes compile each program but once.
+without LLVM's optimisations and by XLA's older emitters: most of the tests'
+time would go into those (a train step takes 7.0 s of CPU with the newer ones,
+3.8 s with these), and XLA's own passes, which decide what is computed, run all
+the same. A session and its child processes compile each program but once.
 """
 
 import os
