@@ -103,11 +103,7 @@ def or_unset(values: Range) -> Range:
 def check_ranges(
   values: Mapping[str, Any], ranges: Mapping[str, Range]
 ) -> None:
-  """Checks those values that a table of ranges names.
-
-  Raises:
-    InputError: names the first key outside its range, its value, the remedy.
-  """
+  """Raises an InputError for the first value outside the range of its key."""
   for key, range_ in ranges.items():
     if not range_.contains(values[key]):
       raise InputError(f'{key} is {values[key]!r}; {range_.remedy}')

@@ -25,11 +25,7 @@ READING = (
 
 
 def read(flags: Flags) -> 'Pretrained':
-  """Reads the model of --model, and says on standard error what it is.
-
-  Raises:
-    InputError: no model there, or one that does not state what the flags say.
-  """
+  """Reads the model of --model, if its files are as the flags say; logs it."""
   from biobert_jax.checkpoints import pretrained
 
   labels = tuple(filter(None, flags.labels.split(',')))

@@ -144,11 +144,7 @@ def _keys(config: 'ConfigDict', prefix: str = '') -> dict[str, 'ConfigDict']:
 
 
 def _group(config: 'ConfigDict', key: str) -> 'ConfigDict':
-  """The group of keys that holds a dotted key.
-
-  Raises:
-    InputError: no such key; names the nearest.
-  """
+  """The group of a dotted key; an InputError names the nearest key."""
   known = _keys(config)
   if key in known:
     return known[key]

@@ -71,11 +71,7 @@ def prepare(flags: Flags, prepare_shards: 'Callable[..., Manifest]') -> Summary:
 
 
 def read_ids(path: str) -> list[str]:
-  """The ids in a file, one per line, without blank lines and `#` comments.
-
-  Raises:
-    InputError: the file cannot be read, or is not UTF-8.
-  """
+  """The ids in a file, one a line, without blank lines and `#` comments."""
   try:
     with open(path, encoding='utf-8-sig') as file:
       lines = [line.partition('#')[0].strip() for line in file]

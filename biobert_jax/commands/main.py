@@ -99,11 +99,7 @@ def _main(arguments: list[str]) -> None:
 
 
 def _find(arguments: Sequence[str]) -> tuple[str, Sequence[str]]:
-  """The name of a command, or of a group where its help is wanted; the rest.
-
-  Raises:
-    InputError: no such command; names the nearest.
-  """
+  """A command's or group's name, the rest; an InputError names the nearest."""
   first, *rest = (arguments[0].replace('_', '-'), *arguments[1:])
   if first in COMMANDS:
     return first, rest

@@ -33,11 +33,7 @@ def evaluate(
   bootstrap: int = 0,
   seed: int = 0,
 ) -> Report:
-  """Scores predicted labels (yes, no or maybe) against gold ones.
-
-  Raises:
-    ValueError: if the lengths differ, or a label is none of the three.
-  """
+  """Scores labels (yes, no or maybe) against gold ones, as many."""
   if len(gold) != len(predicted):
     what = f'{len(gold)} gold labels but {len(predicted)} predicted ones'
     raise ValueError(f'{what}; give one label for each question')

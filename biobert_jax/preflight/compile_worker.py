@@ -38,11 +38,9 @@ _LOOK_SECONDS = 0.5
 def compile_step(request: dict[str, Any]) -> None:
   """Compiles a step of a config, its text left in a folder.
 
-  Args:
-    request: 'step', `TRAIN` or `EVALUATE`; 'config', as JSON; 'topology',
-      what the TPU's runtime calls the slice; 'vocab_size' and 'labels', see
-      `experiment.without_data`; 'folder', for the compiler's files; 'parent',
-      the process that waits.
+  The request: 'step', `TRAIN` or `EVALUATE`; 'config', as JSON; 'topology', as
+  the TPU's runtime calls the slice; 'vocab_size' and 'labels', see
+  `experiment.without_data`; 'folder'; 'parent', the process that waits.
   """
   config, folder = ConfigDict(request['config']), request['folder']
   slice_ = topologies.get_topology_desc(platform='tpu', **request['topology'])

@@ -36,10 +36,9 @@ Text = tuple[str, ...]  # The paragraphs of an article.
 
 
 class TextSample:
-  """Articles whose ids hash low, as many as there is room for, in any order.
+  """Articles whose ids hash low, in any order, as many as there is room for.
 
-  The bound on the hash is the largest of all, a half, a quarter, ... below
-  which all articles fit.
+  The bound is the largest of all, a half, a quarter, ... with that room.
   """
 
   def __init__(self, characters: int):

@@ -1,8 +1,7 @@
-"""The ledger of a protocol: one line per finished run.
+"""The ledger of a protocol, `ledger.jsonl`: itself, then a line a finished run.
 
-The first line of `ledger.jsonl` describes the protocol. A line is appended when
-its run is scored, by a single write; a line that a crash truncated is dropped,
-and its run is made again.
+A line is appended when its run is scored, by a single write; a line that a
+crash truncated is dropped, and its run is made again.
 """
 
 import json

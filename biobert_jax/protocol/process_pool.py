@@ -149,11 +149,8 @@ class ProcessPool:
     """Makes all runs; those that end are handed out at once.
 
     A run whose process fails is tried once more, on another slot where there
-    is one, while the slot takes the next run.
-
-    Raises:
-      InputError: what is wrong with a run that was refused.
-      PreemptedError: SIGTERM; all children have saved their states.
+    is one. An InputError: a run was refused. A PreemptedError: after SIGTERM,
+    all children have saved their states.
     """
     waiting = collections.deque(jobs)
     while waiting or self._running:

@@ -44,10 +44,7 @@ class Executor:
     slots: Sequence[Slot],
     corpora: Corpora,
   ):
-    """Takes the work folder, for a total of planned runs.
-
-    Without slots they train one after another, in this process.
-    """
+    """Takes the work folder, for a total of runs; without slots, one by one."""
     self._folder, self._ledger, self._total = folder, ledger, total
     self._slots, self._corpora = slots, corpora
     self._done: list[Line] = []
@@ -120,10 +117,7 @@ class Executor:
 def _line(
   run: Run, report: dict[str, Any], seconds: float, at_once: int
 ) -> Line:
-  """The line of a finished run in the ledger; see `Finished`.
-
-  Its time is shared among the runs that trained at once.
-  """
+  """A run's line in the ledger; runs at once share the time."""
   record = training_workdir.read_record(epath.Path(report['workdir']))
   data = run.config.data
   scalars = {

@@ -40,7 +40,7 @@ def read(path, **options):
       path,
       counts,
       lambda reason, name: notes[reason].append(name),
-      any_format.Options(**options),
+      readers_article.Options(**options),
     )
   )
   return found, dict(counts), dict(notes)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from biobert_jax.text.readers import any_format
+from biobert_jax.text.readers.article import Article, Deletion
 from biobert_jax.text.sentence_splitter import sentence_spans
 
 SAMPLE = Path(__file__).parents[2] / 'biobert_jax' / 'sample'
@@ -106,7 +107,7 @@ def test_paragraph_holds_what_breaks_offsets() -> None:
 
 
 def read_pubmed() -> tuple[
-  list[any_format.Article | any_format.Deletion],
+  list[Article | Deletion],
   Counter[str],
   list[tuple[str, str]],
 ]:
@@ -117,18 +118,18 @@ def read_pubmed() -> tuple[
   return list(found), counts, notes
 
 
-def standing() -> dict[str, any_format.Article]:
+def standing() -> dict[str, Article]:
   """The articles that are left, by id: latest versions, none withdrawn."""
-  kept: dict[str, any_format.Article] = {}
+  kept: dict[str, Article] = {}
   for item in read_pubmed()[0]:
-    if isinstance(item, any_format.Article):
+    if isinstance(item, Article):
       kept[item.id] = item
     else:
       del kept[item.id]
   return kept
 
 
-def paragraphs_of(article: any_format.Article) -> list[str]:
+def paragraphs_of(article: Article) -> list[str]:
   return [
     p for _, paragraphs in any_format.documents(article) for p in paragraphs
   ]
@@ -178,9 +179,7 @@ def test_of_pubmed_nothing_is_dropped_but_what_is_meant_to_be() -> None:
   ]
   # PubMed's own ids end far below these.
   assert all(item.id.startswith('pmid:990000') for item in found)
-  versions = Counter(
-    i.version for i in found if isinstance(i, any_format.Article)
-  )
+  versions = Counter(i.version for i in found if isinstance(i, Article))
   assert versions == {1: 74, 2: 1}
 
 
@@ -204,7 +203,7 @@ def test_no_pubmed_sentence_stands_twice() -> None:
 @pytest.mark.parametrize('split', SPLITS)
 def test_pubmed_does_not_hold_a_sentence_of_the_tagger(split: str) -> None:
   """So that nothing of devel and test is read in pre-training."""
-  articles = [i for i in read_pubmed()[0] if isinstance(i, any_format.Article)]
+  articles = [i for i in read_pubmed()[0] if isinstance(i, Article)]
   seen = spoken(' '.join(p for a in articles for p in paragraphs_of(a)))
   asked = [spoken(' '.join(word for word, _ in s)) for s in read(split)]
   assert len(asked) >= 50

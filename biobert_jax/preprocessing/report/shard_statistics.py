@@ -50,10 +50,9 @@ class Distribution(NamedTuple):
 
 
 class BoundedCounter(Generic[_Key]):
-  """Counts of what is frequent, in bounded memory.
+  """Counts of what is frequent, in bounded memory; of what is rare, too low.
 
-  Beyond twice the limit the rarer half is forgotten. What is frequent stays;
-  the counts of what comes seldom, and at long distances, are too low.
+  Beyond twice the limit the rarer half is forgotten.
   """
 
   def __init__(self, limit: int = 200_000):

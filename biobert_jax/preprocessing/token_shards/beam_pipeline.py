@@ -80,19 +80,13 @@ def prepare_with_beam(
   reading: Options | None = None,
   sizes: prepare.Sizes | None = None,
 ) -> Manifest:
-  """Makes a corpus as `prepare.prepare` does, on a Beam runner.
+  """Makes a corpus as `prepare.prepare` does, by its arguments, on Beam.
 
   Args:
     inputs: glob patterns; of files that every worker sees under that name, or
       with a scheme as `gs://`.
     output: a folder that every worker sees; with a scheme, an empty one.
-    tokenizer: the vocabulary.
     options: of Beam: the runner, and what it needs.
-    num_shards: this and the rest as of `prepare.prepare`.
-    held_out: fraction 0-1 of articles.
-    exclude_ids: articles to leave out.
-    reading: choices of what is read.
-    sizes: the size of a shard, where their number is not given.
 
   Raises:
     InputError: As `prepare.prepare`; the folder takes the next run.

@@ -136,10 +136,7 @@ class ArticleTokenizer:
   def items(
     self, items: Iterable[Article | Deletion]
   ) -> Iterator[TokenizedArticle | Deletion]:
-    """Tokenizes articles, a quarter of a million characters at a time.
-
-    Deletions are passed on in their place.
-    """
+    """Tokenizes articles, a quarter of a million characters at a time."""
     batch: list[_Split] = []
     held = 0
     for item in items:
@@ -296,10 +293,9 @@ def write_articles(
   wanted: Range,
   tally: Tally,
 ) -> dict[str, Any]:
-  """Writes a shard to a folder, and counts what goes into it.
+  """Writes a shard, its articles in the order of keys (None: skipped).
 
-  The articles are in the order of their keys; None is skipped. Returns the
-  shard's entry in the manifest.
+  Returns its entry in the manifest.
   """
 
   def examples() -> Iterator[tuple[bytes, int, int]]:

@@ -47,8 +47,7 @@ _MAX_SENTENCES = 2**17  # Of one document of plain text.
 def expand_globs(patterns: Sequence[str]) -> list[str]:
   """The files that paths or patterns (`**` too) name, sorted, each once.
 
-  Raises:
-    InputError: a pattern that names no file; a folder is none.
+  An InputError: a pattern names no file; a folder is none.
   """
   found: set[str] = set()
   for pattern in patterns:

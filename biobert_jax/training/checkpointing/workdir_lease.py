@@ -33,11 +33,7 @@ class Lease:
 
   @classmethod
   def take(cls, workdir: epath.Path) -> 'Lease':
-    """Takes an existing folder for this job; every host calls it.
-
-    Raises:
-      InputError: the folder cannot be written.
-    """
+    """Takes an existing folder for this job; every host calls it."""
     drawn = np.frombuffer(secrets.token_bytes(_TOKEN_BYTES), np.uint8)
     token = np.asarray(multihost_utils.broadcast_one_to_all(drawn))
     lease = cls(workdir / LEASE_FILE, token.tobytes().hex())

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from biobert_jax.errors import InputError
 from biobert_jax.text.readers import any_format
+from biobert_jax.text.readers.article import Article
 from tests.fixtures.corpus_files import jats, pubmed, read, record, tar, written
 
 
@@ -359,7 +360,7 @@ def test_damaged_files_raise_nothing_but_input_errors(
     said = str(error)
   assert not said or str(path) in said
   assert '\n' not in said
-  articles = [one for one in found if isinstance(one, any_format.Article)]
+  articles = [one for one in found if isinstance(one, Article)]
   assert len(articles) == counts['articles']
   for article in articles:
     for _, paragraphs in any_format.documents(article):

@@ -10,6 +10,7 @@ import pytest
 
 from biobert_jax.errors import InputError
 from biobert_jax.text.readers import any_format
+from biobert_jax.text.readers.article import Article, Deletion, Section
 from tests.fixtures.corpus_files import pubmed, read, record, written
 
 MATH = 'xmlns:mml="http://www.w3.org/1998/Math/MathML"'
@@ -32,10 +33,10 @@ def test_a_record_is_title_and_paragraphs_of_the_abstract(tmp_path):
     record('31839728', 'Of mice.', '<AbstractText>A b.</AbstractText>'),
   )
   assert found == [
-    any_format.Article(
+    Article(
       'pmid:31839728',
       1,
-      (any_format.Section('', ('Of mice.', 'A b.')),),
+      (Section('', ('Of mice.', 'A b.')),),
       str(tmp_path / 'a.xml'),
     )
   ]
@@ -59,8 +60,8 @@ def test_all_versions_and_deletions_come_in_the_files_order(tmp_path):
     ('pmid:5', 2),
   ]
   assert found[2:] == [
-    any_format.Deletion('pmid:5'),
-    any_format.Deletion('pmid:6'),
+    Deletion('pmid:5'),
+    Deletion('pmid:6'),
   ]
   assert counts['deletions'] == 2
 

@@ -1,4 +1,4 @@
-"""The encoder with its pooling; `embed_test.py` compares its vectors."""
+"""The encoder of `inference/embed.py`; `embed_test.py` compares its vectors."""
 
 from collections import Counter
 
@@ -8,8 +8,8 @@ import pytest
 
 from biobert_jax.data import windows
 from biobert_jax.data.packing import PackedRows
+from biobert_jax.inference.embed import PooledEncoder
 from biobert_jax.inference.embedding_files import Header
-from biobert_jax.inference.text_encoder import PooledEncoder
 from tests.fixtures import small_predictors
 
 
