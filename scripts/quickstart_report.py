@@ -36,7 +36,7 @@ def entities_by_type(predictions: Path) -> dict[str, list[str]]:
 
 
 def report(workdir: Path, scores: dict[str, float], seconds: int) -> str:
-  """What was made, where it lies and what to try next.
+  """Tells the files that were made, their places and the next commands.
 
   Args:
     workdir: the quick start's folder.

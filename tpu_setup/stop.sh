@@ -4,7 +4,7 @@
 #   bash tpu_setup/stop.sh --name=NAME --project=PROJECT --zone=ZONE [--job=J]
 #   bash tpu_setup/stop.sh --local-processes=N [--local-folder=F] [--job=J]
 #
-# launch.sh does not start it again; the same launch command later goes on from
+# launch.sh does not start it again; the same launch command later resumes from
 # what was saved. Each flag may stand in the environment (SLICE_NAME, …);
 # DRY_RUN=1 prints the gcloud commands.
 # shellcheck source=tpu_setup/common.sh

@@ -160,7 +160,7 @@ def _training(about: Mapping[str, Any]) -> list[str]:
 
 
 def _extended(about: Mapping[str, Any]) -> list[str]:
-  """What `biobert-jax extend` changed after training, step by step."""
+  """The changes of `biobert-jax extend` after training, step by step."""
   lines = []
   for step in about.get('extended', ()):
     if 'new_pieces' in step:

@@ -1,4 +1,4 @@
-"""What a command declares: its flags, its help and its exit codes."""
+"""The declaration of a command: its flags, its help and its exit codes."""
 
 import dataclasses
 import types
@@ -82,7 +82,7 @@ class Flag:
 
   @property
   def value_name(self) -> str:
-    """What the help calls the value."""
+    """The name of the value in the help."""
     names = {int: 'N', float: 'X', bool: '[true|false]'}
     metavar = self.usage.partition('=')[2]
     return metavar or names.get(self.type, self.name.upper())

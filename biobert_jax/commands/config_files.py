@@ -119,7 +119,7 @@ def _offer_shared_keys(folder: pathlib.Path) -> None:
 
 
 def _line(path: pathlib.Path, error: Exception) -> str:
-  """What is wrong in a config file, and where, in one line."""
+  """The mistake in a config file, and its place, in one line."""
   what = ' '.join(str(error).split()) or type(error).__name__
   if isinstance(error, ValueError):  # Raised by it for whom it may concern.
     return what

@@ -35,7 +35,7 @@ def _run(flags: Flags) -> Summary:
 def int8_scorer(
   model: 'Pretrained',
 ) -> Callable[[pathlib.Path], dict[str, float]] | None:
-  """What scores an int8 export on the data of the model's run.
+  """The function that scores an int8 export on the data of the model's run.
 
   Returns:
     Folder of the export -> figures, none where the corpus has moved; None

@@ -49,7 +49,7 @@ def _run(flags: Flags) -> Summary:
 
 
 def _in_words(done: dict[str, Any]) -> list[str]:
-  """What was done, one line each."""
+  """The changes that were made, one line each."""
   lines = []
   if added := done.get('pieces'):
     before, after = added['vocab_size']

@@ -1,4 +1,4 @@
-"""What training reads, as packed batches. Nothing here imports jax.
+"""Corpora as packed batches, for training. Nothing here imports jax.
 
 One folder per task; `input_pipeline.py` alone imports TensorFlow.
 

@@ -235,7 +235,7 @@ def _chain(taggers: Iterable[Tagger]) -> Tag:
 def _with_progress(
   every: Iterable[Any], noun: str, total: int | None
 ) -> Iterator[Any]:
-  """Shows how many are done: a bar on a terminal, else a line a minute."""
+  """Shows how many are done: a bar on a terminal, else one line per minute."""
   bar = tqdm.tqdm(every, total=total, unit=f' {noun}', disable=None)
   said = time.monotonic()
   for done, one in enumerate(bar, 1):

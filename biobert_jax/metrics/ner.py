@@ -189,7 +189,7 @@ def as_dict(report: Report) -> dict[str, Any]:
 
 
 def conlleval_text(report: Report) -> str:
-  """What `conlleval.pl` prints, byte for byte (in UTF-8)."""
+  """The text of `conlleval.pl`, byte for byte (in UTF-8)."""
   overall = report.overall
   text = (
     f'processed {report.tokens} tokens with {overall.gold} phrases; '

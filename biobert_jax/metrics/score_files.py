@@ -88,7 +88,7 @@ def _write_errors(
 def _scheme_notes(
   sentences: list[label_files.Sentence], report: ner.Report
 ) -> Iterator[str]:
-  """What may surprise in the score: schemes that conlleval half knows."""
+  """Notes on the score: tag schemes that conlleval half knows."""
   tags = {tag for s in sentences for tag in (*s.gold, *s.predicted)}
   heads = sorted({tag.partition('-')[0] for tag in tags} - {'B', 'I', 'O'})
   if heads:

@@ -9,17 +9,17 @@ class Chip(NamedTuple):
   """A generation of TPUs (cloud.google.com/tpu/docs; jax-ml/scaling-book)."""
 
   kind: str  # What JAX calls its devices.
-  peak_flops: float  # Operations a second of bfloat16 matrix products.
+  peak_flops: float  # Operations per second of bfloat16 matrix products.
   cores: int  # That a slice's name counts for each chip.
-  # Cycles a second; with it four matrix units of 128 x 128 in each core give
+  # Cycles per second; with it four matrix units of 128 x 128 in each core give
   # the published peak. v6e's is taken to be v5p's.
   clock: float
   # That a program may fill, as the compiler says when one does not fit (libtpu
   # 0.0.42 and 0.0.52); less than the data sheet has.
   hbm_bytes: int
-  hbm_bandwidth: float  # Bytes a second.
-  ici_link_bandwidth: float  # Bytes a second, of one link one way.
-  # Bytes a second to other slices: a chip's share of its host's network. v4's
+  hbm_bandwidth: float  # Bytes per second.
+  ici_link_bandwidth: float  # Bytes per second, of one link one way.
+  # Bytes per second to other slices: a chip's share of its host's network. v4's
   # is not published, but taken to be v5p's.
   dcn_bandwidth: float
   shapes: tuple[tuple[int, ...], ...]  # The slices that are sold, in chips.

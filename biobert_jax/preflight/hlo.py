@@ -103,15 +103,15 @@ def arrays(shape: str) -> Iterator[Array]:
 def parse(text: str) -> Module:
   """Reads what XLA dumps, or a compiled program's `as_text`."""
   computations: dict[str, Computation] = {}
-  entry, now = '', Computation('', {})
+  entry, current = '', Computation('', {})
   for line in text.splitlines():
     if line.endswith('{') and (found := _COMPUTATION.match(line)):
-      now = Computation(found[2], {})
-      computations[found[2]] = now
+      current = Computation(found[2], {})
+      computations[found[2]] = current
       entry = found[2] if found[1] else entry
-    elif (found := _INSTRUCTION.match(line)) and now.name:
+    elif (found := _INSTRUCTION.match(line)) and current.name:
       one = _instruction(line[found.end() :], found[2], bool(found[1]))
-      now.instructions[one.name] = one
+      current.instructions[one.name] = one
   if not entry:
     raise ValueError('the text holds no ENTRY computation')
   partitions = _PARTITIONS.search(text)

@@ -33,7 +33,7 @@ _SECONDS_TO_SAVE = 60.0  # Of children that were told to stop.
 _ATTEMPTS = 2
 # The figures by which checkpoints are compared, of all tasks.
 _SCORES = ('f1', 'macro_f1')
-# On a terminal the table is drawn anew; elsewhere a line a minute each.
+# On a terminal the table is drawn anew; elsewhere one line per minute each.
 _REDRAW_SECONDS, _PRINT_SECONDS = 1.0, 60.0
 
 

@@ -101,7 +101,7 @@ def basic_words(text: str, do_lower_case: bool) -> list[str]:
 def _google_form(
   text: str, at: int, do_lower_case: bool, split_cjk: bool
 ) -> str:
-  """What Google's BasicTokenizer makes of one disputed character."""
+  """The form that Google's BasicTokenizer gives a disputed character."""
   char = text[at]
   if unicodedata.category(char) in ('Cc', 'Cf'):
     return ''

@@ -193,7 +193,7 @@ class WordPieceTokenizer:
   def encode_batch(
     self, texts: Sequence[str]
   ) -> list[tuple[list[int], list[tuple[int, int]]]]:
-    """What `encode` gives of each text, for many at once."""
+    """The result of `encode` for each of many texts."""
     rewritten = [self._in_bert_form(text) for text in texts]
     encodings = self._backend.encode_batch(
       [text for text, _ in rewritten], add_special_tokens=False

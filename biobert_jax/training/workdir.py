@@ -80,7 +80,7 @@ def check_same_experiment(experiment: Experiment, workdir: epath.Path) -> None:
 
 
 def read_record(workdir: epath.Path) -> dict[str, Any]:
-  """What `save_experiment` wrote; without it whole, an InputError."""
+  """The record of `save_experiment`; an InputError where it is not whole."""
   path = workdir / CONFIG_FILE
   advice = '--workdir must be a folder of `biobert-jax train`'
   try:

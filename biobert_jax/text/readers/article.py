@@ -56,7 +56,7 @@ class Options:
 
 
 class Reading(NamedTuple):
-  """What every reader of a file is given."""
+  """The arguments of every reader of a file."""
 
   name: str  # What ids are made of where the file states none.
   counts: Counter[str]  # Takes what was read, fixed and dropped.

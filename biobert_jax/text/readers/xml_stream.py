@@ -44,7 +44,7 @@ _CDATA = b'<![CDATA['
 
 
 class Target(Protocol[_T]):
-  """What `parse` calls: lxml's target interface, and the records."""
+  """The target of `parse`: lxml's target interface, and the records."""
 
   found: list[_T]  # Complete records, which `parse` takes away.
 
