@@ -96,7 +96,7 @@ def test_resumed_run_has_the_bytes_of_an_unbroken_one(
 
   def check(self, state, save, flush):
     if int(state.step) == 17:
-      self._requested = True
+      self.requested = True
     original(self, state, save, flush)
 
   with monkeypatch.context() as patch:

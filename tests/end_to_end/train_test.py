@@ -111,7 +111,7 @@ def test_resumed_run_has_the_bytes_of_an_unbroken_one(
 
   def preempt(self, state, save, flush):
     if int(state.step) == stop_at:
-      self._requested = True
+      self.requested = True
     check(self, state, save, flush)
 
   with monkeypatch.context() as patch:
