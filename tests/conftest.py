@@ -2,9 +2,8 @@
 
 Set before anything imports JAX; child processes inherit it. Code is compiled
 without LLVM's optimisations and by XLA's older emitters: most of the tests'
-time would go into those (a train step takes 7.0 s of CPU with the newer ones,
-3.8 s with these), and XLA's own passes, which decide what is computed, run all
-the same. A session and its child processes compile each program but once.
+time would go into those, and XLA's own passes, which decide what is computed,
+run all the same. A session and its child processes compile each program once.
 """
 
 import os
@@ -14,17 +13,14 @@ import tempfile
 import hypothesis
 import pytest
 
-_FLAGS = {
-  '--xla_force_host_platform_device_count': 8,
-  '--xla_backend_optimization_level': 0,
-  '--xla_cpu_use_fusion_emitters': 'false',
-}
+from tests.fixtures.compiler_flags import QUICK
 
 os.environ['JAX_PLATFORMS'] = 'cpu'
 os.environ['XLA_FLAGS'] = ' '.join(
   [
     os.environ.get('XLA_FLAGS', ''),
-    *(f'{name}={value}' for name, value in _FLAGS.items()),
+    '--xla_force_host_platform_device_count=8',
+    QUICK,
   ]
 ).strip()
 

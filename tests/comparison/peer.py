@@ -9,6 +9,8 @@ import pathlib
 import subprocess
 import sys
 
+from tests.fixtures.compiler_flags import QUICK
+
 VARIABLE = 'BIOBERT_PEER_PYTHON'
 PYTHON = os.environ.get(VARIABLE, '')
 REASON = f'no peers: {VARIABLE} names no Python (see CONTRIBUTING.md)'
@@ -43,7 +45,7 @@ def environment() -> dict[str, str]:
     if not name.startswith(('JAX_', 'XLA_')) or (untimed and name in _COMPILED)
   }
   if untimed:
-    kept['XLA_FLAGS'] = '--xla_backend_optimization_level=0'
+    kept['XLA_FLAGS'] = QUICK
   return kept | {
     'CUDA_VISIBLE_DEVICES': '',
     'HF_HUB_OFFLINE': '1',

@@ -9,6 +9,8 @@ import sys
 import time
 from collections.abc import Sequence
 
+from tests.fixtures.compiler_flags import QUICK
+
 ROOT = pathlib.Path(__file__).parents[2]
 # One narrow layer, slow enough to be killed on the way.
 SMALL = (
@@ -43,7 +45,7 @@ def steps(folder: pathlib.Path) -> list[int]:
 
 def test_four_processes_are_killed_and_two_go_on(tmp_path):
   environment = os.environ | {
-    'XLA_FLAGS': '--xla_backend_optimization_level=0',
+    'XLA_FLAGS': QUICK,
     'SLICE_POLL_SECONDS': '1',
   }
   first = subprocess.Popen(

@@ -17,12 +17,13 @@ from biobert_jax.protocol import device_slots
 from biobert_jax.training import workdir
 
 # One device, so that the cores alone decide what runs at once.
-_ENVIRONMENT = {'XLA_FLAGS': '--xla_backend_optimization_level=0'}
+_ENVIRONMENT = {'XLA_FLAGS': QUICK}
 CODE = """
 import sys
 from biobert_jax import errors
 from biobert_jax.protocol import protocol
 from tests.fixtures import small_run
+from tests.fixtures.compiler_flags import QUICK
 config = small_run.config(train__epochs=2.0)
 sys.exit(errors.exit_code_of(lambda: protocol.protocol(
   config, sys.argv[1], 'none', '2', '', sys.argv[2], ''

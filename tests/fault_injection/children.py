@@ -11,6 +11,8 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+from tests.fixtures.compiler_flags import QUICK
+
 ROOT = pathlib.Path(__file__).parents[2]
 TRAIN = 'tests.fault_injection.child'
 # The longest that a preempted machine may take to save and leave.
@@ -25,10 +27,7 @@ def environment(devices: int, cache: pathlib.Path | None) -> dict[str, str]:
   Programs that were compiled before are taken from `cache`; with None, each is
   compiled.
   """
-  flags = (
-    f'--xla_force_host_platform_device_count={devices} '
-    '--xla_backend_optimization_level=0'
-  )
+  flags = f'--xla_force_host_platform_device_count={devices} {QUICK}'
   # Empty is none; otherwise the session's own would be inherited.
   folder = '' if cache is None else str(cache)
   return os.environ | {
