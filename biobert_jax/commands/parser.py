@@ -221,12 +221,19 @@ def _value(flag: Flag, text: str) -> Any:
     what = f'{flag.shown} is -, but only files are possible here; give a path'
     raise InputError(what)
   if flag.path and text != '-':
-    text = os.path.expanduser(text)
-    close = nearest_path(text) if flag.path in ('input', 'stdin') else ''
-    if close:
-      what = f'{flag.shown} {text}: no such file or folder'
-      raise InputError(f'{what}; did you mean {close}?')
+    paths = text.split(',') if flag.value_name.endswith(',...') else [text]
+    text = ','.join(_path(flag, path) for path in paths)
   value = typed(said, text, flag.type)
   if flag.range:
     errors.check_ranges({flag.shown: value}, {flag.shown: flag.range})
   return value
+
+
+def _path(flag: Flag, text: str) -> str:
+  """A path of a flag, with `~` expanded."""
+  path = os.path.expanduser(text)
+  close = nearest_path(path) if flag.path in ('input', 'stdin') else ''
+  if close:
+    what = f'{flag.shown} {path}: no such file or folder'
+    raise InputError(f'{what}; did you mean {close}?')
+  return path

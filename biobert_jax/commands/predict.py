@@ -8,8 +8,6 @@ tsv, html; of answers: jsonl, squad, nbest, html; of yes/no answers: jsonl,
 json, html
 """
 
-import os
-
 from biobert_jax.commands import command
 from biobert_jax.commands.command import Command, Flag, Flags, Summary
 from biobert_jax.errors import InputError
@@ -27,7 +25,6 @@ def _run(flags: Flags) -> Summary:
     raise InputError('--format=brat writes a folder; name it by --output')
   from biobert_jax.inference import predict
 
-  pipeline = map(os.path.expanduser, (flags.pipeline or '').split(','))
   return predict.predict(
     flags.model or '',
     flags.input,
@@ -35,7 +32,7 @@ def _run(flags: Flags) -> Summary:
     flags.format,
     do_lower_case=true_or_false(flags.do_lower_case),
     keep_entities=true_or_false(flags.keep_entities),
-    pipeline=','.join(pipeline),
+    pipeline=flags.pipeline or '',
   )
 
 
@@ -44,6 +41,7 @@ FLAGS = (
   Flag(
     '--pipeline=MODEL,MODEL,...',
     'in place of --model: taggers and, last, a model of relations',
+    path='input',
   ),
   Flag(
     '--input=FILE',

@@ -11,7 +11,7 @@ def _run(flags: Flags) -> Summary:
 
 
 FLAGS = (
-  Flag('--workdirs=DIR,DIR,...', 'folders of finished protocols', ...),
+  Flag('--workdirs=DIR,DIR,...', 'folders of finished protocols', ..., 'input'),
   command.OUTPUT_FOLDER,
 )
 EXAMPLES = (

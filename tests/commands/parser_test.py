@@ -102,6 +102,9 @@ def test_tilde_is_expanded(one, flag, monkeypatch, tmp_path):
   if flag.path:
     found = parse(one, *given(one, flag, '~/x'))[flag.name]
     assert found in (f'{tmp_path}/x', [f'{tmp_path}/x'])
+    if flag.value_name.endswith(',...'):
+      found = parse(one, *given(one, flag, 'a,~/x'))[flag.name]
+      assert found == f'a,{tmp_path}/x'
     if flag.path in ('input', 'output'):
       with pytest.raises(errors.InputError, match='only files are possible'):
         parse(one, *given(one, flag, '-'))
