@@ -34,7 +34,7 @@ DOCUMENTS = '\n'.join(
 SLICES = (ROOT / 'tpu_setup' / 'README.md').read_text()
 CONFIGS = sorted(p.stem for p in (ROOT / 'configs').glob('[a-z]*.py'))
 DOCSTRINGS = [importlib.import_module(f'configs.{n}').__doc__ for n in CONFIGS]
-COMMANDS = re.findall(r'^\| .*?`biobert-jax ([^`]+)`', JOBS, flags=re.M)
+COMMANDS = re.findall(r'^\| .*?`biobert-jax ([\w-]+ [^`]+)`', JOBS, flags=re.M)
 SAMPLE = ROOT / 'biobert_jax' / 'sample'
 LIBTPU = os.environ.get('BIOBERT_LIBTPU', '')
 SMALL = (
