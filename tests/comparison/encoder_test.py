@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
@@ -188,7 +189,7 @@ def test_vectors_are_equal(
   assert (rows.num_rows < 30) if pack else (rows.num_rows == 69)
   (batch,) = rows.eval_batches(rows.num_rows)
   hidden = jax.jit(BertEncoder(config).apply)(
-    {'params': params}, Inputs.from_batch(batch)
+    {'params': params}, Inputs.from_batch(jax.tree.map(jnp.asarray, batch))
   )
   np.testing.assert_array_equal(
     in_order(batch, batch['input_ids']), case.theirs['input_ids']
