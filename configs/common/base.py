@@ -43,7 +43,7 @@ def get_config(size: str) -> ml_collections.ConfigDict:
     ValueError: an unknown size.
   """
   if size not in SIZES:
-    raise ValueError(f'size {size!r}; choose from {", ".join(SIZES)}')
+    raise ValueError(f'variant {size!r}; choose from {", ".join(SIZES)}')
   config = ml_collections.ConfigDict()
   config.seed = 0  # For initialisation, dropout and the order of the data.
   # The model to start from, in any format: weights, architecture, vocabulary,

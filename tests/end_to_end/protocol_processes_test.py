@@ -15,6 +15,7 @@ from etils import epath
 from biobert_jax.checkpoints.formats import orbax_params
 from biobert_jax.protocol import device_slots
 from biobert_jax.training import workdir
+from tests.fixtures.compiler_flags import QUICK
 
 # One device, so that the cores alone decide what runs at once.
 _ENVIRONMENT = {'XLA_FLAGS': QUICK}
@@ -23,7 +24,6 @@ import sys
 from biobert_jax import errors
 from biobert_jax.protocol import protocol
 from tests.fixtures import small_run
-from tests.fixtures.compiler_flags import QUICK
 config = small_run.config(train__epochs=2.0)
 sys.exit(errors.exit_code_of(lambda: protocol.protocol(
   config, sys.argv[1], 'none', '2', '', sys.argv[2], ''
