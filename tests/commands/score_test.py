@@ -162,7 +162,7 @@ def test_half_known_schemes_get_a_note(ner):
 @pytest.mark.parametrize(
   ('content', 'message'),
   [
-    ('', 'FILE: holds no token; write one `token gold predicted` a line'),
+    ('', 'FILE: holds no token; write one `token gold predicted` per line'),
     ('\n \n\n', 'FILE: holds no token'),
     ('a O O\nb O\n', 'FILE:2: has 2 space-separated columns; write token'),
     ('\n\na\n', 'FILE:3: has 1 space-separated column; write token'),
