@@ -262,7 +262,8 @@ def _run(
     predictor = open_predictor()
     every = predictor(iter(job.read(source, counts, predictor)))
     total = None
-    if os.path.isfile(source):  # What comes by a pipe is read once.
+    # A bad line is found before any compute. What comes by a pipe is read once.
+    if os.path.isfile(source):
       total = sum(1 for _ in job.read(source, Counter(), predictor))
     for one in _with_progress(every, job.figures[0], total):
       numbers, names = job.measure(one)
