@@ -83,6 +83,28 @@ make_venv() {  # make_venv FOLDER [PYTHON]
       "On Debian or Ubuntu: sudo apt-get install python3-venv"
 }
 
+by_uv() {  # by_uv FOLDER OPTIONS...: pip's work in a third of the time.
+  local key values value options=(--quiet --index-strategy unsafe-best-match)
+  local venv=$1
+  shift
+  "$venv/bin/python" -m pip install -qq --disable-pip-version-check \
+    --requirement tpu_setup/uv.txt || return
+  # What pip was told of indices and certificates holds for uv.
+  while IFS='=' read -r key values; do
+    values=${values//\'/}
+    for value in ${values//\\n/ }; do
+      case "${key##*.}" in
+        index-url) export UV_DEFAULT_INDEX=$value ;;
+        cert) export SSL_CERT_FILE=$value ;;
+        extra-index-url) options+=(--index "$value") ;;
+        find-links) options+=(--find-links "$value") ;;
+        constraint) options+=(--constraint "$value") ;;
+      esac
+    done
+  done < <("$venv/bin/python" -m pip config list)
+  "$venv/bin/uv" pip install --python "$venv/bin/python" "${options[@]}" "$@"
+}
+
 install() {  # install FOLDER REQUIREMENTS...: those that changed since.
   local venv=$1 file start=$SECONDS stale=()
   shift
@@ -92,9 +114,10 @@ install() {  # install FOLDER REQUIREMENTS...: those that changed since.
       stale+=("$file")
   done
   ((${#stale[@]})) || return 0
-  echo "Installing ${stale[*]} into $venv (minutes, the first time)." >&2
-  "$venv/bin/python" -m pip install -qq --disable-pip-version-check \
-    "${stale[@]/#/--requirement=}" >&2 ||
+  echo "Installing ${stale[*]} into $venv (a minute or more, the first time)." >&2
+  by_uv "$venv" "${stale[@]/#/--requirement=}" >&2 ||
+    "$venv/bin/python" -m pip install -qq --disable-pip-version-check \
+      "${stale[@]/#/--requirement=}" >&2 ||
     fail "pip could not install into $venv (its reason stands above)." \
       'Check the network and the free disk space (3 GB), then run this again.'
   for file in "${stale[@]}"; do

@@ -24,6 +24,9 @@ echo "$*" >>"$STUB_LOG"
 case "$*" in
   *"$STUB_FAILS_AT"*) echo 'no such corpus' >&2; exit 3 ;;
   *version_info*) echo 3.11 ;;
+  *'pip config list'*)
+    echo "global.index-url='https://a.mirror/simple'"
+    echo "global.find-links='\\nfirst\\nsecond'" ;;
   *quickstart_pretrain*)
     mkdir "$STUB_WORKDIR/pretrained"
     echo '{{"step": 1, "train/masked_lm_loss": 8.294}}' \\
@@ -39,6 +42,11 @@ case "$*" in
 esac
 """
 
+UV = """#!/usr/bin/env bash
+echo "uv $* from $UV_DEFAULT_INDEX" >>"$STUB_LOG"
+[[ "$*" != *"$STUB_FAILS_AT"* ]]
+"""
+
 
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
@@ -48,6 +56,7 @@ def clone(tmp_path: Path) -> Path:
     (tmp_path / name).parent.mkdir(exist_ok=True)
     shutil.copy(ROOT / name, tmp_path / name)
   executable(tmp_path / '.venv' / 'bin' / 'python', PYTHON)
+  executable(tmp_path / '.venv' / 'bin' / 'uv', UV)
   return tmp_path
 
 
@@ -149,7 +158,7 @@ def test_environment_is_installed_once_and_when_files_change(
   def installs() -> int:
     done = bash(clone, script, 'run')
     assert done.returncode == 0, done.stderr
-    return (clone / 'log').read_text().count('pip install')
+    return (clone / 'log').read_text().count('uv pip install')
 
   assert installs() == 1
   assert installs() == 1
@@ -175,11 +184,28 @@ def test_the_environment_holds_the_program(clone: Path, tmp_path: Path) -> None:
 
 def test_a_failed_install_is_tried_again(clone: Path) -> None:
   script = str(clone / 'scripts' / 'setup_env.sh')
-  failed = bash(clone, script, 'run', fails_at='pip install')
+  failed = bash(clone, script, 'run', fails_at='--requirement=requirements')
   assert failed.returncode == 3
   assert 'pip could not install into .venv' in failed.stderr
   bash(clone, script, 'run')
-  assert (clone / 'log').read_text().count('pip install') == 2
+  assert (clone / 'log').read_text().count('uv pip install') == 2
+
+
+def test_uv_installs_from_where_pip_was_told_to(clone: Path) -> None:
+  assert bash(clone, str(clone / 'scripts' / 'setup_env.sh')).returncode == 0
+  uv = re.search(r'^uv pip install .*', (clone / 'log').read_text(), re.M)
+  assert uv
+  assert '--find-links first --find-links second' in uv[0]
+  assert uv[0].endswith(
+    '--requirement=requirements.txt from https://a.mirror/simple'
+  )
+
+
+def test_pip_installs_where_uv_cannot_be_had(clone: Path) -> None:
+  (clone / '.venv' / 'bin' / 'uv').unlink()
+  assert bash(clone, str(clone / 'scripts' / 'setup_env.sh')).returncode == 0
+  log = (clone / 'log').read_text()
+  assert log.count('--requirement=requirements.txt') == 1
 
 
 def stand_in(version: str) -> str:
