@@ -51,6 +51,11 @@ RESERVED = {
 }
 NOWHERE = {'dill', 'marshal', 'shelve', 'joblib', 'torch'}
 NO_CALLS = {'eval', 'exec', 'os.system', 'yaml.load', 'pickle.load'}
+# A half-written file must not have its name: one file renames, and one indents.
+RENAMES = {'os.replace', 'os.rename', 'os.renames', 'shutil.move'}
+# Moves folders of Orbax, which may lie in a bucket.
+MAY_MOVE = {'biobert_jax/checkpoints/integrity.py'}
+JSON_WRITER = 'biobert_jax/io/json_files.py'
 NO_NAMES = {'util', 'utils', 'misc', 'helpers'}
 
 
@@ -140,6 +145,15 @@ def call_faults(path: str, tree: ast.Module) -> Iterator[str]:
     words = called.split('.')
     if words[-1] == 'get' and 'config' in [w.lstrip('_') for w in words[:-1]]:
       yield f'{where}(...): a default belongs into configs/common/'
+    if called in RENAMES and path != 'biobert_jax/io/atomic.py':
+      yield f'{where}(...): io/atomic.py renames'
+    # A string's `replace` takes two arguments, that of a path one.
+    moves = words[-1] == 'replace' and len(node.args) == 1 and not node.keywords
+    if (moves or words[-1] == 'rename') and path not in MAY_MOVE:
+      yield f'{where}(...): io/atomic.py renames'
+    indented = any(keyword.arg == 'indent' for keyword in node.keywords)
+    if indented and words[0] == 'json' and path != JSON_WRITER:
+      yield f'{where}(..., indent=...): io/json_files.py writes it'
     spelt = words[-1] in ('P', 'PartitionSpec') and any(
       isinstance(argument, ast.Constant) and isinstance(argument.value, str)
       for argument in node.args
@@ -265,6 +279,11 @@ def test_no_test_imports_a_test() -> None:
     ('biobert_jax/training/train.py', 'config.get("x", 1)'),
     ('biobert_jax/training/train.py', 'self.config.optim.get("x")'),
     ('biobert_jax/training/train.py', 'P(None, "data")'),
+    ('biobert_jax/text/x.py', 'os.replace(aside, path)'),
+    ('biobert_jax/text/x.py', 'aside.rename(path)'),
+    ('biobert_jax/text/x.py', 'aside.replace(path)'),
+    ('biobert_jax/text/x.py', 'json.dumps(value, indent=1)'),
+    ('biobert_jax/text/x.py', 'json.dump(value, file, indent=2)'),
   ],
 )
 def test_a_planted_fault_is_found(path: str, source: str) -> None:
@@ -282,6 +301,9 @@ def test_a_planted_fault_is_found(path: str, source: str) -> None:
     ('biobert_jax/io/x.py', 'from biobert_jax import __version__'),
     ('biobert_jax/commands/x.py', 'import argparse'),
     ('scripts/x.py', 'import argparse'),
+    ('biobert_jax/io/atomic.py', 'os.replace(aside, path)'),
+    ('biobert_jax/io/json_files.py', 'json.dumps(value, indent=indent)'),
+    ('biobert_jax/text/x.py', 'json.dumps(value)\ntext.replace("a", "b")'),
     ('biobert_jax/training/train.py', 'counts.get("x", 0)'),
     ('biobert_jax/training/train.py', 'np.load(path, allow_pickle=False)'),
     ('biobert_jax/training/train.py', 'task.eval(batch)'),

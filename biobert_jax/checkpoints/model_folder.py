@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from biobert_jax.errors import InputError
+from biobert_jax.io.atomic import publish
 from biobert_jax.io.checksums import file_sha256
 from biobert_jax.io.json_files import read_json
 
@@ -53,7 +54,7 @@ def publish_folder(
     aside.chmod(0o777 & ~mask)
     yield aside
     _write_sums(aside)
-    _swap(aside, target)
+    publish(aside, target)
   except OSError as error:
     why = f'{error.strerror or error}; nothing was left there'
     raise InputError(f'--output {output}: {why}') from error
@@ -107,20 +108,6 @@ def _runs(pid: int) -> bool:
   except OSError as error:  # Another user's cannot be signalled.
     return isinstance(error, PermissionError)
   return True
-
-
-def _swap(aside: pathlib.Path, target: pathlib.Path) -> None:
-  """Puts `aside` in the place of `target`, whose old files go last."""
-  old = aside.with_name(aside.name + '.old')
-  if target.is_dir():
-    target.rename(old)
-  try:
-    aside.rename(target)
-  except OSError:
-    if old.is_dir():
-      old.rename(target)
-    raise
-  shutil.rmtree(old, ignore_errors=True)
 
 
 def list_files(folder: pathlib.Path) -> list[pathlib.Path]:

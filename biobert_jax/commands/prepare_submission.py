@@ -6,7 +6,6 @@ make one file. Exact answers in RAW.json are not looked at; where it has them,
 `score bioasq RAW.json SUBMISSION.json` scores the file.
 """
 
-import json
 import sys
 from collections import Counter
 
@@ -15,7 +14,7 @@ from biobert_jax.commands.command import Command, Flag, Flags, Summary
 
 
 def _run(flags: Flags) -> Summary:
-  from biobert_jax.io.atomic import atomic_write
+  from biobert_jax.io.json_files import write_json
   from biobert_jax.preprocessing.bioasq import questions as bioasq_questions
   from biobert_jax.preprocessing.bioasq import submission
 
@@ -26,8 +25,7 @@ def _run(flags: Flags) -> Summary:
   content = submission.submission(
     questions, predictions, flags.threshold, found
   )
-  with atomic_write(flags.output) as file:
-    file.write(json.dumps(content, indent=1, ensure_ascii=False) + '\n')
+  write_json(flags.output, content, indent=1)
   counts = dict(sorted((+found).items()))
   for what, count in counts.items():
     print(f'{what.replace("_", " "):48}{count:>8,}', file=sys.stderr)

@@ -16,6 +16,7 @@ from biobert_jax.data.qa import span_decoding
 from biobert_jax.data.qa.span_decoding import Answered, PooledAnswer
 from biobert_jax.inference.question_files import QuestionRequest
 from biobert_jax.io.atomic import atomic_write
+from biobert_jax.io.json_files import json_text
 from biobert_jax.text.documents import Document, flat, json_row
 
 Path = str | os.PathLike[str]
@@ -190,4 +191,4 @@ def write_pubmedqa(results: Iterable[YesNoResult], path: Path) -> None:
   """Writes the answers by id, as PubMedQA's evaluation.py reads them."""
   with atomic_write(path) as file:
     answers = {one.request.id: one.answer for one in results}
-    file.write(json.dumps(answers, indent=1, ensure_ascii=False) + '\n')
+    file.write(json_text(answers, indent=1))

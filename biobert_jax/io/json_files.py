@@ -7,20 +7,29 @@ import pathlib
 from typing import Any
 
 from biobert_jax.errors import InputError
-from biobert_jax.io.atomic import staged
+from biobert_jax.io.atomic import atomic_write
 
 _log = logging.getLogger(__name__)
 
 
-def write_json(
-  path: str | os.PathLike[str], value: Any, sort_keys: bool = False
-) -> None:
-  """Writes indented JSON, and waits until the disk has it."""
-  with staged(path) as aside, open(aside, 'w', encoding='utf-8') as file:
-    json.dump(value, file, indent=2, sort_keys=sort_keys, ensure_ascii=False)
-    file.write('\n')
-    file.flush()
-    os.fsync(file.fileno())
+def json_text(
+  value: Any, indent: int = 2, sort_keys: bool = False, ascii: bool = False
+) -> str:
+  """JSON for people: indented, with a newline at its end.
+
+  With `ascii` all other characters are escaped.
+  """
+  text = json.dumps(
+    value, indent=indent, sort_keys=sort_keys, ensure_ascii=ascii
+  )
+  return text + '\n'
+
+
+def write_json(path: str | os.PathLike[str], value: Any, **form: Any) -> None:
+  """Writes `json_text(value, **form)`, and waits until the disk has it."""
+  text = json_text(value, **form)
+  with atomic_write(path) as file:
+    file.write(text)
 
 
 def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:

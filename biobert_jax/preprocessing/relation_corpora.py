@@ -16,7 +16,6 @@ Offsets are in code points. A row that cannot be used is left out and counted
 """
 
 import itertools
-import json
 import pathlib
 import re
 from collections import Counter
@@ -36,6 +35,7 @@ from biobert_jax.data.relation.pair_words import Placeholders, is_of_type
 from biobert_jax.errors import InputError
 from biobert_jax.io import lines as io_lines
 from biobert_jax.io.atomic import atomic_write
+from biobert_jax.io.json_files import write_json
 from biobert_jax.text import documents
 from biobert_jax.text.documents import Document, Entity
 from biobert_jax.text.readers import pubtator
@@ -353,8 +353,7 @@ def prepare(source: str, output: str, choices: Choices) -> dict[str, Any]:
   for split, rows in made.items():
     _write(rows, split, folder)
   kept = {split: dict(+found) for split, found in counts.items()}
-  with atomic_write(folder / 'counts.json') as file:
-    file.write(json.dumps(kept, indent=2) + '\n')
+  write_json(folder / 'counts.json', kept, ascii=True)
   return {
     'output': str(folder),
     'entities': 'markers' if choices.markers else 'anonymised',

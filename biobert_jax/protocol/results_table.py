@@ -11,6 +11,7 @@ from etils import epath
 
 from biobert_jax.errors import InputError
 from biobert_jax.io import atomic, report
+from biobert_jax.io.json_files import json_text
 from biobert_jax.io.report import Block, Heading, Table
 from biobert_jax.protocol import published_results
 from biobert_jax.protocol.ledger import Line
@@ -107,7 +108,7 @@ def write(folder: epath.Path, summaries: Sequence[Summary]) -> None:
   texts = {'table.md': report.markdown(blocks), 'table.csv': _csv(summaries)}
   texts['table.html'] = report.page(blocks)
   if len(summaries) == 1:
-    texts[SUMMARY_FILE] = json.dumps(summaries[0], indent=2) + '\n'
+    texts[SUMMARY_FILE] = json_text(summaries[0], ascii=True)
   for name, text in texts.items():
     atomic.write_text(folder / name, text)
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from biobert_jax.errors import InputError
 from biobert_jax.io import html_page
-from biobert_jax.io.atomic import atomic_write
+from biobert_jax.io.atomic import atomic_write, staged
 
 StrPath = str | os.PathLike[str]
 
@@ -209,16 +209,15 @@ def write_brat(documents: Iterable[Document], path: StrPath) -> None:
     InputError: the folder is not empty (what lies in it could be somebody's
       annotation), or two ids give one file name.
   """
-  target, aside = pathlib.Path(path), pathlib.Path(f'{os.fspath(path)}.tmp')
-  try:
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
-      raise InputError(f'{target}: exists; name a new or an empty folder')
-    shutil.rmtree(aside, ignore_errors=True)
-    aside.mkdir(parents=True)
-  except OSError as error:
-    raise InputError(f'{target}: cannot write: {error.strerror}') from error
-  seen: dict[str, str] = {}
-  try:
+  target, seen = pathlib.Path(path), dict[str, str]()
+  with staged(path) as aside:
+    try:
+      if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise InputError(f'{target}: exists; name a new or an empty folder')
+      shutil.rmtree(aside, ignore_errors=True)
+      aside.mkdir(parents=True)
+    except OSError as error:
+      raise InputError(f'{target}: cannot write: {error.strerror}') from error
     for document in documents:
       stem = re.sub(r'[^A-Za-z0-9._-]|^\.', '_', document.id) or '_'
       # Some file systems do not tell capitals from small letters.
@@ -230,9 +229,6 @@ def write_brat(documents: Iterable[Document], path: StrPath) -> None:
       for ending, text in (('txt', document.text), ('ann', lines)):
         file = aside / f'{stem}.{ending}'
         file.write_text(text, encoding='utf-8', newline='\n')
-    os.replace(aside, target)
-  finally:
-    shutil.rmtree(aside, ignore_errors=True)
 
 
 def _brat_lines(document: Document) -> Iterator[str]:

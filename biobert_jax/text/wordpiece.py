@@ -22,7 +22,7 @@ from tokenizers import decoders, models, pre_tokenizers, processors
 
 from biobert_jax.errors import InputError
 from biobert_jax.io.atomic import write_text
-from biobert_jax.io.json_files import read_json
+from biobert_jax.io.json_files import json_text, read_json
 from biobert_jax.text import bert_normalizer, vocabulary
 from biobert_jax.text.bert_normalizer import to_bert_form
 from biobert_jax.text.vocabulary import CLS, MASK, PAD, SEP, SPECIALS, UNK
@@ -255,7 +255,8 @@ class WordPieceTokenizer:
       config |= {f'{t.strip("[]").lower()}_token': t for t in SPECIALS}
       write_text(folder / 'tokenizer.json', self.to_tokenizer_json())
     write_text(folder / 'vocab.txt', '\n'.join(self.pieces) + '\n')
-    write_text(folder / 'tokenizer_config.json', json.dumps(config, indent=2))
+    text = json_text(config).rstrip()
+    write_text(folder / 'tokenizer_config.json', text)
 
 
 # google-research/bert tokenization.py cuts at ASCII white space and at each

@@ -13,6 +13,7 @@ from biobert_jax.checkpoints import integrity
 from biobert_jax.checkpoints.formats import orbax_params
 from biobert_jax.errors import InputError
 from biobert_jax.io.atomic import write_text
+from biobert_jax.io.json_files import write_json
 from biobert_jax.parallel import sharding
 from biobert_jax.parallel.multihost import is_first_host
 from biobert_jax.tasks.evaluator import Evaluator
@@ -55,7 +56,7 @@ def write_report(
     factor = score_table.percent_factor(task)
     panels = (*TASKS[task].PANELS, _LEARNING_RATE)
     draw_curves(folder, panels, step, factor)
-    write_text(folder / RESULTS_FILE, json.dumps(report, indent=2) + '\n')
+    write_json(folder / RESULTS_FILE, report, ascii=True)
   _log_report('finished', task, report)
   return report
 

@@ -1,7 +1,10 @@
 """Tests of files that appear only when they are whole."""
 
 import contextlib
+import os
 import pathlib
+import sys
+import threading
 
 import pytest
 
@@ -78,3 +81,97 @@ def test_a_hyphen_is_standard_output(tmp_path, monkeypatch, capsys):
     file.write(b'x\n')
   assert capsys.readouterr().out == 'β\nx\n'
   assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize('there', ['old', None])
+def test_a_link_stays_and_what_it_names_is_written(there, tmp_path):
+  (tmp_path / 'deep').mkdir()
+  target, link = tmp_path / 'deep' / 'x', tmp_path / 'link'
+  if there:
+    target.write_text(there)
+  link.symlink_to('deep/x')
+  (tmp_path / 'second').symlink_to(link)
+  with atomic.atomic_write(tmp_path / 'second') as file:
+    file.write('new')
+    assert not target.exists() if there is None else target.read_text() == there
+  assert link.is_symlink()
+  assert target.read_text() == 'new'
+  atomic.write_text(link, 'newer')
+  assert link.is_symlink()
+  assert target.read_text() == 'newer'
+  assert names(tmp_path) == ['deep', 'link', 'second']
+  assert names(tmp_path / 'deep') == ['x']
+
+
+def test_links_in_a_circle_are_refused(tmp_path):
+  (tmp_path / 'a').symlink_to('b')
+  (tmp_path / 'b').symlink_to('a')
+  with (
+    pytest.raises(InputError, match='a: cannot write: Too many levels'),
+    atomic.atomic_write(tmp_path / 'a'),
+  ):
+    pass
+  assert names(tmp_path) == ['a', 'b']
+
+
+@pytest.mark.parametrize('binary', [False, True])
+def test_a_pipe_and_a_device_are_written_through(binary, tmp_path):
+  pipe, link = tmp_path / 'pipe', tmp_path / 'link'
+  os.mkfifo(pipe)
+  link.symlink_to(pipe)
+  text = b'1\n2\n' if binary else '1\n2\n'
+  for path in (pipe, link):
+    got: list[bytes] = []
+    reader = threading.Thread(target=lambda: got.append(pipe.read_bytes()))  # noqa: B023
+    reader.start()
+    with atomic.atomic_write(path, binary) as file:
+      file.write(text)
+    reader.join()
+    assert got == [b'1\n2\n']
+    assert pipe.is_fifo()
+    assert names(tmp_path) == ['link', 'pipe']
+  (tmp_path / 'null').symlink_to('/dev/null')
+  with atomic.atomic_write(tmp_path / 'null', binary) as file:
+    file.write(text)
+  assert pathlib.Path('/dev/null').is_char_device()
+
+
+def test_a_descriptor_is_written_where_it_stands(tmp_path, capfd):
+  with (tmp_path / 'x').open('w') as file:
+    file.write('before\n')
+    file.flush()
+    with atomic.atomic_write(f'/dev/fd/{file.fileno()}') as again:
+      again.write('within\n')
+    file.write('after\n')
+  assert (tmp_path / 'x').read_text() == 'before\nwithin\nafter\n'
+  print('first')
+  (tmp_path / 'out').symlink_to('/dev/stdout')
+  for path in ('/dev/stdout', '/dev/fd/1', tmp_path / 'out'):
+    assert atomic.is_stdout(path)
+    with atomic.atomic_write(path) as file:
+      file.write('β\n')
+  print('last', file=sys.stdout)
+  assert capfd.readouterr().out == 'first\nβ\nβ\nβ\nlast\n'
+  with (
+    pytest.raises(InputError, match='/dev/fd/999: cannot write: Bad file'),
+    atomic.atomic_write('/dev/fd/999'),
+  ):
+    pass
+
+
+@pytest.mark.parametrize('there', [(), ('old',)])
+def test_a_folder_takes_the_place_of_another(there, tmp_path):
+  target = tmp_path / 'x'
+  for name in there:
+    target.mkdir()
+    (target / name).touch()
+  with contextlib.suppress(KeyError), atomic.staged(target) as aside:
+    aside.mkdir()
+    (aside / 'half').touch()
+    raise KeyError
+  assert target.exists() == bool(there)
+  with atomic.staged(target) as aside:
+    aside.mkdir()
+    (aside / 'new').touch()
+  assert names(target) == ['new']
+  assert names(tmp_path) == ['x']

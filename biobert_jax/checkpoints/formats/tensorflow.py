@@ -20,7 +20,7 @@ from biobert_jax.checkpoints.formats.file_magic import (
   shown,
 )
 from biobert_jax.errors import InputError
-from biobert_jax.io.atomic import write_text
+from biobert_jax.io.atomic import publish, write_text
 
 _INDEX = '.index'
 _STATE = 'checkpoint'  # Beside checkpoints: a text proto that names the last.
@@ -133,7 +133,7 @@ def write(
         tensors=[_tensor(tf, arrays[name]) for name in names],
       )
     for ending in endings:
-      os.replace(f'{aside}{ending}', f'{prefix}{ending}')
+      publish(f'{aside}{ending}', f'{prefix}{ending}')
     # Names the checkpoint as the last one, relative to its folder.
     name = prefix.name.replace('\\', '\\\\').replace('"', '\\"')
     last, every = 'model_checkpoint_path', 'all_model_checkpoint_paths'

@@ -10,7 +10,6 @@ probabilities of candidates of equal text except for case are summed up.
 
 import dataclasses
 import itertools
-import json
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,6 +19,7 @@ import numpy as np
 
 from biobert_jax.data.qa.features import QuestionWindows
 from biobert_jax.data.qa.squad import Question
+from biobert_jax.io.json_files import json_text
 
 # BioASQ's id of a question and the number of a passage.
 _NUMBERED = re.compile('([0-9a-f]{24})_([0-9]{3})')
@@ -286,7 +286,4 @@ def prediction_files(
   }
   if unanswerable:
     files['null_odds'] = {q.id: a.null_odds for q, a in pairs}
-  return {
-    name: json.dumps(value, indent=2, ensure_ascii=False) + '\n'
-    for name, value in files.items()
-  }
+  return {name: json_text(value) for name, value in files.items()}

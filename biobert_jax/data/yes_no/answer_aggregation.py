@@ -1,12 +1,12 @@
 """Answers to questions from the logits of their passages, and their files."""
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from biobert_jax.data.yes_no.features import QuestionPair
+from biobert_jax.io.json_files import json_text
 
 
 class YesNoAnswer(NamedTuple):
@@ -42,7 +42,7 @@ def aggregate(
 def answers_json(answers: Mapping[str, YesNoAnswer]) -> str:
   """Answers by question, as PubMedQA's evaluation.py reads them."""
   labels = {id_: answer.label for id_, answer in answers.items()}
-  return json.dumps(labels, indent=1, ensure_ascii=False) + '\n'
+  return json_text(labels, indent=1)
 
 
 def predictions(

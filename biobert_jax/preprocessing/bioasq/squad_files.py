@@ -30,7 +30,6 @@ answers_inside_words (not taken).
 
 import functools
 import itertools
-import json
 import pathlib
 import re
 from collections import Counter
@@ -40,7 +39,7 @@ from typing import Any, NamedTuple
 from biobert_jax.data.qa.span_decoding import passage_id
 from biobert_jax.data.random_streams import mix
 from biobert_jax.errors import InputError
-from biobert_jax.io.atomic import atomic_write
+from biobert_jax.io.json_files import write_json
 from biobert_jax.preprocessing.bioasq import questions as bioasq_questions
 from biobert_jax.preprocessing.bioasq.questions import RawQuestion, Snippet
 from biobert_jax.text.readers import any_format
@@ -288,16 +287,14 @@ def prepare(
         sentences=choices.sentences,
       )
       content = _squad_file(part, texts, split != 'test', counts[name])
-      with atomic_write(folder / type_ / FILES[split]) as file:
-        file.write(json.dumps(content, indent=1, ensure_ascii=False) + '\n')
+      write_json(folder / type_ / FILES[split], content, indent=1)
   if not any(found['rows'] for found in counts.values()):
     raise InputError(
       f'--input {" ".join(sources)}: no question makes a row; look at '
       f'--types, --passages={choices.passages} and --split'
     )
   kept: dict[str, Any] = {name: dict(+each) for name, each in counts.items()}
-  with atomic_write(folder / f'counts_{choices.split}.json') as file:
-    file.write(json.dumps(kept, indent=2) + '\n')
+  write_json(folder / f'counts_{choices.split}.json', kept, ascii=True)
   return kept
 
 

@@ -45,6 +45,7 @@ from apache_beam.runners.runner import PipelineState
 from biobert_jax.data.pretraining import manifest as pretraining_manifest
 from biobert_jax.data.pretraining.manifest import Manifest
 from biobert_jax.errors import InputError
+from biobert_jax.io.atomic import publish
 from biobert_jax.preprocessing.token_shards import (
   external_sort,
   prepare,
@@ -439,7 +440,7 @@ def _atomic_folder_write(folder: str, aside: str) -> Iterator[str]:
     ):
       target = f'{folder.rstrip("/")}/{file.name}'
       if place is not None:
-        os.replace(file, target)
+        publish(file, target)
         continue
       # A remote file is there when it is closed, not before.
       with (

@@ -16,7 +16,7 @@ import json
 import os
 import struct
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 
@@ -117,11 +117,9 @@ def encoded_key(data: bytes) -> bytes:
 class PartWriter:
   """Writes a part, holding one run in memory."""
 
-  def __init__(self, path: str, run_bytes: int):
-    """Opens the file, aside: it appears at `path` when `close` is called."""
-    self._path = path
-    self._aside = f'{path}.{os.getpid()}.tmp'
-    self._file = open(self._aside, 'wb')  # noqa: SIM115
+  def __init__(self, file: IO[bytes], run_bytes: int):
+    """Takes the file, which is empty."""
+    self._file = file
     self._run_bytes = run_bytes
     self._run: list[bytes] = []
     self._held = 0
@@ -154,8 +152,8 @@ class PartWriter:
     self._starts.append(start + np.cumsum(sizes))
     self._run, self._held = [], 0
 
-  def close(self, summary: dict[str, Any]) -> None:
-    """Finishes the file with a summary, and renames it."""
+  def finish(self, summary: dict[str, Any]) -> None:
+    """Writes what is left, and a summary."""
     if self._run:
       self._flush()
     table = self._file.tell()
@@ -165,16 +163,6 @@ class PartWriter:
     words = self._file.tell()
     self._file.write(json.dumps(summary).encode())
     self._file.write(_TRAILER.pack(table, words, len(starts), _MAGIC))
-    self._file.flush()
-    os.fsync(self._file.fileno())
-    self._file.close()
-    os.replace(self._aside, self._path)
-
-  def discard(self) -> None:
-    """Removes what was written aside; nothing after `close`."""
-    self._file.close()
-    if os.path.exists(self._aside):
-      os.remove(self._aside)
 
 
 class Part:
@@ -198,7 +186,7 @@ class Part:
       return file.read(size)
 
   def summary(self) -> dict[str, Any]:
-    """The summary that `PartWriter.close` received."""
+    """The summary that `PartWriter.finish` received."""
     return json.loads(self._bytes(self._words, self._end - self._words))
 
   def sizes(self) -> np.ndarray:

@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import itertools
 import json
+import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
@@ -12,6 +13,7 @@ import numpy as np
 
 from biobert_jax.data.pretraining import manifest, shards
 from biobert_jax.errors import InputError
+from biobert_jax.io.atomic import atomic_write
 from biobert_jax.preprocessing.token_shards import external_sort
 from biobert_jax.preprocessing.token_shards.external_sort import (
   Document,
@@ -208,15 +210,13 @@ def read_unit(
   """Reads the files of a unit into its part, telling the progress."""
   tally = Tally()
   try:
-    writer = external_sort.PartWriter(unit.path, job.run_bytes)
-    try:
+    with atomic_write(unit.path, binary=True, marker=str(os.getpid())) as part:
+      writer = external_sort.PartWriter(part, job.run_bytes)
       for number, file in enumerate(unit.files):
         for said in read_input(file, article_tokenizer, job, tally, progress):
           writer.add(*said, number)
         progress(0, file.bytes)
-      writer.close(tally.as_dict())
-    finally:
-      writer.discard()
+      writer.finish(tally.as_dict())
   except OSError as error:
     raise InputError(
       f'{error.filename or unit.path}: {error.strerror}; free the disk or fix'
