@@ -135,9 +135,11 @@ def _lines(
       continue
     row = parse_object(name, line, first_line=number)
     place = f'line {number}'
-    id_ = row.get('id', str(number))
-    if not isinstance(id_, str) or not id_.strip():
-      what = f'id {str(id_)[:40]!r} is not a string; write one in quotes'
+    id_ = str(number)
+    if 'id' in row:
+      id_ = unicode_text(name, place, row, 'id')
+    if not id_.strip():
+      what = 'the id is empty; write one'
       raise InputError.at(name, number, what)
     if id_ in known:
       what = f'line {known[id_]} has the id {id_} too; give each its own'

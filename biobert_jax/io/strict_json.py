@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator
 from typing import Any, TypeVar
 
 from biobert_jax.errors import InputError
@@ -76,13 +76,54 @@ def require_id(path: str, place: str, row: Any, known: Container[str]) -> str:
 
 
 def require_text(path: str, place: str, row: Any, key: str) -> str:
-  """The text under a key; an InputError if there is none."""
+  """The text under a key, or its integer as text; else an InputError."""
+  if isinstance(row, dict) and type(row.get(key)) is int:
+    return str(row[key])
   return _require(path, place, row, key, str, 'a text')
 
 
 def require_list(path: str, place: str, row: Any, key: str) -> list[Any]:
   """The list under a key; an InputError if there is none."""
   return _require(path, place, row, key, list, 'a list')
+
+
+def require_rows(path: str, place: str, row: Any, key: str) -> list[Any]:
+  """The list of objects under a key; an InputError if there is none.
+
+  One object may stand for its list, and so may its columns, as the hub's
+  datasets have them: `{"text": ["a", "b"], "answer_start": [3, 9]}`.
+  """
+  value = row.get(key) if isinstance(row, dict) else None
+  if not isinstance(value, dict):
+    return require_list(path, place, row, key)
+  columns = list(value.values())
+  if not columns or not all(isinstance(column, list) for column in columns):
+    return [value]
+  if len({len(column) for column in columns}) > 1:
+    sizes = ', '.join(f'{name} has {len(value[name])}' for name in value)
+    what = f'{path}: {place}: the lists under {key!r} differ in length ({sizes}'
+    raise InputError(f'{what}); give one of each for every answer')
+  rows = zip(*columns, strict=True)
+  return [dict(zip(value, cells, strict=True)) for cells in rows]
+
+
+def squad_rows(path: str, content: Any) -> Iterator[tuple[str, Any, Any]]:
+  """(place, question, its paragraph) of each question of a SQuAD file.
+
+  Where `data` lists questions, each with its context, as `run_qa.py` of
+  transformers reads them, a question is its own paragraph.
+  """
+  for i, article in enumerate(require_list(path, '', content, 'data')):
+    where = f'data[{i}]'
+    flat = isinstance(article, dict) and 'paragraphs' not in article
+    if flat and 'id' in article:
+      yield where, article, article
+      continue
+    paragraphs = require_list(path, where, article, 'paragraphs')
+    for j, paragraph in enumerate(paragraphs):
+      there = f'{where}.paragraphs[{j}]'
+      for k, row in enumerate(require_list(path, there, paragraph, 'qas')):
+        yield f'{there}.qas[{k}]', row, paragraph
 
 
 def _require(
@@ -98,16 +139,6 @@ def _require(
   else:
     found = f'{key!r} is {str(row[key])[:40]!r}'
   raise InputError(f'{where}{found}; write {what} under {key!r}')
-
-
-def check_ids(
-  path: str, ids: Iterable[str], gold: Mapping[str, object]
-) -> None:
-  """Raises an InputError that names the first id that gold does not have."""
-  for id_ in ids:
-    if id_ not in gold:
-      what = f'{path}: id {id_} is not in the gold file'
-      raise InputError(f'{what}; delete it, or name the file that it is of')
 
 
 def some(ids: Iterable[str]) -> str:

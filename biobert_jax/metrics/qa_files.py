@@ -1,6 +1,8 @@
 """The JSON files of the official scorers: SQuAD, BioASQ, PubMedQA.
 
 A key or an id that stands twice, which other readers pass over, stops here.
+Predictions for ids that the gold file lacks are passed over, as SQuAD's scripts
+do, and counted (ids_not_in_gold); a file that has no other ids is refused.
 """
 
 import math
@@ -10,12 +12,13 @@ from typing import Any, NamedTuple
 
 from biobert_jax.errors import InputError
 from biobert_jax.io.strict_json import (
-  check_ids,
   read_object,
   require_id,
   require_list,
+  require_rows,
   require_text,
   some,
+  squad_rows,
 )
 from biobert_jax.metrics import bioasq
 
@@ -34,11 +37,11 @@ def read_squad_gold(path: str, version: str | None = None) -> SquadGold:
   content = read_object(path)
   unanswerable = str(content.get('version')) in ('2.0', 'v2.0')
   answers: dict[str, list[str]] = {}
-  for place, row in _squad_rows(path, content):
+  for place, row, _ in squad_rows(path, content):
     id_ = require_id(path, place, row, answers)
     answers[id_] = [
       require_text(path, f'{id_}: answers[{n}]', answer, 'text')
-      for n, answer in enumerate(require_list(path, id_, row, 'answers'))
+      for n, answer in enumerate(require_rows(path, id_, row, 'answers'))
     ]
     unanswerable |= bool(row.get('is_impossible')) or not answers[id_]
     if version == '1.1' and not answers[id_]:
@@ -49,29 +52,22 @@ def read_squad_gold(path: str, version: str | None = None) -> SquadGold:
   return SquadGold(answers, version or ('2.0' if unanswerable else '1.1'))
 
 
-def _squad_rows(path: str, content: Any) -> Iterator[tuple[str, Any]]:
-  """Each question with the place where it stands."""
-  for i, article in enumerate(require_list(path, '', content, 'data')):
-    where = f'data[{i}]'
-    paragraphs = require_list(path, where, article, 'paragraphs')
-    for j, paragraph in enumerate(paragraphs):
-      there = f'{where}.paragraphs[{j}]'
-      for k, row in enumerate(require_list(path, there, paragraph, 'qas')):
-        yield f'{there}.qas[{k}]', row
-
-
-def read_squad_predictions(path: str, gold: SquadGold) -> dict[str, str]:
+def read_squad_predictions(
+  path: str, gold: SquadGold, counts: Counter[str]
+) -> dict[str, str]:
   """Reads texts by question id; in version 1.1 one may be missing."""
   remedy = 'write "" for a question without answer'
   complete = remedy if gold.version == '2.0' else ''
-  content = _read_by_id(path, gold.answers, 'prediction', complete)
+  content = _read_by_id(path, gold.answers, 'prediction', complete, counts)
   return {id_: require_text(path, '', content, id_) for id_ in content}
 
 
-def read_null_odds(path: str, gold: SquadGold) -> dict[str, float]:
+def read_null_odds(
+  path: str, gold: SquadGold, counts: Counter[str]
+) -> dict[str, float]:
   """Reads an object of finite numbers by the ids of all questions of gold."""
   remedy = 'give the null odds of every question'
-  content = _read_by_id(path, gold.answers, 'number', remedy)
+  content = _read_by_id(path, gold.answers, 'number', remedy, counts)
   for id_, value in content.items():
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if not number or not math.isfinite(value):
@@ -80,15 +76,33 @@ def read_null_odds(path: str, gold: SquadGold) -> dict[str, float]:
 
 
 def _read_by_id(
-  path: str, gold: Mapping[str, object], noun: str, remedy: str
+  path: str,
+  gold: Mapping[str, object],
+  noun: str,
+  remedy: str,
+  counts: Counter[str],
 ) -> dict[str, Any]:
-  """An object by ids of gold; with a remedy, none of them may be missing."""
-  content = read_object(path)
-  check_ids(path, content, gold)
+  """What an object has by ids of gold; with a remedy, none may be missing."""
+  content = _of_gold(path, read_object(path), gold, counts)
   missing = gold.keys() - content.keys()
   if missing and remedy:
     raise InputError(f'{path}: has no {noun} for {some(missing)}; {remedy}')
   return content
+
+
+def _of_gold(
+  path: str,
+  content: Mapping[str, Any],
+  gold: Mapping[str, object],
+  counts: Counter[str],
+) -> dict[str, Any]:
+  """The entries by ids of gold; an InputError if all others are of others."""
+  found = {id_: value for id_, value in content.items() if id_ in gold}
+  if content and not found:
+    what = f'{path}: {some(content)}: none is in the gold file'
+    raise InputError(f'{what}; name the gold file that they are of')
+  counts['ids_not_in_gold'] += len(content) - len(found)
+  return found
 
 
 def read_pubmedqa_gold(path: str) -> dict[str, str]:
@@ -107,11 +121,11 @@ def read_pubmedqa_gold(path: str) -> dict[str, str]:
 
 
 def read_pubmedqa_predictions(
-  path: str, gold: Mapping[str, str]
+  path: str, gold: Mapping[str, str], counts: Counter[str]
 ) -> dict[str, str]:
-  """Reads a label, yes, no or maybe, for each id of gold and no other."""
-  remedy = 'predict all and only the ids of the gold file'
-  return _decisions(path, _read_by_id(path, gold, 'label', remedy))
+  """Reads a label, yes, no or maybe, for each id of gold."""
+  remedy = 'predict all ids of the gold file'
+  return _decisions(path, _read_by_id(path, gold, 'label', remedy, counts))
 
 
 def read_bioasq_gold(
@@ -153,8 +167,8 @@ def read_bioasq_submission(
   first counts; `neither_yes_nor_no`, which are wrong.
   """
   answers: dict[str, bioasq.Answer] = {}
-  for id_, row in _questions(path):
-    check_ids(path, (id_,), gold)
+  rows = _of_gold(path, dict(_questions(path)), gold, counts)
+  for id_, row in rows.items():
     type_, _ = gold[id_]
     answers[id_] = None
     if type_ == 'summary':
@@ -193,6 +207,8 @@ def _answer(
     return None
   if type_ == 'yesno' and isinstance(value, str):
     return value
+  if type_ != 'yesno' and isinstance(value, str):
+    value = [value]
   if type_ != 'yesno' and isinstance(value, list):
     if value and all(isinstance(one, str) for one in value):
       counts['flat_answers'] += 1

@@ -188,8 +188,12 @@ def score_squad(
   if null_odds and questions.version == '1.1':
     what = 'null odds belong to version 2.0, but every question has an answer'
     raise InputError(f'{null_odds}: {what}; say --version=2.0 or leave it out')
-  predicted = qa_files.read_squad_predictions(predictions, questions)
-  odds = qa_files.read_null_odds(null_odds, questions) if null_odds else None
+  counts, of_odds = Counter[str](), Counter[str]()
+  predicted = qa_files.read_squad_predictions(predictions, questions, counts)
+  odds = None
+  if null_odds:
+    odds = qa_files.read_null_odds(null_odds, questions, of_odds)
+  counts['odds_not_in_gold'] = of_odds['ids_not_in_gold']
   report = squad.evaluate(
     questions.answers,
     predicted,
@@ -213,9 +217,10 @@ def score_squad(
       f'best thresholds: exact match {best.exact:.2f} at '
       f'{best.exact_threshold:.4g}, F1 {best.f1:.2f} at {best.f1_threshold:.4g}'
     )
-  if report.missing:
-    lines.append(f'note: questions without prediction: {report.missing}')
-  return Outcome('\n'.join(lines), squad.as_dict(report))
+  counts['missing'] = report.missing
+  lines += _notes(_ID_REMARKS, counts)
+  figures = squad.as_dict(report) | _passed_over(counts)
+  return Outcome('\n'.join(lines), figures)
 
 
 def score_bioasq(
@@ -237,19 +242,25 @@ def score_bioasq(
     rows.append([label, f'{value:.4f}', between, *map(str, counts)])
   rows[1:] = sorted(rows[1:], key=lambda row: row[0].split()[0])
   of_answers['too_many'] = report.too_many
-  lines = [_layout(rows), *_notes(_REMARKS, of_answers)]
+  lines = [_layout(rows), *_notes(_ID_REMARKS | _REMARKS, of_answers)]
   lines += _notes(_GOLD_REMARKS, of_gold)
-  figures = bioasq.as_dict(report)
+  figures = bioasq.as_dict(report) | _passed_over(of_answers)
   return Outcome('\n'.join(lines), figures, bioasq.line(report))
 
 
+_ID_REMARKS = {
+  'ids_not_in_gold': 'ids that the gold file does not have, passed over',
+  'odds_not_in_gold': 'null odds of ids that the gold file does not have, '
+  'passed over',
+  'missing': 'questions without prediction',
+}
 # Where the Java evaluator would stop, this goes on and says so.
 _REMARKS = {
   'missing_questions': 'questions missing, scored as unanswered (the evaluator '
   'would stop there)',
   'null_answers': 'answers that are null, scored as unanswered (the evaluator '
   'would stop there: leave the key out)',
-  'flat_answers': 'lists of texts, each taken for an answer (the evaluator '
+  'flat_answers': 'texts or lists of them, each an answer (the evaluator '
   'would stop there: write [["one"], ["another"]])',
   'ignored_synonyms': 'answers with synonyms, of which only the first counts',
   'neither_yes_nor_no': 'yes/no answers with neither word, which are wrong',
@@ -257,7 +268,7 @@ _REMARKS = {
   '(the challenge takes five)',
 }
 _GOLD_REMARKS = {
-  'flat_answers': 'gold lists of texts, each taken for an answer (the '
+  'flat_answers': 'gold texts or lists of them, each an answer (the '
   'evaluator would stop there)',
   'empty_answers': 'questions without any gold answer, which none can match',
 }
@@ -271,12 +282,17 @@ def _notes(remarks: Mapping[str, str], counts: Mapping[str, int]) -> list[str]:
   ]
 
 
+def _passed_over(counts: Counter[str]) -> dict[str, int]:
+  return {'ids_not_in_gold': counts['ids_not_in_gold']}
+
+
 def score_pubmedqa(
   gold: str, predictions: str, bootstrap: int = 0, seed: int = 0
 ) -> Outcome:
   """Scores yes, no and maybe as PubMedQA's `evaluation.py` does."""
   labels = qa_files.read_pubmedqa_gold(gold)
-  predicted = qa_files.read_pubmedqa_predictions(predictions, labels)
+  counts = Counter[str]()
+  predicted = qa_files.read_pubmedqa_predictions(predictions, labels, counts)
   report = pubmedqa.evaluate(
     list(labels.values()),
     [predicted[id_] for id_ in labels],
@@ -289,8 +305,10 @@ def score_pubmedqa(
     label = name.replace('_', ' ')
     rows.append([label, f'{getattr(report, name):.6f}', between])
   rows += [[f'F1 of {k}', f'{v:.6f}', ''] for k, v in report.per_label.items()]
-  lines = [_layout(rows), f'{report.questions} questions']
-  return Outcome('\n'.join(lines), pubmedqa.as_dict(report))
+  lines = [_layout(rows), *_notes(_ID_REMARKS, counts)]
+  lines.append(f'{report.questions} questions')
+  figures = pubmedqa.as_dict(report) | _passed_over(counts)
+  return Outcome('\n'.join(lines), figures)
 
 
 def _layout(rows: Sequence[Sequence[str]]) -> str:

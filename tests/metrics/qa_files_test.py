@@ -51,14 +51,33 @@ def test_squad_version_is_what_the_questions_say(path, content, version):
   assert qa_files.read_squad_gold(path(content), '2.0').version == '2.0'
 
 
-def test_squad_answers_and_predictions_are_read(path):
+@pytest.mark.parametrize(
+  'second',
+  [
+    question(2, 'c', 5),
+    {'id': '2', 'answers': {'text': ['c', '5'], 'answer_start': [0, 1]}},
+  ],
+)
+def test_squad_answers_and_predictions_are_read(path, second):
+  counts = Counter()
   gold = qa_files.read_squad_gold(
-    path(squad_file(question('1', 'a', 'b'), question('2', 'c')))
+    path(squad_file(question('1', 'a', 'b'), second))
   )
-  assert gold.answers == {'1': ['a', 'b'], '2': ['c']}
-  assert qa_files.read_squad_predictions(path({'2': ''}), gold) == {'2': ''}
-  odds = {'2': 1, '1': -0.5}
-  assert list(qa_files.read_null_odds(path(odds), gold)) == ['2', '1']
+  assert gold.answers == {'1': ['a', 'b'], '2': ['c', '5']}
+  said = path({'2': 5, '9': None})
+  assert qa_files.read_squad_predictions(said, gold, counts) == {'2': '5'}
+  odds = path({'9': None, '2': 1, '1': -0.5, '8': 0})
+  assert list(qa_files.read_null_odds(odds, gold, counts)) == ['2', '1']
+  assert counts == {'ids_not_in_gold': 3}
+
+
+def test_questions_may_stand_with_their_contexts_in_data(path):
+  rows = [
+    {'id': 7, 'context': 'x', 'answers': {'text': ['x'], 'answer_start': [0]}},
+    {'id': '8', 'answers': {'text': [], 'answer_start': []}},
+  ]
+  gold = qa_files.read_squad_gold(path({'data': rows}))
+  assert gold == ({'7': ['x'], '8': []}, '2.0')
 
 
 @pytest.mark.parametrize(
@@ -71,7 +90,10 @@ def test_squad_answers_and_predictions_are_read(path):
     ({'data': [{}]}, "FILE: data[0]: 'paragraphs' is missing"),
     ({'data': [{'paragraphs': [{}]}]}, "data[0].paragraphs[0]: 'qas' is missi"),
     (squad_file({}), "data[0].paragraphs[0].qas[0]: 'id' is missing"),
-    (squad_file({'id': 1}), "qas[0]: 'id' is '1'; write a text under 'id'"),
+    (squad_file({'id': True}), "qas[0]: 'id' is 'True'; write a text under "),
+    (squad_file(question('7'), question(7)), 'the id 7 stands twice'),
+    (squad_file({'id': 7, 'answers': {'text': ['a', 'b'], 'start': [1]}}),
+     "7: the lists under 'answers' differ in length (text has 2, start has 1)"),
     (squad_file({'id': '7'}), "FILE: 7: 'answers' is missing"),
     (squad_file({'id': '7', 'answers': 'yes'}), "FILE: 7: 'answers' is 'yes'"),
     (squad_file({'id': '7', 'answers': [{}]}), "7: answers[0]: 'text' is miss"),
@@ -94,7 +116,7 @@ def test_squad_version_1_has_no_unanswerable_questions(path):
 @pytest.mark.parametrize(
   ('content', 'message'),
   [
-    ({'1': 'a', '2': 'b', '9': 'c'}, 'FILE: id 9 is not in the gold file'),
+    ({'8': 'a', '9': 'c'}, 'FILE: 8 and 1 more ids: none is in the gold file'),
     ({'1': 'a'}, 'FILE: has no prediction for id 2; write "" for a question'),
     ({}, 'FILE: has no prediction for 1 and 1 more ids'),
     ({'1': 'a', '2': None}, "FILE: '2' is 'None'; write a text under '2'"),
@@ -104,14 +126,13 @@ def test_squad_version_1_has_no_unanswerable_questions(path):
 def test_bad_squad_predictions_are_named(path, content, message):
   gold = qa_files.SquadGold({'1': ['a'], '2': []}, '2.0')
   with pytest.raises(InputError) as caught:
-    qa_files.read_squad_predictions(path(content), gold)
+    qa_files.read_squad_predictions(path(content), gold, Counter())
   assert message in str(caught.value)
 
 
 @pytest.mark.parametrize(
   ('content', 'message'),
   [
-    ({'1': 1, '2': 2, '9': 3}, 'FILE: id 9 is not in the gold file'),
     ({'1': 1}, 'FILE: has no number for id 2; give the null odds'),
     ({'1': 1, '2': '2'}, "FILE: 2: '2' is not a number; write one"),
     ({'1': 1, '2': True}, 'FILE: 2: True is not a number'),
@@ -120,7 +141,7 @@ def test_bad_squad_predictions_are_named(path, content, message):
 def test_bad_null_odds_are_named(path, content, message):
   gold = qa_files.SquadGold({'1': ['a'], '2': []}, '2.0')
   with pytest.raises(InputError) as caught:
-    qa_files.read_null_odds(path(content), gold)
+    qa_files.read_null_odds(path(content), gold, Counter())
   assert message in str(caught.value)
 
 
@@ -186,7 +207,7 @@ def changed(index, **values):
     ([{'id': 'f'}], "FILE: f: 'type' is missing"),
     (changed(0, type='Factoid'), "f: type 'Factoid' is not one of factoid, li"),
     (changed(0, exact_answer=None), 'f: exact_answer None is no factoid answe'),
-    (changed(0, exact_answer='a'), "f: exact_answer 'a' of a factoid question"),
+    (changed(0, exact_answer=True), "f: exact_answer 'True' of a factoid que"),
     (changed(0, exact_answer=[['a'], 'b']), 'of a factoid question; write [["'),
     (changed(1, exact_answer=[['a', None]]), 'FILE: l: exact_answer'),
     (changed(1, exact_answer=[[['a']]]), 'FILE: l: exact_answer'),
@@ -216,10 +237,16 @@ def test_bad_bioasq_gold_is_named(path, questions, message):
       {'id': 'y', 'exact_answer': 'perhaps'}],
      {'f': [['a'], ['b']], 'l': [], 'y': 'perhaps'},
      {'flat_answers': 1, 'neither_yes_nor_no': 1}),
-    ([{'id': 'f', 'exact_answer': [[5], [1.50]]}, {'id': 'l'}, {'id': 'y'}],
-     {'f': [['5'], ['1.5']], 'l': None, 'y': None}, {}),
+    ([{'id': 'f', 'exact_answer': [[5], [1.50]]}, {'id': 'l',
+      'exact_answer': [5, 7]}, {'id': 'y'}],
+     {'f': [['5'], ['1.5']], 'l': [['5'], ['7']], 'y': None},
+     {'flat_answers': 1}),
+    ([{'id': 'f', 'exact_answer': 5}, {'id': 'x'}],
+     {'f': [['5']]}, {'flat_answers': 1, 'missing_questions': 2,
+                      'ids_not_in_gold': 1}),
   ],
-  ids=['full', 'missing', 'without_answers', 'null', 'flat', 'numbers'],
+  ids=['full', 'missing', 'without_answers', 'null', 'flat', 'numbers',
+       'one_number'],
 )  # fmt: skip
 def test_bioasq_submissions_are_read(path, questions, answers, counts):
   assert submitted(path, questions) == (answers, counts)
@@ -228,8 +255,8 @@ def test_bioasq_submissions_are_read(path, questions, answers, counts):
 @pytest.mark.parametrize(
   ('row', 'message'),
   [
-    ({'id': 'x'}, 'FILE: id x is not in the gold file; delete it, or name'),
-    ({'id': 'f', 'exact_answer': 'a'}, "f: exact_answer 'a' of a factoid"),
+    ({'id': 'x'}, 'FILE: id x: none is in the gold file; name the gold file'),
+    ({'id': 'f', 'exact_answer': True}, "f: exact_answer 'True' of a fac"),
     ({'id': 'l', 'exact_answer': {'a': 1}}, 'FILE: l: exact_answer'),
     ({'id': 'l', 'exact_answer': [None]}, 'FILE: l: exact_answer'),
     (
@@ -257,7 +284,10 @@ def test_pubmedqa_is_read(path):
   assert qa_files.read_pubmedqa_gold(path(labels)) == labels
   full = {k: {'QUESTION': '?', 'final_decision': v} for k, v in labels.items()}
   assert qa_files.read_pubmedqa_gold(path(full)) == labels
-  assert qa_files.read_pubmedqa_predictions(path(labels), labels) == labels
+  counts = Counter()
+  said = path(labels | {'9': 'whatever'})
+  assert qa_files.read_pubmedqa_predictions(said, labels, counts) == labels
+  assert counts == {'ids_not_in_gold': 1}
 
 
 @pytest.mark.parametrize(
@@ -278,13 +308,14 @@ def test_bad_pubmedqa_gold_is_named(path, content, message):
 @pytest.mark.parametrize(
   ('content', 'message'),
   [
-    ({'1': 'yes', '2': 'no', '3': 'no'}, 'FILE: id 3 is not in the gold file'),
-    ({'1': 'yes'}, 'FILE: has no label for id 2; predict all and only'),
+    ({'1': 'yes'}, 'FILE: has no label for id 2; predict all ids of the gold'),
     ({'1': 'yes', '2': 'nein'}, "FILE: 2: label 'nein' is not one of"),
     ({'1': 'yes', '2': ['no']}, 'FILE: 2: label "[\'no\']" is not one of'),
   ],
 )
 def test_bad_pubmedqa_predictions_are_named(path, content, message):
   with pytest.raises(InputError) as caught:
-    qa_files.read_pubmedqa_predictions(path(content), {'1': 'yes', '2': 'no'})
+    qa_files.read_pubmedqa_predictions(
+      path(content), {'1': 'yes', '2': 'no'}, Counter()
+    )
   assert message in str(caught.value)

@@ -196,11 +196,11 @@ def test_what_may_surprise_in_bioasq_gets_a_note(tmp_path):
   starts = (
     'questions missing',
     'answers that are null',
-    'lists of texts',
+    'texts or lists of them',
     'answers with synonyms',
     'yes/no answers with neither',
     'factoid questions with more than five',
-    'gold lists of texts',
+    'gold texts or lists of them',
     'questions without any gold answer',
   )
   assert len(notes) == len(starts)

@@ -4,14 +4,17 @@
       "answers": [{"text": …, "answer_start": …}], "is_impossible": …}]}]}]}
 
 BioBERT's BioASQ files have this form too, without "answers" in those to be
-answered. Offsets count code points. Where an answer does not stand at its
-offset, the offset is taken for one of UTF-16 (answers_in_utf16), or else moved
-to the one place nearby with its text (answers_moved). What is neither is
-broken, counted by its kind (answers_past_the_end, answers_not_in_the_context,
-answers_not_unique, answers_without_offset, empty_answers,
-questions_without_answer, empty_contexts, empty_questions, repeated_ids);
-questions that have thus no answer are left out of training (questions_dropped),
-never of a test, and above a share of a training file it is refused.
+answered. Answers may have the form of the hub's datasets, {"text": [...],
+"answer_start": [...]}, and a question may stand with its context in "data".
+Integers serve as texts and ids. Offsets count code points. Where an answer does
+not stand at its offset, the offset is taken for one of UTF-16
+(answers_in_utf16), or else moved to the one place nearby with its text
+(answers_moved). What is neither is broken, counted by its kind
+(answers_past_the_end, answers_not_in_the_context, answers_not_unique,
+answers_without_offset, empty_answers, questions_without_answer, empty_contexts,
+empty_questions, repeated_ids); questions that have thus no answer are left out
+of training (questions_dropped), never of a test, and above a share of a
+training file it is refused.
 """
 
 import dataclasses
@@ -23,7 +26,12 @@ from typing import Any
 
 from biobert_jax.data.broken_rows import BrokenRows
 from biobert_jax.errors import InputError
-from biobert_jax.io.strict_json import read_object, require_list, require_text
+from biobert_jax.io.strict_json import (
+  read_object,
+  require_rows,
+  require_text,
+  squad_rows,
+)
 
 VERSIONS = ('1.1', '2.0')
 _NEAR = 100  # Code points that a wrong offset may be away from its answer.
@@ -107,13 +115,9 @@ def read_files(
 
 def question_rows(path: str, content: Any) -> Iterator[tuple[str, Any, str]]:
   """Each question of a file's object: its place, itself, its context."""
-  for i, article in enumerate(require_list(path, '', content, 'data')):
-    paragraphs = require_list(path, f'data[{i}]', article, 'paragraphs')
-    for j, paragraph in enumerate(paragraphs):
-      there = f'data[{i}].paragraphs[{j}]'
-      context = unicode_text(path, there, paragraph, 'context')
-      for k, row in enumerate(require_list(path, there, paragraph, 'qas')):
-        yield f'{there}.qas[{k}]', row, context
+  for place, row, paragraph in squad_rows(path, content):
+    where = place.partition('.qas[')[0]
+    yield place, row, unicode_text(path, where, paragraph, 'context')
 
 
 def unicode_text(path: str, place: str, row: Any, key: str) -> str:
@@ -194,12 +198,10 @@ class _Reader:
     """The gold answers of a question; what is wrong with them to `faults`."""
     if 'answers' not in row and not self._form.training:
       return ()
-    found = row.get('answers')
-    if isinstance(found, dict):
-      found = [found]
     answers = []
-    found = require_list(self._path, place, {'answers': found}, 'answers')
-    for n, one in enumerate(found):
+    found = {'answers': row.get('answers')}
+    rows = require_rows(self._path, place, found, 'answers')
+    for n, one in enumerate(rows):
       where = f'{place}.answers[{n}]'
       text = unicode_text(self._path, where, one, 'text')
       start, kind = self._place(where, one, text, context)

@@ -111,6 +111,8 @@ def _squad(
 def _answer(row: dict[str, Any]) -> str:
   """The answer of a row; '' where none is given."""
   answers = row.get('answers')
+  if isinstance(answers, dict):  # The hub's columns.
+    answers = answers.get('text')
   if isinstance(answers, list) and len(answers) == 1:
     (answers,) = answers  # SQuAD's list of one.
     if isinstance(answers, dict):

@@ -61,7 +61,8 @@ def read(
   """
   questions: dict[str, RawQuestion] = {}
   for path in paths:
-    rows = require_list(path, '', read_object(path), 'questions')
+    content = read_object(path, numbers_as_text=True)
+    rows = require_list(path, '', content, 'questions')
     broken = BrokenRows(path, counts, 'questions')
     for i, row in enumerate(rows):
       id_ = require_id(path, f'questions[{i}]', row, questions)

@@ -51,6 +51,22 @@ def test_a_question_knows_its_passage_and_its_place(tmp_path):
   assert not counts
 
 
+def test_the_hub_s_forms_are_read(tmp_path):
+  """Columns of answers, integer ids, and questions with their contexts."""
+  answers = {'text': ['gout', 'flu'], 'answer_start': [AT, 3]}
+  rows = [row(7) | {'answers': answers}, row() | {'answers': {'text': []}}]
+  rules = squad.SquadRules('2.0', True, 0.0)
+  (first, second), counts = read(write(tmp_path, *rows), rules)
+  assert (first.id, first.located) == ('7', squad.Answer('gout', AT))
+  assert [answer.text for answer in first.answers] == ['gout', 'flu']
+  assert (second.answers, counts['further_answers']) == ((), 1)
+  flat = {'data': [one | {'context': CONTEXT} for one in rows]}
+  (tmp_path / 'flat.json').write_text(json.dumps(flat))
+  found, _ = read(tmp_path / 'flat.json', rules)
+  assert [one.answers for one in found] == [first.answers, ()]
+  assert found[1].place == 'data[1] (id q)'
+
+
 @pytest.mark.parametrize(
   ('text', 'start', 'found', 'kind'),
   [
@@ -146,7 +162,7 @@ def test_one_answer_may_stand_without_a_list(tmp_path):
   ('rows', 'form', 'message'),
   [
     ([row('')], TEST, r'qas\[0\]: the id is empty'),
-    ([row(7)], TEST, r"qas\[0\]: 'id' is '7'"),
+    ([row(None)], TEST, r"qas\[0\]: 'id' is 'None'"),
     ([row('a'), row('a')], TEST, r'qas\[1\] \(id a\): the id a stands twice'),
     ([{'id': 'a'}], TEST, r"\(id a\): 'question' is missing"),
     ([row('a', is_impossible=1)], TEST, "is_impossible is '1'"),
@@ -178,7 +194,10 @@ def test_what_is_malformed_is_named(tmp_path, rows, form, message):
     ('{"data": [', 'x.json:1: is not JSON'),
     ('[]', 'holds no JSON object'),
     ('{"data": {}}', "'data' is '{}'; write a list"),
-    ('{"data": [{"paragraphs": [{"qas": []}]}]}', "'context' is missing"),
+    (
+      '{"data": [{"paragraphs": [{"qas": [{"id": 1}]}]}]}',
+      "'context' is missing",
+    ),
   ],
 )
 def test_another_form_is_named(tmp_path, content, message):

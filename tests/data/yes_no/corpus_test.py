@@ -48,7 +48,14 @@ def test_passages_of_a_question_belong_together(tmp_path):
 
 @pytest.mark.parametrize(
   ('answers', 'label'),
-  [('Yes', 'yes'), (['no'], 'no'), ([{'text': 'no'}], 'no'), ([], '')],
+  [
+    ('Yes', 'yes'),
+    (['no'], 'no'),
+    ([{'text': 'no'}], 'no'),
+    ({'text': ['no'], 'answer_start': [0]}, 'no'),
+    ({'text': [], 'answer_start': []}, ''),
+    ([], ''),
+  ],
 )
 def test_answers_in_other_forms(tmp_path, answers, label):
   path = write(
@@ -135,7 +142,10 @@ def test_broken_rows_up_to_a_share(tmp_path, change, count, message):
     ('{"data": []}', 'holds no question'),
     ('{"data": 1}', "'data' is '1'; write a list"),
     ('[1]', 'holds no JSON object'),
-    ('{"data": [{"paragraphs": [{"qas": []}]}]}', "'context' is missing"),
+    (
+      '{"data": [{"paragraphs": [{"qas": [{"id": 1}]}]}]}',
+      "'context' is missing",
+    ),
     ('{"5": {"QUESTION": "a"}}', "5: 'CONTEXTS' is missing"),
   ],
 )

@@ -38,6 +38,8 @@ def read(tmp_path, *rows, counts=None, max_broken=0.01):
     ('factoid', [['p53', ' TP53 ']], (('p53', 'TP53'),)),
     ('factoid', [['p53'], ['TP53']], (('p53', 'TP53'),)),
     ('factoid', [['']], ()),
+    ('factoid', 53, (('53',),)),
+    ('list', [[53], 7.5], (('53',), ('7.5',))),
     ('list', 'p53', (('p53',),)),
     ('list', ['p53', 'BRCA1'], (('p53',), ('BRCA1',))),
     ('list', [['p53', 'TP53'], ['BRCA1']], (('p53', 'TP53'), ('BRCA1',))),
@@ -56,7 +58,7 @@ def test_exact_answers_of_all_editions(tmp_path, type_, exact, answers):
   # A test set has none, and who writes a submission looks at none.
   del row['exact_answer']
   assert read(tmp_path, row)[0].answers == ()
-  assert read(tmp_path, question(exact_answer=7), max_broken=None)
+  assert read(tmp_path, question(exact_answer=True), max_broken=None)
 
 
 def test_a_question_is_read_whole(tmp_path):
@@ -101,14 +103,14 @@ def test_a_question_may_lack_snippets_and_documents(tmp_path):
   [
     ({'id': 'a' * 23}, 'questions[1]: the id'),
     ({'id': 'b' * 24}, f'questions[1]: the id {"b" * 24} stands twice'),
-    ({'id': 7}, "questions[1]: 'id' is '7'; write a text"),
+    ({'id': None}, "questions[1]: 'id' is 'None'; write a text"),
     ({'type': 'fact'}, "type 'fact' is not one of factoid, list"),
     ({'type': None}, "'type' is 'None'"),
     ({'body': ' '}, 'the body is empty'),
     ({'snippets': 'text'}, "'snippets' is 'text'; write a list"),
     ({'snippets': [{'texts': ''}]}, "snippets[0]: 'text' is missing"),
-    ({'exact_answer': 7}, "exact_answer '7' is not a string, list"),
-    ({'exact_answer': [[7]]}, "exact_answer '[[7]]' is not a string, list"),
+    ({'exact_answer': True}, "exact_answer 'True' is not a string, list"),
+    ({'exact_answer': [[{}]]}, "exact_answer '[[{}]]' is not a string, list"),
     ({'type': 'yesno'}, 'is neither yes nor no'),
   ],
 )
