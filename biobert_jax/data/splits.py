@@ -6,7 +6,7 @@ import re
 from collections.abc import Hashable, Iterable, Sequence
 
 from biobert_jax.errors import InputError
-from biobert_jax.text.readers import pubtator
+from biobert_jax.text.readers import any_format
 
 SPLITS = ('train', 'devel', 'train_dev', 'test')
 EXTENSIONS = ('tsv', 'txt', 'conll', 'iob', 'iob2', 'pubtator')
@@ -75,7 +75,8 @@ def split_in_name(name: str) -> str:
 
 
 def is_pubtator(path: pathlib.Path) -> bool:
-  """Whether a file begins as PubTator does."""
-  with open(path, 'rb') as file:
-    start = file.read(65536).decode(errors='replace').lstrip('\ufeff\r\n\t ')
-  return bool(pubtator.PUBTATOR_START.match(start))
+  """Whether a file holds PubTator; what no reader of text knows does not."""
+  try:
+    return any_format.form_of(path) == 'pubtator'
+  except InputError:
+    return False

@@ -6,13 +6,14 @@ place has been handed on by then.
 
 import contextlib
 import gzip
-import io
 import os
+import sys
 import zlib
-from collections.abc import Callable, Iterator
-from typing import IO, cast
+from collections.abc import Callable, Iterable, Iterator
+from typing import IO, Any, cast
 
 from biobert_jax.errors import InputError
+from biobert_jax.io.lines import Source, source_name
 
 CHUNK = 2**16  # Bytes read at a time.
 GZIP = b'\x1f\x8b'
@@ -40,10 +41,9 @@ class Stream:
 
   def read(self, size: int = CHUNK) -> bytes:
     """At most `size` of the next bytes, fewer at times; b'' at the end."""
-    if self._ahead:
-      taken, self._ahead = self._ahead[:size], self._ahead[size:]
-      return taken
-    return self._read(size)
+    content = self._ahead or self._read(size)
+    taken, self._ahead = content[:size], content[size:]
+    return taken
 
   def head(self, size: int) -> bytes:
     """The next bytes, which `read` will give again; fewer at the end."""
@@ -82,24 +82,54 @@ class Stream:
       yield begun
 
 
+class _Counted:
+  """A file that counts the bytes it gave; a pipe cannot tell its place."""
+
+  def __init__(self, file: Any) -> None:
+    # What a pipe has, as soon as it has it.
+    self._read = getattr(file, 'read1', file.read)
+    self._start = self._read(1)
+    self._start += self._read(1)
+    self.packed = self._start == GZIP
+    self.place = 0
+
+  def read(self, size: int = -1) -> bytes:
+    content = self._start or self._read(size)
+    self._start = b''
+    self.place += len(content)
+    return content
+
+
+def _of_lines(name: str, lines: Iterable[str | bytes]) -> Stream:
+  """A stream of lines that are there or come, which are never packed."""
+  encoded = (one.encode() if isinstance(one, str) else one for one in lines)
+  return Stream(name, lambda _: next(encoded, b''))
+
+
 @contextlib.contextmanager
-def open_stream(path: str | os.PathLike[str]) -> Iterator[Stream]:
+def open_stream(source: Source) -> Iterator[Stream]:
   """Opens a file; gzip is told by its first bytes and unpacked.
 
-  An InputError: the file cannot be read, is cut or damaged, or unpacks to more
-  than a corpus does; the last three while it is read.
+  `-` is standard input; lines may be given in place of a file. An InputError:
+  the file cannot be read, is cut or damaged, or unpacks to more than a corpus
+  does; the last three while it is read.
   """
-  name = os.fspath(path)
+  name = source_name(source)
+  if not isinstance(source, str | os.PathLike):
+    yield _of_lines(name, source)
+    return
   unpacked = 0
   with contextlib.ExitStack() as stack:
     try:
-      file = stack.enter_context(open(path, 'rb'))
-      packed = file.peek(2)[:2] == GZIP
+      file: Any = sys.stdin.buffer
+      if source != '-':
+        file = stack.enter_context(open(source, 'rb'))
+      counted = _Counted(file)
     except OSError as error:
       raise InputError(f'{name}: cannot read: {error.strerror}') from error
-    content: gzip.GzipFile | io.BufferedReader = file
+    packed, content = counted.packed, cast(IO[bytes], counted)
     if packed:
-      content = stack.enter_context(gzip.GzipFile(fileobj=file))
+      content = cast(IO[bytes], gzip.GzipFile(fileobj=content))
 
     def read(size: int) -> bytes:
       nonlocal unpacked
@@ -112,7 +142,7 @@ def open_stream(path: str | os.PathLike[str]) -> Iterator[Stream]:
         raise InputError(f'{name}: cannot read: {error.strerror}') from error
       unpacked += len(chunk)
       if packed and unpacked > min(
-        max(_FREE, MAX_RATIO * file.tell()), MAX_BYTES
+        max(_FREE, MAX_RATIO * counted.place), MAX_BYTES
       ):
         what = f'unpacks to more than {MAX_RATIO} times its size'
         raise InputError(f'{name}: {what}; leave it out')

@@ -42,7 +42,7 @@ from biobert_jax.errors import InputError
 from biobert_jax.io.json_files import write_json
 from biobert_jax.preprocessing.bioasq import questions as bioasq_questions
 from biobert_jax.preprocessing.bioasq.questions import RawQuestion, Snippet
-from biobert_jax.text.readers import any_format
+from biobert_jax.text.readers import any_format, input_files
 from biobert_jax.text.readers.article import Article, Deletion
 from biobert_jax.text.sentence_splitter import sentence_spans
 
@@ -69,7 +69,7 @@ def read_abstracts(
   """
   wanted = {f'pmid:{pmid}' for pmid in pmids}
   found: dict[str, Article] = {}
-  for path in any_format.expand_globs(patterns):
+  for path in input_files.find_files(patterns):
     for one in any_format.read_file(path, counts, lambda reason, id_: None):
       if isinstance(one, Deletion):
         found.pop(one.id, None)

@@ -51,7 +51,7 @@ from biobert_jax.preprocessing.token_shards import (
   prepare,
   stages,
 )
-from biobert_jax.text.readers import any_format
+from biobert_jax.text.readers import input_files
 from biobert_jax.text.readers.article import Options
 from biobert_jax.text.wordpiece import WordPieceTokenizer
 
@@ -396,7 +396,7 @@ def _find_inputs(patterns: Sequence[str]) -> tuple[stages.InputFile, ...]:
     for file in sorted(result.metadata_list, key=lambda file: file.path):
       found[file.path] = file
   files = []
-  for path, name in any_format.short_names(list(found)).items():
+  for path, name in input_files.short_names(list(found)).items():
     modified = int(found[path].last_updated_in_seconds * 10**9)
     files.append(
       stages.InputFile(path, name, found[path].size_in_bytes, modified)

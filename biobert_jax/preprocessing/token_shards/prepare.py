@@ -32,7 +32,7 @@ from biobert_jax.errors import InputError
 from biobert_jax.io import atomic, json_files
 from biobert_jax.preprocessing.token_shards import external_sort, stages
 from biobert_jax.preprocessing.token_shards.worker_pool import Workers
-from biobert_jax.text.readers import any_format
+from biobert_jax.text.readers import input_files
 from biobert_jax.text.readers.article import Options
 from biobert_jax.text.wordpiece import WordPieceTokenizer
 
@@ -159,12 +159,12 @@ def find_inputs(patterns: Sequence[str]) -> tuple[stages.InputFile, ...]:
   """The files that patterns match, each once; by pattern, then by name."""
   paths: dict[str, None] = {}
   for pattern in patterns:
-    for path in any_format.expand_globs([pattern]):
+    for path in input_files.find_files([pattern]):
       paths[os.path.realpath(path)] = None
   if not paths:
     raise InputError('no input: name files or patterns with --input')
   files = []
-  for path, name in any_format.short_names(list(paths)).items():
+  for path, name in input_files.short_names(list(paths)).items():
     try:
       state = os.stat(path)
     except OSError as error:

@@ -1,82 +1,300 @@
-"""Raw corpora of any kind: one reader for PubMed, PMC, text and JSON lines.
+"""The one detector of every form of text, and one entry for each form.
 
-What a file is, its first bytes say; a name that says otherwise is an error.
-Files are read as streams. What is dropped or fixed is counted by name.
+Corpora are read as articles (`read_file`), texts to tag or embed as documents
+(`read_documents`). The content says what a file is, never its name; what no
+reader takes is refused by its name. Files are read as streams. What is dropped
+or fixed is counted by name.
 """
 
-import glob
-import itertools
-import json
+import functools
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import PurePosixPath
-from typing import Any
+from typing import NamedTuple
 
 from biobert_jax.errors import InputError
 from biobert_jax.io import streams, tar_archives
-from biobert_jax.io.lines import Source, read_lines, source_name
+from biobert_jax.io.lines import Source, read_lines
 from biobert_jax.io.streams import Stream
-from biobert_jax.text.documents import Document, Entity
-from biobert_jax.text.readers import jats, jsonl, pubmed, xml_stream
+from biobert_jax.text.documents import Document
+from biobert_jax.text.readers import (
+  bioc,
+  brat,
+  jats,
+  json_documents,
+  json_stream,
+  jsonl,
+  plain_text,
+  pubmed,
+  pubtator,
+  xml_stream,
+)
 from biobert_jax.text.readers.article import (
   Article,
   Deletion,
   Notes,
   Options,
   Reading,
-  Section,
-  clean,
+  article_of,
+  document_of,
 )
-from biobert_jax.text.readers.pubtator import PUBTATOR_START, iter_pubtator
 
-# What a file is, in words, and how its name may end, without .gz.
-_KINDS = {
-  'pubmed': ('PubMed XML', ('.xml',)),
-  'jats': ('JATS XML', ('.xml', '.nxml')),
-  'json': ('JSON lines', ('.jsonl', '.json', '.ndjson')),
-  'text': ('plain text', ('.txt', '.text')),
-  'tar': ('a tar archive', ('.tar', '.tgz')),
+_HEAD = 2**12  # Bytes by which most forms are told.
+# Content that no reader takes -> its name.
+_REFUSED = {
+  b'PK\x03\x04': 'a zip archive: unpack it',
+  b'%PDF': 'a PDF: convert it with pdftotext',
+  b'\xd0\xcf\x11\xe0': 'a document of Microsoft Office: save it as text',
+  b'{\\rtf': 'rich text (RTF): save it as plain text',
+  b'PAR1': 'a Parquet table: write its rows as JSON lines',
+  b'BZh': 'packed by bzip2: unpack it, or pack it by gzip',
+  b'\xfd7zXZ': 'packed by xz: unpack it, or pack it by gzip',
+  b'\x28\xb5\x2f\xfd': 'packed by zstd: unpack it, or pack it by gzip',
 }
-_MARKUP = re.compile(rb'<(?:\?xml|!DOCTYPE|Pubmed|Medline|article\b)')
-_HEAD = 2**12  # Bytes by which plain text is told.
-_MAX_SENTENCES = 2**17  # Of one document of plain text.
+_MARKUP = re.compile(rb'<(?:\?xml|!DOCTYPE|[A-Za-z][\w:.-]*[\s/>])')
+_XML_NAMED = re.compile(
+  rb'<(?:\?xml|!DOCTYPE|Pubmed|Medline|article\b|collection\b)'
+)
+# Of a file of checksums, or of the files of an archive.
+_SIDE_FILE = re.compile(
+  r'(?:MD5 ?\(|SHA\d+ ?\()?.{0,200}?\b[0-9a-f]{32,128}\b(?: [ *]?\S.*)?'
+  r'|(?:Article )?File(?:name)?[\t,].*'
+)
+_TAG = re.compile(r'(?:[BIESLUMW]|[BIESLUMW][-_]\S+|O)')
+_SIGNS = re.compile(r'[^\w\s]+')
+_MARK = re.compile('-DOCSTART-|###MEDLINE:')
 
 
-def expand_globs(patterns: Sequence[str]) -> list[str]:
-  """The files that paths or patterns (`**` too) name, sorted, each once.
+def form_of(path: str | os.PathLike[str]) -> str:
+  """The form of a file, a key of `FORMS`; see `detect` for errors."""
+  with streams.open_stream(path) as stream:
+    return detect(stream)
 
-  An InputError: a pattern names no file; a folder is none.
+
+def detect(stream: Stream) -> str:
+  """The form of the content, a key of `FORMS`, without reading on.
+
+  Raises:
+    InputError: a form that no reader takes, by its name.
   """
-  found: set[str] = set()
-  for pattern in patterns:
-    paths = [pattern] if os.path.exists(pattern) else []
-    paths = paths or glob.glob(pattern, recursive=True)
-    files = [path for path in paths if not os.path.isdir(path)]
-    if not files:
-      folder = f'name its files: {pattern.rstrip("/")}/*'
-      hint = folder if paths else 'check the path'
-      raise InputError(f'--input {pattern!r}: no file matches; {hint}')
-    found.update(files)
-  return sorted(found)
+  head = stream.head(_HEAD)
+  start = head.removeprefix(b'\xef\xbb\xbf').lstrip()
+  if head.startswith(streams.GZIP):
+    raise InputError(f'{stream.name}: packed by gzip twice: unpack it once')
+  if tar_archives.is_tar(stream):
+    return 'tar'
+  for magic, what in _REFUSED.items():
+    if head.startswith(magic):
+      raise InputError(f'{stream.name}: {what}')
+  if re.match(rb'(?i)<(?:!doctype\s+)?html\b', start):
+    what = 'a web page, not a corpus: the download failed'
+    raise InputError(f'{stream.name}: {what}; it begins with {_shown(stream)}')
+  if start[:1] == b'<' and (form := _xml_form(stream, start)):
+    return form
+  if start[:1] in (b'{', b'[') and (form := _json_form(stream)):
+    return form
+  # A character may be cut at the end.
+  if b'\0' in head or '\ufffd' in head[:-4].decode(errors='replace')[:-1]:
+    what = 'neither XML, JSON, a tar archive nor text in UTF-8'
+    raise InputError(f'{stream.name}: {what}; it begins with {_shown(stream)}')
+  return _text_form(stream, head)
 
 
-def short_names(paths: Sequence[str]) -> dict[str, str]:
-  """Path -> the end of it that no other path has.
+def _xml_form(stream: Stream, start: bytes) -> str:
+  """The form of XML; '' for text that begins with a bracket."""
+  named = stream.name.lower().removesuffix('.gz').endswith(('.xml', '.nxml'))
+  if not (named or _MARKUP.match(start)):
+    return ''
+  root = xml_stream.root(stream)
+  for form, roots in _ROOTS.items():
+    if root in roots:
+      return form
+  whole = re.escape(root.encode())
+  if not (named or _XML_NAMED.match(start)) and not (
+    re.search(rb'</%s>\s*\Z' % whole, start) or start.count(b'</') > 2
+  ):
+    return ''  # A tag inside a line of text.
+  what = f'XML of <{root[:60]}>, and want PubmedArticleSet, article or BioC'
+  raise InputError(f"{stream.name}: {what}'s collection: leave the file out")
 
-  The ids of texts that state none are made of it: they stay the same where a
-  corpus is moved as a whole.
-  """
-  names: dict[str, str] = {}
-  left, length = list(paths), 0
-  while left:
-    length += 1
-    ends = {path: '/'.join(path.split('/')[-length:]) for path in left}
-    count = Counter(ends.values())
-    names |= ends
-    left = [path for path in left if count[ends[path]] > 1]
-  return names
+
+_ROOTS = {'pubmed': pubmed.ROOTS, 'jats': jats.ROOTS, 'bioc': bioc.ROOTS}
+
+
+def _json_form(stream: Stream) -> str:
+  """The form of JSON; '' for text that begins with a brace or a bracket."""
+  try:
+    found = json_stream.first_document(stream)
+  except json_stream.NotJsonError:
+    stem = stream.name.lower().removesuffix('.gz')
+    # Its reader names the line and what is wrong with it.
+    return 'json' if stem.endswith(FORMS['json'].endings) else ''
+  record = found if isinstance(found, dict) else {}
+  is_of_questions = json_stream.is_about_questions(record)
+  if 'passages' in record:
+    return 'bioc_json'
+  if found is None or record.keys() & json_stream.TEXTS and not is_of_questions:
+    return 'json'
+  if is_of_questions:
+    what = 'JSON of questions, not of documents: give it to predict of a model'
+    raise InputError(f'{stream.name}: {what} of answers')
+  what = 'JSON that holds no documents: an object needs "text", or some of'
+  what = f'{what} "title", "abstract" and "body"'
+  raise InputError(f'{stream.name}: {what}; it begins with {_shown(stream)}')
+
+
+def _text_form(stream: Stream, head: bytes) -> str:
+  """Plain text, or what is annotated in lines."""
+  whole = len(head) < _HEAD
+  text = head.decode('utf-8-sig', 'ignore')
+  lines = [one.rstrip('\r') for one in text.split('\n')]
+  lines = lines if whole or len(lines) == 1 else lines[:-1]
+  filled = [one for one in lines if one.strip()]
+  if pubtator.is_start(lines):
+    return 'pubtator'
+  if stream.name.endswith('.ann') or brat.annotations_of(stream.name):
+    return 'brat'
+  if _are_tokens(filled):
+    return 'tokens'
+  if filled and all(_SIDE_FILE.fullmatch(one) for one in filled[:1]):
+    what = 'a list of files or checksums, not text: leave it out'
+    raise InputError(f'{stream.name}: {what}')
+  return 'text'
+
+
+def _are_tokens(lines: Sequence[str]) -> bool:
+  """Whether lines hold a token each, with a tag behind it or nothing."""
+  lines = [one for one in lines if not _MARK.match(one)] or lines
+  tab = '\t' in lines[0] if lines else False
+  rows = [re.split('\t' if tab else ' +', one) for one in lines]
+  if not rows or len({len(row) for row in rows}) > 1:
+    return False
+  tags = [row[-1] for row in rows]
+  if len(rows[0]) > 1 and all(map(_TAG.fullmatch, tags)):
+    # "hepatitis B" is a text.
+    return tab or len(rows) > 2 and 'O' in tags
+  # Words alone would do as texts, but signs stand alone among tokens only.
+  signs = any(_SIGNS.fullmatch(tag) for tag in tags)
+  return len(rows[0]) == 1 and len(rows) > 2 and signs
+
+
+def _refuse_tokens(stream: Stream, reading: Reading) -> Iterator[Document]:
+  """No text: an InputError says what can be done with it."""
+  del reading
+  name = 'FILE' if stream.name.startswith('<') else stream.name
+  what = 'a token/tag file, not text: to tag it use lines of text, made by'
+  what += ' awk \'NF {printf "%s ", $1; next} {print ""}\' '
+  what += f'{name} > lines.txt; to score a tagger on it, evaluate'
+  raise InputError(f'{stream.name}: {what}')
+
+
+def _shown(stream: Stream) -> str:
+  return repr(stream.head(40)[:40])[1:]
+
+
+def _archive(stream: Stream, reading: Reading) -> Iterator[Article | Deletion]:
+  """Articles of the XML files in a tar archive."""
+  for member, _, content in tar_archives.members(stream):
+    if not member.lower().endswith(('.xml', '.nxml')):
+      reading.counts['archive_members_skipped'] += 1
+      continue
+    reading.counts['files_in_archives'] += 1
+    if not content.head(1):
+      raise InputError(f'{content.name}: the file is empty; download it again')
+    form = FORMS[detect(content)]
+    if '.xml' not in form.endings:
+      what = f'is named as XML, but holds {form.name}: leave it out'
+      raise InputError(f'{content.name}: {what}')
+    name = f'{reading.name}/{PurePosixPath(member).name}'
+    yield from form.articles(content, reading._replace(name=name))
+
+
+def _pubtator(stream: Stream, reading: Reading) -> Iterator[Document]:
+  lines = read_lines(stream.lines(), reading.counts)
+  return pubtator.iter_pubtator(lines, stream.name, reading.counts)
+
+
+Documents = Callable[[Stream, Reading], Iterator[Document]]
+
+
+def _from_documents(read: Documents) -> '_Articles':
+  """A reader of articles by one of documents."""
+
+  def articles(stream: Stream, reading: Reading) -> Iterator[Article]:
+    for document in read(stream, reading):
+      if found := article_of(document, reading):
+        yield found
+
+  return articles
+
+
+def _from_articles(read: '_Articles') -> Documents:
+  """A reader of documents by one of articles."""
+
+  def documents(stream: Stream, reading: Reading) -> Iterator[Document]:
+    for item in read(stream, reading):
+      if isinstance(item, Article):
+        yield document_of(item)
+
+  return documents
+
+
+_Articles = Callable[[Stream, Reading], Iterator[Article | Deletion]]
+
+
+class Form(NamedTuple):
+  """A form of text, and its readers."""
+
+  name: str  # In words.
+  endings: tuple[str, ...]  # Of names of such files, without .gz.
+  articles: _Articles
+  documents: Documents
+
+
+FORMS = {
+  'pubmed': Form(
+    'PubMed XML', ('.xml',), pubmed.read, _from_articles(pubmed.read)
+  ),
+  'jats': Form(
+    'JATS XML', ('.xml', '.nxml'), jats.read, _from_articles(jats.read)
+  ),
+  'bioc': Form(
+    'BioC XML',
+    ('.xml', '.bioc'),
+    functools.partial(bioc.articles, is_xml=True),
+    functools.partial(bioc.read, is_xml=True),
+  ),
+  'bioc_json': Form(
+    'BioC JSON',
+    ('.json', '.jsonl', '.ndjson', '.bioc'),
+    functools.partial(bioc.articles, is_xml=False),
+    functools.partial(bioc.read, is_xml=False),
+  ),
+  'json': Form(
+    'JSON', ('.jsonl', '.json', '.ndjson'), jsonl.read, json_documents.read
+  ),
+  'pubtator': Form(
+    'PubTator',
+    ('.pubtator', '.txt'),
+    _from_documents(_pubtator),
+    _pubtator,
+  ),
+  'brat': Form('brat', ('.txt', '.ann'), _from_documents(brat.read), brat.read),
+  'tokens': Form(
+    'tokens with tags',
+    ('.tsv', '.txt', '.conll', '.iob', '.iob2'),
+    _from_documents(_refuse_tokens),
+    _refuse_tokens,
+  ),
+  'text': Form(
+    'plain text', ('.txt', '.text'), plain_text.read, plain_text.documents
+  ),
+  'tar': Form(
+    'a tar archive', ('.tar', '.tgz'), _archive, _from_articles(_archive)
+  ),
+}
 
 
 def documents(article: Article) -> Iterator[tuple[str, tuple[str, ...]]]:
@@ -99,11 +317,10 @@ def read_file(
   options: Options = Options(),  # noqa: B008  # It is frozen.
   name: str | None = None,
 ) -> Iterator[Article | Deletion]:
-  """Articles of one file of any kind, in its order.
+  """Articles of one file of any form, in its order.
 
   Args:
-    path: PubMed XML, JATS, JSON lines, plain text, or a tar of JATS; each
-      may be packed by gzip.
+    path: of any of `FORMS`; it may be packed by gzip.
     counts: takes what was read, fixed and dropped; articles that BERT's English
       vocabulary would take apart letter by letter are `not_latin_script`.
     notes: takes reason and id of every record dropped, and some others.
@@ -116,10 +333,8 @@ def read_file(
   """
   path = os.fspath(path)
   reading = Reading(name or PurePosixPath(path).name, counts, notes, options)
-  readers = {'tar': _archive, 'json': jsonl.read, 'text': _plain_text}
   with streams.open_stream(path) as stream:
-    read = readers.get(_kind(stream, path), _xml)
-    for one in read(stream, reading):
+    for one in _form(stream).articles(stream, reading):
       if isinstance(one, Deletion):
         yield one
       elif _is_latin(one):
@@ -129,105 +344,58 @@ def read_file(
         reading.drop('not_latin_script', one.id)
 
 
-def _kind(stream: Stream, path: str) -> str:
-  """The format of the content, which the name must not contradict."""
+def read_documents(
+  source: Source,
+  counts: Counter[str] | None = None,
+  name: str = '',
+) -> Iterator[Document]:
+  """Documents of one file of any form, read as they come.
+
+  A document of plain text is a line, named by its number; blank lines hold
+  none and are counted. Repeated ids are kept: remembering millions of them is
+  the writer's choice.
+
+  Args:
+    source: a path, `-` for standard input, or lines.
+    counts: takes what was read, fixed and dropped.
+    name: what stands before the numbers of texts that state no id.
+
+  Raises:
+    InputError: a form that no reader takes, or a malformed place.
+  """
+  counts = Counter() if counts is None else counts
+  options = Options(title_only=True)
+  reading = Reading(name, counts, lambda reason, id: None, options)
+  with streams.open_stream(source) as stream:
+    if stream.head(1):
+      yield from _form(stream, strict=False).documents(stream, reading)
+
+
+def _form(stream: Stream, strict: bool = True) -> Form:
+  """The form of a file, which its name must not contradict.
+
+  Plain text has a name of text or one without an ending. Where `strict` is
+  false, any other form is read under any name.
+  """
+  path, shown = stream.name, f'it begins with {_shown(stream)}'
   stem = path.lower()
   if stem.endswith(('.gz', '.tgz')) and not stream.packed:
     what = 'is not packed by gzip as its name says: rename it, or download it'
-    raise InputError(f'{path}: {what} again; it begins with {_shown(stream)}')
-  stem = stem.removesuffix('.gz')
-  ending = os.path.splitext(stem)[1]
-  said = [kind for kind, (_, endings) in _KINDS.items() if ending in endings]
-  kind = _content(stream, path, said == ['text'])
-  if said and kind not in said:
-    names = ' or '.join(_KINDS[one][0] for one in sorted(said))
-    what = f'is named as {names}, but holds {_KINDS[kind][0]}: rename it'
-    raise InputError(f'{path}: {what}; it begins with {_shown(stream)}')
-  return kind
-
-
-def _content(stream: Stream, path: str, text: bool) -> str:
-  """The format; `text` says that the file is named as plain text."""
-  head = stream.head(_HEAD)
-  start = head.removeprefix(b'\xef\xbb\xbf').lstrip()
-  if not head:
+    raise InputError(f'{path}: {what} again; {shown}')
+  if not stream.head(1):
     raise InputError(f'{path}: the file is empty; download it again')
-  if head.startswith(streams.GZIP):
-    raise InputError(f'{path}: packed by gzip twice: unpack it once')
-  if tar_archives.is_tar(stream):
-    return 'tar'
-  if re.match(rb'(?i)<(?:!doctype\s+)?html\b', start):
-    what = 'a web page, not a corpus: the download failed'
-    raise InputError(f'{path}: {what}; it begins with {_shown(stream)}')
-  if start[:1] == b'<' and (not text or _MARKUP.match(start)):
-    root = xml_stream.root(stream)
-    if root in pubmed.ROOTS | jats.ROOTS:
-      return 'pubmed' if root in pubmed.ROOTS else 'jats'
-    what = f'XML of <{root[:60]}>, and want PubmedArticleSet or article'
-    raise InputError(f'{path}: {what}: leave the file out')
-  if start[:1] in (b'{', b'[') and (not text or _is_object(start)):
-    return 'json'
-  # A character may be cut at the end.
-  if b'\0' in head or '\ufffd' in head[:-4].decode(errors='replace')[:-1]:
-    what = 'neither XML, JSON lines, tar nor text in UTF-8'
-    raise InputError(f'{path}: {what}; it begins with {_shown(stream)}')
-  return 'text'
-
-
-def _is_object(start: bytes) -> bool:
-  try:
-    return isinstance(json.loads(start.split(b'\n')[0]), dict)
-  except (ValueError, RecursionError):
-    return False
-
-
-def _shown(stream: Stream) -> str:
-  return repr(stream.head(40)[:40])[1:]
-
-
-def _xml(stream: Stream, reading: Reading) -> Iterator[Article | Deletion]:
-  if xml_stream.root(stream) in pubmed.ROOTS:
-    return pubmed.read(stream, reading)
-  return jats.read(stream, reading)
-
-
-def _archive(stream: Stream, reading: Reading) -> Iterator[Article | Deletion]:
-  """Articles of the XML files in a tar archive."""
-  for member, _, content in tar_archives.members(stream):
-    if not member.lower().endswith(('.xml', '.nxml')):
-      reading.counts['archive_members_skipped'] += 1
-      continue
-    reading.counts['files_in_archives'] += 1
-    kind = _content(content, content.name, False)
-    if kind not in ('jats', 'pubmed'):
-      what = f'is named as XML, but holds {_KINDS[kind][0]}: leave it out'
-      raise InputError(f'{content.name}: {what}')
-    name = f'{reading.name}/{PurePosixPath(member).name}'
-    yield from _xml(content, reading._replace(name=name))
-
-
-def _plain_text(stream: Stream, reading: Reading) -> Iterator[Article]:
-  """Documents of one sentence per line, blank lines between them."""
-  counts = reading.counts
-  lines: list[str] = []
-  size = 0
-  ordinal = 0
-  # A blank line ends the last document too.
-  rows = itertools.chain(read_lines(stream.lines(), counts), [(0, '')])
-  for number, line in rows:
-    line = clean(line, counts)
-    if line:
-      size += len(line)
-      lines.append(line)
-      if size > xml_stream.MAX_TEXT or len(lines) > _MAX_SENTENCES:
-        what = 'a document of more than any article: put blank lines between'
-        raise InputError.at(stream.name, number, f'{what} documents')
-    elif lines:
-      ordinal += 1
-      counts['text_documents'] += 1
-      sections = (Section('', tuple(lines)),)
-      yield Article(f'{reading.name}:{ordinal}', 1, sections, stream.name, True)
-      lines, size = [], 0
+  ending = os.path.splitext(stem.removesuffix('.gz'))[1]
+  form = FORMS[detect(stream)]
+  if ending in form.endings or not ending:
+    return form
+  known = any(ending in one.endings for one in FORMS.values())
+  if known and (strict or form is FORMS['text']):
+    what = f'its name ends in {ending}, but it holds {form.name}: rename it'
+    raise InputError(f'{path}: {what}; {shown}')
+  if form is FORMS['text'] and os.path.isfile(path):
+    what = f'{ending} is no ending of a text: name it .txt if it is one'
+    raise InputError(f'{path}: {what}; {shown}')
+  return form
 
 
 # Letters that are not of the Latin script, phonetic or Greek: the last two
@@ -244,84 +412,3 @@ def _is_latin(article: Article) -> bool:
     if not text.isascii() and len(text.encode()) > 1.2 * len(text):
       foreign += len(_FOREIGN.findall(text))
   return 3 * foreign <= letters
-
-
-# Nor does a brace alone make JSONL.
-JSONL_START = re.compile(r'\s*\{\s*"(?:id|text|entities)"\s*:')
-
-
-def read_documents(
-  source: Source, counts: Counter[str] | None = None
-) -> Iterator[Document]:
-  """Documents of plain text, PubTator or JSONL, read as they come.
-
-  The first line that is not blank tells which. A document of plain text is
-  named by its line number; blank lines hold none and are counted. Repeated ids
-  are kept: remembering millions of them is the writer's choice.
-
-  Raises:
-    InputError: not UTF-8, or a malformed line of PubTator or JSONL.
-  """
-  counts = Counter() if counts is None else counts
-  name = source_name(source)
-  lines = read_lines(source, counts)
-  blank: list[tuple[int, str]] = []
-  jsonl = False
-  for numbered in lines:
-    if not numbered[1].strip():
-      blank.append(numbered)
-      continue
-    lines = itertools.chain(blank, [numbered], lines)
-    if PUBTATOR_START.match(numbered[1]):
-      yield from iter_pubtator(lines, name, counts)
-      return
-    jsonl = JSONL_START.match(numbered[1]) is not None
-    break
-  for number, line in lines:
-    if not line.strip():
-      counts['blank_lines'] += 1
-    elif jsonl:
-      yield _json_document(line, name, number)
-    else:
-      yield Document(str(number), line, path=name, line=number)
-
-
-def _json_document(line: str, name: str, number: int) -> Document:
-  """A line of `documents.write_jsonl`."""
-  try:
-    row = json.loads(line)
-    # Half of a surrogate pair is not text: it cannot be written anywhere.
-    json.dumps(row, ensure_ascii=False).encode()
-  except (ValueError, RecursionError) as error:
-    what = ' '.join(str(error).split())
-    raise InputError.at(name, number, f'no JSON object: {what:.80}') from error
-  row = row if isinstance(row, dict) else {}
-  text, entities = row.get('text'), row.get('entities', [])
-  if not (isinstance(text, str) and isinstance(entities, list)):
-    what = 'want {"id": ..., "text": "...", "entities": [...]}'
-    raise InputError.at(name, number, f'{what}; got {line:.80}')
-  cut = row.get('title_length')
-  if not (cut is None or (type(cut) is int and 0 <= cut <= len(text))):
-    what = f'title_length {cut!r:.80} is not inside its text'
-    raise InputError.at(name, number, f'{what}: fix it or leave it out')
-  kept = tuple(_json_entity(entity, text, name, number) for entity in entities)
-  return Document(str(row.get('id', number)), text, kept, cut, name, number)
-
-
-def _json_entity(given: Any, text: str, name: str, line: int) -> Entity:
-  entity = given if isinstance(given, dict) else {}
-  start, end, kind = map(entity.get, ('start', 'end', 'type'))
-  if not (type(start) is type(end) is int and isinstance(kind, str)):
-    what = 'an entity needs numbers "start" and "end" and a text "type"'
-    raise InputError.at(name, line, f'{what}; got {given!r:.80}')
-  if not 0 <= start < end <= len(text):
-    what = f'{start} to {end} is not inside a text of {len(text)} characters'
-    raise InputError.at(name, line, what)
-  found = text[start:end]
-  if entity.get('text', found) != found:
-    what = f'offsets {start} to {end} hold {found[:60]!r}, not'
-    hint = 'offsets count code points of "text"'
-    raise InputError.at(name, line, f'{what} {entity["text"]!r:.60}: {hint}')
-  score = entity.get('score')
-  score = score if isinstance(score, float) else 1.0
-  return Entity(start, end, kind, found, score)

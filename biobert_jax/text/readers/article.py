@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from biobert_jax.text.documents import Document
+
 # (reason, id) of a record that was dropped, or that a person may want named.
 Notes = Callable[[str, str], None]
 
@@ -16,6 +18,7 @@ class Section:
 
   heading: str  # '' for title and abstract, or where it has none.
   paragraphs: tuple[str, ...]  # White space is single blanks; none is empty.
+  titled: bool = False  # Whether the first paragraph is the article's title.
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -53,12 +56,16 @@ class Options:
   labels: bool = True
   # Whether PubMed's English abstracts of articles in others are read.
   translated: bool = True
+  # Whether a line of plain text is a sentence (lines), or is split (split);
+  # auto looks at each file.
+  sentences: str = 'auto'
 
 
 class Reading(NamedTuple):
   """The arguments of every reader of a file."""
 
-  name: str  # What ids are made of where the file states none.
+  # What ids are made of where the file states none; '' for the number alone.
+  name: str
   counts: Counter[str]  # Takes what was read, fixed and dropped.
   notes: Notes
   options: Options
@@ -67,6 +74,53 @@ class Reading(NamedTuple):
     """Counts and names a record that is dropped."""
     self.counts[f'dropped_{reason}'] += 1
     self.notes(reason, id)
+
+  def number(self, number: int) -> str:
+    """The id of a text that states none, by its number in the file."""
+    return f'{self.name}:{number}' if self.name else str(number)
+
+
+def document_of(article: Article, id: str = '', line: int = 0) -> Document:
+  """An article as a document to tag: its paragraphs, a line each.
+
+  It bears the id as the source has it, without `pmid:` or `pmcid:`.
+  """
+  front = article.sections[0]
+  paragraphs = [
+    text
+    for section in article.sections
+    for text in (section.heading, *section.paragraphs)
+    if text
+  ]
+  title = len(paragraphs[0]) if front.titled and front.paragraphs else None
+  text = '\n'.join(paragraphs)
+  return Document(
+    id or re.sub('^pmc?id:', '', article.id),
+    text,
+    title_length=title if title != len(text) else None,
+    path=article.source,
+    line=line,
+  )
+
+
+def article_of(document: Document, reading: Reading) -> Article | None:
+  """A document to learn from; None where it has no text.
+
+  A number is PubMed's id, as in PubTator and BioC, so that --exclude finds it.
+  """
+  cut, counts = document.title_length or 0, reading.counts
+  parts = (document.text[:cut], *document.text[cut:].split('\n'))
+  title, *rest = [clean(part, counts) for part in parts]
+  sections = full_text(title, [one for one in rest if one], [], reading)
+  name = document.id
+  if re.fullmatch('[0-9]{1,9}', name):
+    name = f'pmid:{name}'
+  elif re.fullmatch('PMC[0-9]{1,12}', name):
+    name = f'pmcid:{name}'
+  if sections:
+    return Article(name, 1, sections, document.path)
+  reading.drop('title_without_abstract' if title else 'no_text', name)
+  return None
 
 
 # NLM's word for a part of an abstract that has no label.
@@ -127,7 +181,8 @@ def full_text(
 ) -> tuple[Section, ...]:
   """Title and abstract, and sections to learn from; () where none is left."""
   counts = reading.counts
-  kept = [Section('', (*([title] if title else []), *abstract))]
+  front = (*([title] if title else []), *abstract)
+  kept = [Section('', front, titled=bool(title))]
   if title and not abstract and not reading.options.title_only:
     counts['titles_without_abstract_dropped'] += 1
     kept = [Section('', ())]

@@ -1,8 +1,9 @@
-"""JSON lines: one article per line, in the layouts people keep corpora in.
+"""JSON of articles, in the layouts people keep corpora in.
 
 Keys: `title`, `abstract`, `text`, `body`; each of the last three a string, or
 a list of strings, or a list of `{"section": ..., "text": ...}`. The id is that
-of `pmcid`, `pmid` or `id`, in this order. Other keys are not looked at.
+of `pmcid`, `pmid`, `id`, `doc_id` or `doi`, in this order. Other keys are not
+looked at.
 """
 
 import itertools
@@ -13,43 +14,41 @@ from collections.abc import Iterator
 from typing import Any
 
 from biobert_jax.errors import InputError
-from biobert_jax.io import lines
 from biobert_jax.io.streams import Stream
-from biobert_jax.text.readers import article
+from biobert_jax.text.readers import article, json_stream
 
 _PARTS = ('title', 'abstract', 'text', 'body')
 _ID_FORMS = {
   'pmcid': ('(?:PMC)?([0-9]{1,12})', 'pmcid:PMC'),
   'pmid': ('([0-9]{1,9})', 'pmid:'),
   'id': (r'(\S.{0,199})', ''),
+  'doc_id': (r'(\S.{0,199})', ''),
   'doi': (r'(\S.{0,199})', 'doi:'),
 }
 
 
 def read(stream: Stream, reading: article.Reading) -> Iterator[article.Article]:
-  """One article of each line that is not blank, an object of these keys."""
-  counts = reading.counts
-  for number, line in lines.read_lines(stream.lines(), counts):
-    if not line.strip():
-      counts['blank_lines'] += 1
-      continue
-    try:
-      record = json.loads(line)
-    except (ValueError, RecursionError) as error:
-      what = f'not JSON ({str(error)[:80]}): write one object a line'
-      raise InputError.at(stream.name, number, what) from error
-    counts['json_lines'] += 1
-    where = (stream.name, number)
-    if not isinstance(record, dict) or not record.keys() & set(_PARTS):
-      what = f'want an object with some of {", ".join(_PARTS)}; got'
-      raise InputError.at(*where, f'{what} {line[:60]!r}')
-    name, *others = _ids(record, where) or [f'{reading.name}:{number}']
-    if sections := _sections(record, where, reading):
-      ids = tuple(others)
-      yield article.Article(name, 1, sections, stream.name, other_ids=ids)
-    else:
-      titled = (record.get('title') or '').strip()
-      reading.drop('title_without_abstract' if titled else 'no_text', name)
+  """One article of each record that `json_stream.records` finds."""
+  for number, record in json_stream.records(stream, reading.counts):
+    if found := article_of(record, number, stream.name, reading):
+      yield found
+
+
+def article_of(
+  record: Any, number: int, path: str, reading: article.Reading
+) -> article.Article | None:
+  """The article of a record at a line; None where it is dropped."""
+  where = (path, number)
+  if not isinstance(record, dict) or not record.keys() & set(_PARTS):
+    what = f'want an object with some of {", ".join(_PARTS)}; got'
+    raise InputError.at(*where, f'{what} {json.dumps(record)[:60]}')
+  name, *others = _ids(record, where) or [reading.number(number)]
+  if sections := _sections(record, where, reading):
+    ids = tuple(others)
+    return article.Article(name, 1, sections, path, other_ids=ids)
+  titled = (record.get('title') or '').strip()
+  reading.drop('title_without_abstract' if titled else 'no_text', name)
+  return None
 
 
 def _ids(record: dict[str, Any], where: tuple[str, int]) -> list[str]:

@@ -156,7 +156,7 @@ class _Target:
     if not title:
       self._counts['records_without_title'] += 1
     front = (*([title] if title else []), *abstract)
-    sections = (article.Section('', front),)
+    sections = (article.Section('', front, titled=bool(title)),)
     found = article.Article(name, self._version, sections, self._source)
     self.found.append(found)
     return None

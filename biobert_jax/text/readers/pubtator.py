@@ -14,8 +14,25 @@ from biobert_jax.io.lines import read_lines, source_name
 from biobert_jax.text.documents import Document, Entity, flat, without_overlaps
 
 PUBTATOR_LINE = re.compile(r'([^|\t]+)\|([ta])\|')
-# Raw text may hold a bar; only a number in front of it makes a PubTator file.
-PUBTATOR_START = re.compile(r'[0-9]+\|[ta]\|')
+
+
+def is_start(lines: Sequence[str]) -> bool:
+  """Whether the first lines of a file are PubTator's.
+
+  Raw text may hold a bar: what follows the first line has to fit, too.
+  """
+  filled = [line for line in lines if line.strip()]
+  first = PUBTATOR_LINE.match(filled[0]) if filled else None
+  if not first:
+    return False
+  follows = lines[lines.index(filled[0]) + 1 :][:1]
+  return (
+    not follows
+    or not follows[0].strip()
+    or bool(
+      PUBTATOR_LINE.match(follows[0]) or follows[0].startswith(f'{first[1]}\t')
+    )
+  )
 
 
 @dataclasses.dataclass

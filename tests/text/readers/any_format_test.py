@@ -13,33 +13,6 @@ from biobert_jax.text.readers import any_format
 from biobert_jax.text.readers.article import Article
 from tests.fixtures.corpus_files import jats, pubmed, read, record, tar, written
 
-
-def test_globs(tmp_path):
-  for name in ('b.xml', 'a.xml', 'c.txt'):
-    (tmp_path / name).touch()
-  (tmp_path / 'in').mkdir()
-  (tmp_path / 'in' / 'd.xml').touch()
-  found = any_format.expand_globs(
-    [f'{tmp_path}/**/*.xml', f'{tmp_path}/a.xml', f'{tmp_path}/c*']
-  )
-  names = [path.removeprefix(f'{tmp_path}/') for path in found]
-  assert names == ['a.xml', 'b.xml', 'c.txt', 'in/d.xml']
-  with pytest.raises(InputError, match=r"'.*/x\*': no file matches"):
-    any_format.expand_globs([f'{tmp_path}/a.xml', f'{tmp_path}/x*'])
-  with pytest.raises(InputError, match='name its files'):
-    any_format.expand_globs([f'{tmp_path}/in'])
-  strange = tmp_path / 'a[1].xml'  # A name that is a pattern, too.
-  strange.touch()
-  assert any_format.expand_globs([str(strange)]) == [str(strange)]
-
-
-def test_short_names_are_no_longer_than_they_have_to_be():
-  paths = ['/x/a/p.txt', '/x/b/p.txt', '/y/b/p.txt', '/x/q.txt']
-  assert list(any_format.short_names(paths).values()) == [
-    *('a/p.txt', 'x/b/p.txt', 'y/b/p.txt', 'q.txt'),
-  ]
-
-
 TEXT = 'Of mice\u00a0and  men.\nThey ran.\n\n \nSecond.\r\n\nThird.'.encode()
 
 
@@ -87,23 +60,19 @@ def test_a_file_is_what_its_content_is(tmp_path, name):
 @pytest.mark.parametrize(
   ('name', 'content', 'what'),
   [
-    (
-      'a.xml',
-      b'Some text.',
-      'named as JATS XML or PubMed XML, but holds plain',
-    ),
-    ('a.nxml', KINDS['a.xml'], 'named as JATS XML, but holds PubMed XML'),
-    ('a.txt', KINDS['a.xml'], 'named as plain text, but holds PubMed XML'),
-    ('a.txt', KINDS['a.jsonl'], 'named as plain text, but holds JSON lines'),
-    ('a.jsonl', b'text', 'named as JSON lines, but holds plain text'),
-    ('a.xml', KINDS['a.tar'], 'but holds a tar archive'),
-    ('a.tar', jats(), 'named as a tar archive, but holds JATS'),
+    ('a.xml', b'Some text.', 'ends in .xml, but it holds plain text'),
+    ('a.nxml', KINDS['a.xml'], 'ends in .nxml, but it holds PubMed XML'),
+    ('a.txt', KINDS['a.xml'], 'ends in .txt, but it holds PubMed XML'),
+    ('a.txt', KINDS['a.jsonl'], 'ends in .txt, but it holds JSON'),
+    ('a.jsonl', b'text', 'ends in .jsonl, but it holds plain text'),
+    ('a.xml', KINDS['a.tar'], 'but it holds a tar archive'),
+    ('a.tar', jats(), 'ends in .tar, but it holds JATS'),
     ('a.txt', gzip.compress(b'\x1f\x8b\x08', mtime=0), None),
     ('a.xml', b'', 'the file is empty'),
     ('a.xml.gz', b'', 'the file is empty'),
     ('a.xml', b'<!DOCTYPE html><html>404', 'a web page, not a corpus'),
     ('a.xml', b'<mets>x</mets>', 'XML of <mets>'),
-    ('a.txt', b'caf\xe9 and \0', 'neither XML, JSON lines, tar nor text'),
+    ('a.txt', b'caf\xe9 and \0', 'neither XML, JSON, a tar'),
     ('a.xml', '<article/>'.encode('utf-16'), 'neither XML'),
     ('a.xml', b'<?xml version="1.0" encoding="GBK"?><article/>', "b'GBK': con"),
   ],

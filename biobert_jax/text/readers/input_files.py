@@ -1,0 +1,105 @@
+"""The files that `--input` names: files, folders, patterns, standard input."""
+
+import glob
+import logging
+import os
+import re
+from collections import Counter
+from collections.abc import Sequence
+
+from biobert_jax.errors import InputError
+from biobert_jax.io import streams
+from biobert_jax.text.readers import any_format
+
+_log = logging.getLogger(__name__)
+_SHOWN = 5  # Names of files that one message lists.
+# Files that lie beside a corpus and are no part of it, whatever their ending.
+_SIDE_NAME = re.compile(
+  r'(?:read[_-]?me|licen[cs]e|copying|copyright|notice|changelog)(?:[._-].*)?'
+  r'|(?:.*[._-])?(?:file[_-]?list|(?:md5|sha\d*|check)sums?|md5)(?:\.\w+)?'
+  r'|manifest\.\w+|(?:annotation|visual|tools|kb_shortcuts)\.conf',
+  re.IGNORECASE,
+)
+
+
+def find_files(
+  patterns: Sequence[str], counts: Counter[str] | None = None
+) -> list[str]:
+  """The files that paths, folders or patterns (`**` too) name, each once.
+
+  They are sorted; `-`, standard input, is one too. Of what a folder or pattern
+  names, files that are no text are skipped, counted (`files_skipped`) and named
+  in the log: those beside an archive (LICENSE, .md5, lists of files), and those
+  of no known ending whose content no reader knows.
+
+  Raises:
+    InputError: a pattern names no file, or none that is text.
+  """
+  found, skipped = set[str](), set[str]()
+  for pattern in patterns:
+    if pattern == '-' or os.path.isfile(pattern):
+      found.add(pattern)
+      continue
+    folder = os.path.isdir(pattern)
+    under = os.path.join(glob.escape(pattern), '**') if folder else pattern
+    files = {
+      path
+      for path in glob.glob(under, recursive=True)
+      if not os.path.isdir(path)
+    }
+    texts = set(filter(_is_text, files))
+    if not texts:
+      what = 'no file there is text' if files else 'no file matches'
+      hint = f': {", ".join(sorted(files)[:_SHOWN])}' if files else ''
+      what = f'--input {pattern!r}: {what}{hint}; check the path'
+      raise InputError(what)
+    found |= texts
+    skipped |= files - texts
+  # Of a pair of brat, the text stands for both.
+  found -= {
+    path
+    for path in found
+    if path.endswith('.ann') and f'{path[:-4]}.txt' in found
+  }
+  skipped -= found
+  if skipped and counts is not None:
+    counts['files_skipped'] += len(skipped)
+    some = ', '.join(sorted(skipped)[:_SHOWN])
+    more = ', ...' * (len(skipped) > _SHOWN)
+    _log.warning(
+      '--input: skipped %d files that are no text: %s%s',
+      *(len(skipped), some, more),
+    )
+  return sorted(found)
+
+
+def _is_text(path: str) -> bool:
+  """Whether a file that nobody named by itself is a text to read."""
+  name = os.path.basename(path)
+  if _SIDE_NAME.fullmatch(name):
+    return False
+  ending = os.path.splitext(name.lower().removesuffix('.gz'))[1]
+  if any(ending in form.endings for form in any_format.FORMS.values()):
+    return True
+  try:
+    with streams.open_stream(path) as stream:
+      return any_format.detect(stream) != 'text'
+  except InputError:
+    return False
+
+
+def short_names(paths: Sequence[str]) -> dict[str, str]:
+  """Path -> the end of it that no other path has.
+
+  The ids of texts that state none are made of it: they stay the same where a
+  corpus is moved as a whole.
+  """
+  names: dict[str, str] = {}
+  left, length = list(paths), 0
+  while left:
+    length += 1
+    ends = {path: '/'.join(path.split('/')[-length:]) for path in left}
+    count = Counter(ends.values())
+    names |= ends
+    left = [path for path in left if count[ends[path]] > 1]
+  return names
