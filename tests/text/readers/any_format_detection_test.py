@@ -251,8 +251,6 @@ def test_offsets_of_bioc_are_checked(tmp_path):
 
 PARAGRAPHS = 'Mice ran. Cells grew.\n\nIt was. We left.\n'
 WRAPPED = 'Mice that\nwere fed ran. They\nslept.\n\nWe\nleft.\n'
-  'The mice that were\nfed ran. The others\nslept.\n\nWe\nleft. It\nwas.\n'
-)
 LINES = 'Mice ran.\nCells grew.\n\nIt was cold.\nWe left.\n'
 
 
