@@ -1,5 +1,6 @@
 """Every experiment x variant loads, and its model can be built."""
 
+import functools
 import importlib
 import json
 import pathlib
@@ -74,6 +75,20 @@ def test_a_fold_has_no_devel_split_and_chemprot_leaves_out_false():
   assert data.labels[:-1] == ('cpr:3', 'cpr:4', 'cpr:5', 'cpr:6', 'cpr:9')
 
 
+@functools.cache
+def shapes(bert, task, head, max_sequences):
+  """Shapes of a task's parameters; experiments share most of them."""
+  if task == 'qa':
+    made = qa.make_task(bert, max_sequences)
+  elif task == 'yes_no':
+    made = yes_no.make_task(bert, ('a', 'b', 'c'), head)
+  else:
+    made = (relation if task == 'relation' else ner).make_task(
+      bert, ('a', 'b', 'c')
+    )
+  return jax.eval_shape(made.init, jax.random.key(0))
+
+
 @pytest.mark.parametrize('variant', VARIANTS)
 @pytest.mark.parametrize('name', NAMES)
 def test_loads_and_builds(name, variant):
@@ -82,14 +97,12 @@ def test_loads_and_builds(name, variant):
   experiment.validate(config)
   sizes = {k: v for k, v in config.model.items() if v is not None}
   bert = BertConfig(vocab_size=28996, **sizes)
-  if config.task == 'qa':
-    task = qa.make_task(bert, config.data.max_sequences)
-  elif config.task == 'yes_no':
-    task = yes_no.make_task(bert, config.data.labels, config.head)
-  else:
-    module = relation if config.task == 'relation' else ner
-    task = module.make_task(bert, ('a', 'b', 'c'))
-  params = jax.eval_shape(task.init, jax.random.key(0))
+  params = shapes(
+    bert,
+    config.task,
+    config.head if config.task == 'yes_no' else None,
+    config.data.max_sequences if config.task == 'qa' else None,
+  )
   mesh = sharding.make_mesh('dp', 1)
   sharding.param_specs(params, 'dp', mesh)
   table = params['bert']['embeddings']['word_embeddings']

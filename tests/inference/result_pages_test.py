@@ -50,7 +50,7 @@ def rows_of(root):
 def check(page, tmp_path, action, shown):
   if browser.CHROMIUM:
     browser.check(page, tmp_path)
-    found = browser.measure(page, tmp_path, action=action)
+    (found,) = browser.measure(page, tmp_path, action=action)
     assert f'{shown} shown' in found['text']
 
 

@@ -393,5 +393,5 @@ def test_the_page_is_whole_and_readable_for_everybody(tmp_path):
 def test_types_and_scores_are_filtered(tmp_path, action, shown):
   write_html([DOCUMENT], tmp_path / 'out')
   page = (tmp_path / 'out').read_text()
-  found = browser.measure(page, tmp_path, action=action)
+  (found,) = browser.measure(page, tmp_path, action=action)
   assert f'{shown} entities shown' in found['text']

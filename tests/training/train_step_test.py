@@ -281,9 +281,16 @@ def poisoned_sums(logits, batch):
   return sums | {'loss': sums['loss'] * poison}
 
 
-def test_bad_steps_change_nothing_and_are_counted():
+@functools.cache
+def bounded(skip_norm):
+  """A run that leaves out larger gradients, and batches with poison."""
   task = dataclasses.replace(TASK, sums=poisoned_sums)
-  run = Run(devices=2, task=task, options=train_step.StepOptions(skip_norm=1e3))
+  options = train_step.StepOptions(skip_norm=skip_norm)
+  return Run(devices=2, task=task, options=options)
+
+
+def test_bad_steps_change_nothing_and_are_counted():
+  run = bounded(1e3)
   batches = [make_batch(seed) for seed in range(6)]
   for batch in batches:
     batch['input_ids'][0, 0] = 5
@@ -310,10 +317,11 @@ def test_bad_steps_change_nothing_and_are_counted():
 def test_a_gradient_beyond_the_bound_is_skipped():
   norms, changed = [], []
   for bound in (1e3, 1e-3):
-    run = Run(devices=2, options=train_step.StepOptions(skip_norm=bound))
+    run, batch = bounded(bound), make_batch(0)
+    batch['input_ids'][0, 0] = 5
     now = run.start()
     before = jax.device_get(now.opt_state)
-    now, metrics = run.step(now, make_batch(0))
+    now, metrics = run.step(now, batch)
     norms.append(float(metrics['grad_norm']))
     same = jax.tree.map(np.array_equal, jax.device_get(now.opt_state), before)
     changed.append(not all(jax.tree.leaves(same)))

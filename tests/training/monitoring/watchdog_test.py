@@ -45,32 +45,36 @@ detector.close()
 """
 
 
-def run(body: str, folder: pathlib.Path) -> subprocess.CompletedProcess:
-  return subprocess.run(
+def start(body: str, folder: pathlib.Path) -> subprocess.Popen[str]:
+  folder.mkdir()
+  return subprocess.Popen(
     [sys.executable, '-c', PROGRAM.replace('{body}', body), str(folder)],
     cwd=ROOT,
-    capture_output=True,
+    stdout=subprocess.PIPE,
+    stderr=subprocess.PIPE,
     text=True,
-    timeout=180,
   )
 
 
-def test_a_stuck_process_ends_and_leaves_its_stacks(tmp_path):
-  done = run('stuck_here()', tmp_path)
-  ended = time.time()
-  assert done.returncode == 1
+def test_a_stuck_process_ends_and_one_that_ends_well_leaves_no_file(tmp_path):
+  ends = 'watchdog.close()\ntime.sleep(3)\nprint("well")'
+  with (
+    start('stuck_here()', tmp_path / 'stuck') as stuck,
+    start(ends, tmp_path / 'well') as well,
+  ):
+    begun, _ = stuck.communicate(timeout=180)
+    ended = time.time()
+    said, errors = well.communicate(timeout=180)
+  assert stuck.returncode == 1
   # It outlived the start and the slow steps, and then not for long.
-  assert 1 < ended - float(done.stdout) < 30
-  stacks = (tmp_path / 'stacks_0.txt').read_text()
+  assert 1 < ended - float(begun) < 30
+  stacks = (tmp_path / 'stuck' / 'stacks_0.txt').read_text()
   assert 'stuck_here' in stacks
   assert 'waits_elsewhere' in stacks
 
-
-def test_a_process_that_ends_well_leaves_no_file(tmp_path):
-  done = run('watchdog.close()\ntime.sleep(3)\nprint("well")', tmp_path)
-  assert done.returncode == 0, done.stderr
-  assert done.stdout.endswith('well\n')
-  assert not list(tmp_path.iterdir())
+  assert well.returncode == 0, errors
+  assert said.endswith('well\n')
+  assert not list((tmp_path / 'well').iterdir())
 
 
 def test_stacks_of_an_earlier_fault_stay(tmp_path):
