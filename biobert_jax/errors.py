@@ -87,6 +87,11 @@ POSITIVE = Range(lambda x: 0 < x < math.inf, 'it must be positive')
 COUNT = Range(lambda x: x >= 1, 'it must be at least 1')
 NOT_NEGATIVE = Range(lambda x: x >= 0, 'it must not be negative')
 FRACTION = Range(lambda x: 0 <= x < 1, 'it must lie in [0, 1)')
+# A step of a work folder; '' leaves it to the folder.
+STEP = Range(
+  lambda x: x in ('', 'best', 'latest') or (x.isascii() and x.isdecimal()),
+  'give best, latest or the number of a step',
+)
 
 
 def one_of(choices: Collection[Any]) -> Range:

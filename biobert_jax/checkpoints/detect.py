@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from typing import Any
 
 from biobert_jax.checkpoints import model_folder as folders
+from biobert_jax.checkpoints import run_steps
 from biobert_jax.checkpoints.formats import (
   archive,
   safetensors_file,
@@ -18,7 +19,7 @@ from biobert_jax.checkpoints.formats import (
 )
 from biobert_jax.checkpoints.formats.file_magic import LazyTensor
 from biobert_jax.checkpoints.formats.torch import file as torch_file
-from biobert_jax.errors import InputError
+from biobert_jax.errors import STEP, InputError, check_ranges
 from biobert_jax.io.checksums import array_sha256
 
 # The forms.
@@ -54,6 +55,9 @@ class Source:
   weights: pathlib.Path  # The file, prefix or folder that holds the tensors.
   # Ours, of an import, an export or a work folder; else empty.
   record: Mapping[str, Any] = dataclasses.field(repr=False)
+  step: str = ''  # Of a work folder: as asked for and, once read, its number.
+  # Holds the folder of an unpacked archive.
+  unpacked: object = dataclasses.field(default=None, repr=False, compare=False)
 
   @property
   def name(self) -> str:
@@ -94,12 +98,30 @@ class Source:
     return [self.weights]
 
 
-def detect(given: str | pathlib.Path) -> Source:
+class _Unpacked:
+  """Lives as long as a `Source` needs the folder of its archive."""
+
+
+def detect(given: str | pathlib.Path, step: str = '') -> Source:
   """Finds out what lies at a path: a folder, a file, an archive, a TF1 prefix.
 
   An archive is unpacked into a temporary folder, which goes when the result
   is no longer used. Folders with checksums of ours are compared with them.
+  `step` is of a work folder, as `run_steps.candidates` takes it.
   """
+  check_ranges({'step': step}, {'step': STEP})
+  source = _detect(given)
+  if source.form != WORKDIR:
+    if step:
+      what = f'{given}: its form is {source.form}, which has no steps'
+      raise InputError(f'{what}; leave out the step {step}')
+    return source
+  config = source.record['config']
+  weights = run_steps.weights(source.folder, config, step)
+  return dataclasses.replace(source, weights=weights, step=step)
+
+
+def _detect(given: str | pathlib.Path) -> Source:
   path = pathlib.Path(given).expanduser()
   if not str(given):
     raise InputError(f'no checkpoint is named; give {_TAKES}')
@@ -111,8 +133,9 @@ def detect(given: str | pathlib.Path) -> Source:
     return source
   with ExitStack() as stack:
     source = _look(stack.enter_context(archive.extracted(path)), str(given))
-    weakref.finalize(source, stack.pop_all().close)
-  return source
+    holder = _Unpacked()
+    weakref.finalize(holder, stack.pop_all().close)
+  return dataclasses.replace(source, unpacked=holder)
 
 
 def _look(path: pathlib.Path, given: str) -> Source:

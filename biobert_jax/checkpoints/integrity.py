@@ -15,7 +15,7 @@ import orbax.checkpoint as ocp
 from etils import epath
 from jax.experimental import multihost_utils
 
-from biobert_jax.checkpoints.formats import array_checksums
+from biobert_jax.checkpoints.formats import array_checksums, orbax_params
 from biobert_jax.errors import DivergedError, InputError
 
 STATE, GUARD = 'state', 'guard'
@@ -83,6 +83,18 @@ def _difference(state: Any, record: dict[str, Any]) -> str:
   names = [n for n in found if found[n] != expected.get(n)]
   names += [n for n in expected if n not in found]
   return f'{", ".join(names[:3])} differs from its fingerprint'
+
+
+def damage_of(folder: epath.Path) -> str:
+  """Compares a saved state with its record, on this host alone; '' if whole."""
+  try:
+    if not (folder / GUARD).exists():
+      return 'its record is missing'
+    orbax_params.read_tree(folder / STATE, folder / GUARD)
+  # A damaged file can make a reader raise anything.
+  except Exception as error:
+    return ' '.join(str(error).split())[:300] or type(error).__name__
+  return ''
 
 
 def _agreed(reason: str) -> str:

@@ -9,7 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from biobert_jax.checkpoints import detect, huggingface, model_folder, name_map
+from biobert_jax.checkpoints import (
+  detect,
+  huggingface,
+  model_folder,
+  name_map,
+  run_steps,
+)
 from biobert_jax.checkpoints.detect import Source
 from biobert_jax.checkpoints.formats import orbax_params, safetensors_file
 from biobert_jax.checkpoints.name_map import Imported
@@ -79,24 +85,26 @@ def load_pretrained(
   head: str = '',
   labels: Sequence[str] = (),
   skip: str = '',
+  step: str = '',
 ) -> Pretrained:
   """Reads a model, whatever its form, from a path or what `detect` returned.
 
   `do_lower_case`, `head` ('token' or 'sequence', of a classifier) and `labels`
   say what no file does; `skip` is a regular expression of stored tensors to
-  leave out. What is unreadable, incomplete or contradictory is an `InputError`.
+  leave out; `step` is one of a work folder, as for `run_steps.candidates`. What
+  is unreadable, incomplete or contradictory is an `InputError`.
   """
   try:
     re.compile(skip)
   except re.error as error:
     why = f'--skip={skip}: no regular expression ({error})'
     raise InputError(why) from error
-  found = model if isinstance(model, Source) else detect.detect(model)
+  found = model if isinstance(model, Source) else detect.detect(model, step)
   given, folder = found.given, found.model_folder
   tokenizer = WordPieceTokenizer.from_directory(folder, do_lower_case)
   bert = BertConfig.from_json(found.config_file)
   check_vocab_size(tokenizer, bert.vocab_size, folder)
-  contents = read_params(found, bert, skip)
+  found, contents = read_params(found, bert, skip)
   known = _head_and_origin(found, contents)
   own, own_labels = known['head'], known['labels']
   if head and own not in ('classifier', head):
@@ -113,11 +121,28 @@ def load_pretrained(
   return loaded
 
 
-def read_params(found: Source, bert: BertConfig, skip: str = '') -> Imported:
-  """The parameters of a source, every tensor mapped or reported."""
+def read_params(
+  found: Source, bert: BertConfig, skip: str = ''
+) -> tuple[Source, Imported]:
+  """A source as it was read, with every tensor mapped or reported.
+
+  A run may have deleted the step that was found; then it has another.
+  """
+  if found.form == detect.WORKDIR:
+    run, config = found.folder, found.record['config']
+    chosen, tree = run_steps.read(run, config, found.step)
+    weights = run_steps.weights_of(chosen)
+    found = dataclasses.replace(found, weights=weights, step=chosen.name)
+    params = to_flat(tree)
+    name_map.check(params, bert, chosen)
+    return found, Imported(params, {}, Counter())
+  return found, _read_file(found, bert, skip)
+
+
+def _read_file(found: Source, bert: BertConfig, skip: str) -> Imported:
   if found.form in detect.COMPILED:
     return Imported({}, {}, Counter())
-  if found.form in (detect.WORKDIR, detect.IMPORTED):
+  if found.form == detect.IMPORTED:
     params = to_flat(orbax_params.read_params(found.weights))
     name_map.check(params, bert, found.weights)
     kept = found.folder / SLOTS_FILE
@@ -164,6 +189,9 @@ def _about_run(found: Source) -> dict[str, Any]:
   """The training that a work folder records: config, corpus, scores."""
   record = found.record  # Its paths are cut, because exports are published.
   results = read_json(found.folder / 'results.json')
+  step: dict[str, Any] = {}
+  if str(results.get('step')) != found.step:  # The scores are of another step.
+    results, step = {}, {'step': int(found.step)}
   return {
     'task': record['config']['task'],
     'config': _without_folders(record['config']),
@@ -171,6 +199,7 @@ def _about_run(found: Source) -> dict[str, Any]:
     'counts': record['counts'],
     'data_sha256': record['data_sha256'],
     'results': results.get('results', {}),
+    **step,
   }
 
 

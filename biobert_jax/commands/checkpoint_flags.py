@@ -20,6 +20,7 @@ READING = (
     '--head=token|sequence', 'what is labelled, where no file states it', ''
   ),
   Flag('--labels=A,B,C', 'classes by id, where no file states them', ''),
+  command.STEP,
   Flag('--skip=REGEX', 'regular expression of tensors to leave out', ''),
 )
 
@@ -30,7 +31,8 @@ def read(flags: Flags) -> 'Pretrained':
 
   labels = tuple(filter(None, flags.labels.split(',')))
   found = pretrained.load_pretrained(
-    flags.model, flags.do_lower_case, flags.head, labels, flags.skip
+    *(flags.model, flags.do_lower_case, flags.head, labels, flags.skip),
+    step=flags.step,
   )
   print(
     f'{flags.model}: {found.source.form}, {found.contents}', file=sys.stderr

@@ -148,6 +148,13 @@ OUTPUT_FOLDER = Flag('--output=DIR', 'folder to write', ..., 'output')
 DO_LOWER_CASE = Flag(
   '--do_lower_case', 'casing, where no file of the model states it', type=bool
 )
+STEP = Flag(
+  '--step=STEP',
+  'of a work folder, also while it trains: best, latest or a number',
+  '',
+  range=errors.STEP,
+  unset='best where one is chosen, else latest',
+)
 # Of the commands that run a model; `main` acts on it.
 COMPILE_CACHE = Flag(
   '--compile_cache', 'keep compiled programs; else --no-compile-cache', True

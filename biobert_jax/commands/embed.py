@@ -16,6 +16,7 @@ def _run(flags: Flags) -> Summary:
     flags.pooling,
     flags.max_seq_length,
     true_or_false(flags.do_lower_case),
+    flags.step,
   )
 
 
@@ -37,6 +38,7 @@ FLAGS = (
     '',
     unset="512, or the model's limit",
   ),
+  command.STEP,
   command.DO_LOWER_CASE,
   command.COMPILE_CACHE,
 )

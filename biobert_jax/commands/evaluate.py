@@ -8,7 +8,7 @@ def _run(flags: Flags) -> Summary:
   from biobert_jax.training import evaluate
 
   data_dir = vars(flags)['config.data.dir']
-  return evaluate.evaluate(flags.workdir, flags.split, data_dir)
+  return evaluate.evaluate(flags.workdir, flags.split, data_dir, flags.step)
 
 
 FLAGS = (
@@ -16,6 +16,7 @@ FLAGS = (
     '--workdir=DIR', 'work folder of train', ..., 'input', aliases=('model',)
   ),
   Flag('--split', 'train, devel, train_dev, test or validation', 'test'),
+  command.STEP,
   Flag('--config.data.dir=DIR', 'where the corpus is now', '', 'input'),
   command.COMPILE_CACHE,
 )
@@ -23,5 +24,8 @@ EXAMPLES = (
   '--workdir=runs/ncbi',
   '--workdir=runs/pretrained --split=validation',
 )
-WRITES = 'in the work folder: predictions_SPLIT.* and, by task, mistakes'
+WRITES = (
+  'predictions_SPLIT.* and, by task, mistakes: in the work folder, with --step '
+  'in step_N/ of it'
+)
 COMMAND = Command('evaluate', __doc__, FLAGS, _run, EXAMPLES, WRITES)

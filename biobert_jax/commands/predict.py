@@ -33,6 +33,7 @@ def _run(flags: Flags) -> Summary:
     do_lower_case=true_or_false(flags.do_lower_case),
     keep_entities=true_or_false(flags.keep_entities),
     pipeline=flags.pipeline or '',
+    step=flags.step,
   )
 
 
@@ -51,6 +52,7 @@ FLAGS = (
   ),
   Flag('--output=FILE', 'file; for brat a folder; - is stdout', ..., 'stdout'),
   Flag('--format', 'form of the output, as listed above', 'jsonl'),
+  command.STEP,
   command.DO_LOWER_CASE,
   Flag('--keep_entities', 'keep the entities that the input has', type=bool),
   command.COMPILE_CACHE,

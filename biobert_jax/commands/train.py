@@ -1,7 +1,8 @@
 """Pre-train or fine-tune a model, or resume an interrupted run.
 
 The same command resumes an interrupted run bit-exactly, from its last
-checkpoint. SIGTERM and Ctrl-C save the state first.
+checkpoint. SIGTERM and Ctrl-C save the state first. --config.train.steps may
+grow then: from there on the schedule is that of the new length.
 """
 
 from biobert_jax.commands import command
@@ -17,7 +18,7 @@ def _run(flags: Flags) -> Summary:
     multihost.initialize(flags.coordinator, flags.num_hosts, flags.host)
   from biobert_jax.training import train
 
-  given = (flags.config, flags.workdir)
+  given = (flags.config, flags.workdir, flags.continue_as)
   if several:
     return multihost.run_on_all_hosts(train.train, *given)
   return train.train(*given)
@@ -26,6 +27,13 @@ def _run(flags: Flags) -> Summary:
 FLAGS = (
   command.CONFIG,
   Flag('--workdir=DIR', 'work folder: new, or to resume', ..., 'output'),
+  Flag(
+    '--continue_as=DIR',
+    'new folder: continue the run of --workdir there, with another rate, batch '
+    'or schedule',
+    '',
+    'output',
+  ),
   Flag('--multihost', 'this is one host of a slice that JAX detects', False),
   Flag(
     '--coordinator=ADDRESS:PORT', 'the first host, where JAX detects none', ''

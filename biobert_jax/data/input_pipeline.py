@@ -8,6 +8,7 @@ from typing import Protocol
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
 os.environ.setdefault('TF_ENABLE_ONEDNN_OPTS', '0')
 
+from biobert_jax.data.batch_sizes import Stages
 from biobert_jax.data.packing import Batch
 from biobert_jax.errors import InputError
 
@@ -25,7 +26,12 @@ class TrainRows(Protocol):
   def feature_shapes(self, batch_size: int) -> dict[str, tuple[int, ...]]: ...
 
   def train_batch(
-    self, step: int, batch_size: int, host: int, hosts: int
+    self,
+    step: int,
+    batch_size: int,
+    host: int,
+    hosts: int,
+    earlier: Stages = (),
   ) -> Batch: ...
 
 
@@ -37,8 +43,11 @@ def train_batches(
   num_steps: int,
   host: int = 0,
   hosts: int = 1,
+  earlier: Stages = (),
 ) -> Iterator[Batch]:
   """Training batches of steps `start_step` ... `num_steps` - 1.
+
+  `earlier` are the batch sizes of the steps before, where they were others.
 
   Yields:
     int32 arrays by name: of the global batch the part of host number `host`
@@ -52,7 +61,7 @@ def train_batches(
 
   def assemble(step: int) -> list[object]:
     try:
-      batch = rows.train_batch(int(step), batch_size, host, hosts)
+      batch = rows.train_batch(int(step), batch_size, host, hosts, earlier)
     except InputError as error:
       failures.append(error)  # TensorFlow would pass on its text alone.
       raise

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from biobert_jax.data.batch_sizes import Stages, first_row
 from biobert_jax.data.random_streams import mix
 from biobert_jax.data.windows import Windows
 
@@ -162,9 +163,16 @@ class PackedRows:
     return feature_shapes(batch_size, self.max_seq_length, self._slots, starts)
 
   def train_batch(
-    self, step: int, batch_size: int, host: int = 0, hosts: int = 1
+    self,
+    step: int,
+    batch_size: int,
+    host: int = 0,
+    hosts: int = 1,
+    earlier: Stages = (),
   ) -> Batch:
     """The batch of a training step from 0, or one host's part of it.
+
+    `earlier` are the batch sizes of the steps before, where they were others.
 
     Returns:
       The features, int32; concatenated over hosts, always the same. Of [B, L]
@@ -173,7 +181,7 @@ class PackedRows:
       cls_positions, `STARTS` if given and, in place of words, examples (-1).
     """
     each = batch_size // hosts
-    first = step * batch_size + host * each
+    first = first_row(step, batch_size, earlier) + host * each
     rows, deals = [], []
     for index in range(first, first + each):
       epoch, place = divmod(index, self.num_rows)

@@ -376,6 +376,7 @@ def embed(
   pooling: str = 'mean',
   max_seq_length: str = '',
   do_lower_case: str = '',
+  step: str = '',
 ) -> dict[str, Any]:
   """Writes the vectors of a file of texts; options are those of an `Embedder`.
 
@@ -389,6 +390,7 @@ def embed(
     pooling: one of `POOLINGS`.
     max_seq_length: a number, or '' for the default.
     do_lower_case: 'true', 'false' or ''.
+    step: of a work folder, as `checkpoints.run_steps.candidates` takes it.
 
   Returns:
     Output, texts, pieces (tokens, with [CLS] and [SEP]), vectors, layers and
@@ -408,8 +410,9 @@ def embed(
   totals: Counter[str] = Counter(texts=0, pieces=0, vectors=0)
   with atomic_write(os.path.expanduser(output), binary=True) as file:
     # Only now: a wrong output has been refused by then.
+    source = detect.detect(model, step)
     embedder = Embedder(
-      *(model, numbers, pooling, length), do_lower_case=casing, counts=counts
+      *(source, numbers, pooling, length), do_lower_case=casing, counts=counts
     )
 
     def counted() -> Iterator[Embedded]:

@@ -161,6 +161,7 @@ def predict(
   do_lower_case: str = '',
   keep_entities: str = '',
   pipeline: str = '',
+  step: str = '',
 ) -> dict[str, Any]:
   """Predicts entities, relations or answers for a file.
 
@@ -176,6 +177,7 @@ def predict(
     keep_entities: 'true': entities of the input stay beside those found.
     pipeline: instead of `workdir` and `model`, taggers and, last, a model of
       relations, with commas between; each keeps the entities of those before.
+    step: of a work folder, as `checkpoints.run_steps.candidates` takes it.
 
   Returns:
     `output` and the figures of the task's entry in `JOBS`.
@@ -193,7 +195,10 @@ def predict(
     what = f'--keep_entities is {keep_entities!r}'
     raise InputError(f'{what}; give true or false')
   names = pipeline.split(',') if pipeline else [workdir or model]
-  *taggers, last = [detect.detect(name.strip()) for name in names]
+  if step.isdecimal() and pipeline:
+    what = f'--step={step}: the models of --pipeline have steps of their own'
+    raise InputError(f'{what}; give --step=best or --step=latest')
+  *taggers, last = [detect.detect(name.strip(), step) for name in names]
   task, tasks = task_of(last), [task_of(tagger) for tagger in taggers]
   if pipeline and not (
     tasks and 'relation' not in tasks and task == 'relation'

@@ -11,6 +11,7 @@ import numpy as np
 from flax import linen as nn
 from ml_collections import ConfigDict
 
+from biobert_jax.data.batch_sizes import Stages
 from biobert_jax.data.packing import Batch
 from biobert_jax.errors import Range
 from biobert_jax.models.config import BertConfig
@@ -73,7 +74,12 @@ class Rows(Protocol):
     """Shapes of the batch's device arrays, int32 each."""
 
   def train_batch(
-    self, step: int, batch_size: int, host: int = 0, hosts: int = 1
+    self,
+    step: int,
+    batch_size: int,
+    host: int = 0,
+    hosts: int = 1,
+    earlier: Stages = (),
   ) -> Batch:
     """One host's part of the batch of a step, a pure function of it."""
 

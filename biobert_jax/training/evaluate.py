@@ -1,17 +1,18 @@
 """Scores a trained model on a split of its corpus, and reports the scores."""
 
-import contextlib
 import json
 import logging
+import math
+import pathlib
 from typing import Any
 
+import jax
 import numpy as np
 from etils import epath
 from jax.experimental import multihost_utils
 
-from biobert_jax.checkpoints import integrity
-from biobert_jax.checkpoints.formats import orbax_params
-from biobert_jax.errors import InputError
+from biobert_jax.checkpoints import integrity, run_steps
+from biobert_jax.errors import STEP, DivergedError, check_ranges
 from biobert_jax.io.atomic import write_text
 from biobert_jax.io.json_files import write_json
 from biobert_jax.parallel import sharding
@@ -20,11 +21,10 @@ from biobert_jax.tasks.evaluator import Evaluator
 from biobert_jax.tasks.task import Scored
 from biobert_jax.training import score_table
 from biobert_jax.training import workdir as workdirs
-from biobert_jax.training.checkpointing.manager import Checkpoints
 from biobert_jax.training.experiment import TASKS, Experiment
 from biobert_jax.training.monitoring.curves import draw_curves
 
-RESULTS_FILE = 'results.json'
+RESULTS_FILE = workdirs.RESULTS_FILE
 _LEARNING_RATE = ('learning rate', ('train/learning_rate',))
 _log = logging.getLogger(__name__)
 
@@ -74,8 +74,9 @@ def finished_report(
 ) -> dict[str, Any] | None:
   """The report of a run that was finished before; None where steps are left.
 
-  Steps are also left where the last checkpoint is damaged: the run is taken up
-  from the one before it or, where none is whole, refused.
+  Steps are left where the config has more of them now, and where the last
+  checkpoint is damaged: the run is taken up from the one before it or, where
+  none is whole, refused.
   """
   report = _read_report(folder)
   finished = report is not None
@@ -84,7 +85,8 @@ def finished_report(
   agreed = np.all(multihost_utils.process_allgather(np.asarray(finished)))
   if not agreed or report is None:
     return None
-  workdirs.check_same_experiment(experiment, folder)
+  if not workdirs.is_same_experiment(experiment, folder):
+    return None
   report['workdir'] = str(folder)  # It may have been moved.
   _log_report('already finished', experiment.config.task, report)
   return report
@@ -108,41 +110,57 @@ def _last_checkpoint_is_whole(folder: epath.Path) -> bool:
   if not steps:
     return True
   path = folder / max(steps, key=int)
-  try:
-    record = json.loads((path / integrity.GUARD / 'metadata').read_text())
-    state = orbax_params.read_params(path / integrity.STATE)
-    orbax_params.compare(state, record, path)
-  # A damaged file can make a reader raise anything.
-  except Exception as error:
-    _log.warning('checkpoint %s is damaged: %s', path, error)
-    return False
-  return True
+  damage = integrity.damage_of(path)
+  if damage:
+    _log.warning('checkpoint %s is damaged: %s', path, damage)
+  return not damage
 
 
-def evaluate(workdir: str, split: str, data_dir: str = '') -> dict[str, Any]:
-  """Scores the best parameters of a work folder on one split; writes files.
+def evaluate(
+  workdir: str, split: str, data_dir: str = '', step: str = ''
+) -> dict[str, Any]:
+  """Scores the parameters of a run on one split of its corpus; writes files.
 
-  Splits are 'train', 'devel', 'train_dev' and 'test'; of a pre-training corpus
-  'train' and 'validation'. `data_dir` is for a corpus that has moved.
+  Args:
+    workdir: work folder of a run, which may still train.
+    split: 'train', 'devel', 'train_dev' or 'test'; of a pre-training corpus
+      'train' or 'validation'.
+    data_dir: for a corpus that has moved.
+    step: 'best', 'latest' or a number, whose files go to `step_N/`; '' is the
+      best where one is chosen, else the latest.
 
   Raises:
     InputError: nothing trained there, or a wrong corpus.
+    DivergedError: a score is not finite.
   """
   folder = workdirs.folder_of(workdir)
+  check_ranges({'step': step}, {'step': STEP})
   overrides = {'data.dir': data_dir} if data_dir else {}
   experiment = workdirs.from_workdir(folder, overrides, (split,))
-  rows = experiment.dataset.rows(split)
-  if not (folder / 'best').exists():
-    raise InputError(f'{folder}: holds no parameters; train first')
-  size = experiment.config.train.eval_batch_size
-  mesh, shapes = sharding.make_mesh('dp', 1), rows.feature_shapes
+  config, rows = experiment.config, experiment.dataset.rows(split)
+  path, params = run_steps.read(pathlib.Path(folder), config, step)
+  size, shapes = config.train.eval_batch_size, rows.feature_shapes
+  mesh = sharding.make_mesh('dp', 1)
   evaluator = Evaluator(experiment.task, mesh, 'dp', size, shapes).compile()
-  layout = (evaluator.abstract_params, evaluator.param_shardings)
-  with contextlib.closing(Checkpoints(folder, 1)) as checkpoints:
-    params = checkpoints.restore_best(*layout)
+  params = jax.device_put(params, evaluator.param_shardings)
   scored = experiment.dataset.score(split, evaluator.run(params, rows))
+  check_finite(scored, split, int(path.name))
   if is_first_host():
-    _write_files(scored, folder)
+    target = folder / f'step_{path.name}' if step else folder
+    target.mkdir(parents=True, exist_ok=True)
+    _write_files(scored, target)
   results = {split: scored.metrics}
-  _log.info('\n%s', score_table.table(experiment.config.task, results))
-  return {'workdir': str(folder), 'split': split, **scored.metrics}
+  _log.info('\n%s', score_table.table(config.task, results))
+  about = {'workdir': str(folder), 'split': split, 'step': int(path.name)}
+  return {**about, **scored.metrics}
+
+
+def check_finite(scored: Scored, split: str, step: int) -> None:
+  """Raises a DivergedError for a score that is no number: nothing equals it."""
+  values = {'selection': scored.selection, **scored.metrics}
+  for name, value in values.items():
+    if isinstance(value, float) and not math.isfinite(value):
+      raise DivergedError(
+        f'{name} of {split} is {value} at step {step}: nothing can be chosen '
+        'by it; checkpoints before it are kept; lower optim.learning_rate'
+      )

@@ -47,7 +47,9 @@ _POSITIVE_OR_INF = errors.Range(lambda x: x > 0, errors.POSITIVE.remedy)
 # Of the keys that all tasks have; each task has a table of its own.
 _RANGES = {
   **dict.fromkeys(_POSITIVE, errors.POSITIVE),
+  'init_from_step': errors.or_unset(errors.STEP),
   'train.steps': errors.or_unset(errors.COUNT),
+  'train.keep_every_steps': errors.or_unset(errors.COUNT),
   'train.profile_step': errors.or_unset(errors.COUNT),
   'train.keep': errors.one_of(('best', 'last')),
   'train.watchdog_seconds': errors.Range(
@@ -92,7 +94,7 @@ class Experiment:
 
 def from_config(config: ConfigDict) -> Experiment:
   """Reads what a training run needs, by a config that `validate` has passed."""
-  init_from = detect(config.init_from) if config.init_from else None
+  init_from = _source(config)
   if init_from is not None and init_from.form in COMPILED:
     raise errors.InputError(
       f'init_from is {config.init_from}: compiled for {init_from.form}, which '
@@ -115,7 +117,7 @@ def without_data(
   `vocab_size` counts where the config names no vocabulary; `labels` stand in
   for those of the corpus; only their number matters.
   """
-  init_from = detect(config.init_from) if config.init_from else None
+  init_from = _source(config)
   if init_from is not None or config.vocab.path:
     tokenizer = _tokenizer(config, init_from)
   else:
@@ -133,6 +135,15 @@ def validate(config: ConfigDict) -> None:
   module = TASKS[config.task]
   errors.check_ranges(flatten(config), {**_RANGES, **module.RANGES})
   module.validate(config)
+  if config.init_from_step and not config.init_from:
+    what = f'init_from_step is {config.init_from_step}, of no init_from'
+    raise errors.InputError(f'{what}; name the work folder by init_from')
+
+
+def _source(config: ConfigDict) -> Source | None:
+  if not config.init_from:
+    return None
+  return detect(config.init_from, config.init_from_step or '')
 
 
 def _tokenizer(
@@ -188,20 +199,24 @@ def flatten(config: Any, prefix: str = '') -> dict[str, Any]:
 
 def load_weights(
   experiment: Experiment, abstract_params: Any
-) -> dict[str, np.ndarray]:
-  """Parameters of `init_from` by path; others keep their random start."""
+) -> tuple[Experiment, dict[str, np.ndarray]]:
+  """Parameters of `init_from` by path; others keep their random start.
+
+  Also the experiment with the step of a run that was read.
+  """
   found, bert = experiment.init_from, experiment.bert
   if found is None:
-    return {}
+    return experiment, {}
   flat = jax.eval_shape(param_tree.to_flat, abstract_params)
   shapes = {path: leaf.shape for path, leaf in flat.items()}
-  contents = pretrained.read_params(found, bert)
+  found, contents = pretrained.read_params(found, bert)
   same_classes = pretrained.source_labels(found) == experiment.labels
   loaded, report = load_matching(contents, shapes, found.given, same_classes)
   _log.info('%s (%s): %s', found.given, found.form, report)
   tree = param_tree.to_tree(loaded, bert.scan_layers)
   leaves = jax.tree_util.tree_leaves_with_path(tree)
-  return {sharding.param_path(path): leaf for path, leaf in leaves}
+  arrays = {sharding.param_path(path): leaf for path, leaf in leaves}
+  return dataclasses.replace(experiment, init_from=found), arrays
 
 
 def replace_params(params: Any, arrays: dict[str, np.ndarray]) -> Any:

@@ -58,8 +58,8 @@ def guarded_run(
       stack.callback(StallDetector().close)
     timeline = Timeline(folder, is_first_host(), lease.check, began)
     stack.enter_context(timeline)
-    keep = config.train.keep_checkpoints
-    checkpoints = Checkpoints(folder, keep, lease.check_together)
+    keep = config.train.keep_checkpoints, config.train.keep_every_steps
+    checkpoints = Checkpoints(folder, *keep, lease.check_together)
     stack.callback(checkpoints.close)
     checkpoints.drop_unfinished()
     yield RunGuard(preemption, lease, watchdog, timeline, checkpoints)

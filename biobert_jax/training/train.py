@@ -14,23 +14,38 @@ from biobert_jax.errors import InputError
 from biobert_jax.parallel import multihost, sharding
 from biobert_jax.tasks.evaluator import Evaluator
 from biobert_jax.tasks.task import Scored
-from biobert_jax.training import evaluate, optimizer, train_step
+from biobert_jax.training import continuation, evaluate, optimizer, train_step
 from biobert_jax.training import experiment as experiments
 from biobert_jax.training.monitoring import start_log
 from biobert_jax.training.monitoring.profiler import Profiler
 from biobert_jax.training.plan import Plan
 from biobert_jax.training.run_guard import guarded_run
 from biobert_jax.training.run_log import Log, Meter
-from biobert_jax.training.workdir import folder_of, save_experiment
+from biobert_jax.training.workdir import (
+  folder_of,
+  history_of,
+  resumes,
+  save_experiment,
+  stages_of,
+)
 
 _log = logging.getLogger(__name__)
 
 
-def train(config: ConfigDict, workdir: str) -> dict[str, Any]:
+def train(
+  config: ConfigDict, workdir: str, continue_as: str = ''
+) -> dict[str, Any]:
   """Trains, keeps the best parameters on the dev set, scores dev and test set.
 
   Started again on the same folder, it resumes bit-exactly: it ends with the
-  same bytes as a run that was never stopped. A finished run is not run again.
+  same bytes as a run that was never stopped. A finished run is not run again,
+  unless it has more steps now.
+
+  Args:
+    config: of the experiment; what decides the result stays when a run resumes.
+    workdir: work folder, new or to resume.
+    continue_as: a new work folder, in which the run of `workdir` continues from
+      its newest checkpoint with another learning rate, batch or schedule.
 
   Returns:
     The report of `evaluate.write_report`.
@@ -55,6 +70,10 @@ def train(config: ConfigDict, workdir: str) -> dict[str, Any]:
   # Data.
   input_pipeline = _import_input_pipeline()
   experiment = experiments.from_config(config)
+  if continue_as:
+    new = folder_of(continue_as)
+    continuation.continue_as(experiment, folder, new)
+    folder = new
   if (report := evaluate.finished_report(experiment, folder)) is not None:
     return report
   dataset, task, data = experiment.dataset, experiment.task, config.data
@@ -62,16 +81,20 @@ def train(config: ConfigDict, workdir: str) -> dict[str, Any]:
   splits = [s for s in (data.devel_split, data.test_split) if s]
   rows = {s: dataset.rows(s) for s in (data.train_split, *splits)}
   train_rows = rows[data.train_split]
-  plan = Plan.of(config, train_rows.num_rows)
+  history = history_of(folder)
+  plan = Plan.of(config, train_rows.num_rows, stages_of(history))
 
   # Model, state and step, by their shapes.
   learning_rate, update = optimizer.of_config(config, plan)
   shapes = train_rows.feature_shapes(config.batch_size)
   setup = train_step.step_of(config, task, update, mesh, shapes)
   abstract, shardings = setup.abstract, setup.shardings
-  weights = experiments.load_weights(experiment, abstract.params)
+  weights: dict[str, Any] = {}
+  if not resumes(folder):
+    experiment, weights = experiments.load_weights(experiment, abstract.params)
   key = train_step.step_key(config)
   save_experiment(experiment, folder)
+  history = history_of(folder)
   log_counts(dataset.counts)
   start_log.log_start(experiment, abstract.params)
 
@@ -86,6 +109,8 @@ def train(config: ConfigDict, workdir: str) -> dict[str, Any]:
     if checkpoints.latest_step is not None:
       state = checkpoints.restore(abstract, shardings)
       _log.info('resumed at step %d of %d', int(state.step), plan.num_steps)
+      at = (train_rows.num_rows, history, int(state.step))
+      continuation.log_change(config, plan, *at)
     else:
       start = (task.init, update, jax.random.key(config.seed), shardings)
       state = interruptible(lambda: train_step.create_state(*start))
@@ -121,6 +146,7 @@ def train(config: ConfigDict, workdir: str) -> dict[str, Any]:
       num_steps=plan.num_steps,
       host=jax.process_index(),
       hosts=jax.process_count(),
+      earlier=stages_of(history),
     )
     batches = log.timed(sharding.shard_host_batch(batch, mesh) for batch in own)
 
@@ -130,7 +156,9 @@ def train(config: ConfigDict, workdir: str) -> dict[str, Any]:
     def score(params: Any, split: str) -> Scored:
       with timeline.spent('evaluation'):
         outputs = evaluator.run(params, rows[split], check)
-        return dataset.score(split, outputs)
+        scored = dataset.score(split, outputs)
+      evaluate.check_finite(scored, split, step)
+      return scored
 
     # The scores of the best parameters that this process computed, by step.
     best_scores: dict[int, Scored] = {}

@@ -3,15 +3,19 @@
 import dataclasses
 import hashlib
 import json
+import logging
 import pathlib
 import shlex
 import sys
+from collections.abc import Iterable
 from typing import Any
 
 from etils import epath
 from ml_collections import ConfigDict
 
-from biobert_jax.checkpoints.detect import Source
+from biobert_jax.checkpoints import run_steps
+from biobert_jax.checkpoints.detect import WORKDIR, Source
+from biobert_jax.data.batch_sizes import Stage, Stages
 from biobert_jax.errors import InputError
 from biobert_jax.io.checksums import file_sha256
 from biobert_jax.io.json_files import write_json
@@ -19,9 +23,13 @@ from biobert_jax.models.config import BertConfig
 from biobert_jax.parallel import multihost
 from biobert_jax.text.wordpiece import WordPieceTokenizer
 from biobert_jax.training.experiment import TASKS, Experiment, flatten
+from biobert_jax.training.plan import num_steps
 
+_log = logging.getLogger(__name__)
 CONFIG_FILE = 'config.json'
 MODEL_FOLDER = 'model'
+RESULTS_FILE = 'results.json'  # Written last: a run that has it is finished.
+Changes = dict[str, list[Any]]  # Key -> [old value, new value].
 # Fields that may differ when a run resumes: where things lie and run, and what
 # is only shown. All others decide the result, so they are fixed. Paths may
 # differ among the hosts of a job too.
@@ -29,9 +37,13 @@ _PATHS = ('data.dir', 'init_from', 'vocab.path')
 RESUMABLE_OVERRIDES = (
   *(*_PATHS, 'mesh.', 'compute.attention', 'compute.remat'),
   *('train.log_every_steps', 'train.checkpoint_every_steps'),
-  *('train.keep_checkpoints', 'train.max_skipped_steps'),
+  *('train.keep_checkpoints', 'train.keep_every_steps'),
+  'train.max_skipped_steps',
   *('train.profile_step', 'train.watchdog_seconds'),
 )
+# Those that may differ where a run continues as another.
+CONTINUABLE = ('optim.', 'train.', 'batch_size', 'accumulate')
+_STEPS, _BATCH = 'train.steps', 'batch_size'
 # Fields of the record, besides the config, that must not change either.
 _FINGERPRINTS = (
   *('labels', 'architecture', 'vocab_sha256', 'data_sha256', 'weights_sha256'),
@@ -49,22 +61,26 @@ def folder_of(workdir: str) -> epath.Path:
 def save_experiment(experiment: Experiment, workdir: epath.Path) -> None:
   """Writes config, architecture, vocabulary and labels to a work folder.
 
+  Where a run is continued with more steps, its record says so from then on.
+
   Raises:
     InputError: the folder cannot be written, or holds another experiment; or
       the hosts of this job hold different ones.
   """
-  record = _agreed_record(experiment)
+  record = agreed_record(experiment)
   failure: InputError | None = None
   if multihost.is_first_host():
     path, model = workdir / CONFIG_FILE, workdir / MODEL_FOLDER
     try:
-      if path.exists():
-        _compare(read_record(workdir), record, workdir)
+      old = read_record(workdir) if path.exists() else {}
+      grown = _compare(old, record, experiment, workdir) if old else {}
       # Also when a run resumes: a folder that has become read-only shows here.
       length = experiment.bert.max_position_embeddings
       experiment.tokenizer.save(str(model), length)
       write_json(model / 'bert_config.json', record['architecture'])
-      if not path.exists():
+      if grown:
+        _grow(workdir, old, record['config'], grown)
+      elif not old:
         write_json(path, record)
     except InputError as error:
       failure = error
@@ -74,9 +90,59 @@ def save_experiment(experiment: Experiment, workdir: epath.Path) -> None:
   multihost.raise_together(failure, other)
 
 
-def check_same_experiment(experiment: Experiment, workdir: epath.Path) -> None:
-  """Writes nothing; raises as `save_experiment` does, on every host."""
-  _compare(read_record(workdir), _agreed_record(experiment), workdir)
+History = list[dict[str, Any]]  # Of events: step, changed and from.
+
+
+def history_of(workdir: epath.Path) -> History:
+  """What changed in the course of a run; empty for a new one."""
+  if not (workdir / CONFIG_FILE).exists():
+    return []
+  history: History = read_record(workdir).get('history', [])
+  return history
+
+
+def stages_of(history: History) -> Stages:
+  """The batch sizes before the present one."""
+  return tuple(
+    Stage(event['step'], event['changed'][_BATCH][0])
+    for event in history
+    if _BATCH in event['changed']
+  )
+
+
+def _grow(
+  workdir: epath.Path, old: dict[str, Any], config: Any, grown: Changes
+) -> None:
+  """Records that a run becomes longer; a report it had stays beside."""
+  step = max((int(p.name) for p in _states(workdir)), default=0)
+  report = workdir / RESULTS_FILE
+  if report.exists():
+    if not step:
+      what = f'--workdir {workdir}: has no checkpoints/ to continue from'
+      raise InputError(
+        f'{what}; use a new one with --config.init_from={workdir}'
+      )
+    report.rename(workdir / f'results_at_step_{step}.json')
+  event = {'step': step, 'changed': grown, 'from': ''}
+  history = [*old.get('history', []), event]
+  write_json(
+    workdir / CONFIG_FILE, {**old, 'config': config, 'history': history}
+  )
+
+
+def _states(workdir: epath.Path) -> list[pathlib.Path]:
+  return run_steps.saved(pathlib.Path(workdir), ('checkpoints',))
+
+
+def resumes(workdir: epath.Path) -> bool:
+  """Whether a run has a state of its own, so that nothing else is loaded."""
+  return bool(_states(workdir))
+
+
+def is_same_experiment(experiment: Experiment, workdir: epath.Path) -> bool:
+  """Writes nothing; raises as `save_experiment` does; False: it has grown."""
+  old = read_record(workdir)
+  return not _compare(old, agreed_record(experiment), experiment, workdir)
 
 
 def read_record(workdir: epath.Path) -> dict[str, Any]:
@@ -95,7 +161,7 @@ def read_record(workdir: epath.Path) -> dict[str, Any]:
   return record
 
 
-def _agreed_record(experiment: Experiment) -> dict[str, Any]:
+def agreed_record(experiment: Experiment) -> dict[str, Any]:
   """The record of an experiment, which is the same on all hosts."""
   config, dataset = experiment.config, experiment.dataset
   architecture = dataclasses.asdict(experiment.bert)
@@ -131,28 +197,80 @@ def weights_digest(init_from: Source | None) -> str:
   """SHA-256 of the weights a run starts from; '' for none."""
   if init_from is None:
     return ''
+  if init_from.form == WORKDIR and not init_from.weights.exists():
+    return 'deleted'  # By that run; a run that resumes has its own.
   digests = [file_sha256(path) for path in init_from.weight_files]
   if len(digests) == 1:
     return digests[0]
   return hashlib.sha256('\n'.join(digests).encode()).hexdigest()
 
 
-def _compare(
-  old: dict[str, Any], new: dict[str, Any], workdir: epath.Path
-) -> None:
+def changes(
+  old: dict[str, Any],
+  new: dict[str, Any],
+  experiment: Experiment,
+  workdir: epath.Path,
+) -> Changes:
+  """What decides the result, and differs between two records."""
   before, after = flatten(old['config']), flatten(new['config'])
-  drift = [
-    f'{key}: {before.get(key)!r} there, {after.get(key)!r} now'
+  before |= {key: old[key] for key in _FINGERPRINTS}
+  after |= {key: new[key] for key in _FINGERPRINTS}
+  found = {
+    key: [before.get(key), after.get(key)]
     for key in sorted(before.keys() | after.keys())
     if before.get(key) != after.get(key)
     and not key.startswith(RESUMABLE_OVERRIDES)
-  ]
-  for key in _FINGERPRINTS:
-    if old[key] != new[key]:
-      drift.append(f'{key}: {old[key]!r} there, {new[key]!r} now')
-  if drift:
-    what = f'--workdir {workdir} holds another experiment; use a new folder'
-    raise InputError(f'{what}, or the old values: {"; ".join(drift)}')
+  }
+  source = experiment.init_from
+  if source is None or source.form != WORKDIR or not resumes(workdir):
+    return found
+  if 'weights_sha256' in found:
+    del found['weights_sha256']
+    _log.warning(
+      '%s: has trained on since this run started from it; this run resumes '
+      'with parameters of its own',
+      source.given,
+    )
+  return found
+
+
+def listed(changed: Changes, keys: Iterable[str]) -> str:
+  """The old and the new value of some keys, for a message."""
+  return '; '.join(
+    f'{key}: {changed[key][0]!r} there, {changed[key][1]!r} now' for key in keys
+  )
+
+
+def _compare(
+  old: dict[str, Any],
+  new: dict[str, Any],
+  experiment: Experiment,
+  workdir: epath.Path,
+) -> Changes:
+  """What makes a run longer; an InputError for any other difference."""
+  changed = changes(old, new, experiment, workdir)
+  if [*changed] == [_STEPS] and _grows(old, experiment):
+    return changed
+  if not changed:
+    return {}
+  what = f'--workdir {workdir} holds another experiment; use a new folder'
+  also = ''
+  if all(key.startswith(CONTINUABLE) for key in changed):
+    also = '; or continue under the new ones by --continue-as=NEWDIR'
+    also += f' ({_STEPS} alone may grow here)'
+  raise InputError(
+    f'{what}, or the old values: {listed(changed, changed)}{also}'
+  )
+
+
+def _grows(old: dict[str, Any], experiment: Experiment) -> bool:
+  """Whether a run that differs in its steps alone has more of them now."""
+  config = ConfigDict(old['config'])
+  rows = experiment.dataset.rows(config.data.train_split).num_rows
+  stages = stages_of(old.get('history', []))
+  return num_steps(config, rows, stages) < num_steps(
+    experiment.config, rows, stages
+  )
 
 
 def from_workdir(

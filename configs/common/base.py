@@ -49,6 +49,9 @@ def get_config(size: str) -> ml_collections.ConfigDict:
   # The model to start from, in any format: weights, architecture, vocabulary,
   # casing. Unset: random weights.
   config.init_from = placeholder(str)
+  # Of a work folder: 'best', 'latest' or the number of a step; unset: the best
+  # where one is chosen, else the latest.
+  config.init_from_step = placeholder(str)
   config.batch_size = 32  # Packed sequences of a global batch.
   config.accumulate = 1  # Microbatches per step: less memory, same result.
 
@@ -120,6 +123,8 @@ def get_config(size: str) -> ml_collections.ConfigDict:
   config.train.log_every_steps = 10
   config.train.checkpoint_every_steps = 500
   config.train.keep_checkpoints = 2  # The latest ones, besides the best.
+  # Whole states saved and kept for good at each multiple; unset: none.
+  config.train.keep_every_steps = placeholder(int)
   # From this step on, five are traced for xprof, unless a resumed run is past
   # it; unset: none.
   config.train.profile_step = placeholder(int)

@@ -161,7 +161,7 @@ def test_what_it_trained_starts_a_tagger(whole, tmp_path, caplog):
   made = experiment.from_config(config)
   assert made.tokenizer.pieces == small_corpus.TOKENIZER.pieces
   shapes = jax.eval_shape(made.task.init, jax.random.key(0))
-  loaded = experiment.load_weights(made, shapes)
+  _, loaded = experiment.load_weights(made, shapes)
   assert 'bert/embeddings/word_embeddings' in loaded
   assert 'new: classifier/kernel' in caplog.text
   assert pretrained.load_pretrained(str(folder)).head == 'pretraining'

@@ -192,7 +192,7 @@ def test_a_run_starts_from_what_was_imported(
     )
     made = experiment.from_config(config)
     abstract = jax.eval_shape(made.task.init, jax.random.key(0))
-    arrays = experiment.load_weights(made, abstract)
+    _, arrays = experiment.load_weights(made, abstract)
     table = 'bert/embeddings/word_embeddings'
     np.testing.assert_array_equal(arrays[table], params[table])
     # The run's labels are B-…, I-…: the classifier starts anew.

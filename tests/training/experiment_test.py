@@ -23,7 +23,7 @@ def test_checkpoint_brings_architecture_vocabulary_and_casing(tmp_path):
   assert made.tokenizer.vocab_size == made.bert.vocab_size
   assert made.tokenizer.do_lower_case is False
   params = jax.eval_shape(made.task.init, jax.random.key(0))
-  arrays = experiment.load_weights(made, params)
+  _, arrays = experiment.load_weights(made, params)
   assert 'bert/encoder/layer_0/attention/self/query/kernel' in arrays
 
 
@@ -35,7 +35,7 @@ def test_scanned_layers_load_the_same_weights(tmp_path):
       small_run.config(init_from=str(folder), compute__scan_layers=scan)
     )
     params = jax.eval_shape(made.task.init, jax.random.key(0))
-    loaded[scan] = experiment.load_weights(made, params)
+    _, loaded[scan] = experiment.load_weights(made, params)
     leaves = jax.tree_util.tree_leaves_with_path(params)
     paths = {sharding.param_path(path) for path, _ in leaves}
     assert loaded[scan].keys() <= paths

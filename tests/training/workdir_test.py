@@ -43,19 +43,19 @@ def test_what_is_written_is_read_again(made, folder):
 
 
 def test_only_the_same_experiment_passes(made, folder):
-  workdir.check_same_experiment(made, folder)
+  assert workdir.is_same_experiment(made, folder)
   shown = changed(made, train__log_every_steps=50, mesh__strategy='fsdp')
-  workdir.check_same_experiment(shown, folder)
+  assert workdir.is_same_experiment(shown, folder)
   with pytest.raises(InputError, match='seed: 0 there, 9 now'):
-    workdir.check_same_experiment(changed(made, seed=9), folder)
+    workdir.is_same_experiment(changed(made, seed=9), folder)
   labels = dataclasses.replace(made, labels=('O', 'B'))
   with pytest.raises(InputError, match='labels: '):
-    workdir.check_same_experiment(labels, folder)
+    workdir.is_same_experiment(labels, folder)
 
 
 def test_checking_writes_nothing(made, tmp_path):
   with pytest.raises(InputError, match='config.json: no such file; --workdir'):
-    workdir.check_same_experiment(made, epath.Path(tmp_path))
+    workdir.is_same_experiment(made, epath.Path(tmp_path))
   assert not list(tmp_path.iterdir())
 
 

@@ -40,23 +40,38 @@ def read_params(folder: str | os.PathLike[str]) -> Any:
     if not steps:
       raise InputError(f'{path}: holds no parameters; train first')
     path = path / max(steps, key=int) / 'params'
+  return read_tree(path, path.parent / 'score')
+
+
+def read_tree(path: epath.Path, record: epath.Path, part: str = '') -> Any:
+  """Reads a tree of arrays to the host, and compares it with its record.
+
+  `record` may be missing. With `part`, only that key of the tree is read.
+  """
   try:
     tree = dict(ocp.PyTreeCheckpointHandler().metadata(path).tree)
+    tree = {part: tree[part]} if part else tree
     numpy = ocp.RestoreArgs(restore_type=np.ndarray)
     as_numpy = jax.tree.map(lambda _: numpy, tree)
-    wanted = ocp.args.PyTreeRestore(restore_args=as_numpy)
+    wanted = ocp.args.PyTreeRestore(
+      item=tree if part else None,
+      restore_args=as_numpy,
+      partial_restore=bool(part),
+    )
     with ocp.Checkpointer(ocp.PyTreeCheckpointHandler()) as reader:
-      params = reader.restore(path, args=wanted)
-    score = path.parent / 'score'
+      tree = reader.restore(path, args=wanted)
     stored: dict[str, Any] = {}
-    if path.name == 'params' and score.exists():
+    if record.exists():
       with ocp.Checkpointer(ocp.JsonCheckpointHandler()) as reader:
-        stored = reader.restore(score)
+        stored = reader.restore(record)
   except (OSError, ValueError, KeyError) as error:
     reason = ' '.join(str(error).split())[:200]
     raise InputError(f'{path}: damaged ({reason}); copy it again') from error
-  compare(params, stored, path)
-  return params
+  if str(stored.get('step', path.parent.name)) != path.parent.name:
+    why = f'its record is of step {stored["step"]}'
+    raise InputError(f'{path}: {why}; copy it again')
+  compare(tree, stored, path)
+  return tree
 
 
 def compare(params: Any, stored: dict[str, Any], path: epath.Path) -> None:

@@ -9,6 +9,7 @@ from os import PathLike
 
 import numpy as np
 
+from biobert_jax.data.batch_sizes import Stages, first_row
 from biobert_jax.data.packing import Batch
 from biobert_jax.data.pretraining.sentence_pairs import feature_shapes
 from biobert_jax.data.random_streams import mix
@@ -76,12 +77,18 @@ class TfExamples:
     return shapes | {'masked_positions': masked, 'masked_ids': masked}
 
   def train_batch(
-    self, step: int, batch_size: int, host: int = 0, hosts: int = 1
+    self,
+    step: int,
+    batch_size: int,
+    host: int = 0,
+    hosts: int = 1,
+    earlier: Stages = (),
   ) -> Batch:
     """As `packing.PackedRows.train_batch`; an InputError: a bad example."""
     each = batch_size // hosts
     first = host * each
-    places = step * batch_size + first + np.arange(each)
+    begin = first_row(step, batch_size, earlier) + first
+    places = begin + np.arange(each)
     keys = mix(self.seed, places // self.num_rows)
     numbers = shuffled_numbers(places % self.num_rows, self.num_rows, keys)
     rows = [self._row(number) for number in numbers.tolist()]

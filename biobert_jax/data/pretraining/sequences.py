@@ -23,7 +23,9 @@ from typing import Any
 
 import numpy as np
 
+from biobert_jax.data.batch_sizes import Stages
 from biobert_jax.data.packing import Batch
+from biobert_jax.data.pretraining.block_order import BlockOrder
 from biobert_jax.data.pretraining.sentence_pairs import (
   PAIR_SPECIALS,
   UNLABELLED,
@@ -129,6 +131,7 @@ class PretrainingSequences:
     self._choose_blocks(block_rows or positions // max_seq_length)
     self._eval_total = min(max_eval_rows or self.num_rows, self.num_rows)
     self._order = functools.lru_cache(maxsize=4)(self._order_of_epoch)
+    self._blocks = functools.lru_cache(maxsize=2)(self._block_order)
     self._lock = threading.Lock()
     self._open: collections.OrderedDict[int, _Block] = collections.OrderedDict()
 
@@ -142,7 +145,12 @@ class PretrainingSequences:
     return feature_shapes(batch_size, self.max_seq_length, self.max_pairs)
 
   def train_batch(
-    self, step: int, batch_size: int, host: int = 0, hosts: int = 1
+    self,
+    step: int,
+    batch_size: int,
+    host: int = 0,
+    hosts: int = 1,
+    earlier: Stages = (),
   ) -> Batch:
     """The batch of a training step; see `packing.PackedRows.train_batch`.
 
@@ -152,11 +160,10 @@ class PretrainingSequences:
     """
     each = batch_size // hosts
     slots = np.arange(host * each, (host + 1) * each)
-    phases = mix(self.seed, _PHASE, slots) % np.uint64(self.block_rows)
-    parts = []
-    for slot, phase in zip(slots.tolist(), phases.tolist(), strict=True):
-      turn, row = divmod(step + phase, self.block_rows)
-      rows = self._kept_block(turn * batch_size + slot, each)
+    order, parts = self._blocks(batch_size, earlier), []
+    for slot in slots.tolist():
+      block, row = order.place(slot, step)
+      rows = self._kept_block(block, each)
       parts.append((rows.input_ids[row], rows.lengths[row], rows.labels[row]))
     ids, lengths, labels = map(np.stack, zip(*parts, strict=True))
     return expand(ids, lengths, labels, slots)
@@ -207,6 +214,15 @@ class PretrainingSequences:
     rows = self._tokens / self._calibrate(wanted)
     self.num_blocks = max(1, round(rows / wanted))
     self.block_rows = max(1, round(rows / self.num_blocks))
+
+  def _block_order(self, batch_size: int, earlier: Stages) -> BlockOrder:
+    sizes = [stage.batch_size for stage in earlier] + [batch_size]
+    slots = np.arange(sizes[0])
+    phases = mix(self.seed, _PHASE, slots) % np.uint64(self.block_rows)
+    order = BlockOrder(sizes[0], self.block_rows, phases.tolist())
+    for stage, size in zip(earlier, sizes[1:], strict=True):
+      order = order.after(stage.end, size)
+    return order
 
   def _kept_block(self, number: int, slots: int) -> PackedPairs:
     """A block, by its number in all epochs; kept while a slot is in it."""

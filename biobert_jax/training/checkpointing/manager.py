@@ -75,11 +75,14 @@ class _Manager(ocp.CheckpointManager):
     return False
 
 
-def _manager(folder: epath.Path, keep: int) -> Any:
+def _manager(
+  folder: epath.Path, keep: int, keep_every: int | None = None
+) -> Any:
   # Two managers may save at the same time, and must not meet at a barrier.
   apart = {'barrier_sync_key_prefix': folder.name}
   options = ocp.CheckpointManagerOptions(
     max_to_keep=keep,
+    keep_period=keep_every,
     create=True,
     # Hosts must not disagree on which steps there are.
     single_host_load_and_broadcast=True,
@@ -115,14 +118,16 @@ class Checkpoints:
     self,
     workdir: epath.Path,
     keep: int,
+    keep_every: int | None = None,
     before_write: Callable[[], None] = lambda: None,
   ):
     """Opens or creates them; so many of the latest states stay.
 
-    `before_write` is called before each save; it may raise to forbid it.
+    So do those of each multiple of `keep_every`, for good. `before_write` is
+    called before each save; it may raise to forbid it.
     """
     quieten_orbax()
-    self._latest = _manager(workdir / 'checkpoints', keep)
+    self._latest = _manager(workdir / 'checkpoints', keep, keep_every)
     self._best = _manager(workdir / 'best', 1)
     self._best_score: float | None = None
     self._before_write = before_write
