@@ -8,6 +8,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from biobert_jax.data.batch_sizes import Stage
 from biobert_jax.data.pretraining.sequences import PretrainingSequences
 from biobert_jax.errors import InputError
 from tests.fixtures.sentence_corpora import (
@@ -49,6 +50,25 @@ def whole_pass(rows, batch_size=8):
 
 
 # A function of the step.
+
+
+def test_another_batch_size_repeats_and_leaves_out_nothing(corpus):
+  rows = rows_of(corpus)
+  steps = range(rows.block_rows)
+  whole = joined([rows.train_batch(step, 6) for step in steps])
+  first = [rows.train_batch(step, 6) for step in range(5)]
+  left = len(whole['input_ids']) - 30
+  then = [
+    rows.train_batch(step, 2, earlier=(Stage(5, 6),))
+    for step in range(5, 5 + left // 2)
+  ]
+  rest = joined(then)['input_ids']
+  seen = Counter(row.tobytes() for row in joined(first)['input_ids'])
+  again = Counter(row.tobytes() for row in rest)
+  assert (seen + again).most_common(1)[0][1] == 1
+  # What 6 slots would have read of the same blocks is read by 2.
+  same_blocks = {row.tobytes() for row in whole['input_ids']} - seen.keys()
+  assert len(same_blocks & again.keys()) > left // 2
 
 
 def test_the_batch_is_frozen(tmp_path):
