@@ -5,6 +5,7 @@ Every other exception is a fault of ours and keeps its traceback.
 
 import errno
 import math
+import os
 import sys
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple
@@ -114,23 +115,50 @@ def check_ranges(
       raise InputError(f'{key} is {values[key]!r}; {range_.remedy}')
 
 
+# As libraries and other processes say it, where no number is left.
+_FULL = tuple(map(os.strerror, (errno.ENOSPC, errno.EDQUOT)))
+
+
+def is_disk_full(error: BaseException) -> bool:
+  """Whether the error is that of a full disk, or says so in its text."""
+  return any(said in str(error) for said in _FULL)
+
+
+def as_user_error(error: BaseException) -> UserError | None:
+  """What the user is told of an error; None of a fault of ours.
+
+  A full disk at any depth is a StorageError, whatever was made of it on the
+  way: the command is right, and may run again.
+  """
+  if isinstance(error, KeyboardInterrupt):
+    # In training, a second Ctrl-C: the first saves the state.
+    return UserInterruptError('stopped by Ctrl-C')
+  if isinstance(error, UserError) and not isinstance(error, InputError):
+    return error
+  below: BaseException | None = error
+  full, name = '', None
+  while below is not None:
+    if is_disk_full(below):
+      text = str(below)
+      full = full or next(said for said in _FULL if said in text)
+      name = name or getattr(below, 'filename', None)
+      if isinstance(below, UserError):
+        name = name or text.partition(full)[0].strip(' :(')
+    below = below.__cause__ or below.__context__
+  if full:
+    remedy = 'free some space, then run the same command again'
+    return StorageError(f'{name or "a file"}: {full}; {remedy}')
+  return error if isinstance(error, InputError) else None
+
+
 def exit_code_of(program: Callable[[], object]) -> int:
   """Runs a program to its exit code; an error of the user's is one line."""
   try:
     program()
-  except UserError as error:
-    sys.stderr.write(f'{error.kind}: {error}\n')
-    return error.exit_code
-  except KeyboardInterrupt:
-    # In training, a second Ctrl-C: the first saves the state.
-    sys.stderr.write(f'{UserInterruptError.kind}: stopped by Ctrl-C\n')
-    return EXIT_INTERRUPTED
-  except OSError as error:
-    if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+  except (Exception, KeyboardInterrupt) as error:
+    told = as_user_error(error)
+    if told is None:
       raise
-    sys.stderr.write(
-      f'{StorageError.kind}: {error.filename or "a file"}: {error.strerror}; '
-      'free some space, then run the same command again\n'
-    )
-    return EXIT_FAILED
+    sys.stderr.write(f'{told.kind}: {told}\n')
+    return told.exit_code
   return EXIT_DONE

@@ -31,11 +31,35 @@ def fail(error):
       'not saved: results.json: No space left on device; free some space, '
       'then run the same command again\n',
     ),
+    (
+      ValueError('x: RESOURCE_EXHAUSTED: No space left on device [write]'),
+      1,
+      'not saved: a file: No space left on device; free some space, then run '
+      'the same command again\n',
+    ),
+    (
+      errors.InputError('--output OUT: No space left on device; nothing left'),
+      1,
+      'not saved: --output OUT: No space left on device; free some space, then '
+      'run the same command again\n',
+    ),
   ],
 )
 def test_one_line_and_a_code(capsys, error, code, line):
   assert errors.exit_code_of(fail(error)) == code
   assert capsys.readouterr().err == line
+
+
+def test_a_full_disk_is_found_below_what_was_made_of_it(capsys):
+  def program():
+    try:
+      raise OSError(errno.EDQUOT, 'Disk quota exceeded', 'shard-1')
+    except OSError:
+      raise errors.InputError('cannot write the corpus') from None
+
+  assert errors.exit_code_of(program) == 1
+  said = capsys.readouterr().err
+  assert said.startswith('not saved: shard-1: Disk quota exceeded; free some')
 
 
 @pytest.mark.parametrize('error', [OSError(errno.EIO, 'bad'), KeyError('x')])

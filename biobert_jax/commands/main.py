@@ -23,6 +23,7 @@ from biobert_jax.commands.command import (
   Flags,
 )
 from biobert_jax.commands.values import did_you_mean
+from biobert_jax.io.atomic import is_stdout, named_when_full
 
 # The files of the commands, in the order of the help.
 _FILES = """
@@ -69,33 +70,41 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if isinstance(stream, io.TextIOWrapper):
       stream.reconfigure(encoding='utf-8')
   given = list(sys.argv[1:] if arguments is None else arguments)
+
+  def program() -> None:
+    text = _main(given)
+    with named_when_full('standard output'):
+      sys.stdout.write(text)
+      sys.stdout.flush()  # At its exit, Python would hide a full disk.
+
   try:
-    return errors.exit_code_of(lambda: _main(given))
-  except BrokenPipeError:
-    # The reader of standard output has left, as `head` does.
+    code = errors.exit_code_of(program)
+  except BrokenPipeError:  # Its reader has left, as `head` does.
+    code = errors.EXIT_FAILED
+  try:
+    sys.stdout.flush()
+  except OSError:  # What is left goes nowhere.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return errors.EXIT_FAILED
+  return code
 
 
-def _main(arguments: list[str]) -> None:
+def _main(arguments: list[str]) -> str:
+  """Runs a command; returns what is left to write to standard output."""
   if not arguments:
     sys.stderr.write(program_help())
     raise errors.InputError('no command is given')
   if arguments == ['--version']:
-    print(PROGRAM, __version__)
-    return
+    return f'{PROGRAM} {__version__}\n'
   if arguments[0] == 'help':
     arguments = [*arguments[1:], '--help']
   if arguments[0] in ('-h', '--help'):
-    sys.stdout.write(program_help())
-    return
+    return program_help()
   name, rest = _find(arguments)
   if name not in COMMANDS:
-    sys.stdout.write(program_help(name))
-  elif parsed := parser.parse(COMMANDS[name], rest):
-    _run(COMMANDS[name], *parsed)
-  else:
-    sys.stdout.write(parser.help_of(COMMANDS[name]))
+    return program_help(name)
+  if parsed := parser.parse(COMMANDS[name], rest):
+    return _run(COMMANDS[name], *parsed)
+  return parser.help_of(COMMANDS[name])
 
 
 def _find(arguments: Sequence[str]) -> tuple[str, Sequence[str]]:
@@ -120,7 +129,7 @@ def _find(arguments: Sequence[str]) -> tuple[str, Sequence[str]]:
   raise errors.InputError(what)
 
 
-def _run(command: Command, flags: Flags, overrides: parser.Overrides) -> None:
+def _run(command: Command, flags: Flags, overrides: parser.Overrides) -> str:
   logging.basicConfig(format='[%(asctime)s] %(message)s', datefmt='%H:%M:%S')
   logging.getLogger('biobert_jax').setLevel(logging.INFO)
   if command.has_config:
@@ -131,6 +140,10 @@ def _run(command: Command, flags: Flags, overrides: parser.Overrides) -> None:
 
     keep = vars(flags)[COMPILE_CACHE.name]
     (compile_cache.enable if keep else compile_cache.disable)()
-  line = json.dumps(command.run(flags), ensure_ascii=False)
-  aside = getattr(flags, 'output', None) == '-'
-  print(line, file=sys.stderr if aside else sys.stdout)
+  line = json.dumps(command.run(flags), ensure_ascii=False) + '\n'
+  results = [vars(flags)[f.name] for f in command.flags if f.path == 'stdout']
+  taken = any(path and is_stdout(path) for path in results)
+  if not taken:
+    return line
+  sys.stderr.write(line)
+  return ''

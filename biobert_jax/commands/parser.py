@@ -5,6 +5,7 @@
 the opposite. A flag that does not exist is refused, with the nearest one.
 """
 
+import glob
 import os
 from collections.abc import Iterable
 from typing import Any
@@ -24,6 +25,7 @@ from biobert_jax.commands.values import (
   typed,
 )
 from biobert_jax.errors import InputError
+from biobert_jax.io import atomic
 
 _CONFIG = 'config.'
 _ABOUT_CONFIG = """\
@@ -56,7 +58,41 @@ def parse(
   missing = [f.shown for f in command.flags if values[f.name] is ...]
   if missing:
     raise InputError(f'{command.name} needs {", ".join(missing)}')
+  _check_apart(command, values)
   return Flags(**values, passed_on=line.passed_on), line.overrides
+
+
+def _check_apart(command: Command, values: dict[str, Any]) -> None:
+  """Refuses to write a file that is read too, also as a standard stream."""
+  reads = [f for f in command.flags if f.path in ('input', 'stdin')]
+  writes = [f for f in command.flags if f.path in ('output', 'stdout')]
+  for output in writes:
+    for path in _paths(output, values):
+      place = '/dev/fd/1' if atomic.is_stdout(path) else path
+      if not os.path.isfile(place):
+        continue
+      for flag in reads:
+        for given in _paths(flag, values):
+          if _reads(flag, given, place):
+            what = f'{output.shown} {path} is read too, by {flag.shown} {given}'
+            raise InputError(f'{what}; name another file')
+
+
+def _paths(flag: Flag, values: dict[str, Any]) -> list[str]:
+  """The paths of a flag; [] where it is not given."""
+  value = values[flag.name] or []
+  if isinstance(value, str):
+    value = value.split(',') if flag.value_name.endswith(',...') else [value]
+  return list(value)
+
+
+def _reads(flag: Flag, given: str, file: str) -> bool:
+  """Whether a file is among those that a path, folder or pattern names."""
+  if flag.name == 'input' and os.path.isdir(given):
+    inside = os.path.join(os.path.realpath(given), '')
+    return os.path.realpath(file).startswith(inside)
+  found = ['/dev/fd/0'] if given == '-' else [given, *glob.iglob(given)]
+  return any(os.path.exists(p) and os.path.samefile(p, file) for p in found)
 
 
 def help_of(command: Command) -> str:

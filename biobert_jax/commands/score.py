@@ -86,7 +86,7 @@ a token like any other, as it is to conlleval.pl.""",
   (
     Flag('FILE', 'tokens, gold and predicted tags; - is stdin', ..., 'stdin'),
     Flag(
-      '--errors=OUT.tsv', 'list false positives and negatives', '', 'output'
+      '--errors=OUT.tsv', 'list false positives and negatives', '', 'stdout'
     ),
     Flag('--conlleval', "print conlleval's text first", False),
     *_RESAMPLING,

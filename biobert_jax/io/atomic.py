@@ -15,7 +15,7 @@ import sys
 from collections.abc import Iterator
 from typing import IO, Any
 
-from biobert_jax.errors import InputError
+from biobert_jax.errors import InputError, is_disk_full
 
 StrPath = str | os.PathLike[str]
 _STANDARD = {'-': 1, '/dev/stdout': 1, '/dev/stderr': 2}
@@ -29,7 +29,8 @@ def _resolved(path: StrPath) -> str:
     if _descriptor(found) is not None or not os.path.islink(found):
       return found
     found = os.path.join(os.path.dirname(found), os.readlink(found))
-  raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), os.fspath(path))
+  what = os.strerror(errno.ELOOP)
+  raise InputError(f'{path}: cannot write: {what}')
 
 
 def _descriptor(path: str) -> int | None:
@@ -54,6 +55,21 @@ def is_stream(path: StrPath) -> bool:
 
 
 @contextlib.contextmanager
+def named_when_full(name: StrPath, aside: StrPath = '') -> Iterator[None]:
+  """Names a file in the error of a full disk, which a write leaves open.
+
+  It is in place of the name `aside`, which no user knows.
+  """
+  try:
+    yield
+  except OSError as error:
+    known = error.filename not in (None, os.fspath(aside))
+    if is_disk_full(error) and not known:
+      error.filename = os.fspath(name)
+    raise
+
+
+@contextlib.contextmanager
 def staged(path: StrPath, marker: str = '') -> Iterator[pathlib.Path]:
   """Gives a place for a file or a folder, which is then renamed to `path`.
 
@@ -64,8 +80,9 @@ def staged(path: StrPath, marker: str = '') -> Iterator[pathlib.Path]:
   target = _resolved(path)
   aside = pathlib.Path(target + (f'.{marker}.tmp' if marker else '.tmp'))
   try:
-    yield aside
-    publish(aside, target)
+    with named_when_full(path, aside):
+      yield aside
+      publish(aside, target)
   finally:
     with contextlib.suppress(OSError):  # It was renamed, or never written.
       shutil.rmtree(aside) if aside.is_dir() else aside.unlink()
@@ -104,8 +121,9 @@ def atomic_write(
     InputError: it cannot be written.
   """
   if is_stdout(path):
-    yield sys.stdout.buffer if binary else sys.stdout
-    sys.stdout.flush()
+    with named_when_full('standard output'):
+      yield sys.stdout.buffer if binary else sys.stdout
+      sys.stdout.flush()
     return
   how: dict[str, Any] = {'mode': 'wb'}
   if not binary:
@@ -125,7 +143,7 @@ def atomic_write(
       file = open(place, **how)  # noqa: SIM115
     except OSError as error:
       raise InputError(f'{target}: cannot write: {error.strerror}') from error
-    with file:
+    with named_when_full(path), file:
       yield file
       if not through:  # A full disk may say so only now.
         file.flush()

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from biobert_jax.errors import InputError
-from biobert_jax.io import atomic
+from biobert_jax.io.atomic import atomic_write
 from biobert_jax.metrics import (
   bioasq,
   label_files,
@@ -38,9 +38,6 @@ def score_ner(
 
   False positives and false negatives are listed in `errors_file`, if named.
   """
-  if errors_file and os.path.realpath(errors_file) == os.path.realpath(path):
-    what = f'{errors_file}: is the input too; name another file for --errors'
-    raise InputError(what)
   sentences = label_files.read_tags(path)
   report = ner.evaluate(
     [sentence.gold for sentence in sentences],
@@ -75,14 +72,10 @@ def _write_errors(
       tokens = sentence.tokens[span.start : span.end]
       text = ' '.join(tokens).replace('\t', ' ')
       rows.append((sentence.lines[span.start], kind, span.type, text))
-  lines = ['kind\tline\ttype\ttext\n']
-  for line, kind, type_, text in sorted(rows):
-    lines.append(f'{kind}\t{line}\t{type_}\t{text}\n')
-  try:
-    atomic.write_text(path, ''.join(lines))
-  except OSError as error:
-    what = f'{path}: cannot be written ({error.strerror})'
-    raise InputError(f'{what}; name a file in a writable folder') from error
+  with atomic_write(path) as file:
+    file.write('kind\tline\ttype\ttext\n')
+    for line, kind, type_, text in sorted(rows):
+      file.write(f'{kind}\t{line}\t{type_}\t{text}\n')
 
 
 def _scheme_notes(

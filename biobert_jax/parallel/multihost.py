@@ -171,12 +171,13 @@ def run_on_all_hosts(program: Callable[..., T], *arguments: Any) -> T:
     return program(*arguments)
   except (errors.PreemptedError, errors.UserInterruptError):
     raise
-  except errors.UserError as error:
-    sys.stderr.write(f'{error.kind}: {error}\n')
-    _leave(error.exit_code)
-  except Exception:
-    traceback.print_exc()
-    _leave(errors.EXIT_FAILED)
+  except Exception as error:
+    told = errors.as_user_error(error)
+    if told is None:
+      traceback.print_exc()
+      _leave(errors.EXIT_FAILED)
+    sys.stderr.write(f'{told.kind}: {told}\n')
+    _leave(told.exit_code)
 
 
 def _leave(code: int) -> NoReturn:

@@ -361,3 +361,51 @@ def test_a_reader_that_leaves_is_no_traceback(tmp_path):
   child.stderr.close()
   assert child.wait(60) == 1
   assert 'Traceback' not in said
+
+
+def test_a_full_standard_output_is_one_line_and_1(tmp_path):
+  (tmp_path / 'tags').write_text('a O O\n' * 10)
+  given = ['score', 'ner', str(tmp_path / 'tags'), '--errors=-']
+  with open('/dev/full', 'w') as full:
+    child = subprocess.run(
+      [sys.executable, '-m', 'biobert_jax', *given],
+      cwd=ROOT,
+      stdout=full,
+      stderr=subprocess.PIPE,
+      text=True,
+    )
+  assert child.returncode == 1
+  assert child.stderr.splitlines()[-1] == (
+    'not saved: standard output: No space left on device; free some space, '
+    'then run the same command again'
+  )
+  assert 'Exception' not in child.stderr
+
+
+def test_a_file_is_not_read_and_written(tmp_path, capsys):
+  one, two = tmp_path / 'one.txt', tmp_path / 'two.txt'
+  for path in (one, two):
+    path.write_text('kept')
+  (tmp_path / 'link').symlink_to(one)
+  os.link(two, tmp_path / 'hard')
+  for source, output in (
+    (one, one),
+    (one, tmp_path / 'link'),
+    (tmp_path / 'hard', two),
+    (tmp_path, one),
+    (tmp_path / '*.txt', two),
+  ):
+    given = ['--model=m', f'--input={source}', f'--output={output}']
+    assert run('predict', *given) == 3
+    said = capsys.readouterr().err
+    assert said.startswith(f'error: --output {output} is read too, by --input')
+  assert (one.read_text(), two.read_text()) == ('kept', 'kept')
+  command = main.COMMANDS['embed']
+  # The model's own folder, a new file and a device may be written.
+  for model, source, output in (
+    (tmp_path, one, two),
+    ('m', tmp_path / 'one*', tmp_path / 'new.jsonl'),
+    ('m', '/dev/null', '/dev/null'),
+  ):
+    given = [f'--model={model}', f'--input={source}', f'--output={output}']
+    assert parse(command, *given)['output'] == str(output)
