@@ -24,7 +24,7 @@ from biobert_jax.inference import question_files, result_pages, results
 from biobert_jax.inference.relation_extractor import RelationExtractor
 from biobert_jax.inference.results import QuestionResult, RelatedDocument
 from biobert_jax.inference.tagger import Tagger
-from biobert_jax.text import documents
+from biobert_jax.text import bioc, brat, documents
 from biobert_jax.text.documents import Document
 from biobert_jax.text.readers.any_format import read_documents
 
@@ -70,7 +70,9 @@ JOBS = {
     lambda source, counts, _: read_documents(source, counts),
     {
       'jsonl': documents.write_jsonl,
-      'brat': documents.write_brat,
+      'brat': brat.write,
+      'bioc': bioc.write_xml,
+      'bioc-json': bioc.write_json,
       'pubtator': documents.write_pubtator,
       'conll': documents.write_conll,
       'html': documents.write_html,

@@ -6,19 +6,19 @@ Every writer writes aside and renames, so that nobody sees half a file.
 
 import bisect
 import dataclasses
+import itertools
 import json
 import os
-import pathlib
 import re
-import shutil
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from biobert_jax.errors import InputError
 from biobert_jax.io import html_page
-from biobert_jax.io.atomic import atomic_write, staged
+from biobert_jax.io.atomic import atomic_write
+from biobert_jax.text.sentence_splitter import split_sentences
 
 StrPath = str | os.PathLike[str]
 
@@ -32,11 +32,27 @@ class Entity:
   type: str
   text: str
   score: float = 1.0
+  concept: str = ''  # Its database ids, as the input wrote them.
+  # What else the input says of it, for forms that can hold it.
+  extra: Mapping[str, Any] = dataclasses.field(default_factory=dict, hash=False)
 
   def __repr__(self) -> str:
     """As Entity('type 2 diabetes', Disease, 10:25, 0.98)."""
     place = f'{self.start}:{self.end}'
     return f'Entity({self.text!r}, {self.type}, {place}, {self.score:.2f})'
+
+
+@dataclasses.dataclass(frozen=True)
+class DocumentRelation:
+  """A relation that a document came with.
+
+  Its ends are entities of the document, by index, or concepts, by name.
+  """
+
+  type: str
+  first: int | str
+  second: int | str
+  extra: Mapping[str, Any] = dataclasses.field(default_factory=dict, hash=False)
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -51,6 +67,9 @@ class Document:
   title_length: int | None = None
   path: str = dataclasses.field(default='', compare=False)
   line: int = dataclasses.field(default=0, compare=False)
+  relations: tuple[DocumentRelation, ...] = ()
+  # What else the input says of it, for forms that can hold it.
+  extra: Mapping[str, Any] = dataclasses.field(default_factory=dict, hash=False)
 
   def __repr__(self) -> str:
     """As Document('7', 'A case of …', entities=[…])."""
@@ -109,11 +128,15 @@ def tag_words(
 
   Of overlapping entities the longest wins. An empty type gives the tags `B` and
   `I`; blanks in a type become `_`. `counts` takes `entities_widened_to_words`,
-  `entities_without_words` and `entities_sharing_a_word` (which are dropped).
+  `overlapping_mentions_dropped`, `entities_without_words` and
+  `entities_sharing_a_word` (which are dropped too).
   """
   tags = ['O'] * len(words)
-  word = 0
-  for entity in without_overlaps(entities):
+  word, entities = 0, list(entities)
+  kept = without_overlaps(entities)
+  if len(kept) < len(entities):
+    counts['overlapping_mentions_dropped'] += len(entities) - len(kept)
+  for entity in kept:
     while word < len(words) and words[word][1] <= entity.start:
       word += 1
     last = word
@@ -146,15 +169,99 @@ def write_jsonl(documents: Iterable[Document], path: StrPath) -> None:
 
 
 def json_row(document: Document) -> dict[str, Any]:
-  """{"id", "text", "entities"}, and "title_length" where there is a title."""
+  """{"id", "text", "entities"}; and what else the document has.
+
+  That is "title_length", "relations", and of entities "concept"; keys that the
+  input had besides stand behind.
+  """
   row: dict[str, Any] = {'id': document.id, 'text': document.text}
   if document.title_length is not None:
     row['title_length'] = document.title_length
   row['entities'] = [
-    dataclasses.asdict(entity) | {'score': round(float(entity.score), 6)}
+    {
+      **{name: getattr(entity, name) for name in ('start', 'end', 'type')},
+      'text': entity.text,
+      'score': round(float(entity.score), 6),
+      **({'concept': entity.concept} if entity.concept else {}),
+      **entity.extra,
+    }
     for entity in document.entities
   ]
-  return row
+  if document.relations:
+    row['relations'] = [
+      {'type': r.type, 'first': r.first, 'second': r.second, **r.extra}
+      for r in document.relations
+    ]
+  return {**row, **document.extra}
+
+
+def mention_ids(document: Document, form: str) -> list[str]:
+  """An id for each entity: its own where it matches, else the next `T1`."""
+  given = [str(entity.extra.get('id', '')) for entity in document.entities]
+  fits = re.compile(form)
+  own = [bool(fits.fullmatch(id)) and given.count(id) == 1 for id in given]
+  taken = {id for id, keeps in zip(given, own, strict=True) if keeps}
+  fresh = (id for n in itertools.count(1) if (id := f'T{n}') not in taken)
+  return [
+    id if keeps else next(fresh) for id, keeps in zip(given, own, strict=True)
+  ]
+
+
+def hull(
+  text: str, spans: Sequence[tuple[int, int]]
+) -> tuple[int, int, list[list[int]]]:
+  """Start and end of a mention in parts, and the parts if words part them."""
+  ordered = sorted(spans)
+  pairs = zip(ordered, ordered[1:], strict=False)
+  apart = any(text[a[1] : b[0]].strip() for a, b in pairs)
+  end = max(end for _, end in ordered)
+  return ordered[0][0], end, [[*span] for span in ordered] if apart else []
+
+
+def concept_of(document: Document, end: int | str) -> str:
+  """The concept at an end of a relation; '' where the entity has none."""
+  return end if isinstance(end, str) else document.entities[end].concept
+
+
+# Form -> what it can hold besides text and entities.
+_HOLDS = {
+  'jsonl': {'overlaps', 'concepts', 'mention relations', 'concept relations'},
+  'bioc': {'overlaps', 'concepts', 'mention relations', 'concept relations'},
+  'pubtator': {'overlaps', 'concepts', 'concept relations'},
+  'brat': {'overlaps', 'concepts', 'mention relations'},
+  'tsv': {'overlaps', 'mention relations'},
+}
+_HOLDS['bioc-json'] = _HOLDS['bioc']
+_KEYS = {
+  'pubtator': {'individual_mentions', 'novel', 'id'},
+  'brat': {'fragments', 'id', 'note'},
+}
+
+
+def count_losses(document: Document, form: str, counts: Counter[str]) -> None:
+  """Counts what a form cannot hold of a document, and so is not written."""
+  held, entities = _HOLDS.get(form, set()), document.entities
+  lost: Counter[str] = Counter()
+  if 'overlaps' not in held:
+    kept = without_overlaps(entities)
+    lost['overlapping_mentions'] = len(entities) - len(kept)
+  if 'concepts' not in held:
+    lost['concepts'] = sum(bool(entity.concept) for entity in entities)
+  for relation in document.relations:
+    ends = (relation.first, relation.second)
+    if 'concept relations' in held and 'mention relations' not in held:
+      fits = all(concept_of(document, end) for end in ends)
+    else:
+      by_concept = any(isinstance(end, str) for end in ends)
+      kind = 'concept' if by_concept else 'mention'
+      fits = f'{kind} relations' in held
+    lost['relations'] += not fits
+  if form not in ('jsonl', 'bioc', 'bioc-json'):
+    every = (document, *entities, *document.relations)
+    known = _KEYS.get(form, set())
+    lost['unknown_keys'] = sum(len({*one.extra} - known) for one in every)
+  for what, number in (+lost).items():
+    counts[f'{what}_that_{form}_cannot_hold'] += number
 
 
 def write_pubtator(documents: Iterable[Document], path: StrPath) -> None:
@@ -163,6 +270,7 @@ def write_pubtator(documents: Iterable[Document], path: StrPath) -> None:
   Without a title all text is the title and the abstract is empty. A newline
   or carriage return inside a part, or a tab in a mention, becomes one blank,
   so offsets stay. An empty type becomes `Entity`; scores have no place here.
+  Concepts are the sixth column, relations lines of two concepts.
 
   Raises:
     InputError: an id with a tab, newline or bar, or an unwritable path.
@@ -179,68 +287,46 @@ def write_pubtator(documents: Iterable[Document], path: StrPath) -> None:
       for part, content in (('t', text[:cut]), ('a', text[cut + 1 :])):
         content = content.translate({10: ' ', 13: ' '})
         file.write(f'{document.id}|{part}|{content}\n')
-      for entity in document.entities:
-        fields = (document.id, entity.start, entity.end, flat(entity.text))
-        kind = flat(entity.type) or 'Entity'
-        file.write('\t'.join(map(str, (*fields, kind))) + '\n')
+      rows = [*_pubtator_entities(document), *_pubtator_relations(document)]
+      for row in rows:
+        fields = '\t'.join(flat(str(field)) for field in row).rstrip('\t')
+        file.write(f'{document.id}\t{fields}\n')
       file.write('\n')
 
 
+def _pubtator_entities(document: Document) -> Iterator[tuple[Any, ...]]:
+  for e in document.entities:
+    names = e.extra.get('individual_mentions', '')
+    kind = e.type or 'Entity'
+    yield e.start, e.end, e.text, kind, e.concept, names
+
+
+def _pubtator_relations(document: Document) -> Iterator[tuple[Any, ...]]:
+  for r in document.relations:
+    ends = [concept_of(document, end) for end in (r.first, r.second)]
+    if all(ends):
+      kind = re.sub(r'[^\w:-]|^(?=[^A-Za-z])', '_', r.type)
+      yield kind, *ends, r.extra.get('novel', '')
+
+
 def write_conll(documents: Iterable[Document], path: StrPath) -> None:
-  """Writes `word<TAB>tag` lines, a blank line after a document with words."""
+  """Writes `word<TAB>tag` lines, a blank line after each sentence.
+
+  A sentence that ends inside an entity goes on.
+  """
   with atomic_write(path) as file:
     for document in documents:
-      words = split_words(document.text)
-      tags = tag_words(words, document.entities, Counter())
-      for (start, end), tag in zip(words, tags, strict=True):
-        file.write(f'{document.text[start:end]}\t{tag}\n')
+      text, words = document.text, split_words(document.text)
+      tags = iter(tag_words(words, document.entities, Counter()))
+      sentences = split_sentences(text, words, document.title_length)
+      for number, sentence in enumerate(sentences):
+        tagged = list(zip(sentence, tags, strict=False))
+        if number and not tagged[0][1].startswith('I'):
+          file.write('\n')
+        for (start, end), tag in tagged:
+          file.write(f'{text[start:end]}\t{tag}\n')
       if words:
         file.write('\n')
-
-
-def write_brat(documents: Iterable[Document], path: StrPath) -> None:
-  """Writes a folder of ID.txt and ID.ann, one pair a document.
-
-  A mention that runs over a line end becomes brat's fragments
-  (`T1<TAB>Disease 0 4;5 9<TAB>lung cancer`). In file names and types what is
-  not a letter, digit, dot, hyphen or underscore becomes `_`.
-
-  Raises:
-    InputError: the folder is not empty (what lies in it could be somebody's
-      annotation), or two ids give one file name.
-  """
-  target, seen = pathlib.Path(path), dict[str, str]()
-  with staged(path) as aside:
-    try:
-      if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise InputError(f'{target}: exists; name a new or an empty folder')
-      shutil.rmtree(aside, ignore_errors=True)
-      aside.mkdir(parents=True)
-    except OSError as error:
-      raise InputError(f'{target}: cannot write: {error.strerror}') from error
-    for document in documents:
-      stem = re.sub(r'[^A-Za-z0-9._-]|^\.', '_', document.id) or '_'
-      # Some file systems do not tell capitals from small letters.
-      if stem.lower() in seen:
-        what = f'ids {seen[stem.lower()]!r} and {document.id!r} give one file'
-        raise InputError(f'{target}: {what} name; make ids differ')
-      seen[stem.lower()] = document.id
-      lines = ''.join(_brat_lines(document))
-      for ending, text in (('txt', document.text), ('ann', lines)):
-        file = aside / f'{stem}.{ending}'
-        file.write_text(text, encoding='utf-8', newline='\n')
-
-
-def _brat_lines(document: Document) -> Iterator[str]:
-  for number, entity in enumerate(document.entities, 1):
-    spans = [
-      (entity.start + m.start(), entity.start + m.end())
-      for m in re.finditer(r'[^\r\n]+', entity.text)
-    ]
-    kind = re.sub(r'[^A-Za-z0-9._-]', '_', entity.type) or 'Entity'
-    places = ';'.join(f'{start} {end}' for start, end in spans)
-    mention = ' '.join(document.text[start:end] for start, end in spans)
-    yield f'T{number}\t{kind} {places}\t{mention}\n'
 
 
 def write_html(documents: Iterable[Document], path: StrPath) -> None:

@@ -103,7 +103,11 @@ def test_split_words_is_linear_in_hostile_text():
       ['O', 'B-T', 'O', 'O'],
       {'entities_widened_to_words': 1, 'entities_sharing_a_word': 1},
     ),
-    ([(0, 4, 'T'), (0, 9, 'U')], ['B-U', 'I-U', 'O', 'O'], {}),
+    (
+      [(0, 4, 'T'), (0, 9, 'U')],
+      ['B-U', 'I-U', 'O', 'O'],
+      {'overlapping_mentions_dropped': 1},
+    ),
     ([(10, 14, 'T'), (0, 4, 'T')], ['B-T', 'O', 'B-T', 'O'], {}),
   ],
 )
@@ -188,8 +192,8 @@ def test_pubtator(tmp_path):
   got = readers_pubtator.read_pubtator(path, counts)
   text = 'Ataxia in BRCA1 carriers.\nBreast cancer is common.'
   entities = (
-    Entity(0, 6, 'Disease', 'Ataxia'),
-    Entity(26, 39, 'Disease', 'Breast cancer'),
+    Entity(0, 6, 'Disease', 'Ataxia', concept='D001259'),
+    Entity(26, 39, 'Disease', 'Breast cancer', concept='D001943'),
   )
   assert got == [
     Document('10', text, entities, title_length=25),
@@ -203,11 +207,11 @@ def test_pubtator(tmp_path):
 @pytest.mark.parametrize(
   ('lines', 'expected', 'counts'),
   [
-    (['10\tCID\tD1\tD2'], [], {'relation_lines_skipped': 1}),
+    (['10\tCID\tD1\tD2\tNovel\tmore'], [], {'columns_dropped': 1}),
     (
       ['10\t26\t32\tBreast\tD', '10\t26\t39\tBreast cancer\tD'],
-      ['Breast cancer'],
-      {'overlapping_mentions_dropped': 1},
+      ['Breast', 'Breast cancer'],
+      {},
     ),
     (
       ['10\t26\t32\tBreast  \tD'],

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 
 from biobert_jax.data.ner import corpus as conll
 from biobert_jax.errors import InputError
+from biobert_jax.text import brat
 from biobert_jax.text.documents import (
   Document,
   Entity,
   split_words,
-  write_brat,
   write_conll,
   write_html,
   write_jsonl,
@@ -174,13 +174,13 @@ def test_conll_round_trip(tmp_path):
   def check(document):
     hypothesis.assume(split_words(document.text))
     write_conll([document, document], path)
-    first, second = conll.read_columns(path, collections.Counter())
-    assert first.tokens == second.tokens
+    sentences = conll.read_columns(path, collections.Counter())
     words = split_words(document.text)
-    assert list(first.tokens) == [document.text[s:e] for s, e in words]
-    starts = [
-      s for (s, _), t in zip(words, first.tags, strict=True) if t[0] == 'B'
-    ]
+    tokens = [token for s in sentences for token in s.tokens]
+    assert tokens == 2 * [document.text[s:e] for s, e in words]
+    tags = [tag for s in sentences for tag in s.tags]
+    assert tags == 2 * tags[: len(words)]
+    starts = [s for (s, _), t in zip(words, tags, strict=False) if t[0] == 'B']
     assert starts == [e.start for e in document.entities]
 
   check()
@@ -209,13 +209,14 @@ def read_brat(folder, stem):
 def test_brat_files(tmp_path):
   over_line_end = Entity(20, 30, 'Cell line', TEXT[20:30])
   document = Document('PMC/1:a', TEXT, (*DOCUMENT.entities, over_line_end))
-  write_brat([document, Document('..', 'x')], tmp_path / 'out')
+  brat.write([document, Document('..', 'x')], tmp_path / 'out')
   assert sorted(os.listdir(tmp_path)) == ['out']
   assert sorted(os.listdir(tmp_path / 'out')) == [
     'PMC_1_a.ann',
     'PMC_1_a.txt',
     '_..ann',
     '_..txt',
+    'annotation.conf',
   ]
   text, entities = read_brat(tmp_path / 'out', 'PMC_1_a')
   assert text == TEXT
@@ -234,7 +235,7 @@ def test_brat_round_trip(tmp_path):
   @hypothesis.given(any_document())
   def check(document):
     folder = tmp_path / str(next(numbers))
-    write_brat([document], folder)
+    brat.write([document], folder)
     text, entities = read_brat(folder, document.id)
     assert text == document.text
     assert [(f[0][0], f[-1][1]) for _, _, f in entities] == [
@@ -250,14 +251,14 @@ def test_brat_round_trip(tmp_path):
 def test_brat_refuses_ids_that_fall_together(tmp_path, names):
   documents = [Document(name, 'x') for name in names]
   with pytest.raises(InputError, match='give one file name'):
-    write_brat(documents, tmp_path / 'out')
+    brat.write(documents, tmp_path / 'out')
   assert not list(tmp_path.iterdir())
 
 
 def test_brat_leaves_a_filled_folder_alone(tmp_path):
   (tmp_path / 'gold.ann').write_text('mine')
   with pytest.raises(InputError, match='exists; name a new or an empty folder'):
-    write_brat(iter([DOCUMENT]), tmp_path)
+    brat.write(iter([DOCUMENT]), tmp_path)
   assert [p.name for p in tmp_path.iterdir()] == ['gold.ann']
 
 
@@ -279,7 +280,7 @@ def test_files_appear_whole_or_not_at_all(tmp_path, write):
   assert [p.name for p in path.parent.iterdir()] == ['out']
 
 
-@pytest.mark.parametrize('write', [*WRITERS, write_brat])
+@pytest.mark.parametrize('write', [*WRITERS, brat.write])
 def test_an_unwritable_place_is_named_before_any_work(tmp_path, write):
   (tmp_path / 'file').write_text('')
 

@@ -255,11 +255,13 @@ def sentences_from_documents(
 ) -> list[Sentence]:
   """Sentences of `split_words` tokens with BIO tags: titles and bodies.
 
-  `counts` takes `entities_cut_at_title` (in two), and those of
-  `documents.tag_words`. A part without words is left out.
+  `counts` takes `entities_cut_at_title` (in two), `relations_passed_over` and
+  those of `documents.tag_words`. A part without words is left out.
   """
   sentences = []
   for document in source:
+    if document.relations:
+      counts['relations_passed_over'] += len(document.relations)
     text, cut = document.text, document.title_length or 0
     words = documents.split_words(text)
     tags = documents.tag_words(words, document.entities, counts)

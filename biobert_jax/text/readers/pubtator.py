@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from biobert_jax.errors import InputError
 from biobert_jax.io.lines import read_lines, source_name
-from biobert_jax.text.documents import Document, Entity, flat, without_overlaps
+from biobert_jax.text.documents import Document, DocumentRelation, Entity, flat
 
 PUBTATOR_LINE = re.compile(r'([^|\t]+)\|([ta])\|')
 
@@ -86,25 +86,39 @@ def pubtator_blocks(
 
 def is_relation(fields: Sequence[str]) -> bool:
   """Whether the fields of a PubTator line are a relation, not an entity."""
-  return len(fields) > 3 and bool(re.fullmatch(r'[A-Za-z]\w*', fields[1]))
+  return len(fields) > 3 and bool(re.fullmatch(r'[A-Za-z][\w:-]*', fields[1]))
+
+
+def pubtator_relation(
+  fields: Sequence[str], counts: Counter[str]
+) -> DocumentRelation:
+  """The relation of a line; BioRED's fifth column says whether it is new."""
+  _count_others(fields[5:], counts)
+  extra = {'novel': fields[4]} if any(fields[4:5]) else {}
+  return DocumentRelation(fields[1], fields[2], fields[3], extra)
+
+
+def _count_others(fields: Sequence[str], counts: Counter[str]) -> None:
+  if any(fields):
+    counts['columns_dropped'] += sum(map(bool, fields))
 
 
 def iter_pubtator(
   lines: Iterable[tuple[int, str]], name: str, counts: Counter[str]
 ) -> Iterator[Document]:
+  """The documents with all their mentions, nested ones too, and relations."""
   for block in pubtator_blocks(lines, name):
     document = block.document(name)
-    entities = []
+    entities, relations = [], []
     for number, fields in block.rows:
       if is_relation(fields):
-        counts['relation_lines_skipped'] += 1
+        relations.append(pubtator_relation(fields, counts))
       else:
         entity = pubtator_entity(fields, document.text, name, number, counts)
         entities.append(entity)
-    kept = without_overlaps(entities)
-    if len(kept) < len(entities):
-      counts['overlapping_mentions_dropped'] += len(entities) - len(kept)
-    yield dataclasses.replace(document, entities=tuple(kept))
+    yield dataclasses.replace(
+      document, entities=tuple(entities), relations=tuple(relations)
+    )
 
 
 def pubtator_entity(
@@ -130,7 +144,10 @@ def pubtator_entity(
   if not found or end > len(text):
     what = f'{start} to {end} is not inside a text of {len(text)} characters'
     raise InputError.at(name, line, what)
-  return Entity(start, end, fields[4], found)
+  _count_others(fields[7:], counts)
+  concept, names = [*fields[5:7], '', ''][:2]
+  extra = {'individual_mentions': names} if names else {}
+  return Entity(start, end, fields[4], found, 1.0, concept, extra)
 
 
 def read_pubtator(
@@ -138,10 +155,9 @@ def read_pubtator(
 ) -> list[Document]:
   """All documents of a PubTator file; the first of each id.
 
-  `counts` takes `relation_lines_skipped`, `overlapping_mentions_dropped` (the
-  longest is kept), `mentions_with_trailing_blanks` and
-  `repeated_documents_dropped` (the NCBI training file holds one). Any other
-  departure from the form is an InputError.
+  `counts` takes `mentions_with_trailing_blanks`, `columns_dropped` (beyond the
+  seventh) and `repeated_documents_dropped` (the NCBI training file holds one).
+  Any other departure from the form is an InputError.
   """
   documents: dict[str, Document] = {}
   name = source_name(path)
