@@ -260,11 +260,11 @@ def _rows_of(document: Document) -> Row:
     }
     ends = (relation.first, relation.second)
     by_concept = any(isinstance(end, str) for end in ends)
-    for place, end in enumerate(ends, 1):
+    for place, one in enumerate(ends, 1):
       if by_concept:
-        row['infons'][f'entity{place}'] = concept_of(document, end)
-      elif isinstance(end, int):
-        row['nodes'].append({'refid': ids[end], 'role': f'Arg{place}'})
+        row['infons'][f'entity{place}'] = concept_of(document, one)
+      elif isinstance(one, int):
+        row['nodes'].append({'refid': ids[one], 'role': f'Arg{place}'})
     row['infons'] |= relation.extra
     relations.append(row)
   infons = dict(document.extra)

@@ -141,7 +141,7 @@ def _take(
     )
   elif kind == '#' and target in places and len(fields) > 2:
     entity = entities[places[target]]
-    note = {'note': fields[2]} | entity.extra
+    note = {'note': fields[2], **entity.extra}
     entities[places[target]] = dataclasses.replace(entity, extra=note)
   else:
     names = {'E': 'events', 'A': 'attributes', 'M': 'attributes', '*': 'sets'}

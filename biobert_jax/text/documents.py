@@ -257,9 +257,10 @@ def count_losses(document: Document, form: str, counts: Counter[str]) -> None:
       fits = f'{kind} relations' in held
     lost['relations'] += not fits
   if form not in ('jsonl', 'bioc', 'bioc-json'):
-    every = (document, *entities, *document.relations)
+    keys = [document.extra, *(e.extra for e in entities)]
+    keys += [relation.extra for relation in document.relations]
     known = _KEYS.get(form, set())
-    lost['unknown_keys'] = sum(len({*one.extra} - known) for one in every)
+    lost['unknown_keys'] = sum(len({*extra} - known) for extra in keys)
   for what, number in (+lost).items():
     counts[f'{what}_that_{form}_cannot_hold'] += number
 

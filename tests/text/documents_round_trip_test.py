@@ -154,8 +154,10 @@ def test_long_texts_with_many_overlapping_mentions(tmp_path, form):
     (
       'conll',
       {
-        'overlapping_mentions': 1, 'concepts': 4,
-        'relations': 4, 'unknown_keys': 8,
+        'overlapping_mentions': 1,
+        'concepts': 4,
+        'relations': 4,
+        'unknown_keys': 8,
       },
     ),
   ],

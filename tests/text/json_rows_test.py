@@ -12,12 +12,22 @@ ROW = {
   'text': 'Aspirin caused ulcer.',
   'entities': [
     {
-      'start': 0, 'end': 7, 'type': 'Chemical', 'text': 'Aspirin',
-      'score': 1.0, 'concept': 'D001241', 'id': 'T9', 'list': [1, {}],
+      'start': 0,
+      'end': 7,
+      'type': 'Chemical',
+      'text': 'Aspirin',
+      'score': 1.0,
+      'concept': 'D001241',
+      'id': 'T9',
+      'list': [1, {}],
     },
     {
-      'start': 15, 'end': 20, 'type': 'Disease', 'text': 'ulcer',
-      'score': 0.5, 'concept': ['D1', 'D2'],
+      'start': 15,
+      'end': 20,
+      'type': 'Disease',
+      'text': 'ulcer',
+      'score': 0.5,
+      'concept': ['D1', 'D2'],
     },
   ],
   'relations': [
