@@ -14,13 +14,12 @@ import dataclasses
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 from xml.sax import saxutils
 
 from biobert_jax.errors import InputError
 from biobert_jax.io.atomic import atomic_write
-from biobert_jax.io.streams import Stream
 from biobert_jax.text.documents import (
   Document,
   DocumentRelation,
@@ -31,108 +30,82 @@ from biobert_jax.text.documents import (
   hull,
   mention_ids,
 )
-from biobert_jax.text.readers import xml_stream
 
-ROOT = 'collection'
-_TITLES = {'title', 'front', 'article-title'}
-_LISTS = {'passage', 'sentence', 'annotation', 'relation', 'location', 'node'}
+_MAX_GAP = 8  # Characters between passages that are made up as blanks.
 # What XML 1.0 has no way to write.
 _NO_XML = re.compile('[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]')
 _HEADER = {'source': 'biobert-jax', 'date': '', 'key': 'biobert-jax.key'}
 
-Row = dict[str, Any]
+Record = dict[str, Any]  # A document of BioC's JSON, or a part of one.
 
 
-def read_xml(
-  stream: Stream, name: str, counts: Counter[str]
-) -> Iterator[Document]:
-  """The documents of a `<collection>`, one after another."""
-  for row in xml_stream.parse(stream, _Rows(), counts):
-    yield document_of(row, name, counts)
-
-
-class _Rows:
-  """Elements of a document as the objects that BioC JSON has for them."""
-
-  def __init__(self) -> None:
-    self.found: list[Row] = []
-    self._open: list[Row] = []
-    self._text: list[str] = []
-
-  def start(self, tag: str, attributes: dict[str, str]) -> None:
-    """Opens an element."""
-    if self._open or tag.rpartition('}')[2] == 'document':
-      self._open.append(dict(attributes))
-    self._text = []
-
-  def data(self, text: str) -> None:
-    """Takes text; that between elements is not looked at."""
-    if self._open:
-      self._text.append(text)
-
-  def end(self, tag: str) -> None:
-    """Closes an element and puts it into the one around it."""
-    if not self._open:
-      return
-    row, tag = self._open.pop(), tag.rpartition('}')[2]
-    text, self._text = ''.join(self._text), []
-    if not self._open:
-      self.found.append(row)
-    elif tag in _LISTS:
-      self._open[-1].setdefault(f'{tag}s', []).append(row)
-    elif tag == 'infon':
-      infons = self._open[-1].setdefault('infons', {})
-      infons[row.get('key', '')] = text
-    else:
-      self._open[-1][tag] = text
-
-  def close(self) -> None:
-    """Nothing is left open: the parser has seen to it."""
-
-
-def documents_in(row: Any) -> list[Row] | None:
-  """The documents of an object of JSON, BioC's or PubTator 3's; else None.
-
-  One document is a list of itself.
-  """
-  if not isinstance(row, dict):
-    return None
-  if isinstance(row.get('passages'), list):
-    return [row]
-  for key in ('documents', 'PubTator3'):
-    rows = row.get(key)
-    if isinstance(rows, list) and all(documents_in(one) for one in rows):
-      return rows
-  return None
-
-
-def document_of(row: Row, name: str, counts: Counter[str]) -> Document:
-  """The document of an object of BioC JSON; an InputError names its id."""
-  id = str(row.get('id', ''))
+def document_of(
+  record: Record, id: str, path: str, line: int, counts: Counter[str]
+) -> Document:
+  """The document of a record; an InputError names it and its annotation."""
   try:
-    document = _Builder(row, id, counts).document()
+    document = _Builder(record, id, path, counts).document()
   except (TypeError, ValueError, AttributeError, KeyError) as error:
     what = ' '.join(str(error).split())
     what = f'{what:.200}: fix it, or leave the document out'
-    raise InputError(f'{name}: document {id[:60]!r}: {what}') from error
-  return dataclasses.replace(document, path=name)
+    raise InputError(f'{path}: document {id[:60]}: {what}') from error
+  return dataclasses.replace(document, path=path, line=line)
+
+
+def objects(record: Record, key: str) -> list[Record]:
+  """The objects of a list that may be missing."""
+  found = record.get(key)
+  return [one for one in found or () if isinstance(one, dict)]
+
+
+def infon(record: Record, key: str) -> str:
+  """The value of an infon; '' without one."""
+  infons = record.get('infons')
+  return str(infons.get(key) or '') if isinstance(infons, dict) else ''
+
+
+def offset(record: Record, name: str, path: str) -> int:
+  """The offset that a record states; an InputError: it is no number."""
+  given = record.get('offset', 0)
+  if isinstance(given, int | str) and str(given).strip().isdecimal():
+    return int(given)
+  what = f'document {name}: offset {given!r:.40} is no number: fix it'
+  raise InputError(f'{path}: {what}')
+
+
+def joined(sentences: list[Record], base: int, name: str, path: str) -> str:
+  """The text of a passage that only its sentences have."""
+  text = ''
+  for one in sentences:
+    gap = offset(one, name, path) - base - len(text)
+    text += ' ' * min(max(gap, 1 if text else 0), _MAX_GAP)
+    text += str(one.get('text') or '')
+  return text
+
+
+def is_title(passage: Record) -> bool:
+  """Whether a passage says that it is the title."""
+  kind, section = infon(passage, 'type'), infon(passage, 'section_type')
+  return kind in ('title', 'front') or section.upper() == 'TITLE'
 
 
 class _Builder:
   """A document in the making."""
 
-  def __init__(self, row: Row, id: str, counts: Counter[str]) -> None:
-    self._row, self._id, self._counts = row, id, counts
+  def __init__(
+    self, row: Record, id: str, path: str, counts: Counter[str]
+  ) -> None:
+    self._row, self._id, self._path, self._counts = row, id, path, counts
     self._text = ''
     self._title: int | None = None
     # (offset in the file, its place in the text) of each piece, in order.
     self._pieces: list[tuple[int, int]] = []
-    self._annotations: list[Row] = []
-    self._relations: list[Row] = []
+    self._annotations: list[Record] = []
+    self._relations: list[Record] = []
 
   def document(self) -> Document:
     """Puts it together."""
-    for passage in self._row.get('passages', []):
+    for passage in objects(self._row, 'passages'):
       self._add(passage)
     self._take(self._row)
     title = self._title if self._title != len(self._text) else None
@@ -145,44 +118,50 @@ class _Builder:
     relations = [self._relation(row, places) for row in self._relations]
     kept = tuple(relation for relation in relations if relation)
     self._count('relations_without_two_ends', len(relations) - len(kept))
-    extra = self._row.get('infons') or {}
     found = (self._id, self._text, tuple(entities), title)
+    extra = dict(self._row.get('infons') or {})
     return Document(*found, relations=kept, extra=extra)
 
   def _count(self, what: str, number: int = 1) -> None:
     if number:
       self._counts[what] += number
 
-  def _take(self, row: Row) -> None:
-    self._annotations += row.get('annotations') or []
-    self._relations += row.get('relations') or []
+  def _take(self, row: Record) -> None:
+    self._annotations += objects(row, 'annotations')
+    self._relations += objects(row, 'relations')
 
-  def _add(self, passage: Row) -> None:
+  def _add(self, passage: Record) -> None:
     infons = passage.get('infons') or {}
     self._count('passage_infons_dropped', len({*infons} - {'type'}))
-    pieces = [passage] if passage.get('text') else passage.get('sentences')
-    before = len(self._text)
-    for piece in pieces or []:
-      if piece.get('text'):
-        self._text += '\n' * bool(self._text) + piece['text']
-        place = len(self._text) - len(piece['text'])
-        self._pieces.append((int(piece['offset']), place))
-    for row in (passage, *(passage.get('sentences') or [])):
+    base = offset(passage, self._id, self._path)
+    before, pieces = len(self._text), [passage]
+    if not isinstance(passage.get('text'), str):
+      pieces = objects(passage, 'sentences')
+    filled = [piece for piece in pieces if piece.get('text')]
+    for number, piece in enumerate(filled):
+      place = offset(piece, self._id, self._path) if number else base
+      gap = max(0, place - len(self._text))
+      blanks = ' ' * (gap if gap <= _MAX_GAP else 1)
+      if self._text:  # A passage ends a sentence, too.
+        self._text += f'\n{blanks[1:]}' if number == 0 else blanks or ' '
+      self._pieces.append((place, len(self._text)))
+      self._text += str(piece['text'])
+    for row in (passage, *objects(passage, 'sentences')):
       self._take(row)
-    self._count('passages_without_text', len(self._text) == before)
-    kind = str(infons.get('section_type', infons.get('type', ''))).lower()
-    if not before and self._text and kind in _TITLES:
+    added = self._text[before:].strip()
+    self._count('passages_without_text', not added)
+    if not before and added and is_title(passage):
       self._title = len(self._text)
 
-  def _place(self, offset: int) -> int:
+  def _place(self, given: int) -> int:
     """Where an offset of the file is in the text."""
-    fits = [piece for piece in self._pieces if piece[0] <= offset]
+    fits = [piece for piece in self._pieces if piece[0] <= given]
     start, place = max(fits, default=(0, 0))
-    return place + offset - start
+    return place + given - start
 
-  def _entity(self, row: Row) -> Entity | None:
+  def _entity(self, row: Record) -> Entity | None:
     spans = []
-    for location in row.get('locations') or []:
+    for location in objects(row, 'locations'):
       start, length = int(location['offset']), int(location['length'])
       spans.append((self._place(start), self._place(start) + length))
     if not spans:
@@ -212,10 +191,10 @@ class _Builder:
     return Entity(start, end, kind, found, score, concept, infons)
 
   def _relation(
-    self, row: Row, places: Mapping[str, int]
+    self, row: Record, places: Mapping[str, int]
   ) -> DocumentRelation | None:
     infons = dict(row.get('infons') or {})
-    nodes = [str(node.get('refid')) for node in row.get('nodes') or []]
+    nodes = [str(node.get('refid')) for node in objects(row, 'nodes')]
     ends: list[int | str] = []
     for number in (1, 2):
       end = infons.pop(f'entity{number}', None)
@@ -232,7 +211,7 @@ class _Builder:
     return DocumentRelation(kind, ends[0], ends[1], infons)
 
 
-def _rows_of(document: Document) -> Row:
+def _rows_of(document: Document) -> Record:
   """A document as an object of BioC JSON; what has no text is left out."""
   cut, text = document.title_length, document.text
   if cut is None or text[cut : cut + 1] not in (' ', '\n'):
@@ -253,7 +232,7 @@ def _rows_of(document: Document) -> Row:
       passages.append(passage)
   relations = []
   for number, relation in enumerate(document.relations):
-    row: Row = {
+    row: Record = {
       'id': f'R{number}',
       'infons': {'type': relation.type},
       'nodes': [],
@@ -272,8 +251,8 @@ def _rows_of(document: Document) -> Row:
   return row | {'relations': relations}
 
 
-def _annotation(entity: Entity, id: str) -> Row:
-  infons: Row = {'type': entity.type}
+def _annotation(entity: Entity, id: str) -> Record:
+  infons: Record = {'type': entity.type}
   if entity.concept:
     infons['identifier'] = entity.concept
   if entity.score != 1.0:
@@ -324,14 +303,14 @@ def _element(tag: str, text: str, **attributes: str) -> str:
   return f'<{tag}{named}>{content}</{tag}>'
 
 
-def _infons_xml(row: Row) -> str:
+def _infons_xml(row: Record) -> str:
   return ''.join(
     _element('infon', v if isinstance(v, str) else json.dumps(v), key=k)
     for k, v in row['infons'].items()
   )
 
 
-def _document_xml(row: Row) -> str:
+def _document_xml(row: Record) -> str:
   parts = [_element('id', row['id']), _infons_xml(row)]
   for passage in row['passages']:
     parts += ['<passage>', _infons_xml(passage)]

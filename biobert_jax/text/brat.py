@@ -43,18 +43,13 @@ def annotations(text_file: StrPath) -> list[pathlib.Path]:
   return [file for file in beside if file.is_file()]
 
 
-def is_folder(folder: StrPath) -> bool:
-  """Whether a folder holds texts with annotations beside them."""
-  return any(annotations(f) for f in pathlib.Path(folder).glob('*.txt'))
-
-
 def read_folder(folder: StrPath, counts: Counter[str]) -> Iterator[Document]:
   """The documents of a folder, by name; texts without annotations too."""
   for path in sorted(pathlib.Path(folder).glob('*.txt')):
     yield read_pair(path, counts)
 
 
-def read_pair(path: StrPath, counts: Counter[str]) -> Document:
+def read_pair(path: StrPath, counts: Counter[str], name: str = '') -> Document:
   """The document of a text and of the annotations beside it."""
   text = read_text(os.fspath(path))
   places: dict[str, int] = {}
@@ -65,18 +60,18 @@ def read_pair(path: StrPath, counts: Counter[str]) -> Document:
   if not files:
     counts['texts_without_annotations'] += 1
   for file in files:
-    name = os.fspath(file)
+    source = os.fspath(file)
     for line, content in read_lines(file, counts):
       fields = content.split('\t')
       if content.startswith('T'):
         places[fields[0]] = len(entities)
-        entities.append(_entity(fields, text, name, line, counts))
+        entities.append(_entity(fields, text, source, line, counts))
       elif content.strip():
-        later.append((name, line, fields))
-  for name, line, fields in later:
-    _take(fields, places, entities, relations, counts, f'{name}:{line}')
+        later.append((source, line, fields))
+  for source, line, fields in later:
+    _take(fields, places, entities, relations, counts, f'{source}:{line}')
   return Document(
-    *(pathlib.Path(path).stem, text, tuple(entities)),
+    *(name or pathlib.Path(path).stem, text, tuple(entities)),
     relations=tuple(relations),
     path=os.fspath(path),
     line=1,

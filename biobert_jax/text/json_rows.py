@@ -4,54 +4,38 @@ Keys that are not known stay with the document, its entities and relations as
 `extra`, so that a writer of JSON can give them again.
 """
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from biobert_jax.errors import InputError
 from biobert_jax.text.documents import Document, DocumentRelation, Entity
 
+# Keys that name a document, the first that it has.
+IDS = ('id', 'pmid', 'pmcid', 'doc_id')
 _ENTITY = {'start', 'end', 'type', 'text', 'score', 'concept'}
 _RELATION = {'type', 'first', 'second'}
 
 
-def parse(line: str, name: str, number: int) -> Document:
-  """The document of a line of JSONL."""
-  try:
-    row = json.loads(line)
-    # Half of a surrogate pair is not text: it cannot be written anywhere.
-    json.dumps(row, ensure_ascii=False).encode()
-  except (ValueError, RecursionError) as error:
-    what = ' '.join(str(error).split())
-    raise InputError.at(name, number, f'no JSON object: {what:.80}') from error
-  return document_of(row, name, number)
-
-
 def document_of(
-  row: Any, name: str, number: int, ids: Sequence[str] = ('id',)
+  row: Mapping[str, Any], id: str, name: str, number: int
 ) -> Document:
-  """The document of an object; the first key of `ids` that it has names it."""
-  given = row if isinstance(row, dict) else {}
-  text, entities = given.get('text'), given.get('entities', [])
+  """The document of an object that stands in a file, at a line."""
+  text, entities = row.get('text'), row.get('entities', [])
   if not (isinstance(text, str) and isinstance(entities, list)):
     what = 'want {"id": ..., "text": "...", "entities": [...]}'
-    raise InputError.at(name, number, f'{what}; got {str(row):.80}')
-  cut = given.get('title_length')
+    raise InputError.at(name, number, f'{what}; got {row!r:.80}')
+  cut = row.get('title_length')
   if not (cut is None or (type(cut) is int and 0 <= cut <= len(text))):
     what = f'title_length {cut!r:.80} is not inside its text'
     raise InputError.at(name, number, f'{what}: fix it or leave it out')
   kept = tuple(_entity(entity, text, name, number) for entity in entities)
-  key = next((key for key in ids if given.get(key) not in (None, '')), '')
-  relations = _relations(given.get('relations'), len(kept))
-  known = {key, 'id', 'text', 'entities', 'title_length'}
+  relations = _relations(row.get('relations'), len(kept))
+  known = {'id', 'text', 'entities', 'title_length'}
+  known |= {key for key in IDS if str(row.get(key)) == id}
   known |= {'relations'} if relations is not None else set()
-  return Document(
-    *(str(given.get(key, number)), text, kept, cut),
-    relations=relations or (),
-    extra=_others(given, known),
-    path=name,
-    line=number,
-  )
+  extra = _others(row, known)
+  found = (id, text, kept, cut, name, number, relations or (), extra)
+  return Document(*found)
 
 
 def _others(row: Mapping[str, Any], known: set[str]) -> dict[str, Any]:

@@ -6,9 +6,9 @@ import json
 import pytest
 
 from biobert_jax.errors import InputError
-from biobert_jax.io import streams
 from biobert_jax.text import bioc
-from biobert_jax.text.documents import DocumentRelation
+from biobert_jax.text.documents import Document, DocumentRelation
+from biobert_jax.text.readers import any_format
 
 
 def place(offset, length):
@@ -63,10 +63,8 @@ DOCUMENT = {
 
 def test_sentences_parts_and_relations():
   counts = collections.Counter()
-  document = bioc.document_of(DOCUMENT, 'x.json', counts)
-  assert document.text == (
-    'A title\nLung is ill.\nSo are lung and liver cells.'
-  )
+  document = bioc.document_of(DOCUMENT, 'PMC1', 'x.json', 1, counts)
+  assert document.text == ('A title\nLung is ill. So are lung and liver cells.')
   assert document.title_length == 7
   assert document.extra == {'license': 'CC0'}
   lung, cells = document.entities
@@ -97,31 +95,14 @@ def test_sentences_parts_and_relations():
 def test_a_wrong_place_is_refused_by_document_and_annotation(change, what):
   document = json.loads(json.dumps(DOCUMENT))
   document['passages'][1]['sentences'][1]['annotations'][0] |= change
-  with pytest.raises(InputError, match=f"^x.json: document 'PMC1': .*{what}"):
-    bioc.document_of(document, 'x.json', collections.Counter())
-
-
-@pytest.mark.parametrize(
-  ('row', 'number'),
-  [
-    (DOCUMENT, 1),
-    ({'documents': [DOCUMENT, DOCUMENT]}, 2),
-    ({'PubTator3': [DOCUMENT]}, 1),
-    ({'documents': [{'text': 'x'}]}, None),
-    ({'text': 'x'}, None),
-    ([DOCUMENT], None),
-  ],
-)
-def test_documents_of_json(row, number):
-  found = bioc.documents_in(row)
-  assert (found if found is None else len(found)) == number
+  with pytest.raises(InputError, match=f'^x: document PMC1: .*{what}'):
+    bioc.document_of(document, 'PMC1', 'x', 1, collections.Counter())
 
 
 def test_xml_is_read_as_json_is(tmp_path):
-  found = bioc.document_of(DOCUMENT, 'x', collections.Counter())
+  found = bioc.document_of(DOCUMENT, 'PMC1', 'x', 1, collections.Counter())
   bioc.write_xml([found], tmp_path / 'x.xml')
-  with streams.open_stream(tmp_path / 'x.xml') as stream:
-    (again,) = bioc.read_xml(stream, 'x', collections.Counter())
+  (again,) = any_format.read_documents(tmp_path / 'x.xml')
   assert again.entities == found.entities
   assert again.text == found.text
   part, bind = again.relations
@@ -131,7 +112,6 @@ def test_xml_is_read_as_json_is(tmp_path):
 
 
 def test_control_characters_are_shown_in_xml(tmp_path):
-  bioc.write_xml([bioc.Document('1', 'a\x00b\rc')], tmp_path / 'x.xml')
-  with streams.open_stream(tmp_path / 'x.xml') as stream:
-    (again,) = bioc.read_xml(stream, 'x', collections.Counter())
+  bioc.write_xml([Document('1', 'a\x00b\rc')], tmp_path / 'x.xml')
+  (again,) = any_format.read_documents(tmp_path / 'x.xml')
   assert again.text == 'a\ufffdb\rc'

@@ -1,7 +1,5 @@
 """Objects of JSON as documents: known keys, and those that only go through."""
 
-import json
-
 import pytest
 
 from biobert_jax.text import json_rows
@@ -38,7 +36,7 @@ ROW = {
 
 
 def test_what_is_read_is_written():
-  document = json_rows.parse(json.dumps(ROW), 'x', 3)
+  document = json_rows.document_of(ROW, 'n1', 'x', 3)
   assert json_row(document) == ROW
   assert document.entities[0].concept == 'D001241'
   assert document.entities[1].extra == {'concept': ['D1', 'D2']}
@@ -57,12 +55,12 @@ def test_what_is_read_is_written():
 )
 def test_relations_of_another_layout_only_go_through(relations):
   row = ROW | {'relations': relations}
-  document = json_rows.document_of(row, 'x', 3)
+  document = json_rows.document_of(row, 'n1', 'x', 3)
   assert document.relations == ()
   assert json_row(document) == row
 
 
-def test_the_first_key_that_is_there_names_it():
+def test_the_key_that_names_it_is_no_other_key():
   row = {'pmid': 12, 'text': 'x'}
-  document = json_rows.document_of(row, 'x', 3, ('id', 'pmid'))
+  document = json_rows.document_of(row, '12', 'x', 3)
   assert (document.id, document.extra) == ('12', {})

@@ -5,19 +5,18 @@ from the start of the document, so a passage's own are taken off first.
 https://bioc.sourceforge.net and https://www.ncbi.nlm.nih.gov/research/bionlp
 """
 
-import itertools
 import json
 from collections.abc import Iterator
 from typing import Any
 
 from biobert_jax.errors import InputError
 from biobert_jax.io.streams import Stream
-from biobert_jax.text.documents import Document, Entity
+from biobert_jax.text import bioc
+from biobert_jax.text.documents import Document
 from biobert_jax.text.readers import article, json_stream, xml_stream
 
 ROOTS = {'collection'}
 
-_MAX_GAP = 8  # Characters between passages that are made up as blanks.
 # Kinds of passages that no sentence is learned from, by what is counted.
 _DROPPED = {
   'references_dropped': ('REF', 'ref'),
@@ -38,7 +37,8 @@ def read(
 ) -> Iterator[Document]:
   """The documents of a file of one collection or, in JSON, several."""
   for number, record in _records(stream, reading, is_xml):
-    yield document_of(record, stream.name, number, reading)
+    id = str(record.get('id') or reading.number(number))
+    yield bioc.document_of(record, id, stream.name, number, reading.counts)
 
 
 def _records(
@@ -100,116 +100,6 @@ class _Target:
       self._inline.next_record()
 
 
-def document_of(
-  record: Record, path: str, line: int, reading: article.Reading
-) -> Document:
-  """A document with the entities of its passages, at offsets in its text."""
-  name = str(record.get('id') or reading.number(line))
-  text, entities, cut = '', list[Entity](), None
-  for passage in _objects(record, 'passages'):
-    base = _offset(passage, name, path)
-    if not isinstance(passage.get('text'), str):
-      sentences = _objects(passage, 'sentences')
-      body = _joined(sentences, base, name, path)
-    else:
-      body = passage['text']
-    gap = max(0, base - len(text)) if text else 0
-    if text:
-      text += '\n' + ' ' * (gap - 1 if gap <= _MAX_GAP else 0)
-    start = len(text)
-    text += body
-    if _is_title(passage) and not start:
-      cut = len(body)
-    inside = (passage, *_objects(passage, 'sentences'))
-    rows = [row for part in inside for row in _objects(part, 'annotations')]
-    for row in rows:
-      if entity := _entity(row, text, start - base, name, path, reading):
-        entities.append(entity)
-  parts = (record, *_objects(record, 'passages'))
-  skipped = sum(len(_objects(part, 'relations')) for part in parts)
-  if skipped:
-    reading.counts['relation_lines_skipped'] += skipped
-  return Document(
-    name,
-    text,
-    tuple(entities),
-    cut if cut and cut < len(text) else None,
-    path=path,
-    line=line,
-  )
-
-
-def _objects(record: Record, key: str) -> list[Record]:
-  """The objects of a list that may be missing."""
-  found = record.get(key)
-  return [one for one in found or () if isinstance(one, dict)]
-
-
-def _infon(record: Record, key: str) -> str:
-  infons = record.get('infons')
-  return str(infons.get(key) or '') if isinstance(infons, dict) else ''
-
-
-def _offset(record: Record, name: str, path: str) -> int:
-  given = record.get('offset', 0)
-  if isinstance(given, int | str) and str(given).strip().isdecimal():
-    return int(given)
-  what = f'document {name}: offset {given!r:.40} is no number: fix it'
-  raise InputError(f'{path}: {what}')
-
-
-def _joined(sentences: list[Record], base: int, name: str, path: str) -> str:
-  """The text of a passage that only its sentences have."""
-  text = ''
-  for one in sentences:
-    gap = _offset(one, name, path) - base - len(text)
-    text += ' ' * min(max(gap, 1 if text else 0), _MAX_GAP)
-    text += str(one.get('text') or '')
-  return text
-
-
-def _is_title(passage: Record) -> bool:
-  kind, section = _infon(passage, 'type'), _infon(passage, 'section_type')
-  return kind in ('title', 'front') or section.upper() == 'TITLE'
-
-
-def _entity(
-  row: Record,
-  text: str,
-  shift: int,
-  name: str,
-  path: str,
-  reading: article.Reading,
-) -> Entity | None:
-  """The entity of an annotation; None where it has no place, or several."""
-  places = _objects(row, 'locations')
-  mention = str(row.get('text') or '')
-  if not places:
-    reading.counts['annotations_without_place_dropped'] += 1
-    return None
-  spans = []
-  for place in places:
-    length = str(place.get('length', '')).strip()
-    start = _offset(place, name, path) + shift
-    if not length.isdecimal() or not 0 <= start < start + int(length):
-      what = f'annotation {row.get("id")!r:.40} has no length: fix it'
-      raise InputError(f'{path}: document {name}: {what}')
-    spans.append((start, start + int(length)))
-  spans.sort()
-  pairs = itertools.pairwise(spans)
-  if any(text[a:b].strip() for (_, a), (b, _) in pairs):
-    reading.counts['discontinuous_mentions_dropped'] += 1
-    return None
-  start, end = spans[0][0], spans[-1][1]
-  found = text[start:end]
-  if end > len(text) or ' '.join(found.split()) != ' '.join(mention.split()):
-    what = f'offsets {start - shift} to {end - shift} hold {found[:60]!r}'
-    hint = 'offsets count code points from the start of the document'
-    what = f'{what}, not {mention[:60]!r}: {hint}'
-    raise InputError(f'{path}: document {name}: {what}')
-  return Entity(start, end, _infon(row, 'type'), found)
-
-
 def articles(
   stream: Stream, reading: article.Reading, is_xml: bool
 ) -> Iterator[article.Article]:
@@ -226,18 +116,21 @@ def _article(
   dropped = {kind: name for name, kinds in _DROPPED.items() for kind in kinds}
   counts, title, abstract = reading.counts, '', list[str]()
   body: list[tuple[str, list[str]]] = []
-  for passage in _objects(record, 'passages'):
-    kind, section = _infon(passage, 'type'), _infon(passage, 'section_type')
-    base = _offset(passage, str(record.get('id')), path)
+  for passage in bioc.objects(record, 'passages'):
+    kind, section = (
+      bioc.infon(passage, 'type'),
+      bioc.infon(passage, 'section_type'),
+    )
+    base = bioc.offset(passage, str(record.get('id')), path)
     text = passage.get('text')
     if not isinstance(text, str):
-      sentences = _objects(passage, 'sentences')
-      text = _joined(sentences, base, str(record.get('id')), path)
+      sentences = bioc.objects(passage, 'sentences')
+      text = bioc.joined(sentences, base, str(record.get('id')), path)
     reason = dropped.get(section) or dropped.get(kind.partition('_')[0])
     paragraphs = [article.clean(one, counts) for one in text.split('\n')]
     if reason:
       counts[reason] += 1
-    elif _is_title(passage) and not title:
+    elif bioc.is_title(passage) and not title:
       title = ' '.join(paragraphs).strip()
     elif kind.startswith(('abstract', 'title')) and 'title' in kind:
       if 'abstract' not in kind:
@@ -262,10 +155,10 @@ def _article(
 
 def _ids(record: Record) -> list[str]:
   """The ids that a document states, as other readers write them."""
-  first = _objects(record, 'passages')[:1] or [{}]
+  first = bioc.objects(record, 'passages')[:1] or [{}]
   given = str(record.get('id') or '').strip()
-  pmc = _infon(first[0], 'article-id_pmc').removeprefix('PMC')
-  pmid = _infon(first[0], 'article-id_pmid')
+  pmc = bioc.infon(first[0], 'article-id_pmc').removeprefix('PMC')
+  pmid = bioc.infon(first[0], 'article-id_pmid')
   found = [
     *([f'pmcid:PMC{pmc}'] if pmc.isdecimal() else []),
     *([f'pmid:{pmid}'] if pmid.isdecimal() else []),
