@@ -1,4 +1,6 @@
-"""PubMed's XML, baseline and update files: title and abstract of each record.
+"""PubMed XML: baseline files, answers of efetch, and publishers' `ArticleSet`.
+
+Title and abstract of each record are read.
 
 `<OtherAbstract>` (other languages, lay summaries) and `<CopyrightInformation>`
 are no part of it.
@@ -13,16 +15,17 @@ from biobert_jax.text.readers import article, xml_stream
 
 ROOTS = {
   *('PubmedArticleSet', 'PubmedArticle', 'MedlineCitationSet'),
-  *('MedlineCitation', 'DeleteCitation'),
+  *('MedlineCitation', 'DeleteCitation', 'ArticleSet'),
 }
 
 # Elements that are collected -> their parents. PMIDs and abstracts stand
 # elsewhere too: those of comments, and in other languages.
 _WANTED = {
-  'PMID': {'MedlineCitation', 'DeleteCitation'},
+  'PMID': {'MedlineCitation', 'DeleteCitation', 'BookDocument'},
   'ArticleTitle': {'Article'},
   'AbstractText': {'Abstract'},
   'Language': {'Article'},
+  'ArticleId': {'ArticleIdList'},  # Of `ArticleSet` only.
 }
 _COUNTED = {
   'OtherAbstract': 'other_abstracts_dropped',
@@ -31,14 +34,24 @@ _COUNTED = {
 _PLACEHOLDER = re.compile(
   r'\[(?:not available|in process citation)\]\.?', re.IGNORECASE
 )
-_TRANSLATED = re.compile(r'\[(.+)\](\.?)')
+# NLM's brackets around a title that it translated, and its word where the
+# authors did.
+_TRANSLATED = re.compile(r'\[(.+)\]([.?!]?)')
+_BY_AUTHORS = re.compile(
+  r"\s?[(\[]authors?['\u2019]?s?['\u2019]? transl(?:ation)?\.?[)\]]",
+  re.IGNORECASE,
+)
+_TRUNCATED = re.compile(
+  r'\s?[(\[]\s?abstract truncated\b[^()\[\]]{0,40}(?:[)\]]\.?|$)\s?(?=(\S?))'
+  r'|\s?\b(?-i:ABSTRACT TRUNCATED)(?: AT [0-9]+ WORDS)?\.?$',
+  re.IGNORECASE,
+)
 # What stands behind the last sentence of an abstract and is none of its own.
 # Looked for in the last characters only.
 _TAIL = 500
 _BOILERPLATE = re.compile(
   r"""(?:^|(?<=[.!?)\]])\ )(?:
-    \(ABSTRACT\ TRUNCATED[^)]{0,40}\)
-    |This\ article\ is\ protected\ by\ copyright\.\ All\ rights\ reserved\.
+    This\ article\ is\ protected\ by\ copyright\.\ All\ rights\ reserved\.
     |(?:Copyright\ ?)?(?:©|\(c\)|\([Cc]\)\ Copyright|Copyright)\ ?
       (?:\(c\)\ |©\ )?(?:19|20)[0-9]{2}\b.*
   )$""",
@@ -69,10 +82,12 @@ class _Target:
     self._parents = ['']
     self._inline = xml_stream.Inline()
     self._inside = ''  # The wanted element that is open.
+    self._loose = 0  # Depth of the abstract that is open, 0 outside.
+    self._records = self._before = 0  # All told, and before this PubmedArticle.
     self._clear()
 
   def _clear(self) -> None:
-    self._pmid = ''
+    self._ids: dict[str, str] = {}
     self._version = 1
     self._title = ''
     self._abstract: list[tuple[str, str]] = []
@@ -81,43 +96,71 @@ class _Target:
     self._inline.next_record()
 
   def close(self) -> None:
-    """lxml asks for it."""
+    """The end of the file: a file without a record is named."""
+    if not self._records:
+      self._no_record()
 
   def start(self, tag: str, attributes: dict[str, str]) -> None:
+    tag = xml_stream.local_name(tag)
+    parent = self._parents[-1]
     if self._inside:
       self._inline.start(tag)
-    elif self._parents[-1] in _WANTED.get(tag, ()):
-      self._inside = tag
-      self._label = attributes.get('Label', '')
-      if tag == 'PMID':
-        version = attributes.get('Version', '1')
-        known = re.fullmatch('[0-9]{1,9}', version)
-        self._version = int(version) if known else 1
+    elif parent in _WANTED.get(tag, ()):
+      self._start_wanted(tag, attributes)
     elif tag in _COUNTED:
       self._counts[_COUNTED[tag]] += 1
+    elif tag == 'PubmedArticle':
+      self._before = self._records
+    elif tag == 'Abstract' and parent == 'Article':
+      self._loose = len(self._parents)
     self._parents.append(tag)
     self._inline.count_tag()
 
+  def _start_wanted(self, tag: str, attributes: dict[str, str]) -> None:
+    self._gather_loose()
+    self._inside = tag
+    self._label = attributes.get('Label', '')
+    if tag == 'PMID':
+      version = attributes.get('Version', '1')
+      known = re.fullmatch('[0-9]{1,9}', version)
+      self._version = int(version) if known else 1
+    elif tag == 'ArticleId':
+      self._label = attributes.get('IdType', '')
+
+  def _gather_loose(self) -> None:
+    """Text of an abstract that is not divided into `AbstractText`."""
+    if self._loose and (text := self._inline.take()).strip():
+      self._abstract.append(('', article.clean(text, self._counts)))
+
   def data(self, text: str) -> None:
-    if self._inside:
+    if self._inside or self._loose and self._parents[-1] not in _COUNTED:
       self._inline.data(text)
 
   def end(self, tag: str) -> None:
+    tag = xml_stream.local_name(tag)
     self._parents.pop()
+    parent = self._parents[-1]
     if self._inside:
       # An element inside may bear the same name: the parent decides.
-      if tag == self._inside and self._parents[-1] in _WANTED[tag]:
+      if tag == self._inside and parent in _WANTED[tag]:
         self._inside = ''
         self._gathered(tag, article.clean(self._inline.take(), self._counts))
       else:
         self._inline.end(tag)
-    elif tag == 'MedlineCitation':
+    elif len(self._parents) == self._loose:
+      self._gather_loose()
+      self._loose = 0
+    elif tag == 'MedlineCitation' or (tag, parent) == ('Article', 'ArticleSet'):
       self._counts['pubmed_records'] += 1
-      self._record()
+      self._record(tag == 'Article')
       self._clear()
     elif tag == 'PubmedBookArticle':
       self._counts['book_records_dropped'] += 1
-      self._reading.notes('book_record', self._source)
+      self._records += 1
+      self._reading.notes('book_record', self._pmid() or self._source)
+      self._clear()
+    elif tag == 'PubmedArticle' and self._before == self._records:
+      self._no_record()
       self._clear()
 
   def _gathered(self, tag: str, text: str) -> None:
@@ -126,20 +169,40 @@ class _Target:
     elif tag == 'AbstractText':
       self._abstract.append((self._label, text))
     elif tag == 'Language':
-      self._languages.append(text)
+      self._languages.append(text.lower())
     elif self._parents[-1] == 'DeleteCitation':
       self._counts['deletions'] += 1
+      self._records += 1
       self.found.append(article.Deletion(f'pmid:{text}'))
       self._inline.next_record()
-    else:
-      self._pmid = text
+    elif tag == 'PMID':
+      self._ids['pmid'] = text
+    elif self._parents[-2] == 'Article':
+      self._ids['pmid' if self._label == 'pubmed' else self._label] = text
 
-  def _record(self) -> None:
+  def _pmid(self) -> str:
+    pmid = self._ids.get('pmid', '')
+    return f'pmid:{pmid}' if re.fullmatch('[0-9]{1,9}', pmid) else ''
+
+  def _no_record(self) -> None:
+    self._records += 1
+    self._reading.drop('no_record', self._source)
+
+  def _record(self, submitted: bool) -> None:
+    """The record that ends here; one that is submitted may have no PMID yet."""
+    self._records += 1
     drop, options = self._reading.drop, self._reading.options
-    name = f'pmid:{self._pmid}'
-    if not re.fullmatch('[0-9]{1,9}', self._pmid):
+    doi = self._ids.get('doi')
+    names = [self._pmid()] if self._pmid() else []
+    names += [f'doi:{doi}'] if doi else []
+    if not names and submitted:
+      names = [self._reading.number(self._records)]
+    if not names:
       return drop('no_pmid', f'{self._source}: {self._title[:60]}')
-    translated = bool(self._languages) and 'eng' not in self._languages
+    name, *others = names
+    translated = bool(self._languages) and not any(
+      language.startswith('en') for language in self._languages
+    )
     if translated:
       self._counts['records_of_articles_in_other_languages'] += 1
       if not options.translated:
@@ -157,7 +220,9 @@ class _Target:
       self._counts['records_without_title'] += 1
     front = (*([title] if title else []), *abstract)
     sections = (article.Section('', front, titled=bool(title)),)
-    found = article.Article(name, self._version, sections, self._source)
+    found = article.Article(
+      name, self._version, sections, self._source, other_ids=tuple(others)
+    )
     self.found.append(found)
     return None
 
@@ -166,16 +231,23 @@ class _Target:
     if _PLACEHOLDER.fullmatch(self._title):
       self._counts['placeholder_titles_dropped'] += 1
       return ''
-    match = _TRANSLATED.fullmatch(self._title) if translated else None
-    if not match:
+    if not translated:
       return self._title
-    self._counts['title_brackets_removed'] += 1
-    return match[1] + match[2]
+    title = _BY_AUTHORS.sub('', self._title)
+    match = _TRANSLATED.fullmatch(title)
+    if match and _closes_last(match[1]):
+      title = match[1] if match[1][-1] in '.?!' else match[1] + match[2]
+    if title != self._title:
+      self._counts['title_brackets_removed'] += 1
+    return title
 
   def _clean_abstract(self) -> list[str]:
     """Its paragraphs with their labels, without copyright lines."""
     paragraphs = []
-    for label, text in self._abstract:
+    for label, whole in self._abstract:
+      text, marks = _TRUNCATED.subn(lambda mark: mark[1] and ' ' or '', whole)
+      if marks:
+        self._counts['truncation_marks_dropped'] += marks
       tail = text[-_TAIL:]
       match = _BOILERPLATE.search(tail)
       if match:
@@ -183,6 +255,16 @@ class _Target:
         text = text[: len(text) - len(tail) + match.start()]
       if text:
         paragraphs.append(article.labelled(label, text, self._reading.options))
-      elif not match:
+      elif not match and not marks:
         self._counts['empty_paragraphs_dropped'] += 1
     return paragraphs
+
+
+def _closes_last(inside: str) -> bool:
+  """Whether a bracket around the text is closed behind it, not within."""
+  depth = 0
+  for sign in re.findall(r'[\[\]]', inside):
+    depth += 1 if sign == '[' else -1
+    if depth < 0:
+      return False
+  return not depth

@@ -32,6 +32,12 @@ _BEFORE_ROOT = re.compile(
   <(?P<root>[A-Za-z_][-\w.:]*)""",
   re.VERBOSE | re.DOTALL,
 )
+# Elements that are records, whatever they are wrapped in: an answer of OAI-PMH,
+# a set of Europe PMC's, a container of one's own.
+_RECORD = re.compile(
+  rb'<(?:[\w.-]+:)?(PubmedArticle|MedlineCitation|article)(?=[\s/>])'
+)
+_NO_WRAPPERS = {'html', 'collection'}  # Of web pages and BioC.
 _ENCODING = re.compile(rb'<\?xml[^>]*?\sencoding\s*=\s*["\']([^"\']*)')
 # Those in which each byte below 128 is that character, as looked for here.
 _ASCII_LIKE = re.compile(rb'utf-?8|us-ascii|ascii|iso-8859-\d+|windows-125\d')
@@ -41,6 +47,9 @@ _NAMED = re.compile(
 )
 _LONGEST_NAME = 41  # Bytes of an entity that a chunk may be cut in.
 _CDATA = b'<![CDATA['
+
+
+_MATH = '{http://www.w3.org/1998/Math/MathML}'
 
 
 class Target(Protocol[_T]):
@@ -58,8 +67,18 @@ class TooLong(ValueError):
   """A record is longer, or has more tags, than any article."""
 
 
+def local_name(tag: str) -> str:
+  """A tag's name without its namespace, but for those of MathML.
+
+  Publishers, OAI-PMH and archives put the same elements into several.
+  """
+  return tag if tag.startswith(_MATH) else tag.rpartition('}')[2]
+
+
 def root(stream: Stream) -> str:
-  """The name of the root element, without reading on.
+  """The name of the root element, or of the first record that it wraps.
+
+  Nothing is read on; namespaces are left out.
 
   Raises:
     InputError: it is not found, the encoding does not extend ASCII, or the file
@@ -72,7 +91,9 @@ def root(stream: Stream) -> str:
     raise InputError.at(stream.name, 1, what)
   match = _BEFORE_ROOT.match(head)
   if match:
-    return match['root'].decode()
+    name = local_name(match['root'].decode().replace(':', '}'))
+    wrapped = _RECORD.search(head, match.start('root') - 1)
+    return wrapped[1].decode() if wrapped and name not in _NO_WRAPPERS else name
   what = 'not XML: no root element where one has to be; download it again'
   if b'<!ENTITY' in head or re.search(rb'<!DOCTYPE[^>]*\[', head):
     what = 'the DOCTYPE declares entities of its own, which no file of PubMed'
@@ -165,7 +186,6 @@ def _without_names(stream: Stream, counts: Counter[str]) -> Iterator[bytes]:
     yield rest
 
 
-_MATH = '{http://www.w3.org/1998/Math/MathML}'
 _SCRIPTS = {
   *(_MATH + tag for tag in ('msub', 'msup', 'msubsup', 'munder', 'mover')),
   *(_MATH + tag for tag in ('munderover', 'mmultiscripts')),

@@ -78,6 +78,7 @@ def test_what_is_no_running_text_is_dropped_and_counted(tmp_path):
     'supplements_dropped': 1,
     'definition_lists_dropped': 1,
     'references_dropped': 1,
+    'back_matter_dropped': 1,
     'sub_articles_dropped': 1,
   }
 
@@ -89,6 +90,79 @@ def test_lists_and_quotes_are_paragraphs(tmp_path):
     '</list-item></list>after <break/>it',
   )
   assert got == ('Before', 'one', 'two', 'after it')
+
+
+@pytest.mark.parametrize(
+  ('xml', 'dropped', 'text'),
+  [
+    ('<fig-group><caption><p>C.</p></caption><fig><p>C.</p></fig></fig-group>',
+     {'groups_of_figures_or_tables_dropped': 1, 'figures_dropped': 1}, ''),
+    ('<table-wrap-group><caption><p>C.</p></caption></table-wrap-group>',
+     {'groups_of_figures_or_tables_dropped': 1}, ''),
+    ('<array><tbody><tr><td>c</td></tr></tbody></array>',
+     {'tables_dropped': 1}, ''),
+    ('<table><tr><td><p>c</p></td></tr></table>', {'tables_dropped': 1}, ''),
+    ('<media><caption><p>C.</p></caption></media>', {'media_dropped': 1}, ''),
+    ('<disp-formula-group><disp-formula>E</disp-formula></disp-formula-group>',
+     {'formulas_dropped': 1}, ''),
+    ('<x><caption><title>C.</title></caption></x>',
+     {'captions_dropped': 1}, ''),
+    ('<inline-formula><tex-math>x</tex-math></inline-formula>',
+     {'formulas_in_tex_dropped': 1}, ''),
+    ('<disp-quote><attrib>W.</attrib></disp-quote>',
+     {'attributions_dropped': 1}, ''),
+    ('<boxed-text><caption><title>Box.</title></caption><sec><p>In it.</p>'
+     '</sec></boxed-text>', {}, ' Box. In it.'),
+    ('<verse-group><verse-line>One</verse-line><verse-line>two.</verse-line>'
+     '</verse-group>', {}, ' One two.'),
+    ('Loose <italic>E. coli</italic>.', {}, ' Loose E. coli.'),
+    ('<p>See <mixed-citation><article-title>It</article-title>, 2001'
+     '</mixed-citation>.</p>', {}, ' See It, 2001.'),
+  ],
+)  # fmt: skip
+@pytest.mark.parametrize('place', ['body', 'p'])
+def test_captions_and_cells_are_counted_and_all_other_text_is_read(
+  tmp_path, xml, dropped, text, place
+):
+  if place == 'p' and '<p>See' in xml:
+    return
+  before = f'<p>A b. {xml}</p>' if place == 'p' else f'<p>A b.</p>{xml}'
+  found, counts, _ = one(tmp_path, before)
+  assert ' '.join(found[0].sections[1].paragraphs) == f'A b.{text}'
+  got = {k: v for k, v in counts.items() if k.endswith('dropped')}
+  assert got == dropped
+
+
+def test_headings_of_nested_sections_are_no_text_of_their_own(tmp_path):
+  abstract = (
+    '<abstract><sec><title>Methods</title><sec><title>Mice</title><p>Ran.</p>'
+    '</sec></sec><sec><title>Aim</title></sec><p>End.</p></abstract>'
+    '<abstract xml:lang="es"><p>Resumen.</p></abstract>'
+  )
+  xml = (
+    '<sec><title>Methods</title><sec><title>Mice</title><sec><title>Cages'
+    '</title><fig/></sec><sec><title>Food</title><p>Oats.</p></sec></sec></sec>'
+    '<sec><title>Declarations</title><sec><title>Funding</title><p>None.</p>'
+    '</sec></sec>'
+  )
+  found, counts, _ = one(tmp_path, xml, abstract=abstract)
+  assert list(any_format.documents(found[0])) == [
+    ('pmcid:PMC7', ('A title', 'Mice: Ran.', 'End.')),
+    ('pmcid:PMC7#1', ('Methods', 'Mice', 'Food', 'Oats.')),
+  ]
+  assert {k: v for k, v in counts.items() if k.endswith('dropped')} == {
+    'parent_headings_dropped': 1,
+    'empty_sections_dropped': 3,  # Aim, Cages, Declarations.
+    'boilerplate_sections_dropped': 1,
+    'other_abstracts_dropped': 1,
+    'figures_dropped': 1,
+  }
+
+
+def test_a_subtitle_belongs_to_the_title(tmp_path):
+  title = '<article-title>Zinc</article-title><subtitle>A trial</subtitle>'
+  found, _, _ = one(tmp_path, '<p>A.</p>', title=title)
+  assert found[0].sections[0].paragraphs[0] == 'Zinc: A trial'
 
 
 def cite(text, kind='bibr'):
@@ -168,6 +242,44 @@ def test_other_languages_and_nothing_are_named(tmp_path):
   assert list(any_format.documents(found[0])) == [('pmcid:PMC7#1', ('Body.',))]
   found, _, _ = one(tmp_path, abstract='', options={'title_only': True})
   assert list(any_format.documents(found[0])) == [('pmcid:PMC7', ('A title',))]
+
+
+RECORD = '<record><header><identifier>{}</identifier></header>{}</record>'
+OAI = '<OAI-PMH xmlns="http://www.openarchives.org/OAI/2.0/"><ListRecords>'
+
+
+@pytest.mark.parametrize(
+  'namespace', ['', ' xmlns="https://jats.nlm.nih.gov/"']
+)
+@pytest.mark.parametrize(
+  ('before', 'after', 'named'),
+  [
+    ('', '', []),
+    ('<articles>', '<article/></articles>', ['a.xml:2']),
+    ('<x:set xmlns:x="u">', '</x:set>', []),
+    ('<pmc-articleset>', '<Reply Id="8" error="no"/></pmc-articleset>', ['8']),
+    (f'{OAI}<record><metadata>', '</metadata></record>'
+     f'{RECORD.format("oai:9", "")}</ListRecords></OAI-PMH>', ['oai:9']),
+  ],
+)  # fmt: skip
+def test_namespaces_and_wrappers(tmp_path, before, after, named, namespace):
+  article = jats('<sec><title>M</title><p>We.</p></sec>', attributes=namespace)
+  content = f'{before}{article.decode().split(">", 1)[1]}{after}'
+  found, counts, notes = read(written(tmp_path, 'a.xml', content.encode()))
+  assert [list(any_format.documents(one)) for one in found] == [
+    [('pmcid:PMC7', ('A title', 'One. Two.')), ('pmcid:PMC7#1', ('M', 'We.'))]
+  ]
+  assert [id for _, id in notes] == named
+  assert counts['dropped_no_record'] + counts['dropped_no_text'] == len(named)
+
+
+def test_a_file_without_a_record_is_named(tmp_path):
+  path = written(tmp_path, 'a.xml', b'<pmc-articleset></pmc-articleset>')
+  assert read(path) == (
+    [],
+    {'dropped_no_record': 1},
+    [('no_record', str(path))],
+  )
 
 
 def test_a_set_of_articles_is_read_one_by_one(tmp_path):

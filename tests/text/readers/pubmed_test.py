@@ -127,7 +127,6 @@ def test_labels_stand_in_front_as_pubmed_shows_them(tmp_path):
     ('This article is protected by copyright. All rights reserved.', ''),
     ('© 2019 The Authors. Journal of A published by B, Inc.', ''),
     ('Copyright © 2001 Elsevier.', ''),
-    ('(ABSTRACT TRUNCATED AT 250 WORDS)', ''),
     ('We asked who holds the copyright.', None),
     ('Copyright laws of 1999 were read.', None),
   ],
@@ -143,6 +142,27 @@ def test_copyright_lines_go(tmp_path, tail, left):
 
 
 @pytest.mark.parametrize(
+  ('text', 'left'),
+  [
+    ('It was spared. (ABSTRACT TRUNCATED AT 250 WORDS)', 'It was spared.'),
+    ('It was spared.(ABSTRACT TRUNCATED AT 400 WORDS)', 'It was spared.'),
+    ('It was(ABSTRACT TRUNCATED)', 'It was'),
+    ('It was spared. (Abstract truncated at 400 words.)', 'It was spared.'),
+    ('It was [ABSTRACT TRUNCATED AT 250 WORDS].', 'It was'),
+    ('It was ABSTRACT TRUNCATED AT 250 WORDS', 'It was'),
+    ('It was.(ABSTRACT TRUNCATED AT 250 WORDS)Then', 'It was. Then'),
+    ('Is an abstract truncated at 250 words any good?', None),
+  ],
+)
+def test_marks_of_cut_abstracts_go_wherever_they_stand(tmp_path, text, left):
+  xml = f'<AbstractText>{text}</AbstractText>'
+  found, counts, _ = one(tmp_path, record(abstract=xml))
+  assert found[0].sections[0].paragraphs[1] == (left or text)
+  assert counts['truncation_marks_dropped'] == (left is not None)
+  assert counts['copyright_sentences_dropped'] == 0
+
+
+@pytest.mark.parametrize(
   ('title', 'language', 'want'),
   [
     ('[Fire in forests].', 'chi', 'Fire in forests.'),
@@ -150,6 +170,12 @@ def test_copyright_lines_go(tmp_path, tail, left):
     ('[Fire] in forests.', 'chi', '[Fire] in forests.'),
     ('[Fire in forests].', 'eng', '[Fire in forests].'),
     ('[Not Available].', 'fre', None),
+    ('[Fire [in] forests].', 'fre', 'Fire [in] forests.'),
+    ('[Fire] in [forests].', 'fre', '[Fire] in [forests].'),
+    ("[Fire in forests (author's transl)].", 'fre', 'Fire in forests.'),
+    ("[Fire in forests] (authors' transl).", 'fre', 'Fire in forests.'),
+    ('[Is fire bad?].', 'fre', 'Is fire bad?'),
+    ('[Is fire [so] bad]?', 'fre', 'Is fire [so] bad?'),
   ],
 )
 def test_brackets_of_translated_titles_go(tmp_path, title, language, want):
@@ -192,6 +218,45 @@ def test_records_of_nothing_are_named(tmp_path):
     'book_record',
   ]
   assert counts['pubmed_records'] == 3
+
+
+def test_the_form_in_which_publishers_submit(tmp_path):
+  ids = '<ArticleIdList><ArticleId IdType="doi">10.1/{}</ArticleId>{}'
+  ids += '</ArticleIdList>'
+  pubmed_id = '<ArticleId IdType="pubmed">5</ArticleId>'
+  articles = [
+    '<Abstract>Plain <i>E. coli</i> text.</Abstract>' + ids.format('a', ''),
+    '<Abstract><AbstractText Label="AIM">One.</AbstractText>'
+    '<CopyrightInformation>C</CopyrightInformation></Abstract>'
+    + ids.format('b', pubmed_id),
+    '<Language>EN</Language><Abstract>A b.</Abstract>',
+  ]
+  xml = '</Article><Article><ArticleTitle>T.</ArticleTitle>'.join(articles)
+  xml = f'<ArticleSet><Article><ArticleTitle>T.</ArticleTitle>{xml}</Article>'
+  found, counts, _ = read(
+    written(tmp_path, 'a.xml', f'{xml}</ArticleSet>'.encode())
+  )
+  assert [(a.id, a.other_ids, a.sections[0].paragraphs) for a in found] == [
+    ('doi:10.1/a', (), ('T.', 'Plain E. coli text.')),
+    ('pmid:5', ('doi:10.1/b',), ('T.', 'AIM: One.')),
+    ('a.xml:3', (), ('T.', 'A b.')),
+  ]
+  assert counts['pubmed_records'] == counts['articles'] == 3
+
+
+@pytest.mark.parametrize(
+  ('xml', 'found', 'named'),
+  [
+    ('<PubmedArticleSet/>', 0, ['no_record']),
+    ('<PubmedArticleSet><PubmedArticle/></PubmedArticleSet>', 0, ['no_record']),
+    (f'<PubmedArticleSet xmlns="u">{record()}</PubmedArticleSet>', 1, []),
+    (f'<x:mine xmlns:x="v" xmlns="u">{record()}</x:mine>', 1, []),
+  ],
+)
+def test_namespaces_and_what_holds_no_record(tmp_path, xml, found, named):
+  got, counts, notes = read(written(tmp_path, 'a.xml', xml.encode()))
+  assert (len(got), [reason for reason, _ in notes]) == (found, named)
+  assert counts['dropped_no_record'] == len(named)
 
 
 def test_what_was_read_before_a_cut_is_there(tmp_path):
