@@ -9,10 +9,13 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from typing import Any
 
+from biobert_jax.checkpoints import foreign_names, name_map
 from biobert_jax.checkpoints import model_folder as folders
 from biobert_jax.checkpoints import run_steps
 from biobert_jax.checkpoints.formats import (
   archive,
+  flax_msgpack,
+  hdf5,
   safetensors_file,
   sharded_index,
   tensorflow,
@@ -33,15 +36,19 @@ FORMS = (WORKDIR, IMPORTED, TENSORFLOW, HUGGINGFACE, STABLEHLO, ONNX)
 HUGGINGFACE_FILES = (
   *('model.safetensors', 'model.safetensors.index.json'),
   *('pytorch_model.bin', 'pytorch_model.bin.index.json'),
+  *('flax_model.msgpack', 'flax_model.msgpack.index.json'),
+  *('tf_model.h5', 'tf_model.h5.index.json'),
 )
+# Files under other names, if they are named themselves.
+_SUFFIXES = ('.safetensors', '.bin', '.pt', '.pth', '.msgpack', '.h5')
 # Orbax writes the time into these.
 _DATED = ('_CHECKPOINT_METADATA', 'commit_success.txt')
 _PART = re.compile(r'\.(index|meta|data-\d{5}-of-\d{5})$')
 _CONFIG = 'config.json'
 _TAKES = (
-  'a TF1 checkpoint (prefix, folder or .tar.gz), a Hugging Face folder '
-  '(model.safetensors or pytorch_model.bin), a work folder of train, an '
-  'import or an export'
+  'a TF1 or TF2 checkpoint (prefix, folder or .tar.gz), a Hugging Face folder '
+  '(model.safetensors, pytorch_model.bin, flax_model.msgpack, tf_model.h5), a '
+  'work folder of train, an import or an export'
 )
 
 
@@ -143,7 +150,7 @@ def _look(path: pathlib.Path, given: str) -> Source:
     return _look_into(path, given)
   if path.is_file():
     record = folders.read_record(path.parent)
-    if path.name in HUGGINGFACE_FILES:
+    if path.name in HUGGINGFACE_FILES or path.suffix in _SUFFIXES:
       return Source(given, HUGGINGFACE, path.parent, path, record)
     if path.suffix == '.onnx' and record:  # Its int8 variant, for one.
       return Source(given, ONNX, path.parent, path, record)
@@ -205,9 +212,23 @@ def _verify(source: Source) -> None:
 
 
 def read_tensors(source: Source) -> dict[str, LazyTensor]:
-  """Stored name -> tensor, not yet read, of a TF1 or Hugging Face source."""
+  """Stored name -> tensor, not yet read, of a TF or Hugging Face source."""
   if source.form == TENSORFLOW:
     return tensorflow.read(source.weights)
-  if source.weights.name.startswith('model.safetensors'):
-    return safetensors_file.read(source.weights)
-  return torch_file.read(source.weights)
+  return _reader(source.weights).read(source.weights)
+
+
+def column(source: Source, tensors: Mapping[str, LazyTensor]) -> str:
+  """Whose names the tensors of `read_tensors` have, for `name_map.read`."""
+  if source.form == TENSORFLOW:
+    is_foreign = foreign_names.is_foreign(tensors)
+  else:
+    is_foreign = _reader(source.weights) in (flax_msgpack, hdf5)
+  return name_map.FOREIGN if is_foreign else source.form
+
+
+def _reader(weights: pathlib.Path) -> Any:
+  """The module that reads a Hugging Face file."""
+  kind = pathlib.Path(weights.name.removesuffix(sharded_index.SUFFIX)).suffix
+  readers = {'.safetensors': safetensors_file, '.msgpack': flax_msgpack}
+  return (readers | {'.h5': hdf5}).get(kind, torch_file)

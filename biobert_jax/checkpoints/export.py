@@ -19,6 +19,7 @@ from biobert_jax.checkpoints import (
   pretrained,
 )
 from biobert_jax.checkpoints.formats import tensorflow
+from biobert_jax.checkpoints.formats.file_magic import refuse_nonfinite
 from biobert_jax.checkpoints.formats.onnx import onnx
 from biobert_jax.checkpoints.formats.stablehlo import loader, stablehlo
 from biobert_jax.checkpoints.pretrained import Pretrained
@@ -113,14 +114,15 @@ def _write_and_check(
 ) -> dict[str, Any]:
   """Writes files and record, and compares what is read again with the model."""
   bert, head, params = model.bert, model.head, model.params
+  about = bert, head, typed(model), model.tokenizer.pad_id
   digests: dict[str, str] = {}
   slots: dict[str, np.ndarray] = {}
   if form == detect.HUGGINGFACE:
-    digests = huggingface.write(aside, params, bert, head, typed(model))
+    digests = huggingface.write(aside, params, *about)
     model.tokenizer.save(aside, bert.max_position_embeddings, fast=True)
   elif form == detect.TENSORFLOW:
     arrays = name_map.write(params, form, bert.num_hidden_layers)
-    slots = {name: slot.read() for name, slot in model.contents.slots.items()}
+    slots = model.contents.read_slots(model.source.given)
     tensorflow.write(aside / TF_PREFIX, {**arrays, **slots})
     digests = {name: array_sha256(array) for name, array in arrays.items()}
   elif form == detect.STABLEHLO:
@@ -130,7 +132,7 @@ def _write_and_check(
     onnx.write(aside, params, bert, head)
     onnx.quantize(aside)
   if form != detect.HUGGINGFACE:  # It has its config.json.
-    described = huggingface.config_json(bert, head, typed(model))
+    described = huggingface.config_json(*about)
     write_json(aside / 'bert_config.json', described)
   record = pretrained.export_record(model, form, FORMATS[form])
   write_json(
@@ -183,11 +185,12 @@ def _compare(
     if ours.keys() != theirs.keys():
       raise RuntimeError(f'{form} gives {sorted(theirs)}, not {sorted(ours)}')
     for name, array in ours.items():
-      gap = np.abs(array - np.asarray(theirs[name]))
       # Padded positions mean nothing, and are computed otherwise.
-      if gap.shape[:2] == mask.shape:
-        gap = gap[mask > 0]
-      largest = max(largest, float(gap.max()))
+      real = mask > 0 if array.shape[:2] == mask.shape else ...
+      array, other = array[real], np.asarray(theirs[name])[real]
+      refuse_nonfinite(model.source.given, f'the output {name}', array)
+      refuse_nonfinite(f'the {form} export', f'the output {name}', other)
+      largest = max(largest, float(np.abs(array - other).max()))
   if not largest <= TOLERANCES[form]:
     what = f'the {form} export differs from the model by {largest:.2g}, more'
     raise RuntimeError(f'{what} than {TOLERANCES[form]:.0e}; it was not kept')

@@ -63,6 +63,12 @@ def add_tokens(
   """
   check_parameters(model, 'extend')
   old = model.tokenizer
+  if old.appended and not over_unused:
+    raise InputError(
+      f'{model.source.given}: its last {old.appended} tokens were added behind '
+      'the vocabulary, which therefore cannot grow; give --over_unused, which '
+      'takes the places of [unused*]'
+    )
   ids = {token: i for i, token in enumerate(old.pieces)}
   if len(set(tokens)) != len(tokens):
     raise InputError('a new token is given twice; drop repeats')
@@ -162,7 +168,7 @@ def _fault(token: str, tokenizer: WordPieceTokenizer) -> str:
   first = ('x',) if token != text else ()
   word = ''.join(first) + text
   pieces = tuple(dict.fromkeys((*SPECIALS, *first, token)))
-  tried = dataclasses.replace(tokenizer, pieces=pieces)
+  tried = dataclasses.replace(tokenizer, pieces=pieces, added=(), appended=0)
   if tried.tokenize(word) == [*first, token]:
     return ''
   if len(word) > MAX_CHARS_PER_WORD:

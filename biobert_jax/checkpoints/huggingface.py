@@ -51,17 +51,18 @@ def config_head(directory: pathlib.Path, *heads: str) -> str:
 
 
 def config_json(
-  config: BertConfig, head: str, labels: Sequence[str]
+  config: BertConfig, head: str, labels: Sequence[str], pad_id: int = 0
 ) -> dict[str, Any]:
   """The content of `config.json` for a model.
 
-  `head` is a key of `ARCHITECTURES`; `labels` name a classifier's classes.
+  `head` is a key of `ARCHITECTURES`; `labels` name a classifier's classes;
+  `pad_id` is the id of [PAD] in the vocabulary.
   """
   stored: dict[str, Any] = {
     'architectures': [ARCHITECTURES[head]],
     'model_type': 'bert',
     **{name: getattr(config, name) for name in ARCHITECTURE_FIELDS},
-    'pad_token_id': 0,
+    'pad_token_id': pad_id,
     'position_embedding_type': 'absolute',
     'dtype': 'float32',
   }
@@ -79,6 +80,7 @@ def write(
   config: BertConfig,
   head: str,
   labels: Sequence[str],
+  pad_id: int = 0,
 ) -> dict[str, str]:
   """Writes `config.json` and `model.safetensors`, not the tokenizer's files.
 
@@ -89,6 +91,7 @@ def write(
   tensors = name_map.write(params, name_map.HUGGINGFACE, layers)
   if head == 'encoder':  # The bare BertModel has no `bert.` before its names.
     tensors = {n.removeprefix('bert.'): array for n, array in tensors.items()}
-  write_json(directory / 'config.json', config_json(config, head, labels))
+  described = config_json(config, head, labels, pad_id)
+  write_json(directory / 'config.json', described)
   safetensors_file.write(directory / WEIGHTS_FILE, tensors, {'format': 'pt'})
   return {name: array_sha256(array) for name, array in tensors.items()}

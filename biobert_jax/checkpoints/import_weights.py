@@ -34,12 +34,13 @@ def import_weights(
     params = to_tree(model.params, scan_layers=False)
     orbax_params.write_params(aside / PARAMS_FOLDER, params)
     model.tokenizer.save(aside, model.bert.max_position_embeddings)
-    described = huggingface.config_json(model.bert, model.head, model.labels)
+    described = huggingface.config_json(
+      *(model.bert, model.head, model.labels, model.tokenizer.pad_id)
+    )
     write_json(aside / 'bert_config.json', described)
-    kept = model.contents.slots if slots else {}
+    kept = model.contents.read_slots(model.source.given) if slots else {}
     if kept:
-      arrays = {name: tensor.read() for name, tensor in kept.items()}
-      safetensors_file.write(aside / SLOTS_FILE, arrays)
+      safetensors_file.write(aside / SLOTS_FILE, kept)
     for name, text in (extra or {}).items():
       (aside / name).write_text(text, 'utf-8', newline='\n')
     record = pretrained.export_record(model, detect.IMPORTED, PARAMS_FOLDER)

@@ -66,7 +66,7 @@ _ENTITY_PAIR = (
   'after the other: `biobert-jax predict --model=.` knows it.'
 )
 _CARD = """---
-library_name: {library}
+{license}library_name: {library}
 pipeline_tag: {tag}
 language: en
 tags: [biomedical, bert, jax]
@@ -109,7 +109,9 @@ def write(model: Pretrained, form: str, checked: Mapping[str, Any]) -> str:
   )
   sections = _facts(model) + _training(model.about) + _extended(model.about)
   lines = [f'- {k.replace("_", " ")}: {_shown(v)}' for k, v in checked.items()]
+  stated = model.about.get('license')
   return _CARD.format(
+    license=f'license: {stated}\n' if stated else '',
     library='transformers' if form == detect.HUGGINGFACE else form,
     tag=tag,
     kind='encoder' if head == 'encoder' else f'with a {name} head',

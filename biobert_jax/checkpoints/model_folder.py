@@ -6,6 +6,7 @@ They hold `biobert_jax.json`, our record of what each is, and `SHA256SUMS`.
 import contextlib
 import os
 import pathlib
+import re
 import shutil
 import socket
 import tempfile
@@ -20,6 +21,12 @@ from biobert_jax.io.json_files import read_json
 RECORD = 'biobert_jax.json'
 SUMS = 'SHA256SUMS'
 CARD = 'README.md'
+# Characters of a card or licence that are looked at.
+_CARD_HEAD = 2**14
+_LICENSES = (
+  ('apache-2.0', r'Apache License\s+Version 2\.0'),
+  ('mit', r'Permission is hereby granted, free of charge'),
+)
 # The keys that every record has (`pretrained.export_record`).
 _KEYS = {
   **dict.fromkeys(('form', 'weights', 'head'), str),
@@ -144,6 +151,26 @@ def verify(folder: pathlib.Path) -> bool:
       message = f'{path}: differs from its checksum in {SUMS}; copy it again'
       raise InputError(message)
   return True
+
+
+def license_of(folder: pathlib.Path) -> str:
+  """The licence that a model's card or its LICENSE states; '' if unknown.
+
+  It has the name that model hubs give it, such as 'apache-2.0'.
+  """
+  texts = {}
+  for name in (CARD, 'LICENSE', 'LICENSE.txt'):
+    if (path := folder / name).is_file():
+      with path.open(encoding='utf-8', errors='replace') as file:
+        texts[name] = file.read(_CARD_HEAD)
+  card = re.match(r'---\n(.*?)\n---', texts.pop(CARD, ''), re.S)
+  stated = re.search(r'^license: *([\w.+-]+) *$', card[1] if card else '', re.M)
+  if stated:
+    return stated[1]
+  found = {
+    key for t in texts.values() for key, p in _LICENSES if re.search(p, t)
+  }
+  return found.pop() if len(found) == 1 else ''
 
 
 def check_labels(labels: Sequence[Any], path: pathlib.Path) -> None:

@@ -1,5 +1,7 @@
 """The one name table: TF1 BERT variables <-> ours <-> Hugging Face tensors.
 
+Names of other programs become ours first (`foreign_names.py`).
+
 Kernels are [in, out] in ours and in TF1; Hugging Face keeps all as [out, in],
 and TF1 those of its heads (run_ner.py:372, run_squad.py:576,
 run_pretraining.py:289 of google-research/bert and dmis-lab/biobert).
@@ -12,11 +14,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from biobert_jax.checkpoints.formats.file_magic import LazyTensor
+from biobert_jax.checkpoints import foreign_names
+from biobert_jax.checkpoints.formats.file_magic import (
+  LazyTensor,
+  refuse_nonfinite,
+)
 from biobert_jax.errors import InputError
 from biobert_jax.models.config import BertConfig
 
 TENSORFLOW, HUGGINGFACE = 'tensorflow', 'huggingface'
+FOREIGN = 'foreign'  # Read only, see `foreign_names.py`.
 # Other types of weights (int8, fp8, ...) mean nothing without their scales.
 _FLOATS = ('float32', 'float16', 'bfloat16', 'float64')
 _SHOWN = 8  # Tensors that one error lists.
@@ -75,11 +82,13 @@ _TF_HEADS = {
   'entity_classifier': 'entity_classifier/output_{}',
 }
 
-# Leftovers that are no weights of the model. Adam's moments: google-research's
-# optimizer calls them adam_m and adam_v; that of BioBERT v1.0 BERTAdam and
-# BERTAdam_1.
-_SLOT = re.compile(r'.+/(adam_m|adam_v|BERTAdam(?:_\d+)?)')
-_COUNTERS = re.compile(r'global_step|beta[12]_power')
+# Scalars of optimizers and of their loss scale.
+_COUNTERS = re.compile(
+  r'(?:.+/)?(?:global_step|beta[12]_power(?:_\d+)?|(?:current_)?loss_scale'
+  r'|(?:good|bad)_steps)'
+)
+# NVIDIA pads vocabularies to a multiple of it.
+_PADDED_TO = 8
 # A buffer that transformers saved until 4.31.
 _BUFFER = re.compile(r'(bert\.)?embeddings\.position_ids')
 # The tied decoder, which some versions write a second time.
@@ -101,8 +110,9 @@ class Row(NamedTuple):
   transposed: tuple[str, ...]  # The columns that store it transposed.
 
   def name(self, column: str) -> str:
-    """Its name in a column, `TENSORFLOW` or `HUGGINGFACE`."""
-    return self.tensorflow if column == TENSORFLOW else self.huggingface
+    """Its name in a column; a foreign one becomes ours before."""
+    names = {TENSORFLOW: self.tensorflow, HUGGINGFACE: self.huggingface}
+    return names.get(column, self.ours)
 
   def turned(self, array: np.ndarray, column: str) -> np.ndarray:
     """Between our layout and that of a column."""
@@ -161,16 +171,26 @@ class Imported(NamedTuple):
   params: dict[str, np.ndarray]  # path -> float32, layers unrolled.
   slots: dict[str, LazyTensor]  # The optimizer's, by their stored name.
   skipped: Counter[str]  # Why -> how many tensors.
+  prefix: str = ''  # Taken off stored names.
 
   @property
   def groups(self) -> tuple[str, ...]:
     """Which of `GROUPS` it holds."""
     return groups_of(self.params)
 
+  def read_slots(self, source: object) -> dict[str, np.ndarray]:
+    """The optimizer's arrays by their stored name; `source` is for messages."""
+    arrays = {name: slot.read() for name, slot in self.slots.items()}
+    for name, array in arrays.items():
+      refuse_nonfinite(source, name, array)
+    return arrays
+
   def __str__(self) -> str:
     groups = ', '.join(group.replace('_', ' ') for group in self.groups)
     skipped = sorted(self.skipped.items())
     lines = [f'  {n} skipped: {why}' for why, n in skipped]
+    if self.prefix:
+      lines.append(f'  read without the prefix {self.prefix!r} of their names')
     first = f'{len(self.params)} tensors of the model ({groups})'
     return '\n'.join([first, *lines])
 
@@ -192,13 +212,23 @@ def read(
 ) -> Imported:
   """Reads a checkpoint wholly: every tensor has a place or a reason.
 
-  `column` is whose names those are, `TENSORFLOW` or `HUGGINGFACE`; `skip` a
-  regular expression of stored names to leave out; `source` is for messages.
+  `column` is whose names those are, `TENSORFLOW`, `HUGGINGFACE` or `FOREIGN`;
+  `skip` a regular expression of stored names to leave out; `source` is for
+  messages.
   """
   rows = _rows(config, len(tensors), source)
   by_name = {row.name(column): row for row in rows}
+  kept = {
+    name: tensor
+    for name, tensor in tensors.items()
+    if not skip or not re.fullmatch(skip, name)
+  }
   contents = Imported({}, {}, Counter())
-  stored, faults = _sort(tensors, column, by_name, skip, contents)
+  if len(kept) < len(tensors):
+    contents.skipped['left out as asked'] = len(tensors) - len(kept)
+  tensors, prefix = _renamed(kept, column, by_name, config, contents.skipped)
+  contents = contents._replace(prefix=prefix)
+  stored, faults = _sort(tensors, column, by_name, config, contents)
   present = {by_name[name].group for name in stored} | {ENCODER}
   for name, row in by_name.items():
     if name in stored:
@@ -209,6 +239,10 @@ def read(
   for name, row in by_name.items():
     if name in stored:
       array = stored[name].read().astype(np.float32, copy=False)
+      refuse_nonfinite(source, name, array)
+      if row.shape[0] == 'V' and (extra := len(array) - config.vocab_size):
+        contents.skipped[f'{extra} rows of padding of {name}'] += 1
+        array = array[: config.vocab_size]
       contents.params[row.ours] = row.turned(array, column)
   _refuse(source, _class_faults(contents.params))
   _check_tied(tensors, contents.params, source)
@@ -234,11 +268,36 @@ def _refuse(source: object, faults: list[str]) -> None:
     )
 
 
+def _renamed(
+  tensors: Mapping[str, LazyTensor],
+  column: str,
+  by_name: Mapping[str, Row],
+  config: BertConfig,
+  skipped: Counter[str],
+) -> tuple[dict[str, LazyTensor], str]:
+  """Tensors by the names of the table, and the prefix that those had."""
+  if column == FOREIGN:
+    layers = config.num_hidden_layers
+    return foreign_names.in_our_names(tensors, layers, skipped), ''
+  separator = '/' if column == TENSORFLOW else '.'
+
+  def is_known(name: str) -> bool:
+    known = _canonical(name) if column == HUGGINGFACE else name
+    return (
+      known in by_name
+      or known in _TIED
+      or bool(_BUFFER.fullmatch(name) or _COUNTERS.fullmatch(name))
+      or known.rpartition(separator)[0] in by_name
+    )
+
+  return foreign_names.without_prefix(tensors, is_known, separator)
+
+
 def _sort(
   tensors: Mapping[str, LazyTensor],
   column: str,
   by_name: Mapping[str, Row],
-  skip: str,
+  config: BertConfig,
   contents: Imported,
 ) -> tuple[dict[str, LazyTensor], list[str]]:
   """The model's tensors by the table's names, and faults; fills `contents`."""
@@ -247,9 +306,9 @@ def _sort(
   slots, skipped = contents.slots, contents.skipped
   for name, tensor in tensors.items():
     known = _canonical(name) if column == HUGGINGFACE else name
-    if skip and re.fullmatch(skip, name):
-      skipped['left out as asked'] += 1
-    elif known in stored:
+    # An optimizer's: a variable's name and one more part, of its shape.
+    of, _, part = known.rpartition('/')
+    if known in stored:
       faults.append(f'duplicated {known} (as {name} too)')
     elif known in by_name:
       stored[known] = tensor
@@ -257,10 +316,12 @@ def _sort(
       skipped['a buffer (position_ids)'] += 1
     elif known in _TIED:
       skipped['tied to another (decoder)'] += 1
-    elif match := _SLOT.fullmatch(name):
+    elif of in by_name and _fits(
+      tensor.shape, _stored_sizes(by_name[of], column, config)
+    ):
       slots[name] = tensor
-      skipped[f'optimizer slots ({match[1]})'] += 1
-    elif _COUNTERS.fullmatch(name):
+      skipped[f'optimizer slots ({part})'] += 1
+    elif _COUNTERS.fullmatch(name) and not tensor.shape:
       slots[name] = tensor
       skipped[f'counters ({name})'] += 1
     else:
@@ -272,11 +333,20 @@ def _sort(
 
 def _canonical(name: str) -> str:
   """A Hugging Face key in today's spelling, with the prefix `bert.`."""
+  name = name.replace('.dense_act.', '.dense.')  # NVIDIA's.
   name = name.replace('LayerNorm.gamma', 'LayerNorm.weight')
   name = name.replace('LayerNorm.beta', 'LayerNorm.bias')
   if name.split('.')[0] in ('embeddings', 'encoder', 'pooler'):
     return f'bert.{name}'
   return name
+
+
+def _stored_sizes(
+  row: Row, column: str, config: BertConfig
+) -> tuple[int | None, ...]:
+  """Its shape in a column, in numbers; None where the checkpoint decides."""
+  sizes = row.sizes(config)
+  return sizes[::-1] if column in row.transposed else sizes
 
 
 def _fits(shape: tuple[int, ...], wanted: tuple[int | None, ...]) -> bool:
@@ -289,11 +359,12 @@ def _shape_faults(
   row: Row, column: str, config: BertConfig, tensor: LazyTensor
 ) -> list[str]:
   """The fault of a stored tensor's shape or type, if it has one."""
-  name, wanted = row.name(column), row.sizes(config)
-  if column in row.transposed:
-    wanted = wanted[::-1]
+  name, wanted = row.name(column), _stored_sizes(row, column, config)
   if tensor.dtype not in _FLOATS:
     return [f'{name} is stored as {tensor.dtype}, not as floats']
+  padded = -(-config.vocab_size // _PADDED_TO) * _PADDED_TO
+  if row.shape[0] == 'V' and tensor.shape[:1] == (padded,):
+    wanted = (padded, *wanted[1:])
   if _fits(tensor.shape, wanted):
     return []
   sizes = ', '.join('any' if n is None else str(n) for n in wanted)
@@ -320,8 +391,8 @@ def _check_tied(
   for name, tied_to in _TIED.items():
     if name not in tensors or ours[tied_to] not in params:
       continue
-    array = tensors[name].read().astype(np.float32)
-    if not np.array_equal(array, params[ours[tied_to]]):
+    array, own = tensors[name].read().astype(np.float32), params[ours[tied_to]]
+    if not np.array_equal(array[: len(own)], own):
       what = f'{source}: {name} differs from {tied_to}'
       raise InputError(f'{what}; only models that tie them are read')
 
@@ -329,7 +400,10 @@ def _check_tied(
 def check(
   params: Mapping[str, np.ndarray], config: BertConfig, source: object
 ) -> None:
-  """Compares parameters in our own names, layers unrolled, with the table."""
+  """Compares parameters in our own names, layers unrolled, with the table.
+
+  Numbers that are not finite are refused.
+  """
   rows = _rows(config, len(params), source)
   present = set(groups_of(params))
   faults = [f'unmapped {p}' for p in params.keys() - {r.ours for r in rows}]
@@ -341,6 +415,8 @@ def check(
     elif not _fits(array.shape, wanted := row.sizes(config)):
       faults.append(f'{row.ours} is {list(array.shape)}, not {list(wanted)}')
   _refuse(source, faults or _class_faults(params))
+  for path, array in params.items():
+    refuse_nonfinite(source, path, array)
 
 
 def write(

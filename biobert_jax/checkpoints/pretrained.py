@@ -149,7 +149,8 @@ def _read_file(found: Source, bert: BertConfig, skip: str) -> Imported:
     slots = safetensors_file.read(kept) if kept.is_file() else {}
     return Imported(params, slots, Counter())
   tensors = detect.read_tensors(found)
-  return name_map.read(tensors, found.form, bert, found.weights, skip)
+  column = detect.column(found, tensors)
+  return name_map.read(tensors, column, bert, found.weights, skip)
 
 
 def source_labels(found: Source) -> tuple[str, ...]:
@@ -179,7 +180,7 @@ def _head_and_origin(found: Source, contents: Imported) -> dict[str, Any]:
   else:
     claimed = huggingface.config_head(found.folder, 'token', 'sequence')
     head = _head(contents.groups, found, claimed)
-    settings, about = {}, {}
+    settings, about = {}, _license(found.folder)
   named = head in CLASSIFIERS or (record and found.form != detect.WORKDIR)
   labels = source_labels(found) if named else ()
   return {'head': head, 'labels': labels, 'settings': settings, 'about': about}
@@ -200,7 +201,15 @@ def _about_run(found: Source) -> dict[str, Any]:
     'data_sha256': record['data_sha256'],
     'results': results.get('results', {}),
     **step,
+    **_license(pathlib.Path(record['config']['init_from'] or found.folder)),
   }
+
+
+def _license(place: pathlib.Path) -> dict[str, str]:
+  """The licence of the weights at a place, where it is known."""
+  folder = place.expanduser()
+  stated = model_folder.license_of(folder if folder.is_dir() else folder.parent)
+  return {'license': stated} if stated else {}
 
 
 def _without_folders(value: Any) -> Any:
@@ -287,7 +296,7 @@ def check_equal(model: Pretrained, again: Pretrained) -> None:
   different = []
   for path, array in model.params.items():
     other = again.params.get(path)
-    # As integers, with next to no memory: NaN equals itself.
+    # As integers, with next to no memory: the bits are the same.
     if (
       other is None
       or array.dtype != other.dtype

@@ -27,7 +27,9 @@ def typed(said: str, text: str, wanted: type) -> Any:
   if wanted not in names:
     return text
   with contextlib.suppress(KeyError, ValueError):
-    return BOOLEANS[text.lower()] if wanted is bool else wanted(text)
+    value = BOOLEANS[text.lower()] if wanted is bool else wanted(text)
+    if value == value:  # Every comparison with NaN is false.
+      return value
   raise InputError(f'{said}; give {names[wanted]}')
 
 

@@ -27,6 +27,7 @@ import numpy as np
 import tqdm
 
 from biobert_jax.checkpoints import detect, pretrained
+from biobert_jax.checkpoints.formats.file_magic import refuse_nonfinite
 from biobert_jax.checkpoints.pretrained import Pretrained
 from biobert_jax.data import windows
 from biobert_jax.data.broken_rows import log_counts
@@ -106,7 +107,7 @@ class Embedder:
       what = f'--max_seq_length is {self._length}'
       raise InputError(f'{what}; {name} takes 3 to {positions}')
     self._overlap = min(_OVERLAP, self._length // 4)
-    self._tokenizer = opened.tokenizer
+    self._given, self._tokenizer = name, opened.tokenizer
     self._counts = Counter() if counts is None else counts
     self.header = Header(
       pooling, tuple(layers), opened.bert.hidden_size, opened.tokenizer.pieces
@@ -190,15 +191,20 @@ class Embedder:
       found = self._text_sums(encoded, offsets)
       if self.header.pooling == 'mean':
         found /= sizes[:, None, None]
+      self._check_finite(found)
       for text, vector in zip(chunk, found, strict=True):
         yield dataclasses.replace(text, vectors=vector[None])
       return
     found = self._slot_vectors(encoded)
+    self._check_finite(found)
     places = itertools.pairwise(offsets)
     for text, (first, last) in zip(chunk, places, strict=True):
       text = dataclasses.replace(text, vectors=found[first:last])
       by_entity = self.header.pooling == 'entity'
       yield self._entity_vectors(text) if by_entity else text
+
+  def _check_finite(self, vectors: np.ndarray) -> None:
+    refuse_nonfinite(self._given, 'the vectors', vectors)
 
   def _rows(self, encoded: windows.Windows) -> Iterator[PackedRows]:
     """Windows in the shortest rows that hold them."""

@@ -84,7 +84,11 @@ class Tagger:
 
   def _tag(self, chunk: list[Document]) -> list[Document]:
     words = [
-      split_sentences(d.text, split_words(d.text), d.title_length)
+      split_sentences(
+        d.text,
+        self._tokenizer.join_added(d.text, split_words(d.text)),
+        d.title_length,
+      )
       for d in chunk
     ]
     texts = [

@@ -91,6 +91,10 @@ def open_ledger(folder: epath.Path, protocol: dict[str, Any]) -> Ledger:
   return Ledger(path, lines)
 
 
+def _refuse_nonfinite(constant: str) -> None:
+  raise InputError(f'a score is {constant}, by which nothing is compared')
+
+
 def read(folder: epath.Path) -> tuple[dict[str, Any], list[Line]]:
   """(settings that all runs share, the finished runs); else an InputError."""
   path = folder / LEDGER_FILE
@@ -104,7 +108,10 @@ def read(folder: epath.Path) -> tuple[dict[str, Any], list[Line]]:
     if not text:
       continue
     try:
-      record = json.loads(text)
+      record = json.loads(text, parse_constant=_refuse_nonfinite)
+    except InputError as error:
+      what = f'{error}; delete this line, and the run is made again'
+      raise InputError.at(path, number, what) from None
     except ValueError as error:
       if number == len(texts):  # What follows the last line break.
         _log.warning('%s: dropped a truncated line', path)

@@ -14,7 +14,7 @@ from biobert_jax.data import packing
 from biobert_jax.data.packing import PackedRows
 from biobert_jax.data.splits import count_overlap
 from biobert_jax.data.windows import Windows
-from biobert_jax.errors import InputError
+from biobert_jax.errors import DivergedError, InputError
 from biobert_jax.tasks.task import Names, Outputs, Shapes
 from biobert_jax.text.vocabulary import build_vocabulary
 from biobert_jax.text.wordpiece import WordPieceTokenizer
@@ -155,15 +155,25 @@ def scatter(
 
   Raises:
     RuntimeError: an index without a prediction; a fault of ours.
+    DivergedError: a prediction is not finite, which no choice may pass over.
   """
-  merged = [np.full(shape, np.nan, np.float32) for _ in names]
+  merged = [np.zeros(shape, np.float32) for _ in names]
+  missing = np.ones(shape[0], bool)
   for batch, predicted in outputs:
     used = batch[index] >= 0
+    missing[batch[index][used]] = False
     for array, name in zip(merged, names, strict=True):
       array[batch[index][used]] = predicted[name][used]
-  missing = np.isnan(merged[0].reshape(shape[0], -1)).any(axis=1).sum()
-  if missing:
-    raise RuntimeError(f'{missing} {unit} got no prediction')
+  if missing.any():
+    raise RuntimeError(f'{missing.sum()} {unit} got no prediction')
+  for array, name in zip(merged, names, strict=True):
+    if not np.isfinite(array).all():
+      wrong = (~np.isfinite(array)).reshape(shape[0], -1).any(axis=1).sum()
+      raise DivergedError(
+        f'the output {name} is not finite (NaN or infinity) for {wrong} '
+        f'{unit} of {shape[0]}; take the weights of an earlier checkpoint, or '
+        'compute.dtype=float32'
+      )
   return merged
 
 

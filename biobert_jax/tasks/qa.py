@@ -18,7 +18,7 @@ from biobert_jax.data.qa import squad as corpus
 from biobert_jax.data.qa.features import END, START, QuestionWindows
 from biobert_jax.data.qa.span_decoding import Answered
 from biobert_jax.data.qa.squad import Question
-from biobert_jax.errors import COUNT, FRACTION, InputError, one_of
+from biobert_jax.errors import COUNT, FRACTION, InputError, Range, one_of
 from biobert_jax.metrics import squad
 from biobert_jax.models.config import BertConfig
 from biobert_jax.models.heads import module_of
@@ -37,6 +37,7 @@ RANGES = {
   'data.max_sequences': COUNT,
   'data.n_best': COUNT,
   'data.max_answer_length': COUNT,
+  'data.null_threshold': Range(lambda x: x == x, 'NaN compares with nothing'),
 }
 # Keys of `data` that cut a passage into windows.
 _WINDOWS = ('max_seq_length', 'max_question_length', 'doc_stride')

@@ -3,17 +3,19 @@
 The Rust library `tokenizers` is set up to give the tokens of
 google-research/bert `tokenization.py` for every text, see `bert_normalizer.py`.
 Unlike in its BERT presets a word may have 200 characters, casing is never
-assumed, and nothing in a text is special: "[MASK]" is `[`, `MASK`, `]`.
+assumed, and BERT's five special tokens are not met in a text: "[MASK]" is `[`,
+`MASK`, `]`. Tokens that were added to a vocabulary are, before WordPiece.
 """
 
 import dataclasses
 import functools
 import hashlib
+import itertools
 import json
 import os
 import pathlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -22,8 +24,9 @@ from tokenizers import decoders, models, pre_tokenizers, processors
 
 from biobert_jax.errors import InputError
 from biobert_jax.io.atomic import write_text
-from biobert_jax.io.json_files import json_text, read_json
-from biobert_jax.text import bert_normalizer, vocabulary
+from biobert_jax.io.json_files import json_text, read_json, write_json
+from biobert_jax.text import added_tokens, bert_normalizer, vocabulary
+from biobert_jax.text.added_tokens import AddedToken
 from biobert_jax.text.bert_normalizer import to_bert_form
 from biobert_jax.text.vocabulary import CLS, MASK, PAD, SEP, SPECIALS, UNK
 
@@ -41,6 +44,9 @@ class WordPieceTokenizer:
   do_lower_case: bool  # Whether text is lower-cased and stripped of accents.
   # Each CJK ideograph is a word, as Google's; not so in a few vocabularies.
   tokenize_chinese_chars: bool = True
+  # Looked for before WordPiece; the last of `pieces`, or among the others.
+  added: tuple[AddedToken, ...] = dataclasses.field(default=(), repr=False)
+  appended: int = 0  # Of `pieces`, the last ones, which WordPiece lacks.
 
   def __post_init__(self) -> None:
     missing = [token for token in SPECIALS if token not in self.pieces]
@@ -54,8 +60,11 @@ class WordPieceTokenizer:
       raise InputError(f'{what}; strip and drop them')
     if len(set(self.pieces)) != len(self.pieces):
       raise InputError('the vocabulary holds a token twice; drop repeats')
+    added = {token.content for token in self.added}
     plain = [
-      p for p in self.pieces if not (p.startswith('[') and p.endswith(']'))
+      p
+      for p in self.pieces
+      if not (p.startswith('[') and p.endswith(']')) and p not in added
     ]
     upper = sum(re.search('[A-Z]', piece) is not None for piece in plain)
     what = ''
@@ -80,6 +89,7 @@ class WordPieceTokenizer:
     It holds `vocab.txt`, or `tokenizer.json` alone, as transformers 5 saves it.
     Casing is read from `tokenizer_config.json` (`do_lower_case`), else
     `tokenizer.json` (`normalizer.lowercase`), else it is that given here.
+    Added tokens are read too, see `added_tokens.py`.
     """
     folder = pathlib.Path(directory)
     path, read = folder / 'vocab.txt', vocabulary.read_vocab_file
@@ -103,7 +113,11 @@ class WordPieceTokenizer:
         f' {json.dumps(do_lower_case)}; set --config.vocab.do_lower_case={here}'
         ' or leave it out'
       )
-    return cls._checked(pieces, stored, path, split_cjk)
+    added = added_tokens.read_added_tokens(folder, pieces)
+    own = [token.content for token in added if token.id >= len(pieces)]
+    return cls._checked(
+      (*pieces, *own), stored, path, split_cjk, added, len(own)
+    )
 
   @classmethod
   def from_vocab_file(cls, path: StrPath, do_lower_case: bool) -> Self:
@@ -118,9 +132,11 @@ class WordPieceTokenizer:
     do_lower_case: bool,
     path: StrPath,
     tokenize_chinese_chars: bool = True,
+    added: tuple[AddedToken, ...] = (),
+    appended: int = 0,
   ) -> Self:
     try:
-      return cls(pieces, do_lower_case, tokenize_chinese_chars)
+      return cls(pieces, do_lower_case, tokenize_chinese_chars, added, appended)
     except InputError as error:
       raise InputError(f'{path}: {error}') from None
 
@@ -151,16 +167,22 @@ class WordPieceTokenizer:
   @functools.cached_property
   def sha256(self) -> str:
     """Digest of the tokens joined by newlines, in hexadecimal."""
-    return hashlib.sha256('\n'.join(self.pieces).encode()).hexdigest()
+    parts = [*self.pieces, *(repr(tuple(token)) for token in self.added)]
+    return hashlib.sha256('\n'.join(parts).encode()).hexdigest()
 
   @functools.cached_property
   def _backend(self) -> tokenizers.Tokenizer:
-    return self._library(map(bert_normalizer.token_in_bert_form, self.pieces))
+    return self._library(bert_normalizer.token_in_bert_form)
 
-  def _library(self, pieces: Iterable[str]) -> tokenizers.Tokenizer:
-    """The Rust library's tokenizer; a token's place is its id."""
+  @property
+  def base(self) -> tuple[str, ...]:
+    """The tokens of `vocab.txt`, without those that were appended."""
+    return self.pieces[: self.vocab_size - self.appended]
+
+  def _library(self, form: Callable[[str], str]) -> tokenizers.Tokenizer:
+    """The Rust library's tokenizer, each token in some form; ids are ours."""
     model = models.WordPiece(
-      vocab={piece: i for i, piece in enumerate(pieces)},
+      vocab={form(piece): i for i, piece in enumerate(self.base)},
       unk_token=UNK,
       max_input_chars_per_word=vocabulary.MAX_CHARS_PER_WORD,
       continuing_subword_prefix='##',
@@ -170,6 +192,13 @@ class WordPieceTokenizer:
       self.do_lower_case, self.tokenize_chinese_chars
     )
     backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    # The library numbers on, in this order, those that the model lacks.
+    for token in self.added:
+      options = {'single_word': token.single_word, 'special': token.special}
+      content, normalized = form(token.content), token.normalized
+      backend.add_tokens(
+        [tokenizers.AddedToken(content, normalized=normalized, **options)]
+      )
     return backend
 
   def _in_bert_form(self, text: str) -> tuple[str, list[int] | None]:
@@ -189,6 +218,28 @@ class WordPieceTokenizer:
     rewritten, origin = self._in_bert_form(text)
     encoding = self._backend.encode(rewritten, add_special_tokens=False)
     return encoding.ids, _at_origin(encoding.offsets, origin)
+
+  def join_added(
+    self, text: str, words: Sequence[tuple[int, int]]
+  ) -> list[tuple[int, int]]:
+    """Joins the words of a text that one added token covers."""
+    if not self.added:
+      return list(words)
+    known = {token.id for token in self.added}
+    ids, spans = self.encode(text)
+    whole = [s for i, s in zip(ids, spans, strict=True) if i in known]
+    joined: list[tuple[int, int]] = []
+    place = 0
+    for start, end in words:
+      while place < len(whole) and whole[place][1] <= start:
+        place += 1
+      first, last = whole[place] if place < len(whole) else (end, end)
+      inside = first <= start and end <= last
+      if inside and joined and first <= joined[-1][0]:
+        joined[-1] = joined[-1][0], end
+      else:
+        joined.append((start, end))
+    return joined
 
   def encode_batch(
     self, texts: Sequence[str]
@@ -220,7 +271,7 @@ class WordPieceTokenizer:
     It adds [CLS] and [SEP] and takes special tokens in a text as such. It lacks
     only our mending of rare code points (`text/bert_normalizer.py`).
     """
-    backend = self._library(self.pieces)
+    backend = self._library(str)
     backend.post_processor = processors.BertProcessing(
       (SEP, self.sep_id), (CLS, self.cls_id)
     )
@@ -239,6 +290,7 @@ class WordPieceTokenizer:
     """
     folder = pathlib.Path(directory)
     folder.mkdir(parents=True, exist_ok=True)
+    added = added_tokens.files(self.added, len(self.base))
     config: dict[str, Any] = {
       'do_lower_case': self.do_lower_case,
       'tokenize_chinese_chars': self.tokenize_chinese_chars,
@@ -254,9 +306,11 @@ class WordPieceTokenizer:
       config['model_input_names'] = names
       config |= {f'{t.strip("[]").lower()}_token': t for t in SPECIALS}
       write_text(folder / 'tokenizer.json', self.to_tokenizer_json())
-    write_text(folder / 'vocab.txt', '\n'.join(self.pieces) + '\n')
-    text = json_text(config).rstrip()
-    write_text(folder / 'tokenizer_config.json', text)
+    if appended := added.pop(added_tokens.FILE, None):
+      write_json(folder / added_tokens.FILE, appended)
+    write_text(folder / 'vocab.txt', '\n'.join(self.base) + '\n')
+    text = json_text(config | added).rstrip()
+    write_text(folder / added_tokens.CONFIG_FILE, text)
 
 
 # google-research/bert tokenization.py cuts at ASCII white space and at each
@@ -283,6 +337,9 @@ class CachedWordPiece:
 
   def encode(self, texts: Sequence[str]) -> list[bytes]:
     """Ids of each text as bytes of `piece_dtype`, without [CLS] and [SEP]."""
+    if self._tokenizer.added:  # They may cross the borders of words.
+      ids = (ids for ids, _ in self._tokenizer.encode_batch(texts))
+      return [np.asarray(row, self._dtype).tobytes() for row in ids]
     texts = [self._plain(text) for text in texts]
     words = [_WORD.findall(text) for text in texts]
     if len(self._pieces) > self._cache_words:
@@ -312,16 +369,34 @@ def check_vocab_size(
   tokenizer: WordPieceTokenizer, vocab_size_of_checkpoint: int, path: StrPath
 ) -> None:
   """Refuses a vocabulary of another size than the embedding table of `path`."""
-  spare = vocab_size_of_checkpoint - tokenizer.vocab_size
-  if not spare:
+  size, rows = tokenizer.vocab_size, vocab_size_of_checkpoint
+  if size == rows:
     return
-  remedy = 'use the vocab.txt that came with the checkpoint'
-  if spare > 0:
-    remedy += ', or, if its embedding table is padded, append'
-    remedy += f' {spare} lines such as [unused_0]'
-  what = f'{path}: the vocabulary has {tokenizer.vocab_size} pieces but the'
-  what = f'{what} checkpoint embeds {vocab_size_of_checkpoint}; {remedy}'
-  raise InputError(what)
+  folder = pathlib.Path(path)
+  fast = (folder / 'tokenizer.json').exists()
+  file = 'vocab.txt' if (folder / 'vocab.txt').exists() or not fast else ''
+  what = f'{path}: the vocabulary has {size} tokens but the checkpoint embeds'
+  if size > rows:
+    last = ', '.join(map(repr, tokenizer.pieces[rows:][:8]))
+    more = ', ...' if size - rows > 8 else ''
+    lines = f'{rows + 1} to {size}' if size - rows > 1 else str(size)
+    where = f'lines {lines} of {file}' if file else 'them from tokenizer.json'
+    if size - rows <= tokenizer.appended:
+      where = f'them from {added_tokens.FILE} and every tokenizer*.json'
+    raise InputError(
+      f'{what} {rows}: no row is left for {last}{more}; remove {where}, or use '
+      'the files that came with the checkpoint'
+    )
+  names = (f'[unused_{i}]' for i in itertools.count())
+  free = next(name for name in names if name not in tokenizer.pieces)
+  where = f'append {rows - size} lines such as {free} to {file}'
+  if tokenizer.appended or not file:
+    ids = f'{size} to {rows - 1}' if rows - size > 1 else str(size)
+    where = f'give {ids} as ids of names such as {free} in {added_tokens.FILE}'
+  raise InputError(
+    f'{what} {rows}; use the files that came with the checkpoint or, if its '
+    f'embedding table is padded, {where}'
+  )
 
 
 def _stored_casing(

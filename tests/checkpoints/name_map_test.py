@@ -148,6 +148,22 @@ def test_half_precision_is_read_as_float32() -> None:
   np.testing.assert_array_equal(array, half)
 
 
+@pytest.mark.parametrize('column', COLUMNS)
+@pytest.mark.parametrize('wrong', [np.nan, np.inf])
+def test_a_tensor_that_is_not_finite_is_named(
+  column: str, wrong: float
+) -> None:
+  tensors = checkpoint(column)
+  row = next(r for r in name_map.table(2) if r.ours == 'bert/pooler/dense/bias')
+  bad = np.asarray([0, wrong, 0, wrong], np.float32)
+  tensors[row.name(column)] = stored(bad)
+  message = f'^here: 2 of 4 numbers of {row.name(column)} are not finite'
+  with pytest.raises(InputError, match=message):
+    read(tensors, column)
+  with pytest.raises(InputError, match=f'of {row.ours} are not finite'):
+    name_map.check(parameters() | {row.ours: bad}, TINY, 'here')
+
+
 def test_older_spellings_and_a_bare_encoder_are_read() -> None:
   heads = ('classifier', 'qa_outputs', 'yes_no', 'entity_classifier', 'cls')
   tensors = {}
@@ -167,19 +183,29 @@ def test_leftovers_are_counted_and_kept_apart() -> None:
   tensors = checkpoint(TENSORFLOW)
   leftovers = {
     'bert/pooler/dense/bias/adam_m': 'optimizer slots (adam_m)',
-    'bert/pooler/dense/bias/adam_v': 'optimizer slots (adam_v)',
-    'output_bias/BERTAdam': 'optimizer slots (BERTAdam)',
     'output_bias/BERTAdam_1': 'optimizer slots (BERTAdam_1)',
+    'output_weights/lamb_v': 'optimizer slots (lamb_v)',
+    'output_bias/ExponentialMovingAverage': (
+      'optimizer slots (ExponentialMovingAverage)'
+    ),
     'beta1_power': 'counters (beta1_power)',
-    'beta2_power': 'counters (beta2_power)',
     'global_step': 'counters (global_step)',
+    'loss_scale/current_loss_scale': 'counters (loss_scale/current_loss_scale)',
+    'loss_scale/good_steps': 'counters (loss_scale/good_steps)',
   }
   for name in leftovers:
-    tensors[name] = stored(np.zeros((), np.int64))
+    of = tensors.get(name.rpartition('/')[0])
+    tensors[name] = stored(np.zeros(of.shape if of else (), np.float32))
   contents = read(tensors, TENSORFLOW)
   assert contents.slots.keys() == leftovers.keys()
   assert dict(contents.skipped) == dict.fromkeys(leftovers.values(), 1)
   assert '  1 skipped: counters (global_step)' in str(contents)
+  # Another shape is none of an optimizer's.
+  tensors['output_bias/BERTAdam_1'] = stored(np.zeros(9, np.float32))
+  with pytest.raises(
+    InputError, match=r'unmapped output_bias/BERTAdam_1 \[9\]'
+  ):
+    read(tensors, TENSORFLOW)
 
 
 def test_the_tied_decoder_may_stand_twice() -> None:

@@ -118,6 +118,7 @@ def test_overrides_keep_the_types():
     ('quickstart', ('batch_size=many',), 'batch_size=many; give a whole numb'),
     ('quickstart', ('batch_size=1.5',), 'batch_size=1.5; give a whole number'),
     ('quickstart', ('optim.b1=x',), '--config.optim.b1=x; give a number'),
+    ('quickstart', ('optim.b1=nan',), 'optim.b1=nan; give a number'),
     ('quickstart', ('data.strict=1',), 'data.strict=1; give true or false'),
     ('quickstart', ('data.dir=',), '--config.data.dir is empty (an unset var'),
     ('quickstart', ('init_from=',), '--config.init_from is empty'),

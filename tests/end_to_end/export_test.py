@@ -230,6 +230,38 @@ def test_a_wrong_export_is_not_kept(
   assert [p.name for p in tmp_path.iterdir()] == ['model']
 
 
+def test_an_output_that_is_not_finite_is_named(
+  tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+  """The largest difference of NaN is 0."""
+  model_folders.write_huggingface(tmp_path / 'model')
+  model = pretrained.load_pretrained(tmp_path / 'model')
+  write = onnx.write
+
+  def overflowing(directory, params, *rest):
+    bias = np.full_like(params['classifier/bias'], np.nan)
+    write(directory, params | {'classifier/bias': bias}, *rest)
+
+  monkeypatch.setattr(onnx, 'write', overflowing)
+  with pytest.raises(InputError, match='of the output logits are not finite'):
+    export.export(model, 'onnx', str(tmp_path / 'out'))
+  assert not (tmp_path / 'out').exists()
+
+
+@pytest.mark.parametrize('form', ['huggingface', 'tensorflow'])
+def test_the_id_of_padding_is_that_of_the_vocabulary(
+  form: str, tmp_path: Path
+) -> None:
+  model_folders.write_huggingface(tmp_path / 'model')
+  vocab = tmp_path / 'model' / 'vocab.txt'
+  pad, unknown, *rest = vocab.read_text().split('\n')
+  vocab.write_text('\n'.join([unknown, pad, *rest]))
+  model = pretrained.load_pretrained(tmp_path / 'model')
+  export.export(model, form, str(tmp_path / 'out'))
+  config = pretrained.load_pretrained(tmp_path / 'out').source.config_file
+  assert json.loads(config.read_text())['pad_token_id'] == 1
+
+
 def test_a_flipped_bit_names_the_tensor(exports: Path, tmp_path: Path) -> None:
   for form, file in (
     ('huggingface', 'model.safetensors'),

@@ -82,6 +82,10 @@ def test_another_corpus_is_refused(folder):
     ('{"protocol": {}}\n{"x": 1}\n', ':2: holds no'),
     ('{"protocol": {}}\nx\n{"digest": "a"}\n', ':2: not JSON'),
     ('[]\n', ':1: holds no'),
+    (
+      '{"protocol": {}}\n{"digest": "a", "devel": NaN}\n',
+      ':2: a score is NaN, .*; delete this line, and the run is made again',
+    ),
   ],
 )
 def test_what_is_not_ours_is_named(tmp_path, text, what):

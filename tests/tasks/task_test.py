@@ -4,6 +4,7 @@ import jax
 import numpy as np
 import pytest
 
+from biobert_jax.errors import DivergedError
 from biobert_jax.tasks import datasets
 from biobert_jax.tasks import task as tasks
 from biobert_jax.training.experiment import TASKS
@@ -51,6 +52,28 @@ def test_an_example_without_a_prediction_is_our_fault():
   outputs = batches_of([[3, 0], [-1, -1]])
   with pytest.raises(RuntimeError, match='2 pairs got no prediction'):
     datasets.scatter(outputs, ('a',), 'examples', (4,), 'pairs')
+
+
+@pytest.mark.parametrize('wrong', [np.nan, -np.inf])
+def test_an_output_that_is_not_finite_is_named(wrong):
+  """An argmax over NaN would choose the first label."""
+  values = np.asarray([[[1.0, 2.0], [wrong, 0.0]]])
+  outputs = iter([({'examples': np.asarray([[0, 1]])}, {'logits': values})])
+  message = 'the output logits is not finite .* for 1 sequences of 2'
+  with pytest.raises(DivergedError, match=message):
+    datasets.merge(outputs, 'logits', 2, 2)
+  # Where nothing is asked for, it may be anything.
+  outputs = iter([({'examples': np.asarray([[0, -1]])}, {'logits': values})])
+  assert datasets.merge(outputs, 'logits', 1, 2).tolist() == [[1.0, 2.0]]
+
+
+@pytest.mark.parametrize(
+  ('name', 'f1', 'selection'), [('f1', np.nan, 0.5), ('selection', 0.5, np.nan)]
+)
+def test_a_metric_that_is_not_finite_is_named(name, f1, selection):
+  tasks.Scored({'f1': 0.5, 'questions': 3}, 0.5, {})
+  with pytest.raises(DivergedError, match=f'the metric {name} is nan'):
+    tasks.Scored({'f1': f1}, selection, {})
 
 
 def test_sequences_have_several_values():

@@ -19,6 +19,7 @@ class LazyTensor:
   shape: tuple[int, ...]
   dtype: str  # NumPy's name of the stored type ('bfloat16', 'int64').
   read: Callable[[], np.ndarray]  # `InputError` where the file is damaged.
+  also: str = ''  # Another name that the file gives it.
 
 
 def read_start(path: pathlib.Path) -> bytes:
@@ -39,6 +40,16 @@ def read_start(path: pathlib.Path) -> bytes:
   if start.lstrip().lower().startswith((b'<!doctype html', b'<html')):
     raise InputError(f'{path}: a web page, not weights; download it again')
   return start
+
+
+def refuse_nonfinite(source: object, name: str, array: np.ndarray) -> None:
+  """Raises where a tensor holds NaN or infinity: no comparison would tell."""
+  if wrong := np.size(array) - np.count_nonzero(np.isfinite(array)):
+    raise InputError(
+      f'{source}: {wrong} of {np.size(array)} numbers of {shown(name)} are not '
+      'finite (NaN or infinity); take the weights from an earlier checkpoint, '
+      'or copy them again'
+    )
 
 
 def shown(name: object) -> str:

@@ -23,6 +23,9 @@ from biobert_jax.errors import InputError
 from biobert_jax.io.atomic import publish, write_text
 
 _INDEX = '.index'
+# In a TF2 object checkpoint: its graph, and what ends its variables' keys.
+_GRAPH = '_CHECKPOINTABLE_OBJECT_GRAPH'
+_VALUE = '/.ATTRIBUTES/VARIABLE_VALUE'
 _STATE = 'checkpoint'  # Beside checkpoints: a text proto that names the last.
 _STATE_LINE = re.compile(r'^\s*model_checkpoint_path:\s*"(.*)"\s*$', re.M)
 
@@ -82,11 +85,28 @@ def list_tensors(prefix: str | os.PathLike[str]) -> dict[str, LazyTensor]:
     with refused(f'{prefix}.data-*: {what}', _faults(tf), text=_one_line):
       return np.asarray(reader.get_tensor(name))
 
+  full_names: dict[str, str] = {}
+  if _GRAPH in shapes:
+    full_names = _full_names(read_tensor(_GRAPH))
   tensors = {}
-  for name in sorted(shapes):
-    read = functools.partial(read_tensor, name)
-    tensors[name] = LazyTensor(tuple(shapes[name]), dtypes[name].name, read)
+  for key in sorted(shapes):
+    name = key.removesuffix(_VALUE)
+    if '/.ATTRIBUTES/' in name:
+      continue  # Settings of an object, as text.
+    read, also = functools.partial(read_tensor, key), full_names.get(key, '')
+    sizes, dtype = tuple(shapes[key]), dtypes[key].name
+    tensors[name] = LazyTensor(sizes, dtype, read, also)
   return tensors
+
+
+def _full_names(graph: np.ndarray) -> dict[str, str]:
+  """Key -> the variable's name, of the graph in a TF2 object checkpoint."""
+  from tensorflow.core.protobuf import trackable_object_graph_pb2
+
+  parsed = trackable_object_graph_pb2.TrackableObjectGraph()
+  parsed.ParseFromString(graph.item())
+  found = (one for node in parsed.nodes for one in node.attributes)
+  return {one.checkpoint_key: one.full_name for one in found}
 
 
 def _check_data(prefix: pathlib.Path) -> None:

@@ -207,8 +207,11 @@ class Checkpoints:
     arguments = ocp.args.Composite(score=ocp.args.JsonRestore())
     try:
       restored = self._best.restore(step, args=arguments)
-      self._best_score = float(restored['score']['score'])
-      return self._best_score
+      score = float(restored['score']['score'])
+      if not math.isfinite(score):  # Nothing would ever be better.
+        raise ValueError(score)
+      self._best_score = score
+      return score
     except (OSError, ValueError, KeyError, TypeError) as error:
       raise InputError(
         f'{self._best.directory / str(step)}: the score is damaged; move this '

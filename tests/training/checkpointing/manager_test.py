@@ -276,12 +276,13 @@ def test_what_was_not_finished_is_deleted(opened, draw, folder):
   same_bits(checkpoints.restore(ABSTRACT, DP), draw(1, 2))
 
 
-def test_a_damaged_score_is_named(opened, draw, folder):
+@pytest.mark.parametrize('damage', ['{', '{"score": NaN}'])
+def test_a_damaged_score_is_named(opened, draw, folder, damage):
   opened().save_best(2, draw(1, 2).params, 40.0)
   opened().close()
   path = folder / 'best' / '2' / 'score' / 'metadata'
   assert json.loads(path.read_text())['score'] == 40.0
-  path.write_text('{')
+  path.write_text(damage)
   with pytest.raises(InputError, match='best/2: the score is damaged'):
     opened().best_score()
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from biobert_jax.checkpoints.formats.file_magic import refuse_nonfinite
 from biobert_jax.checkpoints.formats.onnx.graph import INPUTS, WORD_TABLE, build
 from biobert_jax.errors import InputError
 from biobert_jax.io.atomic import staged
@@ -181,6 +182,10 @@ def measure_int8(
       results.append(model(*batch))
       seconds[i] += time.perf_counter() - start
     real = batch[1] != 0
+    for model, outputs in zip(models, results, strict=True):
+      for name, array in outputs.items():
+        real_only = array[real] if array.shape[:2] == real.shape else array
+        refuse_nonfinite(model.path, f'the output {name}', real_only)
     x, y = (result['last_hidden_state'][real] for result in results)
     differences.append(np.abs(x - y).max())
     norms = np.linalg.norm(x, axis=-1) * np.linalg.norm(y, axis=-1)

@@ -5,6 +5,7 @@ one another, without checksums.
 """
 
 import io
+import logging
 import math
 import os
 import pathlib
@@ -31,6 +32,9 @@ from biobert_jax.checkpoints.formats.torch.restricted_pickle import (
 from biobert_jax.errors import InputError
 
 WEIGHTS_FILE = 'pytorch_model.bin'
+# Where training scripts (NVIDIA's, Lightning's, DeepSpeed's) put the state dict
+# beside the optimizer's.
+_INNER = ('model', 'state_dict', 'model_state_dict', 'module')
 # torch/serialization.py: MAGIC_NUMBER, PROTOCOL_VERSION.
 _MAGIC = [0x1950A86A20F9469CFC6C, 1001]
 _CHUNK = 8 * 2**20  # Bytes read at a time.
@@ -43,6 +47,7 @@ _DAMAGED = (
   *(zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError),
   *(ValueError, OverflowError, RuntimeError),
 )
+_log = logging.getLogger(__name__)
 ReadStorage = Callable[[str, Storage], np.ndarray]
 
 
@@ -76,6 +81,11 @@ def _state_dict(path: pathlib.Path, value: Any) -> dict[str, Tensor]:
     kind = pickled.type_name(value)
     what = f'{path}: holds a {kind}, not a state dict; save one'
     raise InputError(f'{what} with torch.save(model.state_dict(), FILE)')
+  inner = [key for key in _INNER if isinstance(value.get(key), dict)]
+  if len(inner) == 1:
+    left = ', '.join(shown(key) for key in value if key != inner[0])
+    _log.info('%s: read %r, left aside: %s', path, inner[0], left or 'nothing')
+    return _state_dict(path, value[inner[0]])
   others = [k for k, v in value.items() if not isinstance(v, Tensor)]
   if others or not value:
     kinds = [(shown(k), pickled.type_name(v)) for k, v in value.items()]

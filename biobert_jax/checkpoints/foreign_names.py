@@ -1,0 +1,282 @@
+"""Tensor names of other programs -> ours.
+
+TF2's official/nlp (its objects, and its variables of 2019 and 2020), Keras and
+Flax of transformers keep kernels [in, out], as ours; official/nlp keeps those
+of attention by heads. Prefixes (`module.`, `model.`) go where that maps all.
+"""
+
+import dataclasses
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+
+from biobert_jax.checkpoints.formats.file_magic import LazyTensor
+
+# The file that a TF2 object checkpoint has beside its variables.
+OBJECT_GRAPH = '_CHECKPOINTABLE_OBJECT_GRAPH'
+_SLOT = re.compile(r'.*/\.OPTIMIZER_SLOT/(?:.+/)?([^/]+)|optimizer/(.+)')
+_COUNTERS = re.compile(r'(global_step|save_counter)')
+
+# Parts of a layer: official/nlp's objects, its variables, transformers'.
+_LAYER = {
+  **{
+    f'{outer}{name}{dense}': f'attention/self/{name}'
+    for outer, dense in (
+      *(('_attention_layer/_', '_dense'), ('self_attention/', '')),
+      *(('attention/self/', ''),),
+    )
+    for name in ('query', 'key', 'value')
+  },
+  **dict.fromkeys(
+    (
+      *('_attention_layer/_output_dense', '_attention_output_dense'),
+      *('self_attention/attention_output', 'self_attention_output'),
+      'attention/output/dense',
+    ),
+    'attention/output/dense',
+  ),
+  **dict.fromkeys(
+    (
+      *('_attention_layer_norm', 'self_attention_layer_norm'),
+      'attention/output/LayerNorm',
+    ),
+    'attention/output/LayerNorm',
+  ),
+  **dict.fromkeys(
+    ('_intermediate_dense', 'intermediate', 'intermediate/dense'),
+    'intermediate/dense',
+  ),
+  **dict.fromkeys(('_output_dense', 'output', 'output/dense'), 'output/dense'),
+  **dict.fromkeys(
+    ('_output_layer_norm', 'output_layer_norm', 'output/LayerNorm'),
+    'output/LayerNorm',
+  ),
+}
+# Other modules, up to their leaf.
+_WORDS, _POSITIONS, _TYPES = (
+  f'bert/embeddings/{name}'
+  for name in (
+    'word_embeddings',
+    'position_embeddings',
+    'token_type_embeddings',
+  )
+)
+_NORM, _POOLER = 'bert/embeddings/LayerNorm', 'bert/pooler/dense'
+_TRANSFORM, _PAIRS = 'cls/predictions/transform', 'cls/seq_relationship'
+_MODULES = {
+  **dict.fromkeys(
+    (
+      *('word_embeddings', '_embedding_layer', 'embeddings/word_embeddings'),
+      'embedding_table',
+    ),
+    _WORDS,
+  ),
+  **dict.fromkeys(
+    (
+      *('_position_embedding_layer', 'position_embedding'),
+      'embedding_postprocessor/position_embeddings',
+      'embeddings/position_embeddings',
+    ),
+    _POSITIONS,
+  ),
+  **dict.fromkeys(
+    (
+      *('_type_embedding_layer', 'type_embeddings'),
+      'embedding_postprocessor/type_embeddings',
+      'embeddings/token_type_embeddings',
+    ),
+    _TYPES,
+  ),
+  **dict.fromkeys(
+    (
+      *('_embedding_norm_layer', 'embeddings/layer_norm'),
+      *('embedding_postprocessor/layer_norm', 'embeddings/LayerNorm'),
+    ),
+    _NORM,
+  ),
+  **dict.fromkeys(
+    ('_pooler_layer', 'pooler_transform', 'pooler/dense'), _POOLER
+  ),
+  **dict.fromkeys(
+    ('next_sentence..pooler_dense', 'next_sentence.pooler_dense'), _POOLER
+  ),
+  f'{_TRANSFORM}/dense': f'{_TRANSFORM}/dense',
+  'masked_lm/dense': f'{_TRANSFORM}/dense',
+  **dict.fromkeys(
+    (f'{_TRANSFORM}/LayerNorm', f'{_TRANSFORM}/layer_norm'),
+    f'{_TRANSFORM}/LayerNorm',
+  ),
+  'masked_lm/layer_norm': f'{_TRANSFORM}/LayerNorm',
+  **dict.fromkeys(
+    (
+      *('cls/predictions', 'cls/predictions/output_bias'),
+      'masked_lm/output_bias',
+    ),
+    'cls/predictions',
+  ),
+  **dict.fromkeys(
+    (
+      *(_PAIRS, 'predictions/transform/logits'),
+      'classification_heads/0/out_proj',
+    ),
+    _PAIRS,
+  ),
+  'classifier': 'classifier',
+  'qa_outputs': 'qa_outputs',
+}
+_LEAVES = {
+  'kernel': 'kernel',
+  'bias': 'bias',
+  'gamma': 'scale',
+  'scale': 'scale',
+  'beta': 'bias',
+}
+_TABLES = (_WORDS, _POSITIONS, _TYPES)
+_TABLE_LEAVES = ('embeddings', 'embedding', 'weight')
+_OF_LAYER = re.compile(
+  r'(?:.*/)?(?:_transformer_layers/|layer_\._|(?:transformer|encoder)/layer_'
+  r'|encoder/layer/)(\d+)/(.+)/(\w+)'
+)
+# Keras counts the layers of a functional model that hold weights.
+_COUNTED = re.compile(
+  r'(?:model/|encoder/)?(?:layer_with_weights-(\d+)/)?layer_with_weights-(\d+)'
+  r'/(?:(.+)/)?(\w+)'
+)
+_COUNTED_EMBEDDINGS = (_WORDS, _POSITIONS, _TYPES, _NORM)
+_COUNTED_HEADS = {
+  (1, 0): f'{_TRANSFORM}/dense',
+  (1, 1): f'{_TRANSFORM}/LayerNorm',
+  (1, 2): 'cls/predictions',
+  (2, 0): _PAIRS,
+}
+
+
+def is_foreign(tensors: Mapping[str, LazyTensor]) -> bool:
+  """Whether tensors of a TensorFlow checkpoint have TF2's names."""
+  words = 'word_embeddings/embeddings'
+  return OBJECT_GRAPH in tensors or any(n.endswith(words) for n in tensors)
+
+
+def in_our_names(
+  tensors: Mapping[str, LazyTensor], layers: int, skipped: Counter[str]
+) -> dict[str, LazyTensor]:
+  """Tensors by our paths, in our shapes; names that nothing tells stay.
+
+  The optimizer's are left out, and counted in `skipped`.
+  """
+  named: dict[str, LazyTensor] = {}
+  # A pre-trained model has the pooler of sentence pairs beside an unused one.
+  pairs = any(name.startswith('next_sentence') for name in tensors)
+  for name, tensor in tensors.items():
+    if name == OBJECT_GRAPH:
+      continue
+    if match := _SLOT.fullmatch(name):
+      skipped[f'optimizer slots ({match[1] or match[2]})'] += 1
+      continue
+    if _COUNTERS.fullmatch(name):
+      skipped[f'counters ({name})'] += 1
+      continue
+    path = _ours(name, layers) or _ours(tensor.also, layers)
+    if pairs and path.startswith(_POOLER) and name.startswith('encoder/'):
+      skipped['a pooler that pre-training did not use'] += 1
+    elif path and path not in named:
+      named[path] = _joined_heads(path, tensor)
+    else:
+      named[name] = tensor
+  return named
+
+
+def _joined_heads(path: str, tensor: LazyTensor) -> LazyTensor:
+  """A tensor of attention whose heads have an axis of their own, without it."""
+  shape, is_output = tensor.shape, '/attention/output/dense/' in path
+  if '/attention/self/' in path and len(shape) == 2 + path.endswith('kernel'):
+    shape = (*shape[:-2], shape[-2] * shape[-1])
+  elif is_output and len(shape) == 3:
+    shape = (shape[0] * shape[1], shape[2])
+  else:
+    return tensor
+  return dataclasses.replace(
+    tensor, shape=shape, read=lambda: tensor.read().reshape(shape)
+  )
+
+
+def without_prefix(
+  tensors: Mapping[str, LazyTensor],
+  is_known: Callable[[str], bool],
+  separator: str,
+) -> tuple[dict[str, LazyTensor], str]:
+  """Tensors without the prefix of some names, and that prefix.
+
+  It is '' where names need none, or taking one off would not make all of them
+  known, each once.
+  """
+  prefixes = {
+    _prefix(name, is_known, separator) for name in tensors if not is_known(name)
+  }
+  prefix = prefixes.pop() if len(prefixes) == 1 else ''
+  renamed = {
+    name if not prefix or is_known(name) else name.removeprefix(prefix): tensor
+    for name, tensor in tensors.items()
+  }
+  if len(renamed) < len(tensors):
+    return dict(tensors), ''
+  return renamed, prefix
+
+
+def _prefix(name: str, is_known: Callable[[str], bool], separator: str) -> str:
+  """The shortest beginning without which a name is known, else ''."""
+  for match in re.finditer(re.escape(separator), name):
+    if is_known(name[match.end() :]):
+      return name[: match.end()]
+  return ''
+
+
+def _ours(name: str, layers: int) -> str:
+  """Our path of a stored name; '' where it has none."""
+  name = name.removesuffix(':0').replace('.Sbias', '')
+  name = name.replace('mlm___cls', 'cls').replace('nsp___cls', 'cls')
+  if match := _OF_LAYER.fullmatch(name):
+    module = _LAYER.get(match[2], '')
+    leaf = _LEAVES.get(match[3], '')
+    found = f'bert/encoder/layer_{match[1]}/{module}/{leaf}'
+    return found if module and leaf else ''
+  if match := _COUNTED.fullmatch(name):
+    return _counted(match, layers)
+  for whole in _without_start(name):
+    module, _, leaf = whole.rpartition('/')
+    if whole in _MODULES:  # The bias of `cls.predictions`, or a table itself.
+      return _path(_MODULES[whole], '')
+    if module in _MODULES:
+      return _path(_MODULES[module], leaf)
+  return ''
+
+
+def _without_start(name: str) -> Iterator[str]:
+  """The name, and what is left of it behind each `/`."""
+  yield name
+  for match in re.finditer('/', name):
+    yield name[match.end() :]
+
+
+def _path(module: str, leaf: str) -> str:
+  if module in _TABLES:
+    return module if leaf in ('', *_TABLE_LEAVES) else ''
+  if module == 'cls/predictions' and not leaf:
+    return f'{module}/bias'
+  return f'{module}/{_LEAVES[leaf]}' if leaf in _LEAVES else ''
+
+
+def _counted(match: re.Match[str], layers: int) -> str:
+  """Our path of a weight of a Keras model's Nth layer."""
+  model, number, module, leaf = match[1], int(match[2]), match[3], match[4]
+  if model not in (None, '0'):
+    found = _COUNTED_HEADS.get((int(model), number), '')
+    return _path(found, leaf) if found and not module else ''
+  if number < len(_COUNTED_EMBEDDINGS):
+    return '' if module else _path(_COUNTED_EMBEDDINGS[number], leaf)
+  layer = number - len(_COUNTED_EMBEDDINGS)
+  if layer == layers:
+    return '' if module else _path(_POOLER, leaf)
+  part = _LAYER.get(module or '', '')
+  known = part and leaf in _LEAVES and layer < layers
+  return f'bert/encoder/layer_{layer}/{part}/{_LEAVES[leaf]}' if known else ''
