@@ -5,7 +5,7 @@ import json
 import pathlib
 import re
 import weakref
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from typing import Any
 
@@ -41,6 +41,17 @@ HUGGINGFACE_FILES = (
 )
 # Files under other names, if they are named themselves.
 _SUFFIXES = ('.safetensors', '.bin', '.pt', '.pth', '.msgpack', '.h5')
+# What else is found where weights are looked for, by the end of its name.
+_NOT_READ = {
+  'saved_model.pb': 'a TensorFlow SavedModel, a program',
+  '.keras': 'an archive of Keras 3',
+  'rust_model.ot': 'weights for rust-bert',
+  '.gguf': 'weights for llama.cpp',
+  '.nemo': 'an archive of NVIDIA NeMo',
+  '.onnx': 'an ONNX program that was not exported here',
+  'adapter_model.safetensors': 'an adapter, to be merged into its model first',
+  'adapter_model.bin': 'an adapter, to be merged into its model first',
+}
 # Orbax writes the time into these.
 _DATED = ('_CHECKPOINT_METADATA', 'commit_success.txt')
 _PART = re.compile(r'\.(index|meta|data-\d{5}-of-\d{5})$')
@@ -150,7 +161,8 @@ def _look(path: pathlib.Path, given: str) -> Source:
     return _look_into(path, given)
   if path.is_file():
     record = folders.read_record(path.parent)
-    if path.name in HUGGINGFACE_FILES or path.suffix in _SUFFIXES:
+    is_named = path.suffix in _SUFFIXES and not _not_read([path])
+    if path.name in HUGGINGFACE_FILES or is_named:
       return Source(given, HUGGINGFACE, path.parent, path, record)
     if path.suffix == '.onnx' and record:  # Its int8 variant, for one.
       return Source(given, ONNX, path.parent, path, record)
@@ -160,7 +172,16 @@ def _look(path: pathlib.Path, given: str) -> Source:
     record = folders.read_record(prefix.parent)
     return Source(given, TENSORFLOW, prefix.parent, prefix, record)
   what = 'not a checkpoint' if path.exists() else 'no such file or folder'
-  raise InputError(f'{given}: {what}; give {_TAKES}')
+  raise InputError(f'{given}: {_not_read([path]) or what}; give {_TAKES}')
+
+
+def _not_read(paths: Iterable[pathlib.Path]) -> str:
+  """The name of the first thing that is there but not read; '' without one."""
+  for path in paths:
+    for ending, what in _NOT_READ.items():
+      if path.name.endswith(ending) and path.exists():
+        return f'{path.name} is {what}, which is not read'
+  return ''
 
 
 def _look_into(path: pathlib.Path, given: str) -> Source:
@@ -182,8 +203,10 @@ def _look_into(path: pathlib.Path, given: str) -> Source:
     return Source(given, HUGGINGFACE, path, found[0], {})
   if prefix is not None:
     return Source(given, TENSORFLOW, path, prefix, {})
-  names = ', '.join(sorted(p.name for p in path.iterdir())[:12]) or 'nothing'
-  raise InputError(f'{given}: no checkpoint (it holds {names}); give {_TAKES}')
+  files = sorted(path.iterdir())
+  names = ', '.join(p.name for p in files[:12]) or 'nothing'
+  what = _not_read(files) or f'no checkpoint (it holds {names})'
+  raise InputError(f'{given}: {what}; give {_TAKES}')
 
 
 def _workdir_record(path: pathlib.Path) -> dict[str, Any]:

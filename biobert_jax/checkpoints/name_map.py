@@ -317,7 +317,10 @@ def _sort(
     elif known in _TIED:
       skipped['tied to another (decoder)'] += 1
     elif of in by_name and _fits(
-      tensor.shape, _stored_sizes(by_name[of], column, config)
+      tensor.shape,
+      tensors[of].shape
+      if of in tensors
+      else _stored_sizes(by_name[of], column, config),
     ):
       slots[name] = tensor
       skipped[f'optimizer slots ({part})'] += 1

@@ -1,9 +1,9 @@
 """Read a checkpoint of any form and keep it in ours, checked.
 
-MODEL is a TF1 checkpoint (its prefix, its folder, or a .tar.gz of it), a
-Hugging Face folder (model.safetensors, sharded or not, or pytorch_model.bin),
-a work folder, an import or an export; the form is detected. Every tensor is
-mapped or reported.
+MODEL is a TF1 or TF2 checkpoint (its prefix, its folder, or a .tar.gz of it), a
+Hugging Face folder (model.safetensors, pytorch_model.bin, flax_model.msgpack or
+tf_model.h5, sharded or not), a file of weights, a work folder, an import or an
+export; the form is detected. Every tensor is mapped or reported.
 """
 
 from biobert_jax.commands import checkpoint_flags, command

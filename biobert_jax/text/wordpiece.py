@@ -338,8 +338,8 @@ class CachedWordPiece:
   def encode(self, texts: Sequence[str]) -> list[bytes]:
     """Ids of each text as bytes of `piece_dtype`, without [CLS] and [SEP]."""
     if self._tokenizer.added:  # They may cross the borders of words.
-      ids = (ids for ids, _ in self._tokenizer.encode_batch(texts))
-      return [np.asarray(row, self._dtype).tobytes() for row in ids]
+      rows = self._tokenizer.encode_batch(texts)
+      return [np.asarray(row, self._dtype).tobytes() for row, _ in rows]
     texts = [self._plain(text) for text in texts]
     words = [_WORD.findall(text) for text in texts]
     if len(self._pieces) > self._cache_words:

@@ -73,6 +73,21 @@ def test_a_damaged_tensor_is_named(exported, tmp_path):
 
 
 @pytest.mark.parametrize(
+  ('name', 'what'),
+  [
+    ('saved_model.pb', 'a TensorFlow SavedModel'),
+    ('adapter_model.safetensors', 'an adapter, to be merged'),
+    ('weights.gguf', 'weights for llama.cpp'),
+  ],
+)
+def test_what_is_not_read_is_called_by_its_name(name, what, tmp_path):
+  (tmp_path / name).touch()
+  for given in (tmp_path, tmp_path / name):
+    with pytest.raises(InputError, match=f'{name} is {what}.*, which is not'):
+      detect.detect(given)
+
+
+@pytest.mark.parametrize(
   ('given', 'message'),
   [
     ('', 'no checkpoint is named'),

@@ -42,10 +42,6 @@ def test_odd_tensors_read_bit_equal(folder, form, protocol):
 @pytest.mark.parametrize(
   ('name', 'what'),
   [
-    (
-      'nested',
-      r"it holds epoch \(int\), state_dict \(dict\).*\['state_dict'\]",
-    ),
     ('module', 'refuses torch.nn.modules.linear.Linear'),
     ('sparse', 'refuses torch._utils._rebuild_sparse_tensor'),
   ],
@@ -53,6 +49,11 @@ def test_odd_tensors_read_bit_equal(folder, form, protocol):
 def test_other_things_that_are_saved(folder, name, what):
   with pytest.raises(InputError, match=what):
     torch_file.read(folder / f'{name}.bin')
+
+
+def test_a_state_dict_beside_others_is_read(folder):
+  tensors = torch_file.read(folder / 'nested.bin')
+  assert tensors.keys() == {'weight', 'bias'}
 
 
 LOAD = """

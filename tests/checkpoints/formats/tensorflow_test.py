@@ -101,6 +101,30 @@ def test_we_read_what_a_saver_writes(tmp_path):
   assert tensors['global_step'].dtype == 'int64'
 
 
+def test_objects_of_tf2_go_by_their_keys(tmp_path):
+  import tensorflow as tf
+
+  def objects(tree):
+    if isinstance(tree, np.ndarray):
+      return tf.Variable(tree, name='a_name')
+    made = tf.train.Checkpoint()
+    for name, part in tree.items():
+      setattr(made, name, objects(part))
+    return made
+
+  kernel = np.arange(6, dtype=F32).reshape(2, 3)
+  tree = {'layer_with_weights-4': {'_attention_layer': {'kernel': kernel}}}
+  written = objects({'model': tree}).save(str(tmp_path / 'bert_model.ckpt'))
+  assert tensorflow.find_prefix(tmp_path) == pathlib.Path(written)
+  tensors = tensorflow.read(written)
+  name = 'model/layer_with_weights-4/_attention_layer/kernel'
+  assert set(tensors) == {
+    *(name, 'save_counter', '_CHECKPOINTABLE_OBJECT_GRAPH')
+  }
+  np.testing.assert_array_equal(tensors[name].read(), kernel)
+  assert tensors[name].also == 'a_name'
+
+
 def test_a_flipped_bit_names_its_tensor(prefix):
   content = bytearray(file(prefix, DATA).read_bytes())
   name = 'bert/pooler/dense/kernel'

@@ -81,7 +81,7 @@ def _state_dict(path: pathlib.Path, value: Any) -> dict[str, Tensor]:
     kind = pickled.type_name(value)
     what = f'{path}: holds a {kind}, not a state dict; save one'
     raise InputError(f'{what} with torch.save(model.state_dict(), FILE)')
-  inner = [key for key in _INNER if isinstance(value.get(key), dict)]
+  inner = [key for key in _INNER if _is_state_dict(value.get(key))]
   if len(inner) == 1:
     left = ', '.join(shown(key) for key in value if key != inner[0])
     _log.info('%s: read %r, left aside: %s', path, inner[0], left or 'nothing')
@@ -102,6 +102,12 @@ def _state_dict(path: pathlib.Path, value: Any) -> dict[str, Tensor]:
     if fault:
       raise _damage(path, f'tensor {shown(name)} {fault}')
   return value
+
+
+def _is_state_dict(value: Any) -> bool:
+  if not isinstance(value, dict) or not value:
+    return False
+  return all(isinstance(one, Tensor) for one in value.values())
 
 
 def _fault(tensor: Tensor) -> str:

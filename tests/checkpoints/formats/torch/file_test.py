@@ -283,6 +283,24 @@ def test_other_files(tmp_path, content, what):
     torch_file.read(path)
 
 
+@forms
+def test_a_state_dict_beside_an_optimizer_is_read(tmp_path, form, caplog):
+  """As NVIDIA's run_pretraining.py and Lightning save it."""
+  caplog.set_level('INFO')
+  weight = np.arange(6, dtype=F32)
+  inner = files.state_dict({'weight': files.whole('0', weight, form)})[2:-1]
+  items = [
+    *(files.text('epoch'), files.integer(3), files.text('model'), inner),
+    *(files.text('optimizer'), b'}'),
+  ]
+  pickled = b'\x80\x02' + files.ORDERED_DICT + b'(' + b''.join(items) + b'u.'
+  path = files.write(tmp_path / 'ckpt.pt', form, pickled, {'0': weight})
+  tensors = torch_file.read(path)
+  assert tensors.keys() == {'weight'}
+  assert files.same(tensors['weight'], weight)
+  assert "read 'model', left aside: epoch, optimizer" in caplog.text
+
+
 def test_missing_files(tmp_path):
   with pytest.raises(InputError, match='x.bin: No such file'):
     torch_file.read(tmp_path / 'x.bin')
