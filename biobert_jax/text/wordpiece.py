@@ -379,12 +379,12 @@ def check_vocab_size(
   if size > rows:
     last = ', '.join(map(repr, tokenizer.pieces[rows:][:8]))
     more = ', ...' if size - rows > 8 else ''
-    lines = f'{rows + 1} to {size}' if size - rows > 1 else str(size)
-    where = f'lines {lines} of {file}' if file else 'them from tokenizer.json'
+    lines = f'lines {rows + 1} to {size}' if size - rows > 1 else f'line {size}'
+    where = f'{lines} of {file}' if file else 'them from tokenizer.json'
     if size - rows <= tokenizer.appended:
       where = f'them from {added_tokens.FILE} and every tokenizer*.json'
     raise InputError(
-      f'{what} {rows}: no row is left for {last}{more}; remove {where}, or use '
+      f'{what} {rows}; no row is left for {last}{more}; remove {where}, or use '
       'the files that came with the checkpoint'
     )
   names = (f'[unused_{i}]' for i in itertools.count())

@@ -33,7 +33,7 @@ TEXTS = (
   'x [E1] BRCA [E1]y',
   '@GENE$,@GENE$ and @gene$ of type 2 diabetes.',
   'BRCA1 (BRCA) BRCA-2 Type 2 Diabetes',
-  'type 2  diabetes [unused1][UNK] [MASK]',
+  'type 2  diabetes [unused1][unused1]',
   '[e1] brca',
 )
 
@@ -80,15 +80,13 @@ def test_ids_and_places_are_those_of_transformers(
   oracle = folder_of(tmp_path, lower, *missing)
   tokenizer = WordPieceTokenizer.from_directory(tmp_path)
   assert tokenizer.vocab_size == oracle.get_vocab_size()
-  specials = set(SPECIALS)
   for text in TEXTS:
-    # BERT's five are no tokens of a text here.
-    text = ' '.join(w for w in text.split() if not specials & {w, w[-6:]})
     wanted = oracle.encode(text, add_special_tokens=False)
     assert tokenizer.encode(text) == (wanted.ids, wanted.offsets), text
     assert tokenizer.encode_batch([text])[0][0] == wanted.ids
     (row,) = CachedWordPiece(tokenizer).encode([text])
     assert row == b''.join(i.to_bytes(2, 'little') for i in wanted.ids)
+  # BERT's five are no tokens of a text here.
   assert '[MASK]' not in tokenizer.tokenize('[MASK]')
   known = tokenizer.encode_words(['@GENE$', '[E1]', 'BRCA', 'BRCA1'])
   assert [len(ids) for ids in known] == [1, 1, 1, 5]

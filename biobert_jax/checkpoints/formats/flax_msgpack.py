@@ -35,7 +35,7 @@ def _read_file(path: pathlib.Path) -> dict[str, LazyTensor]:
   read_start(path)
   with refused(f'{path}: cut or damaged, or not msgpack', _DAMAGED, text=shown):
     tree = serialization.msgpack_restore(path.read_bytes())
-    flat = flatten_dict(tree, sep='/')
+    flat = flatten_dict(tree, sep='/') if isinstance(tree, dict) else {'': tree}
   others = [n for n, array in flat.items() if not isinstance(array, np.ndarray)]
   if others:
     what = f'{path}: {shown(others[0])} is not an array'
