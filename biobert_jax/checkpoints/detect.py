@@ -9,9 +9,8 @@ from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from typing import Any
 
-from biobert_jax.checkpoints import foreign_names, name_map
+from biobert_jax.checkpoints import foreign_names, name_map, run_steps
 from biobert_jax.checkpoints import model_folder as folders
-from biobert_jax.checkpoints import run_steps
 from biobert_jax.checkpoints.formats import (
   archive,
   flax_msgpack,
