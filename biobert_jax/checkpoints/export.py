@@ -70,8 +70,8 @@ def export(
     raise InputError(
       f'{model.source.given}: its classifier reads where the two entities '
       f'start, which a program for {form} is not told; export it to '
-      'huggingface or tensorflow, whose folders predict opens, or train with '
-      'data.pooling=cls'
+      'huggingface or tensorflow, whose folders predict opens (give '
+      '--format=huggingface), or train with --config.data.pooling=cls'
     )
   pretrained.check_known(model)
   reads = model.source.folder

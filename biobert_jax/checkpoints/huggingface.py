@@ -1,6 +1,8 @@
 """Folders in the form of Hugging Face, read and written."""
 
+import logging
 import pathlib
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -8,10 +10,12 @@ import numpy as np
 
 from biobert_jax.checkpoints import model_folder, name_map
 from biobert_jax.checkpoints.formats import safetensors_file
+from biobert_jax.errors import InputError
 from biobert_jax.io.checksums import array_sha256
 from biobert_jax.io.json_files import read_json, write_json
 from biobert_jax.models.config import ARCHITECTURE_FIELDS, BertConfig
 
+_log = logging.getLogger(__name__)
 WEIGHTS_FILE = 'model.safetensors'
 # Head -> transformers' class. It has none for yes/no, nor for the places of two
 # entities: the encoder is read.
@@ -30,14 +34,43 @@ ARCHITECTURES = {
 def config_labels(directory: pathlib.Path) -> tuple[str, ...]:
   """The label names of a model folder's head, in the order of their ids.
 
-  There are none where `config.json` is absent or numbers no labels.
+  They are `id2label`, or else `label2id` turned round. There are none where
+  `config.json` is absent or numbers no labels, or, with a note, where it
+  numbers them wrongly.
   """
-  by_id = read_json(directory / 'config.json').get('id2label')
+  path = directory / 'config.json'
+  stored = read_json(path)
+  by_id, ids = stored.get('id2label'), stored.get('label2id')
+  named = isinstance(by_id, dict) and not all(map(_unnamed, by_id.values()))
+  if not named and isinstance(ids, dict) and not all(map(_unnamed, ids)):
+    by_id = {str(id): label for label, id in ids.items()}
+    if len(by_id) < len(ids):
+      _log.warning('%s: label2id gives an id twice; not used', path)
+      return ()
   if not isinstance(by_id, dict) or not all(k.isdecimal() for k in by_id):
     return ()
-  labels = tuple(by_id[key] for key in sorted(by_id, key=int))
-  model_folder.check_labels(labels, directory / 'config.json')
+  labels = tuple(_text(by_id[key]) for key in sorted(by_id, key=int))
+  try:
+    model_folder.check_labels(labels, path)
+  except InputError as error:
+    _log.warning('%s; its labels are not used', error)
+    return ()
+  if sorted(map(int, by_id)) != [*range(len(by_id))]:
+    _log.warning('%s: its ids of labels are not 0, 1, 2, …; not used', path)
+    return ()
   return labels
+
+
+def _unnamed(label: Any) -> bool:
+  """Whether it is what transformers writes where nobody named the class."""
+  return re.fullmatch(r'LABEL_\d+', str(label)) is not None
+
+
+def _text(label: Any) -> Any:
+  """A label as text: some are numbers, or JSON's true and false."""
+  if isinstance(label, bool):
+    return str(label).lower()
+  return str(label) if isinstance(label, int) else label
 
 
 def config_head(directory: pathlib.Path, *heads: str) -> str:

@@ -35,7 +35,8 @@ def integrity_record(step: int, tree: Any) -> dict[str, Any]:
     name, count = next(iter(wrong.items()))
     raise DivergedError(
       f'{count} numbers of {name} are not finite at step {step}, which is not '
-      'saved; checkpoints before it are kept; lower optim.learning_rate'
+      'saved; checkpoints before it are kept; lower '
+      '--config.optim.learning_rate, in a new --workdir'
     )
   return {'step': step, 'fingerprints': found}
 

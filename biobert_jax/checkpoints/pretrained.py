@@ -1,6 +1,7 @@
 """Whatever lies at a path, as our parameters."""
 
 import dataclasses
+import logging
 import pathlib
 import re
 from collections import Counter
@@ -24,8 +25,10 @@ from biobert_jax.io.json_files import read_json
 from biobert_jax.models.config import BertConfig
 from biobert_jax.models.heads import CLASSIFIERS, HEADS
 from biobert_jax.models.param_tree import to_flat
+from biobert_jax.text import tag_schemes
 from biobert_jax.text.wordpiece import WordPieceTokenizer, check_vocab_size
 
+_log = logging.getLogger(__name__)
 # Groups of the name table besides encoder and pooler -> the head they make.
 _HEADS = {
   (): 'encoder',
@@ -45,6 +48,7 @@ SETTINGS = (
   *('max_answer_length', 'n_best', 'squad_version', 'null_threshold'),
   'reasoning',
 )
+_NAME_THEM = 'give --labels=A,B,C in the order of their ids'
 # The folders of an option's value.
 _ABSOLUTE = re.compile(r'=[/~]\S*/')
 SLOTS_FILE = 'optimizer.safetensors'
@@ -90,9 +94,10 @@ def load_pretrained(
   """Reads a model, whatever its form, from a path or what `detect` returned.
 
   `do_lower_case`, `head` ('token' or 'sequence', of a classifier) and `labels`
-  say what no file does; `skip` is a regular expression of stored tensors to
-  leave out; `step` is one of a work folder, as for `run_steps.candidates`. What
-  is unreadable, incomplete or contradictory is an `InputError`.
+  say what no file does, or override it with a note; `skip` is a regular
+  expression of stored tensors to leave out; `step` is one of a work folder, as
+  for `run_steps.candidates`. What is unreadable, incomplete or contradictory is
+  an `InputError`.
   """
   try:
     re.compile(skip)
@@ -106,19 +111,55 @@ def load_pretrained(
   check_vocab_size(tokenizer, bert.vocab_size, folder)
   found, contents = read_params(found, bert, skip)
   known = _head_and_origin(found, contents)
-  own, own_labels = known['head'], known['labels']
-  if head and own not in ('classifier', head):
-    raise InputError(f'{given}: its head is {own}; leave out --head={head}')
-  if labels and (head or own) not in (*CLASSIFIERS, 'classifier'):
-    why = f'its head is {own}, which has no classes; leave --labels out'
-    raise InputError(f'{given}: {why}')
-  if labels and own_labels and tuple(labels) != own_labels:
-    why = f'its labels are {", ".join(own_labels)}; leave the option out'
-    raise InputError(f'{given}: {why}')
-  known |= {'head': head or own, 'labels': own_labels or tuple(labels)}
+  stated = known['labels']
+  known['head'] = _chosen_head(
+    found, known['head'], head, tuple(labels) or stated
+  )
+  if labels:
+    known['labels'] = _chosen_labels(found, known['head'], stated, labels)
   loaded = Pretrained(found, bert, tokenizer, contents, **known)
-  _check_labels(loaded)
+  fault = _fault_of_labels(loaded, len(stated))
+  if fault and (labels or found.record):
+    raise InputError(f'{given}: {fault}; {_NAME_THEM}')
+  if fault:  # They say nothing; what needs them asks for them.
+    _log.warning('%s: %s; they are not used', found.config_file, fault)
+    return dataclasses.replace(loaded, labels=())
   return loaded
+
+
+def _chosen_head(
+  found: Source, own: str, head: str, labels: Sequence[str]
+) -> str:
+  """The option --head, else what the files or the labels state."""
+  if not head and own == 'classifier' and tag_schemes.are_tags(labels):
+    what = f'states no head; its labels ({", ".join(labels)}) are tags'
+    _log.warning('%s: %s, so it is token', found.given, what)
+    return 'token'
+  if head in ('', own):
+    return own
+  either = ('classifier', *_TASK_HEADS.values())
+  if own not in either or head not in either or found.form in detect.COMPILED:
+    what = f'its head is {own}; leave out --head={head}'
+    raise InputError(f'{found.given}: {what}')
+  if own != 'classifier':
+    what = f'states the head {own}; --head={head} is used'
+    _log.warning('%s: %s', found.given, what)
+  return head
+
+
+def _chosen_labels(
+  found: Source, head: str, stated: Sequence[str], labels: Sequence[str]
+) -> tuple[str, ...]:
+  """The option --labels, which a classifier takes."""
+  if head not in (*CLASSIFIERS, 'classifier'):
+    why = f'its head is {head}, which has no classes; leave --labels out'
+    raise InputError(f'{found.given}: {why}')
+  if stated and tuple(labels) != tuple(stated):
+    what = f'states the labels {",".join(stated)}'
+    _log.warning(
+      '%s: %s; --labels=%s is used', found.given, what, ','.join(labels)
+    )
+  return tuple(labels)
 
 
 def read_params(
@@ -181,7 +222,10 @@ def _head_and_origin(found: Source, contents: Imported) -> dict[str, Any]:
     claimed = huggingface.config_head(found.folder, 'token', 'sequence')
     head = _head(contents.groups, found, claimed)
     settings, about = {}, _license(found.folder)
-  named = head in CLASSIFIERS or (record and found.form != detect.WORKDIR)
+  named = (record and found.form != detect.WORKDIR) or head in (
+    *CLASSIFIERS,
+    'classifier',
+  )
   labels = source_labels(found) if named else ()
   return {'head': head, 'labels': labels, 'settings': settings, 'about': about}
 
@@ -240,19 +284,24 @@ def _head(groups: Sequence[str], found: Source, classifier: str) -> str:
   return _HEADS[own]
 
 
-def _check_labels(model: Pretrained) -> None:
-  given, labels = model.source.given, model.labels
+def _fault_of_labels(model: Pretrained, compiled: int) -> str:
+  """The way in which the labels do not fit; '' where they do.
+
+  A compiled program has as many classes as its files name: `compiled`.
+  """
+  labels, named = model.labels, ', '.join(model.labels)
   kernels = [f'{name}/kernel' for name in name_map.CLASSIFIERS]
   kernel = next((model.params[n] for n in kernels if n in model.params), None)
-  if kernel is None or not labels:
-    return
-  if kernel.shape[1] != len(labels):
-    raise InputError(
-      f'{given}: its classifier has {kernel.shape[1]} classes, but '
-      f'{len(labels)} labels are named: {", ".join(labels)}'
+  if not labels or (kernel is None and model.params):
+    return ''
+  classes = compiled if kernel is None else kernel.shape[1]
+  if classes != len(labels):
+    return (
+      f'its classifier has {classes} classes, but {len(labels)} labels are '
+      f'named: {named}'
     )
-  if len(set(labels)) != len(labels):
-    raise InputError(f'{given}: a label is named twice: {", ".join(labels)}')
+  twice = len(set(labels)) != len(labels)
+  return f'a label is named twice: {named}' if twice else ''
 
 
 def check_parameters(model: Pretrained, action: str) -> None:
@@ -273,7 +322,7 @@ def check_known(model: Pretrained) -> None:
     raise InputError(f'{what}; give --head=token or --head=sequence')
   if model.head in CLASSIFIERS and not model.labels:
     what = f'{given}: nothing names the classes of its classifier'
-    raise InputError(f'{what}; give --labels=A,B,C in the order of their ids')
+    raise InputError(f'{what}; {_NAME_THEM}')
 
 
 def export_record(model: Pretrained, form: str, where: str) -> dict[str, Any]:

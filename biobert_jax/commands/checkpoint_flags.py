@@ -13,13 +13,8 @@ OUTPUT = (
   command.OUTPUT_FOLDER,
   Flag('--overwrite', 'replace the folder', False),
 )
-# What some checkpoints do not state.
 READING = (
-  command.DO_LOWER_CASE,
-  Flag(
-    '--head=token|sequence', 'what is labelled, where no file states it', ''
-  ),
-  Flag('--labels=A,B,C', 'classes by id, where no file states them', ''),
+  *command.OVERRIDES,
   command.STEP,
   Flag('--skip=REGEX', 'regular expression of tensors to leave out', ''),
 )
@@ -29,7 +24,7 @@ def read(flags: Flags) -> 'Pretrained':
   """Reads the model of --model, if its files are as the flags say; logs it."""
   from biobert_jax.checkpoints import pretrained
 
-  labels = tuple(filter(None, flags.labels.split(',')))
+  labels = command.labels_of(flags)
   found = pretrained.load_pretrained(
     *(flags.model, flags.do_lower_case, flags.head, labels, flags.skip),
     step=flags.step,

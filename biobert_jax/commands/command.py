@@ -146,7 +146,22 @@ CONFIG = Flag(
 )
 OUTPUT_FOLDER = Flag('--output=DIR', 'folder to write', ..., 'output')
 DO_LOWER_CASE = Flag(
-  '--do_lower_case', 'casing, where no file of the model states it', type=bool
+  '--do_lower_case',
+  'true: uncased, false: cased; overrides what the model states',
+  type=bool,
+)
+LABELS = Flag(
+  '--labels=A,B,C', 'classes by id; overrides what the model states', ''
+)
+# What some checkpoints state wrongly or not at all.
+OVERRIDES = (
+  DO_LOWER_CASE,
+  Flag(
+    '--head=token|sequence',
+    'what is labelled; overrides what the model states',
+    '',
+  ),
+  LABELS,
 )
 STEP = Flag(
   '--step=STEP',
@@ -159,6 +174,11 @@ STEP = Flag(
 COMPILE_CACHE = Flag(
   '--compile_cache', 'keep compiled programs; else --no-compile-cache', True
 )
+
+
+def labels_of(flags: Flags) -> tuple[str, ...]:
+  """The names of the flag --labels."""
+  return tuple(name.strip() for name in flags.labels.split(',') if name.strip())
 
 
 def model(*aliases: str, default: Any = ...) -> Flag:

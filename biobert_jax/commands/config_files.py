@@ -88,6 +88,11 @@ def load_config(
   for key, text in overrides:
     group, name = _group(config, key), key.rpartition('.')[2]
     group[name] = _value(key, text, group.get_type(name))
+  for key, group in _keys(config).items():
+    name = key.rpartition('.')[2]
+    if isinstance(value := group[name], tuple):
+      # Such as labels, which may have been written as numbers.
+      group[name] = tuple(map(str, value))
   return config
 
 

@@ -28,9 +28,15 @@ from biobert_jax.errors import InputError
 from biobert_jax.io import atomic
 
 _CONFIG = 'config.'
+# Flags of other commands -> keys of the config that say the same.
+_IN_CONFIG = {
+  'do_lower_case': 'config.vocab.do_lower_case',
+  'labels': 'config.init_from_labels',
+}
 _ABOUT_CONFIG = """\
 Any key of the config is set by --config.KEY=VALUE, such as
---config.optim.learning_rate=3e-5."""
+--config.optim.learning_rate=3e-5. --do_lower_case and --labels, as other
+commands spell them, set vocab.do_lower_case and init_from_labels."""
 
 Overrides = list[tuple[str, str]]  # (config key, text) of --config.KEY=TEXT.
 
@@ -167,6 +173,8 @@ class _Line:
     written, equals, text = given.removeprefix('--').partition('=')
     value = text if equals else None
     name = written.replace('-', '_')
+    if self._command.has_config:
+      name = _IN_CONFIG.get(name, name)
     positive = name.removeprefix('no_')
     negated = self._named.get(positive)
     if given in ('-h', '--help'):

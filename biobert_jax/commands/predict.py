@@ -34,6 +34,8 @@ def _run(flags: Flags) -> Summary:
     keep_entities=true_or_false(flags.keep_entities),
     pipeline=flags.pipeline or '',
     step=flags.step,
+    head=flags.head,
+    labels=command.labels_of(flags),
   )
 
 
@@ -53,7 +55,7 @@ FLAGS = (
   Flag('--output=FILE', 'file; for brat a folder; - is stdout', ..., 'stdout'),
   Flag('--format', 'form of the output, as listed above', 'jsonl'),
   command.STEP,
-  command.DO_LOWER_CASE,
+  *command.OVERRIDES,
   Flag('--keep_entities', 'keep the entities that the input has', type=bool),
   command.COMPILE_CACHE,
 )

@@ -9,14 +9,14 @@ import logging
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import tqdm
 from etils import epath
 
-from biobert_jax.checkpoints import detect, huggingface, pretrained
-from biobert_jax.checkpoints.detect import Source
+from biobert_jax.checkpoints import pretrained
+from biobert_jax.checkpoints.pretrained import Pretrained
 from biobert_jax.data.broken_rows import log_counts
 from biobert_jax.errors import InputError
 from biobert_jax.inference import question_answerer as answerers
@@ -134,24 +134,21 @@ JOBS = {
 }
 
 
-def task_of(found: Source) -> str:
-  """The task of a model, as far as its files state it, a key of `JOBS`.
+def task_of(model: Pretrained) -> str:
+  """The task of an open model, a key of `JOBS`.
 
-  It is 'ner' where nothing states another; opening confirms or refuses it.
+  It is 'ner' where nothing states another; its predictor then refuses it.
   """
-  record = found.record
-  if 'config' in record:
-    task = record['config'].get('task')
-    return task if task in JOBS else 'ner'
-  if 'placeholders' in record.get('settings', {}):
-    return 'relation'
-  if record.get('head') == 'yes_no':
-    return 'yes_no'
-  spans = record.get('head') == 'span'
-  if spans or (not record and huggingface.config_head(found.folder, 'span')):
-    return 'qa'
-  labels = {label.lower() for label in pretrained.source_labels(found)}
-  return 'yes_no' if len(labels) > 1 and labels <= _ANSWERS else 'ner'
+  trained_for = model.source.record.get('config', {}).get('task')
+  if trained_for is not None:
+    return trained_for if trained_for in JOBS else 'ner'
+  if model.head != 'sequence':
+    by_head = {'span': 'qa', 'yes_no': 'yes_no', 'entity_pair': 'relation'}
+    return by_head.get(model.head, 'ner')
+  labels = {label.lower() for label in model.labels}
+  answers = len(labels) > 1 and labels <= _ANSWERS
+  answers = answers and 'placeholders' not in model.settings
+  return 'yes_no' if answers else 'relation'
 
 
 def predict(
@@ -164,6 +161,8 @@ def predict(
   keep_entities: str = '',
   pipeline: str = '',
   step: str = '',
+  head: str = '',
+  labels: Sequence[str] = (),
 ) -> dict[str, Any]:
   """Predicts entities, relations or answers for a file.
 
@@ -175,11 +174,13 @@ def predict(
     output: the file (with brat, the folder) to write.
     form: a key of the task's `writers`.
     model: instead of `workdir`, the path of a model in any form.
-    do_lower_case: 'true' or 'false', where no file of the model states it.
+    do_lower_case: 'true' or 'false'; overrides what the model's files state.
     keep_entities: 'true': entities of the input stay beside those found.
     pipeline: instead of `workdir` and `model`, taggers and, last, a model of
       relations, with commas between; each keeps the entities of those before.
     step: of a work folder, as `checkpoints.run_steps.candidates` takes it.
+    head: 'token' or 'sequence'; overrides what the model's files state.
+    labels: names of the classes by id; they override what the files state.
 
   Returns:
     `output` and the figures of the task's entry in `JOBS`.
@@ -196,11 +197,19 @@ def predict(
   if keep_entities not in ('', 'true', 'false'):
     what = f'--keep_entities is {keep_entities!r}'
     raise InputError(f'{what}; give true or false')
+  if pipeline and (head or labels):
+    raise InputError(
+      f'--pipeline={pipeline}: --head and --labels are of one model; leave '
+      'them out, and give them to biobert-jax import of that model'
+    )
   names = pipeline.split(',') if pipeline else [workdir or model]
   if step.isdecimal() and pipeline:
     what = f'--step={step}: the models of --pipeline have steps of their own'
     raise InputError(f'{what}; give --step=best or --step=latest')
-  *taggers, last = [detect.detect(name.strip(), step) for name in names]
+  *taggers, last = [
+    pretrained.load_pretrained(name.strip(), casing, head, labels, step=step)
+    for name in names
+  ]
   task, tasks = task_of(last), [task_of(tagger) for tagger in taggers]
   if pipeline and not (
     tasks and 'relation' not in tasks and task == 'relation'
@@ -217,7 +226,7 @@ def predict(
   counts: Counter[str] = Counter()
 
   def open_predictor() -> Any:
-    options: dict[str, Any] = {'do_lower_case': casing, 'counts': counts}
+    options: dict[str, Any] = {'counts': counts}
     if taggers:
       options['tagger'] = _chain(
         Tagger(tagger, keep_entities=number > 0 or keep, **options)

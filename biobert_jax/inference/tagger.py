@@ -1,7 +1,7 @@
 """Raw text to entities."""
 
 import dataclasses
-import re
+import logging
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any, overload
@@ -16,12 +16,13 @@ from biobert_jax.inference.inputs import Texts, TextStream
 from biobert_jax.inference.model_runner import Model, ModelRunner, load_for
 from biobert_jax.metrics.ner import spans
 from biobert_jax.tasks.ner import merge
+from biobert_jax.text import tag_schemes
 from biobert_jax.text.documents import Document, Entity, split_words
 from biobert_jax.text.sentence_splitter import split_sentences
 
 # Documents that are packed and tagged together: bounds memory.
 _CHUNK = 512
-_NO_ENTITY = ('[PAD]', 'X', '[CLS]', '[SEP]')
+_log = logging.getLogger(__name__)
 
 
 class Tagger:
@@ -45,10 +46,10 @@ class Tagger:
       counts: receives the exceptions that encoding counts.
 
     Raises:
-      InputError: no token classifier there, or labels that are no BIO tags.
+      InputError: no token classifier there, or labels that are no tags.
     """
     opened = load_for('ner', model, do_lower_case)
-    self._tags = bio_tags(opened.labels, opened.source.given)
+    self._labels = entity_tags(opened.labels, opened.source.given)
     self._runner = ModelRunner('ner', opened)
     overlap = opened.settings['window_overlap']
     self._overlap = min(overlap, self._runner.max_seq_length // 4)
@@ -136,7 +137,9 @@ class Tagger:
     ids: np.ndarray,
     probabilities: np.ndarray,
   ) -> Iterator[Entity]:
-    for first, last, kind in spans([self._tags[i] for i in ids]):
+    given, scheme = self._labels
+    tags = tag_schemes.to_bio([given[i] for i in ids], scheme, Counter())
+    for first, last, kind in spans(tags):
       start, end = words[first][0], words[last - 1][1]
       yield Entity(
         start,
@@ -147,17 +150,23 @@ class Tagger:
       )
 
 
-def bio_tags(labels: Sequence[str], model: str) -> tuple[str, ...]:
-  """Labels by id as BIO tags 'O', 'B', 'I', 'B-Type', 'I-Type'.
+def entity_tags(labels: Sequence[str], model: str) -> tag_schemes.Labels:
+  """Labels by id as tags of their scheme; notes how it read odd ones.
 
-  The reference's own [PAD], X, [CLS] and [SEP] (run_ner.py:191) mark no entity.
-  An InputError, which names the model: a label is no BIO tag.
+  An InputError, which names the model: they are no tags.
   """
-  tags = ['O' if label in _NO_ENTITY else label for label in labels]
-  wrong = [tag for tag in tags if not re.fullmatch('O|[BI](-.+)?', tag)]
-  if wrong:
+  found = tag_schemes.read_labels(labels)
+  if found is None:
     raise InputError(
-      f'{model}: its label {wrong[0]!r} is no BIO tag (O, B-Type, I-Type); '
-      'name them in the order of their ids: import it with --labels=O,B-Type,…'
+      f'{model}: its labels ({", ".join(labels)}) are no tags of entities '
+      '(O, B-Type, I-Type; also IO, BIOES or BILOU); name them in the order of '
+      'their ids by --labels=O,B-Type,I-Type'
     )
-  return tuple(tags)
+  read = {a: b for a, b in zip(labels, found.tags, strict=True) if a != b}
+  shown = ', '.join(f'{a} as {b}' for a, b in read.items() if b != 'O')
+  if shown or found.scheme != 'bio':
+    what = f'read as {found.scheme.upper()} tags'
+    _log.warning(
+      '%s: its labels are %s%s', model, what, f': {shown}' * (shown != '')
+    )
+  return found

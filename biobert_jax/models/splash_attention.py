@@ -35,7 +35,7 @@ def block_of(length: int) -> int:
     raise InputError(
       'compute.attention=splash_attention needs a multiple of '
       f'{_LANES} tokens, not {length}: set --config.data.max_seq_length='
-      f'{nearest} or use einsum'
+      f'{nearest} or --config.compute.attention=einsum'
     )
   sizes = range(_LANES, _LARGEST_BLOCK + 1, _LANES)
   return max(size for size in sizes if length % size == 0)

@@ -149,7 +149,7 @@ def plan_grid(
     return []
   if not config.data.devel_split:
     what = 'data.devel_split is empty, so that a grid has no dev set'
-    remedy = 'leave --grid out, or use --grid=none'
+    remedy = 'use --grid=none'
     raise InputError(f'{what} to be scored on; {remedy}')
   ours = {'data.test_split': '', 'train.keep': 'last'}
   return [_run('grid', config, values, ours) for values in configurations]
@@ -168,7 +168,8 @@ def plan_tests(
   """
   data = config.data
   if not data.test_split:
-    raise InputError('data.test_split is empty; a protocol ends with test')
+    what = 'data.test_split is empty; a protocol ends with test'
+    raise InputError(f'{what}: leave --config.data.test_split out')
   runs = []
   for fold in folds:
     ours: dict[str, Any] = {}

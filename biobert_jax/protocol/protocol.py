@@ -33,6 +33,12 @@ _log = logging.getLogger(__name__)
 Corpora = Mapping[tuple[str, str], experiments.Experiment]
 
 
+# Finished runs are kept, diverged ones too.
+_LOWER = (
+  'lower --config.optim.learning_rate and that of --grid, in a new --workdir'
+)
+
+
 class Executor:
   """Makes runs and records their results in the ledger."""
 
@@ -210,7 +216,7 @@ def protocol(
   executor.make(tests)
   lines = [ledger[run.digest] for run in tests]
   if given_up := [line['run'] for line in lines if 'diverged' in line]:
-    raise DivergedError(f'{", ".join(given_up)}; lower optim.learning_rate')
+    raise DivergedError(f'{", ".join(given_up)}; {_LOWER}')
   devel = [ledger[run.digest] for run in chosen]
   summary = results_table.summary(name, lines, devel)
   results_table.write(folder, [summary])
@@ -223,6 +229,5 @@ def _best(runs: Sequence[Run], ledger: Ledger) -> Run:
   scores = [ledger[run.digest]['devel'] for run in runs]
   known = [score for score in scores if score is not None]
   if not known:
-    what = 'every run of the grid diverged; lower optim.learning_rate'
-    raise DivergedError(what)
+    raise DivergedError(f'every run of the grid diverged; {_LOWER}')
   return runs[scores.index(max(known))]

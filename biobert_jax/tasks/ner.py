@@ -14,19 +14,19 @@ from biobert_jax.data import windows
 from biobert_jax.data.ner import corpus
 from biobert_jax.data.ner.corpus import Sentence
 from biobert_jax.data.packing import PackedRows
-from biobert_jax.errors import Range
 from biobert_jax.metrics import ner as metrics
 from biobert_jax.models.config import BertConfig
 from biobert_jax.models.heads import module_of
 from biobert_jax.tasks import datasets
 from biobert_jax.tasks.task import Arrays, Dataset, Names, Outputs, Scored, Task
+from biobert_jax.text import tag_schemes
 from biobert_jax.text.wordpiece import WordPieceTokenizer
 
 PANELS = (
   ('loss (nats per label)', ('train/loss',)),
   ('dev set, entities (%)', ('devel/precision', 'devel/recall', 'devel/f1')),
 )
-RANGES: dict[str, Range] = {}  # The readers check the keys of `data`.
+RANGES = tag_schemes.RANGES  # The readers check the other keys of `data`.
 shapes_of, validate = datasets.token_shapes, datasets.no_conditions
 
 

@@ -12,6 +12,7 @@ import functools
 import hashlib
 import itertools
 import json
+import logging
 import os
 import pathlib
 import re
@@ -31,6 +32,12 @@ from biobert_jax.text.bert_normalizer import to_bert_form
 from biobert_jax.text.vocabulary import CLS, MASK, PAD, SEP, SPECIALS, UNK
 
 StrPath = str | os.PathLike[str]
+_log = logging.getLogger(__name__)
+# The remedies for a wrong casing, in all commands.
+_UNCASED, _CASED = (
+  f'set --do_lower_case={lower} (in train --config.vocab.do_lower_case={lower})'
+  for lower in ('true', 'false')
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,12 +78,11 @@ class WordPieceTokenizer:
     # A placeholder or two added by hand do not make a vocabulary cased.
     if self.do_lower_case and upper > max(10, len(plain) // 100):
       what = f'{upper} of {len(plain)} tokens hold capitals, which lower-cased'
-      what += ' text never meets; set --config.vocab.do_lower_case=false'
+      what += f' text never meets; {_CASED}'
     # A small vocabulary may lack capitals by chance.
     if not self.do_lower_case and not upper and len(self.pieces) > 1000:
       what = f'none of {len(plain)} tokens holds a capital, so every'
-      what += ' capitalised word would be [UNK]; set'
-      what += ' --config.vocab.do_lower_case=true'
+      what += f' capitalised word would be [UNK]; {_UNCASED}'
     if what:
       raise InputError(f'vocabulary and casing disagree: {what}')
 
@@ -87,8 +93,8 @@ class WordPieceTokenizer:
     """Reads the tokenizer of a checkpoint's directory.
 
     It holds `vocab.txt`, or `tokenizer.json` alone, as transformers 5 saves it.
-    Casing is read from `tokenizer_config.json` (`do_lower_case`), else
-    `tokenizer.json` (`normalizer.lowercase`), else it is that given here.
+    Casing is that given here; else that of `tokenizer_config.json`
+    (`do_lower_case`), else of `tokenizer.json` (`normalizer.lowercase`).
     Added tokens are read too, see `added_tokens.py`.
     """
     folder = pathlib.Path(directory)
@@ -97,26 +103,22 @@ class WordPieceTokenizer:
     if not path.exists() and fast_path.exists():
       path, read = fast_path, vocabulary.read_tokenizer_json
     pieces = read(path)
-    stored, split_cjk, source = _stored_casing(folder)
-    if stored is None:
-      stored = do_lower_case
-    if stored is None:
+    stored, split_cjk, source = _stored_casing(folder, do_lower_case)
+    lower = stored if do_lower_case is None else do_lower_case
+    if lower is None:
       raise InputError(
-        f'{folder}: no file says whether the vocabulary is lower-cased; set'
-        ' --do_lower_case=true (uncased) or --do_lower_case=false (cased, as'
-        ' BioBERT), in train --config.vocab.do_lower_case'
+        f'{folder}: no file says whether the vocabulary is lower-cased; for an'
+        f' uncased one {_UNCASED}; for a cased one, as BioBERT, {_CASED}'
       )
-    if do_lower_case not in (None, stored):
-      here = json.dumps(stored)
-      raise InputError(
-        f'{source}: the checkpoint has do_lower_case={here}, the option says'
-        f' {json.dumps(do_lower_case)}; set --config.vocab.do_lower_case={here}'
-        ' or leave it out'
+    if stored not in (None, lower):
+      _log.warning(
+        '%s: states do_lower_case=%s; the option overrides it: %s',
+        *(source, json.dumps(stored), json.dumps(lower)),
       )
     added = added_tokens.read_added_tokens(folder, pieces)
     own = [token.content for token in added if token.id >= len(pieces)]
     return cls._checked(
-      (*pieces, *own), stored, path, split_cjk, added, len(own)
+      (*pieces, *own), lower, path, split_cjk, added, len(own)
     )
 
   @classmethod
@@ -400,9 +402,12 @@ def check_vocab_size(
 
 
 def _stored_casing(
-  folder: pathlib.Path,
+  folder: pathlib.Path, given: bool | None
 ) -> tuple[bool | None, bool, pathlib.Path]:
-  """The casing that a directory's files state, whether CJK is split, where."""
+  """The casing that a directory's files state, whether CJK is split, where.
+
+  What is no casing is an InputError, unless one is `given`.
+  """
   path = folder / 'tokenizer_config.json'
   settings: dict[str, Any] = read_json(path)
   lower = settings.get('do_lower_case')
@@ -414,10 +419,14 @@ def _stored_casing(
     lower = settings.get('lowercase')
     split_cjk = settings.get('handle_chinese_chars')
   strip_accents = settings.get('strip_accents')
-  for value in (lower, split_cjk):
-    if value is not None and not isinstance(value, bool):
-      what = f'casing and CJK must be true or false, not {value!r}'
-      raise InputError(f'{path}: {what}')
+  if not isinstance(lower, bool | None):
+    if given is None:
+      what = f'do_lower_case must be true or false, not {lower!r}'
+      raise InputError(f'{path}: {what}; {_UNCASED}, or {_CASED}')
+    lower = None
+  if not isinstance(split_cjk, bool | None):
+    what = f'whether CJK is split must be true or false, not {split_cjk!r}'
+    raise InputError(f'{path}: {what}; fix it')
   if strip_accents not in (None, lower):
     what = f'{path}: accents stripped: {strip_accents}; BERT strips accents'
     what = f'{what} just when it lower-cases: use a checkpoint that does'

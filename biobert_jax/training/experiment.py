@@ -59,8 +59,8 @@ _RANGES = {
   'compute.rng': errors.one_of(RNGS),
   'compute.param_dtype': errors.Range(
     lambda x: x == 'float32',
-    'updates are too small for it: train with float32, and '
-    'compute.dtype=bfloat16',
+    'updates are too small for it: leave it out, and set '
+    '--config.compute.dtype=bfloat16',
   ),
   'compute.reduce_dtype': errors.one_of(DTYPES),
   'optim.name': errors.one_of(OPTIMIZERS),
@@ -178,8 +178,8 @@ def _architecture(
   if bert.attention != 'einsum' and bert.attention_probs_dropout_prob > 0:
     raise errors.InputError(
       f'compute.attention={bert.attention} has no dropout of attention '
-      'weights; set --config.model.attention_probs_dropout_prob=0 or use '
-      'einsum'
+      'weights; set --config.model.attention_probs_dropout_prob=0 or '
+      '--config.compute.attention=einsum'
     )
   if bert.attention == 'splash_attention':
     splash_attention.block_of(config.data.max_seq_length)
@@ -210,13 +210,30 @@ def load_weights(
   flat = jax.eval_shape(param_tree.to_flat, abstract_params)
   shapes = {path: leaf.shape for path, leaf in flat.items()}
   found, contents = pretrained.read_params(found, bert)
-  same_classes = pretrained.source_labels(found) == experiment.labels
+  named = experiment.config.init_from_labels
+  same_classes = _stated_labels(found, named) == experiment.labels
   loaded, report = load_matching(contents, shapes, found.given, same_classes)
   _log.info('%s (%s): %s', found.given, found.form, report)
   tree = param_tree.to_tree(loaded, bert.scan_layers)
   leaves = jax.tree_util.tree_leaves_with_path(tree)
   arrays = {sharding.param_path(path): leaf for path, leaf in leaves}
   return dataclasses.replace(experiment, init_from=found), arrays
+
+
+def _stated_labels(
+  found: Source, named: tuple[str, ...] | None
+) -> tuple[str, ...]:
+  """The classes of a checkpoint: those `named` override what it states."""
+  stated = pretrained.source_labels(found)
+  if not named:
+    return stated
+  labels = tuple(named)
+  if stated and labels != stated:
+    _log.warning(
+      '%s: states the labels %s; init_from_labels=%s is used',
+      *(found.given, ','.join(stated), ','.join(labels)),
+    )
+  return labels
 
 
 def replace_params(params: Any, arrays: dict[str, np.ndarray]) -> Any:

@@ -166,7 +166,7 @@ class Log:
       raise DivergedError(
         f'loss {loss:g}, gradient norm {norm:g} at step {step}: {in_a_row} '
         'steps in a row had to be skipped; checkpoints are those of good '
-        'steps; lower optim.learning_rate'
+        'steps; lower --config.optim.learning_rate, in a new --workdir'
       )
     if step % self._every == 0 or step == 1:
       before, then = self._since

@@ -86,7 +86,7 @@ def save_experiment(experiment: Experiment, workdir: epath.Path) -> None:
       failure = error
     except OSError as error:
       failure = InputError(f'--workdir {workdir}: {error.strerror}')
-  other = InputError(f'--workdir {workdir}: refused, see the first host')
+  other = InputError(f'{workdir}: refused, see the first host')
   multihost.raise_together(failure, other)
 
 
@@ -174,7 +174,7 @@ def agreed_record(experiment: Experiment) -> dict[str, Any]:
     'vocab_sha256': experiment.tokenizer.sha256,
     'data_sha256': dataset.sha256,
     'weights_sha256': weights_digest(experiment.init_from),
-    'counts': dict(+dataset.counts),
+    'counts': dict(dataset.counts),
     'command': _command(),
   }
   flat = flatten(record['config'])

@@ -52,6 +52,8 @@ def get_config(size: str) -> ml_collections.ConfigDict:
   # Of a work folder: 'best', 'latest' or the number of a step; unset: the best
   # where one is chosen, else the latest.
   config.init_from_step = placeholder(str)
+  # Names of its classes by id, A,B,C; unset: as its files state them.
+  config.init_from_labels = placeholder(tuple)
   config.batch_size = 32  # Packed sequences of a global batch.
   config.accumulate = 1  # Microbatches per step: less memory, same result.
 

@@ -24,7 +24,8 @@ def get_config(size: str, folder: str) -> ml_collections.ConfigDict:
     size, 'ner', folder, batch_size=8, max_seq_length=128
   )
   finetune.set_recipe(config, size, learning_rate=5e-5, epochs=20)
-  config.data.scheme = 'bio'  # 'iobes' converts.
+  # Of the tags: 'bio'; 'iobes' (or 'bioes'), 'bilou' and 'io' become BIO.
+  config.data.scheme = 'bio'
   config.data.strict = False  # True: invisible tokens are errors.
   # Entity type of corpora whose tags have none (plain B and I).
   config.data.entity_type = 'Entity'

@@ -41,6 +41,30 @@ def test_folders_may_number_no_labels(
   assert huggingface.config_labels(tmp_path / 'nowhere') == ()
 
 
+@pytest.mark.parametrize(
+  ('config', 'labels'),
+  [
+    ({'label2id': {'B': 1, 'O': 0}}, ('O', 'B')),
+    ({'label2id': {'B': '1', 'O': '0'}}, ('O', 'B')),
+    (
+      {
+        'id2label': {'0': 'LABEL_0', '1': 'LABEL_1'},
+        'label2id': {'B': 1, 'O': 0},
+      },
+      ('O', 'B'),
+    ),
+    ({'id2label': {'0': 0, '1': True}}, ('0', 'true')),
+    ({'id2label': {'1': 'A', '2': 'B'}}, ()),
+    ({'label2id': {'A': 0, 'B': 0}}, ()),
+    ({'id2label': {'0': ''}}, ()),
+  ],
+)
+def test_labels_are_found_or_not_used(
+  config: dict[str, object], labels: tuple[str, ...], tmp_path: pathlib.Path
+) -> None:
+  assert huggingface.config_labels(config_file(tmp_path, config)) == labels
+
+
 @pytest.mark.parametrize('text', ['{', '[]'])
 def test_a_damaged_config_is_an_error(
   text: str, tmp_path: pathlib.Path

@@ -295,10 +295,10 @@ def test_entities_need_a_token_classifier(head: str, tmp_path: Path) -> None:
 
 def test_labels_must_be_bio_tags() -> None:
   reference = ('[PAD]', 'B', 'I', 'O', 'X', '[CLS]', '[SEP]')
-  tags = tagger.bio_tags(reference, 'here')
+  tags = tagger.entity_tags(reference, 'here').tags
   assert tags == ('O', 'B', 'I', 'O', 'O', 'O', 'O')
-  with pytest.raises(InputError, match="here: its label 'LABEL_0' is no BIO"):
-    tagger.bio_tags(('LABEL_0', 'LABEL_1'), 'here')
+  with pytest.raises(InputError, match='here: its labels .LABEL_0, LABEL_1'):
+    tagger.entity_tags(('LABEL_0', 'LABEL_1'), 'here')
 
 
 def test_predict_wants_one_model() -> None:

@@ -7,46 +7,50 @@ import pytest
 
 from biobert_jax.checkpoints import detect, export, model_folder, pretrained
 from biobert_jax.checkpoints.detect import Source
+from biobert_jax.checkpoints.pretrained import Pretrained
 from biobert_jax.errors import InputError
 from biobert_jax.inference import model_runner, predict
 from tests.fixtures import model_folders
 
 
-def source(record, folder='/nowhere'):
-  path = pathlib.Path(folder)
-  return Source('given', 'imported', path, path, record)
+def opened(head, labels=(), settings=(), record=()):
+  path = pathlib.Path('/nowhere')
+  source = Source('given', 'imported', path, path, dict(record))
+  settings = dict(settings)
+  return Pretrained(source, None, None, None, head, labels, settings, {})
 
 
 @pytest.mark.parametrize(
-  ('record', 'task'),
+  ('model', 'task'),
   [
-    *(({'config': {'task': task}}, task) for task in predict.JOBS),
-    ({'config': {'task': 'pretraining'}}, 'ner'),  # Which then refuses it.
-    ({'head': 'span', 'labels': [], 'settings': {}}, 'qa'),
-    ({'head': 'yes_no', 'labels': [], 'settings': {}}, 'yes_no'),
-    ({'head': 'sequence', 'labels': ['No', 'yes'], 'settings': {}}, 'yes_no'),
-    ({'head': 'sequence', 'labels': ['yes'], 'settings': {}}, 'ner'),
+    *(
+      (opened('token', record={'config': {'task': task}}), task)
+      for task in predict.JOBS
+    ),
+    # Which then refuses it.
+    (opened('masked_lm', record={'config': {'task': 'pretraining'}}), 'ner'),
+    (opened('span'), 'qa'),
+    (opened('yes_no'), 'yes_no'),
+    (opened('sequence', ('No', 'yes')), 'yes_no'),
+    (opened('sequence', ('yes',)), 'relation'),
     (
-      {
-        'head': 'sequence',
-        'labels': ['no', 'yes'],
-        'settings': {'placeholders': ['@A$', '@B$']},
-      },
+      opened('sequence', ('no', 'yes'), {'placeholders': ['@A$', '@B$']}),
       'relation',
     ),
-    ({'head': 'token', 'labels': ['O', 'B'], 'settings': {}}, 'ner'),
+    (opened('token', ('O', 'B')), 'ner'),
+    (opened('encoder'), 'ner'),
   ],
 )
-def test_a_record_says_the_task(record, task):
-  assert predict.task_of(source(record)) == task
+def test_a_model_says_its_task(model, task):
+  assert predict.task_of(model) == task
 
 
-@pytest.mark.parametrize(
-  ('head', 'task'), [('token', 'ner'), ('span', 'qa'), ('encoder', 'ner')]
-)
-def test_a_hugging_face_folder_says_the_task(head, task, tmp_path):
-  model_folders.write_huggingface(tmp_path, head)
-  assert predict.task_of(detect.detect(tmp_path)) == task
+@pytest.mark.parametrize(('head', 'task'), [('token', 'ner'), ('span', 'qa')])
+def test_tensors_say_the_task_where_no_file_does(head, task, tmp_path):
+  model_folders.write_tensorflow(tmp_path, head)
+  labels = ('O', 'B', 'I') if head == 'token' else ()
+  model = pretrained.load_pretrained(tmp_path, False, labels=labels)
+  assert predict.task_of(model) == task
 
 
 def test_every_task_has_a_job_and_a_runner():

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from biobert_jax.errors import InputError
-from biobert_jax.inference.tagger import Tagger, bio_tags
+from biobert_jax.inference.tagger import Tagger
 from biobert_jax.text.documents import Document, Entity
 from tests.fixtures import small_predictors
 
@@ -60,8 +60,20 @@ def test_what_is_found_reads_well():
   assert len(repr(Document('7', 'long ' * 100))) < 100
 
 
-def test_labels_have_to_be_bio_tags(model):
-  assert bio_tags(('X', 'B', 'I-Drug'), 'here') == ('O', 'B', 'I-Drug')
+def test_labels_have_to_be_tags(model):
   wrong = dataclasses.replace(model, labels=('O', 'Drug', 'I'))
-  with pytest.raises(InputError, match="its label 'Drug' is no BIO tag"):
+  with pytest.raises(InputError, match='are no tags of entities .*--labels=O'):
     Tagger(wrong)
+
+
+def test_odd_labels_are_decoded_with_a_note(model, caplog):
+  """The same classes under the names of other schemes: the same entities."""
+  expected = Tagger(model)(TEXTS)
+  for labels in ('B_Drug O I_Drug', 'B-Drug 0 I-Drug', 'b-Drug o i-Drug'):
+    odd = dataclasses.replace(model, labels=tuple(labels.split()))
+    assert Tagger(odd)(TEXTS) == expected
+  assert 'read as BIO tags: B_Drug as B-Drug' in caplog.text
+  inside = dataclasses.replace(model, labels=('Drug', 'O', 'Gene'))
+  kinds = [e.type for d in Tagger(inside)(TEXTS) for e in d.entities]
+  assert set(kinds) <= {'Drug', 'Gene'}
+  assert 'read as IO tags' in caplog.text

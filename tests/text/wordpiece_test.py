@@ -188,7 +188,7 @@ def test_saved_tokenizer_reads_back(
 
 @pytest.mark.parametrize('stored', [False, True])
 def test_casing_comes_from_the_directory(
-  stored: bool, tmp_path: pathlib.Path
+  stored: bool, tmp_path: pathlib.Path, caplog: pytest.LogCaptureFixture
 ) -> None:
   read = wordpiece.WordPieceTokenizer.from_directory
   pieces = TOY[stored].pieces
@@ -207,8 +207,9 @@ def test_casing_comes_from_the_directory(
   )
   assert read(folder).do_lower_case is stored
   assert read(folder, do_lower_case=stored).do_lower_case is stored
-  with pytest.raises(InputError, match=r'tokenizer_config\.json.*option says'):
-    read(folder, do_lower_case=not stored)
+  # The option overrides it, with a note.
+  assert read(folder, do_lower_case=not stored).do_lower_case is not stored
+  assert 'tokenizer_config.json: states do_lower_case=' in caplog.text
 
 
 def test_unknown_casing_is_asked_for(tmp_path: pathlib.Path) -> None:

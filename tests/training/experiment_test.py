@@ -89,7 +89,7 @@ def test_scanned_layers_load_the_same_weights(tmp_path):
         'model__attention_probs_dropout_prob': 0.0,
         'data__max_seq_length': 120,
       },
-      'a multiple of 128 tokens, not 120.*max_seq_length=128 or use einsum',
+      'a multiple of 128 tokens, not 120.*max_seq_length=128 or --config',
     ),
     ({'compute__dtype': 'float8'}, "dtype is 'float8'"),
     ({'model__hidden_size': 33}, 'not a multiple'),

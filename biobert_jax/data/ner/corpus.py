@@ -9,8 +9,7 @@ odd in columns is kept and counted:
   space_separated_files; invisible_tokens (no WordPiece token is left of them),
   tokens_with_spaces, tokens_with_line_separators (U+0085, U+2028, form feed),
   tokens_over_200_chars ([UNK] to BERT); i_without_b (starts an entity as in
-  conlleval); iobes_tags_converted and iobes_tags_after_end (an I or E after E
-  or S, which starts an entity).
+  conlleval); those of `tag_schemes.to_bio`.
 """
 
 import dataclasses
@@ -28,10 +27,9 @@ from biobert_jax.data.splits import (
 )
 from biobert_jax.errors import InputError
 from biobert_jax.io import lines
-from biobert_jax.text import documents
+from biobert_jax.text import documents, tag_schemes
 from biobert_jax.text.readers import pubtator
 
-_SCHEMES = {'bio': 'BI', 'iobes': 'BIES'}
 # google-research/bert tokenization.py, WordpieceTokenizer: a longer word is
 # [UNK] as a whole.
 _MAX_WORD = 200
@@ -66,12 +64,9 @@ def read_columns(
 
   Args:
     counts: takes what was odd, under the names in this file's first lines.
-    scheme: `bio`, or `iobes`, which is turned into BIO (S to B, E to I).
+    scheme: of the tags, a key of `tag_schemes.SCHEMES`; they become BIO.
     strict: whether an invisible token is an error instead of counted.
   """
-  if scheme not in _SCHEMES:
-    schemes = ' or '.join(_SCHEMES)
-    raise InputError(f'config.data.scheme: {scheme!r} is not {schemes}')
   name = os.fspath(path)
   sentences: list[Sentence] = []
   rows: list[tuple[int, str, str]] = []
@@ -86,11 +81,12 @@ def read_columns(
   if not sentences:
     raise InputError.at(name, 1, 'the file holds no sentence')
   _check_tags(sentences, scheme)
-  if scheme == 'iobes':
-    sentences = [_from_iobes(sentence, counts) for sentence in sentences]
+  converted = []
   for sentence in sentences:
-    _count_stray(sentence.tags, counts)
-  return sentences
+    tags = tag_schemes.to_bio(sentence.tags, scheme, counts)
+    converted.append(dataclasses.replace(sentence, tags=tags))
+    _count_stray(tags, counts)
+  return converted
 
 
 def _rows(
@@ -184,17 +180,22 @@ def _look_at(
 
 def _check_tags(sentences: Sequence[Sentence], scheme: str) -> None:
   """Raises unless all tags are of the scheme, and all typed or none."""
-  letters = _SCHEMES[scheme]
-  known = re.compile(rf'O|[{letters}](-\S+)?')
+  known = tag_schemes.pattern(scheme)
   every = {tag for sentence in sentences for tag in sentence.tags}
   unknown = {tag for tag in every if not known.fullmatch(tag)}
   if unknown:
-    what = f'a tag is not O or one of {", ".join(letters)}, with -Type or not'
-    if all(re.fullmatch(r'[ES](-\S+)?', tag) for tag in unknown):
-      what += '; if the tags are IOBES, pass --config.data.scheme=iobes'
-    elif all(known.fullmatch(tag.upper()) for tag in unknown):
+    letters = ', '.join(tag_schemes.SCHEMES[scheme])
+    what = f'a tag is not O or one of {letters}, with -Type or not'
+    if all(known.fullmatch(tag.upper()) for tag in unknown):
       what += '; write its letter as a capital'
+    elif all(known.fullmatch(tag.replace('_', '-', 1)) for tag in unknown):
+      what += '; write - between its letter and its type'
+    elif other := tag_schemes.scheme_of(every):
+      what += f'; if the tags are {other.upper()}, pass '
+      what += f'--config.data.scheme={other}'
     raise error_listing(sentences, unknown, what)
+  if scheme == 'io':
+    return  # A bare tag is a type.
   typed = {tag for tag in every if '-' in tag}
   untyped = every - typed - {'O'}
   if typed and untyped:
@@ -224,22 +225,6 @@ def error_listing(
   more = f' and {len(places) - _SHOWN} more' if len(places) > _SHOWN else ''
   what = f'{what}: {shown}{more}'
   return InputError.at(first.path, first.line_of(index), what)
-
-
-def _from_iobes(sentence: Sentence, counts: Counter[str]) -> Sentence:
-  tags: list[str] = []
-  closed = False
-  for tag in sentence.tags:
-    letter, suffix = tag[0], tag[1:]
-    if letter in 'IE' and closed:
-      counts['iobes_tags_after_end'] += 1
-      tags.append('B' + suffix)
-    else:
-      tags.append({'S': 'B', 'E': 'I'}.get(letter, letter) + suffix)
-    closed = letter in 'ES'
-    if closed:
-      counts['iobes_tags_converted'] += 1
-  return dataclasses.replace(sentence, tags=tuple(tags))
 
 
 def _count_stray(tags: Iterable[str], counts: Counter[str]) -> None:

@@ -22,6 +22,7 @@ from absl import logging
 from biobert_jax.data import splits
 from biobert_jax.data.ner import corpus as ner_corpus
 from biobert_jax.errors import InputError
+from biobert_jax.text import tag_schemes
 
 # `tfds.load` reads tfrecord only; `tfds.data_source` array_record only, which
 # needs no TensorFlow.
@@ -62,7 +63,7 @@ def _info(builder: Any) -> Any:
     # SPLIT-NUMBER, counted from 0 in the file's order.
     'id': tfds.features.Text(),
     'tokens': tfds.features.Sequence(tfds.features.Text()),
-    # As the files have them: O, B, I or B-Type, I-Type.
+    # O, B, I or B-Type, I-Type.
     'tags': tfds.features.Sequence(tfds.features.Text()),
   }
   return tfds.core.DatasetInfo(
@@ -98,7 +99,8 @@ def _generate_examples(
   builder: Any, folder: pathlib.Path, split: str
 ) -> Iterator[tuple[int, dict[str, Any]]]:
   counts: Counter[str] = Counter()
-  sentences = ner_corpus.read_split(folder, split, counts)
+  read = ner_corpus.read_split
+  sentences = read(folder, split, counts, scheme=builder.scheme)
   for number, sentence in enumerate(sentences):
     row = {'tokens': list(sentence.tokens), 'tags': list(sentence.tags)}
     yield number, {'id': f'{split}-{number}', **row}
@@ -121,9 +123,10 @@ def _builder(class_name: str) -> Any:
       'MANUAL_DOWNLOAD_INSTRUCTIONS': (
         f'Put train.tsv, devel.tsv and test.tsv into MANUAL_DIR/{name}/ (or'
         ' MANUAL_DIR itself): UTF-8, `token<TAB>tag` lines with tags O, B, I'
-        ' or B-Type, I-Type, a blank line after each sentence; or PubTator'
-        f' files. The corpus is at {corpus.homepage}'
+        ' or B-Type, I-Type (others: give prepare a scheme), a blank line'
+        f' after each sentence; or PubTator files. It is at {corpus.homepage}'
       ),
+      'scheme': 'bio',  # Of the tags in the files; see `tag_schemes.py`.
       '_info': _info,
       '_split_generators': _split_generators,
       '_generate_examples': _generate_examples,
@@ -141,12 +144,14 @@ def prepare(
   manual_dir: str | os.PathLike[str],
   data_dir: str | os.PathLike[str],
   file_format: str = FILE_FORMATS[0],
+  scheme: str = 'bio',
 ) -> dict[str, int]:
   """Writes one corpus as a TFDS dataset, if that is not done yet.
 
   `tfds build` cannot: it needs Apache Beam (tensorflow/datasets#5463). The
-  corpus's files are in `manual_dir`, or in a folder `name` there. Returns the
-  sentences of each split. An InputError: as the reader, or no such name.
+  corpus's files are in `manual_dir`, or in a folder `name` there; their tags
+  are of a `scheme` of `tag_schemes.py` and become BIO. Returns the sentences of
+  each split. An InputError: as the reader, or no such name.
   """
   if name not in BUILDERS:
     names = ', '.join(BUILDERS)
@@ -154,6 +159,7 @@ def prepare(
   if file_format not in FILE_FORMATS:
     formats = ' or '.join(FILE_FORMATS)
     raise InputError(f'file_format {file_format!r} is not {formats}')
+  tag_schemes.pattern(scheme)
   # Checked here, since TFDS would wrap the error in a page of its own.
   folder = _corpus_folder(name, manual_dir)
   if splits.find_split(folder, 'train') is None:
@@ -161,6 +167,7 @@ def prepare(
     raise InputError(f'{folder}: no train.tsv. {what}')
   data_dir = os.fspath(data_dir)
   builder = BUILDERS[name](data_dir=data_dir, file_format=file_format)
+  builder.scheme = scheme
   config = tfds.download.DownloadConfig(
     manual_dir=os.path.abspath(manual_dir), try_download_gcs=False
   )

@@ -174,7 +174,8 @@ class _Reader:
     fatal = [fault for fault in faults if fault[0] not in _OF_ANSWERS]
     if training and question.located is None:
       if not answers and self._form.version == '1.1':
-        what = 'it has no answer; give it one, or set data.squad_version=2.0'
+        what = 'it has no answer; give it one, or set '
+        what += '--config.data.squad_version=2.0'
         fatal.append(('questions_without_answer', what))
         faults.append(fatal[-1])
       elif answers:

@@ -186,7 +186,7 @@ def _unknown(cells: Sequence[str], label: str, form: RelationRules) -> str:
   what = f'label {label[:60]!r} is not one of {", ".join(form.labels)}'
   if any(cell.strip() in form.labels for cell in cells):
     what += '; the label has to be the last column, or named by a header'
-  return f'{what}: fix it, or set --config.data.labels'
+  return f'{what}: fix it, or set --config.data.labels=A,B,C'
 
 
 def _count_repeats(examples: Sequence[Example], counts: Counter[str]) -> None:
@@ -267,5 +267,5 @@ def check_labels(
   for example in examples:
     if example.label not in labels:
       what = f'{split} has label {example.label!r}, which is not one of '
-      what += f'{", ".join(labels)}; fix it, or set --config.data.labels'
+      what += f'{", ".join(labels)}; fix it, or set --config.data.labels=A,B,C'
       raise InputError.at(example.path, example.line, what)

@@ -31,7 +31,8 @@ class Markers(NamedTuple):
     if len(pieces) != 4 or len(set(pieces)) != 4 or not all(pieces):
       raise InputError(
         f'data.markers is {tuple(pieces)}; name four spare tokens of the '
-        f'vocabulary, each once, for {" ".join(WORDS)}'
+        f'vocabulary, each once, for {" ".join(WORDS)}, by '
+        '--config.data.markers=A,B,C,D'
       )
     return cls(tuple(pieces))
 
@@ -42,7 +43,8 @@ class Markers(NamedTuple):
     if missing:
       spare = [piece for piece in known if piece.startswith('[unused')]
       remedy = (
-        f'name four of its spare ones by data.markers: {", ".join(spare[:6])}'
+        'name four of its spare ones, as '
+        f'--config.data.markers={",".join(spare[:4])}'
         if len(spare) >= 4
         else 'it has no four spare ones: use --config.data.entities=anonymised'
       )
@@ -140,8 +142,8 @@ class Placeholders(NamedTuple):
     ):
       raise InputError(
         f'data.placeholders is {words}, data.joint_placeholders {joint}; give '
-        "two words without blanks, such as ('@GENE$', '@DISEASE$'), and any "
-        'number of joint ones'
+        'two words without blanks, as --config.data.placeholders=@GENE$,'
+        '@DISEASE$, and any number of joint ones'
       )
     return cls(*words, joint)
 

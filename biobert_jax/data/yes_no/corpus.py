@@ -138,7 +138,8 @@ def _unbroken(
     label = pair.label.strip().lower()
     if form.labels and label and label not in form.labels:
       fault = f'answer {pair.label[:40]!r} is not one of '
-      fault += f'{", ".join(form.labels)}; fix it, or set --config.data.labels'
+      fault += f'{", ".join(form.labels)}; fix it, or set '
+      fault += '--config.data.labels=A,B,C'
       broken.add(pair.id, 'pairs_with_unknown_labels', fault)
       continue
     kept.append(dataclasses.replace(pair, label=label))
@@ -153,6 +154,8 @@ def check_labelled(pairs: Sequence[QuestionPair], split: str) -> None:
   for pair in pairs:
     if not pair.label:
       what = f'{pair.path}: {pair.id}: has no answer, and {split} is scored'
+      if split.startswith('train'):
+        raise InputError(f'{what}; write one, or take the question out')
       what = f'{what}; write one, or set --config.data.{split}_split='
       raise InputError(f'{what} and predict the file')
 

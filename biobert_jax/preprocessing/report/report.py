@@ -334,11 +334,16 @@ def _words(
     f' {words.different:,} different ones.{forgotten}'
   )
   yield Heading('Words that cost most', 3)
-  yield Paragraph('By the total number of tokens beyond the first:')
-  yield _word_table(words.costly)
-  yield Heading('Words split most', 3)
-  yield Paragraph('Of those met three times or more:')
-  yield _word_table(words.finest)
+  if not words.costly:
+    yield Paragraph('No word has more than one token.')
+  else:
+    yield Paragraph('By the total number of tokens beyond the first:')
+    yield _word_table(words.costly)
+    yield Heading('Words split most', 3)
+    often = all(word.count > 2 for word in words.finest)
+    rare = 'None of them was met three times; of those met once or twice:'
+    yield Paragraph('Of those met three times or more:' if often else rare)
+    yield _word_table(words.finest)
   yield Heading('Unknown words', 3)
   yield from _unknown(unknown)
   if words.beside:
@@ -364,7 +369,7 @@ def _unknown(unknown: UnknownWords | None) -> Iterator[Block]:
     )
     return
   yield Paragraph(
-    f'In the text of {unknown.articles:,} articles of --input, as they'
+    f'In the text of {unknown.articles:,} articles of the input, as they'
     ' stand there (also such as were dropped later), '
     f'{unknown.occurrences:,} words are unknown; the most frequent, with'
     ' the code points that are not ASCII:'

@@ -366,7 +366,7 @@ def _nothing_to_train_on(tally: stages.Tally) -> InputError:
   if tally.counts['documents']:
     return InputError(
       'the input holds one article, and it is held out; add more, or set'
-      ' --held_out 0'
+      ' --held_out=0'
     )
   counts = (tally.counts + tally.read).items()
   found = ', '.join(f'{name} {count}' for name, count in counts)

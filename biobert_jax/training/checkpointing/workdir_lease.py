@@ -44,7 +44,7 @@ class Lease:
       except OSError as error:
         failure = InputError(f'--workdir {workdir}: {error.strerror}')
     # Also the barrier: no host checks before the token is there.
-    other = InputError(f'--workdir {workdir}: see the first host')
+    other = InputError(f'{workdir}: see the first host')
     raise_together(failure, other)
     return lease
 

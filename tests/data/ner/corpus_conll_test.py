@@ -127,11 +127,13 @@ def test_strict_refuses_invisible_tokens(tmp_path, token):
     (b'a\tB\n\xff\tO\n', 2, 'byte 0xff is not UTF-8'),
     ('a\tB\n'.encode('utf-16'), 1, 'byte 0xff is not UTF-8'),
     ('a\tB\nb\tX\n', 2, 'a tag is not O or one of B, I, with -Type or not'),
-    ('a\tB\nb\tI_x\n', 2, 'a tag is not O'),
+    ('a\tB-x\nb\tI_x\n', 2, 'write - between'),
     ('a\tB\nb\tB-\n', 2, 'a tag is not O'),
     ('a\tB\nb\tO \n', 2, "'O '"),
     ('a\tb\nb\to\n', 1, 'as a capital'),
     ('a\tB-x\nb\tS-x\n', 2, 'IOBES, pass --config.data.scheme=iobes'),
+    ('a\tB-x\nb\tL-x\n', 2, 'BILOU, pass --config.data.scheme=bilou'),
+    ('a\tO\nb\tDrug\n', 2, 'IO, pass --config.data.scheme=io'),
     ('a\tB-x\nb\tI\nc\tI-x\n', 2, "some have none; .*:2 'b' 'I'"),
     ('a\tB\nb\tI\nc\tI-x\n', 3, "some have none; .*:3 'c' 'I-x'"),
   ],
@@ -150,6 +152,7 @@ def test_the_first_five_unknown_tags_are_listed(tmp_path):
     read(tmp_path, text)
   places = [f"{path}:{line} 'word' 'DISO'" for line in range(3, 8)]
   assert str(caught.value).endswith(': ' + ', '.join(places) + ' and 2 more')
+  assert len(read(tmp_path, text, scheme='io')[0]) == 2
 
 
 def test_a_missing_file_is_named(tmp_path):
@@ -158,8 +161,8 @@ def test_a_missing_file_is_named(tmp_path):
 
 
 def test_an_unknown_scheme_is_refused(tmp_path):
-  with pytest.raises(InputError, match='config.data.scheme'):
-    read(tmp_path, 'a\tB\n', scheme='bilou')
+  with pytest.raises(InputError, match="data.scheme is 'bieso'; choose from"):
+    read(tmp_path, 'a\tB\n', scheme='bieso')
 
 
 @pytest.mark.parametrize(
