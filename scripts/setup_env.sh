@@ -5,7 +5,8 @@
 #
 #   run    .venv with requirements.txt, and biobert-jax in it (the default)
 #   dev    the same, with tests/requirements.txt
-#   peers  .venv/peers with tests/comparison/requirements.txt: PyTorch and other
+#   baselines
+#          .venv/baselines with tests/comparison/requirements.txt: PyTorch and other
 #          systems to compare with, kept apart so that neither meets the other
 #   beam   .venv/beam with scripts/requirements-beam.txt, for corpora on many
 #          machines (biobert-jax prepare-corpus-beam)
@@ -18,8 +19,8 @@
 #
 # Installs again only when a file of requirements has changed. .venv is built on
 # the newest of Python 3.13, 3.12 and 3.11 that is found, or on the one that
-# PYTHON names, and stays on it. peers and beam take 3.11 where it is found, with
-# which their pins were tested; tpu takes .venv's, which loads the compiler.
+# PYTHON names, and stays on it. baselines and beam take 3.11 where it is found,
+# with which their pins were tested; tpu takes .venv's, which loads the compiler.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -155,9 +156,9 @@ case "${1:-run}" in
     install .venv "${requirements[@]}"
     launcher
     ;;
-  peers)
+  baselines)
     make_venv .venv
-    beside peers "$(python_of_pins)" tests/comparison/requirements.txt
+    beside baselines "$(python_of_pins)" tests/comparison/requirements.txt
     ;;
   beam)
     make_venv .venv
@@ -177,7 +178,7 @@ case "${1:-run}" in
     done
     ;;
   *)
-    fail "unknown environment '$1': run, dev, peers, beam, tpu, 3.11, 3.12," \
+    fail "unknown environment '$1': run, dev, baselines, beam, tpu, 3.11, 3.12," \
       '3.13 or pythons.'
     ;;
 esac

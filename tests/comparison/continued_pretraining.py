@@ -1,17 +1,18 @@
 """Does more pre-training help? Entity scores before and after, over seeds.
 
-    BIOBERT_PEER_PYTHON=.venv/peers/bin/python \
+    BIOBERT_BASELINE_PYTHON=.venv/baselines/bin/python \
       .venv/bin/python tests/comparison/continued_pretraining.py \
       [--workdir=runs/continued] [--model=DIR] [--steps=600] [--seeds=3] \
       [--epochs=1] [--limit=N] [--threads=2]
 
 What Lee et al. 2019 did with BERT, on the scale of a desk: goes on with the
-pre-training of the peers' 6-layer checkpoint (all-MiniLM, uncased) on abstracts
-of PMC, cut up with its own vocabulary, then fine-tunes the checkpoint as it was
-and as it became on NCBI-disease, both with the same seeds. That checkpoint was
-made to compare sentences and has no heads of pre-training, so these start new,
-and a pass over 1.1 million pieces is little beside BioBERT's 18 billion words:
-a gain is not promised. No article of NCBI-disease is among the abstracts.
+pre-training of the baselines' 6-layer checkpoint (all-MiniLM, uncased) on
+abstracts of PMC, cut up with its own vocabulary, then fine-tunes the checkpoint
+as it was and as it became on NCBI-disease, both with the same seeds. That
+checkpoint was made to compare sentences and has no heads of pre-training, so
+these start new, and a pass over 1.1 million pieces is little beside BioBERT's
+18 billion words: a gain is not promised. No article of NCBI-disease is among
+the abstracts.
 
 A table, and on the last line one JSON object, go to standard output: test F1 of
 each seed, mean and standard deviation before and after, and the mean and
@@ -35,7 +36,7 @@ from typing import Any
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 
 from biobert_jax.checkpoints import pretrained
-from tests.comparison import peer
+from tests.comparison import baseline
 from tests.comparison.ner_finetune_comparison import copy_corpus
 
 _LENGTH = 128  # Pieces of a row, in both.
@@ -49,7 +50,7 @@ _HELD_OUT = 0.02  # Of the articles.
 def train(config: str, workdir: pathlib.Path, keys: dict[str, Any]) -> float:
   """Runs our programme, or what is left of it: seconds."""
   began = time.perf_counter()
-  peer.run(
+  baseline.run(
     *('-m', 'biobert_jax', 'train', f'--config={config}'),
     f'--workdir={workdir}',
     *(f'--config.{key}={value}' for key, value in keys.items()),
@@ -66,7 +67,7 @@ def prepare_corpus(
     return
   with tempfile.TemporaryDirectory() as name:
     model.tokenizer.save(pathlib.Path(name))
-    peer.run(
+    baseline.run(
       *('-m', 'biobert_jax', 'prepare-corpus', '--input', text),
       *('--output', folder, '--held_out', _HELD_OUT),
       *('--vocab', pathlib.Path(name) / 'vocab.txt', '--do_lower_case'),
@@ -176,13 +177,13 @@ def parse(arguments: list[str]) -> argparse.Namespace:
   parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
   add = parser.add_argument
   add('--workdir', type=pathlib.Path, help='default: runs/continued')
-  add('--model', help="default: the peers' 6-layer checkpoint")
+  add('--model', help="default: the baselines' 6-layer checkpoint")
   add(
     '--text',
-    default=str(peer.DATA / 'pmc-oa-ccby' / 'abstracts.jsonl'),
+    default=str(baseline.DATA / 'pmc-oa-ccby' / 'abstracts.jsonl'),
     help='what biobert-jax prepare-corpus reads',
   )
-  add('--data', type=pathlib.Path, default=peer.DATA / 'ncbi-disease')
+  add('--data', type=pathlib.Path, default=baseline.DATA / 'ncbi-disease')
   add('--steps', type=int, default=600, help='of pre-training')
   add('--seeds', type=int, default=3, help='fine-tunings of each')
   add('--epochs', type=float, default=1.0, help='of fine-tuning')
@@ -194,13 +195,13 @@ def parse(arguments: list[str]) -> argparse.Namespace:
 def main(arguments: list[str]) -> int:
   """Trains and scores; returns the exit code."""
   flags = parse(arguments)
-  if not (flags.model or peer.PYTHON):
-    print(f'{peer.REASON}; or give --model', file=sys.stderr)
+  if not (flags.model or baseline.PYTHON):
+    print(f'{baseline.REASON}; or give --model', file=sys.stderr)
     return 3
-  flags.model = flags.model or str(peer.checkpoint())
-  flags.workdir = flags.workdir or peer.REPOSITORY / 'runs' / 'continued'
+  flags.model = flags.model or str(baseline.checkpoint())
+  flags.workdir = flags.workdir or baseline.REPOSITORY / 'runs' / 'continued'
   flags.workdir = flags.workdir.absolute()
-  peer.keep_to_cores(flags.threads)
+  baseline.keep_to_cores(flags.threads)
   ncbi = flags.workdir / 'ncbi'
   ncbi.mkdir(parents=True, exist_ok=True)
   copy_corpus(flags.data, ncbi, flags.limit)

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from tests.comparison import continued_pretraining, peer
+from tests.comparison import baseline, continued_pretraining
 from tests.comparison.marks import by_hand
 from tests.comparison.small_articles import write_articles
 from tests.comparison.small_checkpoints import SAMPLE, write_checkpoint
@@ -18,8 +18,8 @@ def test_it_pretrains_then_tags_before_and_after(
 ) -> None:
   write_checkpoint(tmp_path / 'model')
   write_articles(tmp_path / 'articles.jsonl')
-  printed = peer.run(
-    peer.script('continued_pretraining.py'),
+  printed = baseline.run(
+    baseline.script('continued_pretraining.py'),
     *(f'--model={tmp_path / "model"}', f'--data={SAMPLE}'),
     *(f'--text={tmp_path / "articles.jsonl"}', '--threads=1'),
     *(f'--workdir={tmp_path / "run"}', '--limit=12'),

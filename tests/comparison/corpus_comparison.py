@@ -1,6 +1,6 @@
 """Text to files of pieces, in four systems: speed, and how memory grows.
 
-    BIOBERT_PEER_PYTHON=.venv/peers/bin/python \
+    BIOBERT_BASELINE_PYTHON=.venv/baselines/bin/python \
       .venv/bin/python tests/comparison/corpus_comparison.py \
       [--reference=CHECKOUT] [--sizes=1,4,16] [--threads=2]
 
@@ -46,7 +46,7 @@ from typing import Any
 # The script's own folder stands first; `tests` is beside `biobert_jax`.
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 
-from tests.comparison import peer
+from tests.comparison import baseline
 
 _FILES = 8  # That a copy of the text is in, so that all cores have work.
 _LOOK = 0.05  # Seconds between two looks at the memory.
@@ -167,8 +167,8 @@ def watched(python: str, *arguments: object) -> tuple[Figures, str]:
       [python, *map(str, arguments)],
       stdout=printed,
       stderr=said,
-      cwd=peer.REPOSITORY,
-      env=peer.environment() | {'TF_CPP_MIN_LOG_LEVEL': '2'},
+      cwd=baseline.REPOSITORY,
+      env=baseline.environment() | {'TF_CPP_MIN_LOG_LEVEL': '2'},
     )
     most = 0
     while process.poll() is None:
@@ -218,7 +218,7 @@ def theirs(
   }
   (folder / 'job.json').write_text(json.dumps(job), 'utf-8')
   figures, printed = watched(
-    peer.PYTHON, peer.script('hf_corpus.py'), folder / 'job.json'
+    baseline.PYTHON, baseline.script('hf_corpus.py'), folder / 'job.json'
   )
   done = last_line(printed)
   if way == 'rust':
@@ -309,11 +309,11 @@ def parse(arguments: list[str]) -> argparse.Namespace:
   """Reads the command line."""
   parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
   add = parser.add_argument
-  add('--data', type=pathlib.Path, default=peer.DATA / 'pmc-oa-ccby')
+  add('--data', type=pathlib.Path, default=baseline.DATA / 'pmc-oa-ccby')
   add(
     '--vocab',
     type=pathlib.Path,
-    default=peer.DATA / 'vocab-bert-base-cased' / 'vocab.txt',
+    default=baseline.DATA / 'vocab-bert-base-cased' / 'vocab.txt',
     help='of a cased BERT',
   )
   add('--reference', type=pathlib.Path, help='checkout of google-research/bert')
@@ -331,10 +331,10 @@ def parse(arguments: list[str]) -> argparse.Namespace:
 def main(arguments: list[str]) -> int:
   """Runs all; returns the exit code."""
   flags = parse(arguments)
-  if not peer.PYTHON:
-    print(peer.REASON, file=sys.stderr)
+  if not baseline.PYTHON:
+    print(baseline.REASON, file=sys.stderr)
     return 3
-  load = peer.keep_to_cores(flags.threads)
+  load = baseline.keep_to_cores(flags.threads)
   with tempfile.TemporaryDirectory() as name:
     rows = compare(flags, pathlib.Path(name))
   print(show(rows))

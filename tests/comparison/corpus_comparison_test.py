@@ -7,9 +7,9 @@ import sys
 import pytest
 
 from biobert_jax.text.vocabulary import SPECIALS
-from tests.comparison import corpus_comparison, peer
+from tests.comparison import baseline, corpus_comparison
 
-pytestmark = pytest.mark.skipif(not peer.PYTHON, reason=peer.REASON)
+pytestmark = pytest.mark.skipif(not baseline.PYTHON, reason=baseline.REASON)
 
 WORDS = ('the', 'gene', 'was', 'seen', 'in', 'cells', '.')
 PIECES = (*SPECIALS, *WORDS, *'abc', *(f'##{letter}' for letter in 'abc'))

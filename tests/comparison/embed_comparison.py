@@ -1,10 +1,10 @@
 """Sentence vectors in two systems, one after the other: rate and agreement.
 
-    BIOBERT_PEER_PYTHON=.venv/peers/bin/python \
+    BIOBERT_BASELINE_PYTHON=.venv/baselines/bin/python \
       .venv/bin/python tests/comparison/embed_comparison.py \
       [--data=DIR] [--model=DIR] [--limit=1000] [--repeats=5] [--threads=2]
 
-Embeds the first training sentences of NCBI-disease with the peers' 6-layer
+Embeds the first training sentences of NCBI-disease with the baselines' 6-layer
 checkpoint: the mean over the last layer, by `embed.Embedder` (pieces packed
 into rows) and by sentence-transformers (batches of 32, sorted by length, padded
 to the longest). Each runs on the same cores. Rates are sentences over the
@@ -30,7 +30,7 @@ import numpy as np
 
 from biobert_jax.data.ner import corpus as ner_corpus
 from biobert_jax.text.documents import Document
-from tests.comparison import peer
+from tests.comparison import baseline
 
 
 def ours(
@@ -66,7 +66,7 @@ def theirs(
     folder = pathlib.Path(name)
     (folder / 'given.json').write_text(json.dumps(given), 'utf-8')
     files = [folder / n for n in ('given.json', 'theirs.npz')]
-    peer.run(peer.script('hf_embed.py'), model, *files)
+    baseline.run(baseline.script('hf_embed.py'), model, *files)
     with np.load(files[1]) as arrays:
       return arrays['sentences'], arrays['seconds'].tolist()
 
@@ -75,9 +75,11 @@ def parse(arguments: list[str]) -> argparse.Namespace:
   """Reads the command line."""
   parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
   parser.add_argument(
-    '--data', type=pathlib.Path, default=peer.DATA / 'ncbi-disease'
+    '--data', type=pathlib.Path, default=baseline.DATA / 'ncbi-disease'
   )
-  parser.add_argument('--model', help="default: the peers' 6-layer checkpoint")
+  parser.add_argument(
+    '--model', help="default: the baselines' 6-layer checkpoint"
+  )
   parser.add_argument('--limit', type=int, default=1000, help='sentences')
   parser.add_argument('--repeats', type=int, default=5, help='timed passes')
   parser.add_argument('--threads', type=int, default=2, help='cores of each')
@@ -87,11 +89,11 @@ def parse(arguments: list[str]) -> argparse.Namespace:
 def main(arguments: list[str]) -> int:
   """Runs both; returns the exit code."""
   flags = parse(arguments)
-  if not peer.PYTHON:
-    print(peer.REASON, file=sys.stderr)
+  if not baseline.PYTHON:
+    print(baseline.REASON, file=sys.stderr)
     return 3
-  model = flags.model or str(peer.checkpoint())
-  load = peer.keep_to_cores(flags.threads)
+  model = flags.model or str(baseline.checkpoint())
+  load = baseline.keep_to_cores(flags.threads)
   read = ner_corpus.read_split(flags.data, 'train', Counter())[: flags.limit]
   texts = [' '.join(sentence.tokens) for sentence in read]
   mine, seconds = ours(model, texts, flags.repeats)
@@ -103,13 +105,13 @@ def main(arguments: list[str]) -> int:
     'load_before': load,
     'difference': float(np.max(np.abs(mine - found))),
   }
-  for name, each in (('ours', seconds), ('peer', other)):
+  for name, each in (('ours', seconds), ('baseline', other)):
     median = float(np.median(each))
     report[name] = {'texts_per_second': len(texts) / median, 'seconds': each}
     fastest, slowest = min(each), max(each)
     rate = report[name]['texts_per_second']
     print(f'{name:6}{rate:9.1f} texts/s  ({fastest:.2f} to {slowest:.2f} s)')
-  rates = [report[name]['texts_per_second'] for name in ('ours', 'peer')]
+  rates = [report[name]['texts_per_second'] for name in ('ours', 'baseline')]
   report['ratio'] = rates[0] / rates[1]
   print(f'rate x {report["ratio"]:.2f}, difference {report["difference"]:.1e}')
   print(json.dumps(report))

@@ -11,12 +11,12 @@ import pytest
 from biobert_jax.data.ner import corpus as ner_corpus
 from biobert_jax.inference.embed import Embedder
 from biobert_jax.text.documents import Document
-from tests.comparison import peer
+from tests.comparison import baseline
 
-CORPUS = peer.DATA / 'ncbi-disease'
+CORPUS = baseline.DATA / 'ncbi-disease'
 
 pytestmark = [
-  pytest.mark.skipif(not peer.PYTHON, reason=peer.REASON),
+  pytest.mark.skipif(not baseline.PYTHON, reason=baseline.REASON),
   pytest.mark.skipif(not CORPUS.is_dir(), reason=f'no real data: {CORPUS}'),
 ]
 
@@ -26,7 +26,7 @@ LAYERS = (-7, -6, -5, -4, -3, -2, -1)
 
 @dataclasses.dataclass(frozen=True)
 class Case:
-  """What both sides were given, and what the peers made of it."""
+  """What both sides were given, and what the baselines made of it."""
 
   model: str
   documents: list[Document]
@@ -42,9 +42,9 @@ class Case:
 
 @pytest.fixture(scope='module')
 def case(tmp_path_factory: pytest.TempPathFactory) -> Case:
-  """Runs the peers once for all tests."""
-  folder = tmp_path_factory.mktemp('peer')
-  model = str(peer.checkpoint())
+  """Runs the baselines once for all tests."""
+  folder = tmp_path_factory.mktemp('baseline')
+  model = str(baseline.checkpoint())
   read = ner_corpus.read_split(CORPUS, 'test', Counter())[::14][:64]
   texts = [' '.join(s.tokens) for s in read]
   # As long as sentence-transformers lets it be (256 pieces), and one piece.
@@ -52,7 +52,7 @@ def case(tmp_path_factory: pytest.TempPathFactory) -> Case:
   given = {'texts': texts, 'hidden': True, 'repeats': 0, 'threads': 2}
   (folder / 'given.json').write_text(json.dumps(given), 'utf-8')
   files = [folder / n for n in ('given.json', 'theirs.npz')]
-  peer.run(peer.script('hf_embed.py'), model, *files)
+  baseline.run(baseline.script('hf_embed.py'), model, *files)
   with np.load(files[1]) as arrays:
     theirs = dict(arrays)
   documents = [Document(str(i), text) for i, text in enumerate(texts)]
@@ -98,17 +98,17 @@ def test_sentence_transformers_gives_the_mean(case: Case) -> None:
 
 
 def test_the_comparison_of_rates_runs() -> None:
-  printed = peer.run(
-    peer.script('embed_comparison.py'),
+  printed = baseline.run(
+    baseline.script('embed_comparison.py'),
     *('--limit=8', '--repeats=2'),
     python=sys.executable,
   )
   *table, last = printed.splitlines()
-  assert [line.split()[0] for line in table] == ['ours', 'peer', 'rate']
+  assert [line.split()[0] for line in table] == ['ours', 'baseline', 'rate']
   report = json.loads(last)
   assert report['texts'] == 8
   assert report['difference'] <= 1e-6
-  for name in ('ours', 'peer'):
+  for name in ('ours', 'baseline'):
     assert len(report[name]['seconds']) == 2
     rate = 8 / np.median(report[name]['seconds'])
     assert report[name]['texts_per_second'] == pytest.approx(rate)

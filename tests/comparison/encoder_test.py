@@ -25,12 +25,12 @@ from biobert_jax.parallel import sharding
 from biobert_jax.tasks.ner import make_task
 from biobert_jax.text.wordpiece import WordPieceTokenizer
 from biobert_jax.training import optimizer, train_step
-from tests.comparison import peer
+from tests.comparison import baseline
 
-CORPUS = peer.DATA / 'ncbi-disease'
+CORPUS = baseline.DATA / 'ncbi-disease'
 
 pytestmark = [
-  pytest.mark.skipif(not peer.PYTHON, reason=peer.REASON),
+  pytest.mark.skipif(not baseline.PYTHON, reason=baseline.REASON),
   pytest.mark.skipif(not CORPUS.is_dir(), reason=f'no real data: {CORPUS}'),
 ]
 
@@ -60,7 +60,7 @@ RECIPE = {
 
 @dataclasses.dataclass(frozen=True)
 class Case:
-  """What both sides were given, and what the peers made of it."""
+  """What both sides were given, and what the baselines made of it."""
 
   config: BertConfig
   tokenizer: WordPieceTokenizer
@@ -88,9 +88,9 @@ def pretrained(
 
 @pytest.fixture(scope='module')
 def case(tmp_path_factory: pytest.TempPathFactory) -> Case:
-  """Runs the peers once for all tests."""
-  folder = tmp_path_factory.mktemp('peer')
-  model = peer.checkpoint()
+  """Runs the baselines once for all tests."""
+  folder = tmp_path_factory.mktemp('baseline')
+  model = baseline.checkpoint()
   config = BertConfig.from_json(model / 'config.json').replace(
     hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0
   )
@@ -124,7 +124,7 @@ def case(tmp_path_factory: pytest.TempPathFactory) -> Case:
   }
   (folder / 'given.json').write_text(json.dumps(given), 'utf-8')
   files = [folder / n for n in ('given.json', 'head.npz', 'theirs.npz')]
-  peer.run(peer.script('hf_reference.py'), model, *files)
+  baseline.run(baseline.script('hf_reference.py'), model, *files)
   with np.load(folder / 'theirs.npz') as arrays:
     theirs = dict(arrays)
   params = pretrained(model, config, head)
@@ -146,7 +146,7 @@ def packed(
     overlap=32,
     counts=counts,
   )
-  # The peers neither cut sentences nor give pieces to words without any.
+  # The baselines neither cut sentences nor give pieces to words without any.
   assert not +counts
   return PackedRows(encoded, labels, max_seq_length=MAX_SEQ_LENGTH, pack=pack)
 

@@ -22,12 +22,12 @@ from biobert_jax.models.config import BertConfig
 from biobert_jax.models.hf_signature import unpacked
 from biobert_jax.models.param_tree import to_flat, to_tree
 from biobert_jax.text.wordpiece import WordPieceTokenizer
-from tests.comparison import peer
+from tests.comparison import baseline
 from tests.fixtures import model_folders, random_models
 
-pytestmark = pytest.mark.skipif(not peer.PYTHON, reason=peer.REASON)
+pytestmark = pytest.mark.skipif(not baseline.PYTHON, reason=baseline.REASON)
 needs_data = pytest.mark.skipif(
-  not peer.DATA.is_dir(), reason=f'no real data: {peer.DATA}'
+  not baseline.DATA.is_dir(), reason=f'no real data: {baseline.DATA}'
 )
 
 Arrays = dict[str, np.ndarray]
@@ -56,7 +56,7 @@ class Exchange:
     batches: (input_ids, attention_mask, token_type_ids), by the same names
       and 'saved'.
     texts: to cut up, by name.
-    theirs: the peers' outputs.
+    theirs: the baselines' outputs.
     found: what else they answered.
   """
 
@@ -68,7 +68,7 @@ class Exchange:
   found: dict[str, Any]
 
   def outputs(self, name: str) -> Arrays:
-    """The peers' outputs below a name."""
+    """The baselines' outputs below a name."""
     prefix = f'{name}/'
     return {
       key.removeprefix(prefix): array
@@ -155,9 +155,11 @@ def with_vocabulary(
 
 def real_texts() -> list[str]:
   """Sentences of two corpora, and words longer than most tokenizers take."""
-  read = ner_corpus.read_split(peer.DATA / 'ncbi-disease', 'test', Counter())
+  read = ner_corpus.read_split(
+    baseline.DATA / 'ncbi-disease', 'test', Counter()
+  )
   texts = [' '.join(s.tokens) for s in read[:SENTENCES]]
-  path = peer.DATA / 'pmc-oa-ccby' / 'abstracts.jsonl'
+  path = baseline.DATA / 'pmc-oa-ccby' / 'abstracts.jsonl'
   with path.open(encoding='utf-8') as lines:
     for line in itertools.islice(lines, 0, None, 3):
       texts += [part['text'] for part in json.loads(line)['abstract']]
@@ -168,18 +170,18 @@ def real_texts() -> list[str]:
 
 def real_models(base: pathlib.Path) -> dict[str, pretrained.Pretrained]:
   """Checkpoints and vocabularies that others made."""
-  if not peer.DATA.is_dir():
+  if not baseline.DATA.is_dir():
     return {}
-  cased = peer.DATA / 'vocab-bert-base-cased'
+  cased = baseline.DATA / 'vocab-bert-base-cased'
   return {
     'tiny_tf1': pretrained.load_pretrained(
-      peer.DATA / 'tiny-bert-tf1-ckpt', do_lower_case=True
+      baseline.DATA / 'tiny-bert-tf1-ckpt', do_lower_case=True
     ),
     'tiny_torch': pretrained.load_pretrained(
-      peer.DATA / 'tiny-bert-torch' / 'bert-h16-l2'
+      baseline.DATA / 'tiny-bert-torch' / 'bert-h16-l2'
     ),
     'cased': with_vocabulary(base / 'cased', cased),
-    'uncased': with_vocabulary(base / 'uncased', peer.checkpoint()),
+    'uncased': with_vocabulary(base / 'uncased', baseline.checkpoint()),
   }
 
 
@@ -205,7 +207,7 @@ def write_given(
 
 @pytest.fixture(scope='module')
 def exchange(tmp_path_factory: pytest.TempPathFactory) -> Exchange:
-  """Trains and exports every head here; runs the peers once, for all."""
+  """Trains and exports every head here; runs the baselines once, for all."""
   base = tmp_path_factory.mktemp('exchange')
   given = base / 'given'
   models = {h: model_with_head(given / h, h, train(h)) for h in HEADS}
@@ -231,7 +233,7 @@ def exchange(tmp_path_factory: pytest.TempPathFactory) -> Exchange:
   batches = {name: batch(model.bert) for name, model in models.items()}
   batches['saved'] = batch(CONFIG)
   write_given(base, batches, texts)
-  peer.run(peer.script('hf_heads.py'), base)
+  baseline.run(baseline.script('hf_heads.py'), base)
   with np.load(base / 'theirs.npz') as arrays:
     theirs = dict(arrays)
   found = json.loads((base / 'theirs.json').read_text('utf-8'))

@@ -1,10 +1,10 @@
 """Vectors of transformers and sentence-transformers, for our `embed`.
 
-    PEER_PYTHON hf_embed.py MODEL_FOLDER INPUT.json OUTPUT.npz
+    BASELINE_PYTHON hf_embed.py MODEL_FOLDER INPUT.json OUTPUT.npz
 
 INPUT.json holds `texts`; `hidden`, whether all layers' vectors are wanted; and
 `repeats`, how often sentence-transformers is timed, on `threads` threads. Runs
-in the peers' interpreter and imports nothing of biobert_jax.
+in the baselines' interpreter and imports nothing of biobert_jax.
 """
 
 import json

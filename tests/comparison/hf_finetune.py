@@ -1,6 +1,6 @@
 """Fine-tunes a token classifier as one does with transformers and PyTorch.
 
-    PEER_PYTHON hf_finetune.py --model=DIR --data=DIR --output=OUT.tsv
+    BASELINE_PYTHON hf_finetune.py --model=DIR --data=DIR --output=OUT.tsv
 
 DIR of data holds train.tsv and test.tsv, `token<TAB>tag` lines with blank
 lines between sentences. Sentences are padded to the longest of their batch
@@ -8,8 +8,8 @@ and cut at --max_length pieces; the first piece of a word carries its label.
 OUT.tsv takes the test split as `token<TAB>gold<TAB>predicted` lines, which
 biobert-jax score scores; words that were cut off are predicted O. The last
 line on standard output is one JSON object; `seconds` are those of the whole
-process, imports included. Runs in the peers' interpreter and imports nothing
-of biobert_jax.
+process, imports included. Runs in the baselines' interpreter and imports
+nothing of biobert_jax.
 """
 
 # ruff: noqa: E402

@@ -1,6 +1,6 @@
 """Every BERT head of transformers: saved for us, and loaded from our exports.
 
-    PEER_PYTHON hf_heads.py FOLDER
+    BASELINE_PYTHON hf_heads.py FOLDER
 
 FOLDER holds `config.json`, sizes of a BERT; `vocabulary/`, what a tokenizer
 needs; `exports/NAME/`, models to load; `texts.json`, NAME -> texts to cut up;
@@ -8,7 +8,7 @@ needs; `exports/NAME/`, models to load; `texts.json`, NAME -> texts to cut up;
 for each export and for 'saved'. Written are `saved/HEAD/FORM/`, random models
 in each form of file; `theirs.npz`, 'saved/HEAD/OUTPUT' and
 'exports/NAME/OUTPUT'; and `theirs.json`: `loading`, NAME -> kind -> keys that
-did not fit, and `ids`, NAME -> ids of the texts. Runs in the peers'
+did not fit, and `ids`, NAME -> ids of the texts. Runs in the baselines'
 interpreter and imports nothing of biobert_jax.
 """
 

@@ -1,9 +1,9 @@
 """The entities that transformers' pipeline finds with one of our exports.
 
-    PEER_PYTHON hf_pipeline.py MODEL_FOLDER TEXTS.json OUTPUT.json
+    BASELINE_PYTHON hf_pipeline.py MODEL_FOLDER TEXTS.json OUTPUT.json
 
 TEXTS.json is a list of texts; OUTPUT.json takes aggregation strategy -> for
-each text, a list of [start, end, type]. Runs in the peers' interpreter and
+each text, a list of [start, end, type]. Runs in the baselines' interpreter and
 imports nothing of biobert_jax.
 """
 

@@ -1,6 +1,6 @@
 """Pre-trains a BERT as one does with transformers and PyTorch.
 
-    PEER_PYTHON hf_pretrain.py FOLDER
+    BASELINE_PYTHON hf_pretrain.py FOLDER
 
 FOLDER holds `model/`, first weights of a BertForPreTraining, its dropout in
 `config.json`; `recipe.json`: learning_rate, num_steps, warmup_steps, b1, b2,
@@ -12,8 +12,8 @@ next_sentence_labels (-1: none), masked_positions and masked_ids (-1: none).
 
 Only masked places are decoded, which is less than `BertForPreTraining` does by
 itself. Written is `theirs.json`: `train`, the figures of each step; `held_out`,
-those of each evaluation; and `seconds_of_steps`. Runs in the peers' interpreter
-and imports nothing of biobert_jax.
+those of each evaluation; and `seconds_of_steps`. Runs in the baselines'
+interpreter and imports nothing of biobert_jax.
 """
 
 import json

@@ -1,6 +1,7 @@
 """Fine-tunes a question answerer as one does with transformers and PyTorch.
 
-    PEER_PYTHON hf_question.py --model=DIR --train=FILE.json --test=FILE.json \\
+    BASELINE_PYTHON hf_question.py --model=DIR --train=FILE.json
+    --test=FILE.json \\
       --output=predictions.json
 
 Files are in the form of SQuAD 1.1. The steps are those of transformers' own
@@ -12,8 +13,8 @@ windows of each step, in place of its own and a shuffle; --mask_padding leaves
 padding out of the softmax, which transformers does not; --save=DIR writes
 the model as it starts, a new head and no dropout, and ends. The last line on
 standard output is one JSON object; `seconds` are those of the whole process,
-imports included, `losses` those of all steps. Runs in the peers' interpreter
-and imports nothing of biobert_jax.
+imports included, `losses` those of all steps. Runs in the baselines'
+interpreter and imports nothing of biobert_jax.
 """
 
 # ruff: noqa: E402

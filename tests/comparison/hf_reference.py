@@ -1,10 +1,10 @@
 """What transformers and PyTorch compute, for encoder_test.py.
 
-    PEER_PYTHON hf_reference.py MODEL_FOLDER INPUT.json HEAD.npz OUTPUT.npz
+    BASELINE_PYTHON hf_reference.py MODEL_FOLDER INPUT.json HEAD.npz OUTPUT.npz
 
 INPUT.json holds `sentences` and `texts` to encode, and `batches` of sentences
 with labels to train on; HEAD.npz the classifier's `weight` and `bias`. Runs in
-the peers' interpreter and imports nothing of biobert_jax.
+the baselines' interpreter and imports nothing of biobert_jax.
 """
 
 import json

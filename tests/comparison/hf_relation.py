@@ -1,14 +1,14 @@
 """Fine-tunes a sentence classifier as one does with transformers and PyTorch.
 
-    PEER_PYTHON hf_relation.py --model=DIR --data=DIR --output=OUT.tsv
+    BASELINE_PYTHON hf_relation.py --model=DIR --data=DIR --output=OUT.tsv
 
 DIR of data holds train.tsv (`sentence<TAB>label`, no header) and test.tsv
 (`index<TAB>sentence<TAB>label` below a header). Sentences are padded to the
 longest of their batch and cut at --max_length pieces. OUT.tsv takes a line of
 probabilities for each test sentence, in the order of the sorted labels, which
 biobert-jax score scores. Optimizer and loop are those of hf_finetune.py. The
-last line on standard output is one JSON object. Runs in the peers' interpreter
-and imports nothing of biobert_jax.
+last line on standard output is one JSON object. Runs in the baselines'
+interpreter and imports nothing of biobert_jax.
 """
 
 import argparse

@@ -1,15 +1,15 @@
 """Saves and loads a BERT with transformers, for weights_comparison.py.
 
-    PEER_PYTHON hf_weights.py draw SIZES.json FOLDER
-    PEER_PYTHON hf_weights.py load FOLDER
-    PEER_PYTHON hf_weights.py save FOLDER OUTPUT
+    BASELINE_PYTHON hf_weights.py draw SIZES.json FOLDER
+    BASELINE_PYTHON hf_weights.py load FOLDER
+    BASELINE_PYTHON hf_weights.py save FOLDER OUTPUT
 
 `draw` makes a random BertForPreTraining of the sizes and saves it below
 FOLDER as `safetensors/`, `zip/` and `legacy/`. `load` reads a folder and every
 number in it; `save` writes what it read. The last line of both is one JSON
 object: `seconds` without imports, and the process's `idle` and `peak` memory
-in MiB, idle being before the work. Runs in the peers' interpreter and imports
-nothing of biobert_jax.
+in MiB, idle being before the work. Runs in the baselines' interpreter and
+imports nothing of biobert_jax.
 """
 
 import json

@@ -9,44 +9,46 @@ import numpy as np
 import pytest
 
 from biobert_jax.data.ner import corpus as ner_corpus
-from tests.comparison import peer
+from tests.comparison import baseline
 from tests.comparison.small_checkpoints import SAMPLE, write_checkpoint
 
-CUT = 8  # Pieces of a sentence that the peer is let see.
+CUT = 8  # Pieces of a sentence that the baseline is let see.
 
-pytestmark = pytest.mark.skipif(not peer.PYTHON, reason=peer.REASON)
+pytestmark = pytest.mark.skipif(not baseline.PYTHON, reason=baseline.REASON)
 
 
 def test_both_sides_train_and_are_scored(tmp_path: pathlib.Path) -> None:
   write_checkpoint(tmp_path)
-  printed = peer.run(
-    peer.script('ner_finetune_comparison.py'),
+  printed = baseline.run(
+    baseline.script('ner_finetune_comparison.py'),
     f'--data={SAMPLE}',
     f'--model={tmp_path}',
     *('--limit=12', '--epochs=1', '--rows=2'),
     python=sys.executable,
   )
   *table, last = printed.splitlines()
-  assert [line.split()[0] for line in table] == ['P', 'ours', 'peer', 'F1']
+  assert [line.split()[0] for line in table] == ['P', 'ours', 'baseline', 'F1']
   report = json.loads(last)
-  assert report.keys() == {'ours', 'peer', 'ratio'}
-  for name in ('ours', 'peer'):
+  assert report.keys() == {'ours', 'baseline', 'ratio'}
+  for name in ('ours', 'baseline'):
     row = report[name]
     rate = row['sentences_per_second'] * row['seconds']
     assert rate == pytest.approx(12)
     scores = [row[n] for n in ('precision', 'recall', 'f1')]
     assert all(0 <= score <= 100 for score in scores)
   assert report['ratio'] == pytest.approx(
-    report['peer']['seconds'] / report['ours']['seconds']
+    report['baseline']['seconds'] / report['ours']['seconds']
   )
 
 
-def test_the_peer_learns_and_tags_every_token(tmp_path: pathlib.Path) -> None:
+def test_the_baseline_learns_and_tags_every_token(
+  tmp_path: pathlib.Path,
+) -> None:
   """Gold as it was read, one prediction each, O beyond the cut."""
   write_checkpoint(tmp_path)
   output = tmp_path / 'out.tsv'
-  printed = peer.run(
-    peer.script('hf_finetune.py'),
+  printed = baseline.run(
+    baseline.script('hf_finetune.py'),
     *(f'--model={tmp_path}', f'--data={SAMPLE}', f'--output={output}'),
     *('--epochs=10', '--batch_size=8', '--learning_rate=0.001'),
     *(f'--max_length={CUT + 2}', '--threads=1'),

@@ -1,20 +1,20 @@
 """One recipe in two systems, one after the other: entity scores and speed.
 
-    BIOBERT_PEER_PYTHON=.venv/peers/bin/python \
+    BIOBERT_BASELINE_PYTHON=.venv/baselines/bin/python \
       .venv/bin/python tests/comparison/ner_finetune_comparison.py \
       [--data=DIR] [--model=DIR] [--epochs=3] [--limit=N] [--seed=0] \
       [--threads=2]
 
-Fine-tunes the peers' 6-layer checkpoint on NCBI-disease, with biobert_jax and
-then with transformers on PyTorch (hf_finetune.py): batches of 32 sentences
+Fine-tunes the baselines' 6-layer checkpoint on NCBI-disease, with biobert_jax
+and then with transformers on PyTorch (hf_finetune.py): batches of 32 sentences
 (here packed, 9 rows of 128 pieces; there padded to the longest), peak rate
 1e-4, warmup over a tenth of the steps, decay to 0, clip 1.0, dropout 0.1. Both
 test predictions are scored by biobert-jax score. Rates are training sentences
 times epochs over the seconds of the whole process: start, compilation,
-training, scores and files (ours scores devel twice besides). Wanted: F1
-within one point, at 1.5 times the rate. The whole run takes about 25 minutes
-on 2 cores, and its timings count only on an otherwise idle machine; --limit=N
-keeps N sentences of each split, to see that all runs and for nothing else.
+training, scores and files (ours scores devel twice besides). Wanted: F1 within
+one point, at 1.5 times the rate. The whole run takes about 25 minutes on 2
+cores, and its timings count only on an otherwise idle machine; --limit=N keeps
+N sentences of each split, to see that all runs and for nothing else.
 
 A table, and on the last line one JSON object, go to standard output.
 """
@@ -32,11 +32,11 @@ from typing import Any
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 
 from biobert_jax.data.ner import corpus as ner_corpus
-from tests.comparison import peer
+from tests.comparison import baseline
 
 _SPLITS = ('train', 'devel', 'test')
 _LEARNING_RATE = 1e-4
-_SENTENCES = 32  # Of a peer's batch.
+_SENTENCES = 32  # Of a baseline's batch.
 _ROWS = 9  # Packed, 5,424 sentences of NCBI-disease take 1,462 rows of 128.
 
 
@@ -68,7 +68,7 @@ def copy_corpus(
 def timed(*arguments: object, python: str = '') -> float:
   """Seconds of a whole process. Its scores are counted from its files."""
   began = time.perf_counter()
-  peer.run(*arguments, python=python)
+  baseline.run(*arguments, python=python)
   return time.perf_counter() - began
 
 
@@ -96,7 +96,7 @@ def run_ours(
   return seconds, workdir / 'predictions_test.tsv'
 
 
-def run_peer(
+def run_baseline(
   flags: argparse.Namespace, corpus: pathlib.Path, output: pathlib.Path
 ) -> tuple[float, pathlib.Path]:
   """Trains with transformers and PyTorch: (seconds, test predictions)."""
@@ -111,7 +111,7 @@ def run_peer(
     'threads': flags.threads,
   }
   seconds = timed(
-    peer.script('hf_finetune.py'),
+    baseline.script('hf_finetune.py'),
     *(f'--{key}={value}' for key, value in keys.items()),
   )
   return seconds, output
@@ -130,7 +130,7 @@ def figures(
   Returns:
     `precision`, `recall`, `f1`, `sentences_per_second` and `seconds`.
   """
-  printed = peer.run(
+  printed = baseline.run(
     *('-m', 'biobert_jax', 'score', 'ner', predictions, '--bootstrap=0'),
     python=sys.executable,
   )
@@ -145,12 +145,12 @@ def figures(
 def table(report: dict[str, Any]) -> str:
   """The report as a person reads it."""
   lines = [f'{"":6}{"P":>8}{"R":>8}{"F1":>8}{"sentences/s":>13}{"seconds":>10}']
-  for name in ('ours', 'peer'):
+  for name in ('ours', 'baseline'):
     row = report[name]
     scores = ''.join(f'{row[n]:8.2f}' for n in ('precision', 'recall', 'f1'))
     speed = f'{row["sentences_per_second"]:13.1f}{row["seconds"]:10.1f}'
     lines.append(f'{name:6}{scores}{speed}')
-  difference = report['ours']['f1'] - report['peer']['f1']
+  difference = report['ours']['f1'] - report['baseline']['f1']
   lines.append(f'F1 {difference:+.2f}, rate x {report["ratio"]:.2f}')
   return '\n'.join(lines)
 
@@ -159,15 +159,20 @@ def parse(arguments: list[str]) -> argparse.Namespace:
   """Reads the command line."""
   parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
   parser.add_argument(
-    '--data', type=pathlib.Path, default=peer.DATA / 'ncbi-disease'
+    '--data', type=pathlib.Path, default=baseline.DATA / 'ncbi-disease'
   )
   parser.add_argument(
-    '--model', type=pathlib.Path, help="default: the peers' 6-layer checkpoint"
+    '--model',
+    type=pathlib.Path,
+    help="default: the baselines' 6-layer checkpoint",
   )
   parser.add_argument('--epochs', type=int, default=3)
   parser.add_argument('--limit', type=int, help='sentences of each split')
   parser.add_argument(
-    '--rows', type=int, default=_ROWS, help="of our batch, to match the peer's"
+    '--rows',
+    type=int,
+    default=_ROWS,
+    help="of our batch, to match the baseline's",
   )
   parser.add_argument('--seed', type=int, default=0)
   parser.add_argument('--threads', type=int, default=2, help='cores of each')
@@ -177,11 +182,11 @@ def parse(arguments: list[str]) -> argparse.Namespace:
 def main(arguments: list[str]) -> int:
   """Runs both; returns the exit code."""
   flags = parse(arguments)
-  if not peer.PYTHON:
-    print(peer.REASON, file=sys.stderr)
+  if not baseline.PYTHON:
+    print(baseline.REASON, file=sys.stderr)
     return 3
-  flags.model = flags.model or peer.checkpoint()
-  peer.keep_to_cores(flags.threads)
+  flags.model = flags.model or baseline.checkpoint()
+  baseline.keep_to_cores(flags.threads)
   with tempfile.TemporaryDirectory() as name:
     folder = pathlib.Path(name)
     corpus = folder / 'corpus'
@@ -191,12 +196,12 @@ def main(arguments: list[str]) -> int:
     report['ours'] = figures(
       *run_ours(flags, corpus, folder / 'ours'), sentences
     )
-    # Should the peer fail, the first figures are not lost.
+    # Should the baseline fail, the first figures are not lost.
     print(json.dumps(report), file=sys.stderr)
-    report['peer'] = figures(
-      *run_peer(flags, corpus, folder / 'peer.tsv'), sentences
+    report['baseline'] = figures(
+      *run_baseline(flags, corpus, folder / 'baseline.tsv'), sentences
     )
-  rates = [report[n]['sentences_per_second'] for n in ('ours', 'peer')]
+  rates = [report[n]['sentences_per_second'] for n in ('ours', 'baseline')]
   report['ratio'] = rates[0] / rates[1]
   print(table(report))
   print(json.dumps(report))

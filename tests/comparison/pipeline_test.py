@@ -12,19 +12,19 @@ from biobert_jax.data.ner import corpus as ner_corpus
 from biobert_jax.inference.tagger import Tagger
 from biobert_jax.text import documents
 from biobert_jax.training import train
-from tests.comparison import peer
+from tests.comparison import baseline
 from tests.fixtures import small_run
 
-pytestmark = pytest.mark.skipif(not peer.PYTHON, reason=peer.REASON)
+pytestmark = pytest.mark.skipif(not baseline.PYTHON, reason=baseline.REASON)
 
-SAMPLE = peer.REPOSITORY / 'biobert_jax' / 'sample' / 'ner'
+SAMPLE = baseline.REPOSITORY / 'biobert_jax' / 'sample' / 'ner'
 # Written for this test: accents, Greek, a word of unknown characters, hyphens.
 TEXTS = (
   'Aspirin-induced nephropathy and hypertension were seen in René B.',
   'Naïve patients had hyponatraemia, 糖尿病 and e\u0301dema.',
   'Nothing was found',
 )
-JOBS = peer.REPOSITORY / 'biobert_jax' / 'commands' / 'README.md'
+JOBS = baseline.REPOSITORY / 'biobert_jax' / 'commands' / 'README.md'
 Spans = set[tuple[int, int, int, str]]
 
 
@@ -56,7 +56,7 @@ def found(base: pathlib.Path) -> dict[str, Spans]:
   texts = sentences()
   (base / 'texts.json').write_text(json.dumps(texts), 'utf-8')
   files = [base / name for name in ('model', 'texts.json', 'found.json')]
-  peer.run(peer.script('hf_pipeline.py'), *files)
+  baseline.run(baseline.script('hf_pipeline.py'), *files)
   answers = json.loads((base / 'found.json').read_text('utf-8'))
   given = [documents.Document(str(i), text) for i, text in enumerate(texts)]
   tagged = Tagger(str(base / 'model'))(given)
@@ -76,7 +76,7 @@ def test_the_python_session_of_the_readme_runs(base: pathlib.Path) -> None:
   (session,) = re.findall(r'```python\n(.*?)```', text, flags=re.S)
   code = session.replace('runs/x/huggingface', str(base / 'model'))
   code = re.sub(r"text = '.*'", "text = 'Aspirin reduced fever in rats.'", code)
-  lines = [line.split() for line in peer.run('-c', code).splitlines()]
+  lines = [line.split() for line in baseline.run('-c', code).splitlines()]
   assert lines
   for start, end, kind, *text, _ in lines:
     assert kind in ('Chemical', 'Disease')

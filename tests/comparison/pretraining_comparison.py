@@ -1,12 +1,12 @@
 """One pre-training in two systems, one after the other: loss and speed.
 
-    BIOBERT_PEER_PYTHON=.venv/peers/bin/python \
+    BIOBERT_BASELINE_PYTHON=.venv/baselines/bin/python \
       .venv/bin/python tests/comparison/pretraining_comparison.py \
       [--data=FILE] [--steps=2000] [--png=FILE] [--seed=0] [--threads=2]
 
 Trains a small BERT from the same random weights on the same abstracts, with
 `python -m biobert_jax train` and then with transformers on PyTorch
-(hf_pretrain.py). The peer is given the rows of our every step, packed and
+(hf_pretrain.py). The baseline is given the rows of our every step, packed and
 masked as our step sees them, so all that differs are the systems and dropout's
 random bits. The recipe is BERT's: AdamW, warmup over a tenth of the steps,
 decay to 0, clip 1.0, dropout 0.1; the peak rate is high, for the model is small
@@ -15,12 +15,12 @@ with the same masks too, are scored on the way.
 
 Rates are useful pieces (no padding) over the seconds of training steps alone,
 without compilation, evaluations and checkpoints; ours makes its rows and masks
-in that time, the peer is handed them. Packed rows and masked places alone are
-what the peer is given to decode, neither of which it does by itself: it is the
-systems that are compared, not the recipes. Wanted: a final held-out loss of
-masked tokens within 2 % of the peer's. The whole run takes about 15 minutes on
-2 cores, and its timings count only on an otherwise idle machine; on a busy one
-PyTorch's threads wait for each other, which --threads=1 spares it.
+in that time, the baseline is handed them. Packed rows and masked places alone
+are what the baseline is given to decode, neither of which it does by itself: it
+is the systems that are compared, not the recipes. Wanted: a final held-out loss
+of masked tokens within 2 % of the baseline's. The whole run takes about 15
+minutes on 2 cores, and its timings count only on an otherwise idle machine; on
+a busy one PyTorch's threads wait for each other, which --threads=1 spares it.
 
 A table, and on the last line one JSON object, go to standard output, both
 curves to --png.
@@ -42,7 +42,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 import numpy as np
 from etils import epath
 
-from tests.comparison import peer
+from tests.comparison import baseline
 
 _CONFIG = 'configs/pretrain_pubmed_packed.py:tiny'
 _HELD_OUT = 0.05  # Of the articles.
@@ -57,13 +57,13 @@ Figures = dict[str, float]
 def prepare_corpus(flags: argparse.Namespace, folder: pathlib.Path) -> None:
   """Makes `vocabulary/`, and shards of it in `corpus/`."""
   casing = ('--do_lower_case', 'false')
-  peer.run(
+  baseline.run(
     *('-m', 'biobert_jax', 'build-vocabulary'),
     *('--input', flags.data, *casing),
     *('--output', folder / 'vocabulary', '--size', flags.vocabulary),
     python=sys.executable,
   )
-  peer.run(
+  baseline.run(
     *('-m', 'biobert_jax', 'prepare-corpus', '--input', flags.data, *casing),
     *('--output', folder / 'corpus', '--held_out', _HELD_OUT),
     *('--vocab', folder / 'vocabulary' / 'vocab.txt'),
@@ -109,7 +109,7 @@ def timed(*arguments: object, python: str = '') -> dict[str, float]:
     return spent.ru_utime + spent.ru_stime
 
   began, before = time.perf_counter(), used()
-  peer.run(*arguments, python=python)
+  baseline.run(*arguments, python=python)
   return {
     'seconds': time.perf_counter() - began,
     'core_seconds': used() - before,
@@ -158,7 +158,7 @@ def stacked(batches: Iterable[dict[str, Any]]) -> dict[str, np.ndarray]:
 def write_rows(
   flags: argparse.Namespace, folder: pathlib.Path
 ) -> dict[str, Any]:
-  """Writes what the peer is given: the rows of our every step, the recipe.
+  """Writes what the baseline is given: the rows of our every step, the recipe.
 
   Args:
     flags: the command line's.
@@ -241,9 +241,9 @@ def read_ours(folder: pathlib.Path) -> dict[str, Any]:
   return {'train': train, 'held_out': held_out, 'seconds_of_steps': spent}
 
 
-def run_peer(folder: pathlib.Path) -> dict[str, Any]:
+def run_baseline(folder: pathlib.Path) -> dict[str, Any]:
   """Trains with transformers and PyTorch: its figures."""
-  spent = timed(peer.script('hf_pretrain.py'), folder)
+  spent = timed(baseline.script('hf_pretrain.py'), folder)
   report = json.loads((folder / 'theirs.json').read_text('utf-8'))
   return report | spent
 
@@ -260,7 +260,7 @@ def draw(report: dict[str, Any], path: pathlib.Path) -> None:
       np.asarray([record[field] for record in report[name]['held_out']])
       for field in ('step', 'masked_lm_loss')
     ]
-    for name in ('ours', 'peer')
+    for name in ('ours', 'baseline')
   }
   figure, (losses, apart) = pyplot.subplots(1, 2, figsize=(9, 3.6))
   for (name, curve), style in zip(curves.items(), ('-', '--'), strict=True):
@@ -268,9 +268,9 @@ def draw(report: dict[str, Any], path: pathlib.Path) -> None:
   losses.set_title('held-out loss of masked tokens (nats)')
   losses.legend()
   steps, ours = curves['ours']
-  apart.plot(steps, 100 * (ours / curves['peer'][1] - 1), marker='o', ms=3)
+  apart.plot(steps, 100 * (ours / curves['baseline'][1] - 1), marker='o', ms=3)
   apart.axhspan(-2, 2, alpha=0.1)
-  apart.set_title('ours against the peer (%)')
+  apart.set_title('ours against the baseline (%)')
   for axis in (losses, apart):
     axis.set_xlabel('step')
     axis.grid(alpha=0.3)
@@ -290,22 +290,22 @@ def compare(flags: argparse.Namespace, folder: pathlib.Path) -> dict[str, Any]:
     'steps': flags.steps,
     **write_rows(flags, folder),
   }
-  # Should the peer fail, the first figures are not lost.
+  # Should the baseline fail, the first figures are not lost.
   print(json.dumps(report), file=sys.stderr)
-  report['peer'] = run_peer(folder)
+  report['baseline'] = run_baseline(folder)
   add_rates(report)
   return report
 
 
 def add_rates(report: dict[str, Any]) -> None:
   """Adds last losses, rates, and how both compare."""
-  for name in ('ours', 'peer'):
+  for name in ('ours', 'baseline'):
     row = report[name]
     rate = report['useful_pieces'] / row['seconds_of_steps']
     row['useful_pieces_per_second'] = rate
     for loss in _LOSSES:
       row[loss] = row['held_out'][-1][loss]
-  ours, theirs = report['ours'], report['peer']
+  ours, theirs = report['ours'], report['baseline']
   rates = [row['useful_pieces_per_second'] for row in (ours, theirs)]
   report['ratio'] = rates[0] / rates[1]
   losses = [row['masked_lm_loss'] for row in (ours, theirs)]
@@ -318,7 +318,7 @@ def table(report: dict[str, Any]) -> str:
     f'{"tokens":>10}{"pairs":>8}{"tokens/s":>11}{"seconds":>10}{"cores":>10}'
   )
   lines = [f'{"":6}{titles}']
-  for name in ('ours', 'peer'):
+  for name in ('ours', 'baseline'):
     row = report[name]
     losses = f'{row[_LOSSES[0]]:10.4f}{row[_LOSSES[1]]:8.4f}'
     speed = f'{row["useful_pieces_per_second"]:11.0f}'
@@ -338,10 +338,12 @@ def parse(arguments: list[str]) -> argparse.Namespace:
   add(
     '--data',
     type=pathlib.Path,
-    default=peer.DATA / 'pmc-oa-ccby' / 'abstracts.jsonl',
+    default=baseline.DATA / 'pmc-oa-ccby' / 'abstracts.jsonl',
     help='what biobert-jax prepare-corpus reads',
   )
-  add('--png', type=pathlib.Path, help='default: runs/pretraining_peers.png')
+  add(
+    '--png', type=pathlib.Path, help='default: runs/pretraining_baselines.png'
+  )
   add('--vocabulary', type=int, default=4000, help='pieces')
   add('--layers', type=int, default=2)
   add('--hidden', type=int, default=128, help='a multiple of 32')
@@ -363,16 +365,16 @@ def parse(arguments: list[str]) -> argparse.Namespace:
 def main(arguments: list[str]) -> int:
   """Runs both; returns the exit code."""
   flags = parse(arguments)
-  if not peer.PYTHON:
-    print(peer.REASON, file=sys.stderr)
+  if not baseline.PYTHON:
+    print(baseline.REASON, file=sys.stderr)
     return 3
-  load = peer.keep_to_cores(flags.threads)
+  load = baseline.keep_to_cores(flags.threads)
   with tempfile.TemporaryDirectory() as name:
     report = compare(flags, pathlib.Path(name))
-  path = flags.png or peer.REPOSITORY / 'runs' / 'pretraining_peers.png'
+  path = flags.png or baseline.REPOSITORY / 'runs' / 'pretraining_baselines.png'
   draw(report, path)
   print(table(report))
-  for name in ('ours', 'peer'):  # Only what the last line has room for.
+  for name in ('ours', 'baseline'):  # Only what the last line has room for.
     report[name].pop('train')
   print(json.dumps({**report, 'load_before': load, 'png': str(path)}))
   return 0

@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.comparison import peer, pretraining_comparison
+from tests.comparison import baseline, pretraining_comparison
 from tests.comparison.small_articles import write_articles
 
-pytestmark = pytest.mark.skipif(not peer.PYTHON, reason=peer.REASON)
+pytestmark = pytest.mark.skipif(not baseline.PYTHON, reason=baseline.REASON)
 
 STEPS = 5
 TOLERANCE = 1e-4  # Relative; they differ by 1e-5 at most.
@@ -33,7 +33,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 @pytest.mark.parametrize('part', ['train', 'held_out'])
 def test_both_compute_the_same(part: str, report: dict[str, Any]) -> None:
-  ours, theirs = report['ours'][part], report['peer'][part]
+  ours, theirs = report['ours'][part], report['baseline'][part]
   assert [row['step'] for row in ours] == list(range(1, STEPS + 1))
   assert [list(row) for row in ours] == [list(row) for row in theirs]
   for name in ours[0]:

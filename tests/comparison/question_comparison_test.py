@@ -1,4 +1,4 @@
-"""The comparison of question answering runs, and the peer reads our models."""
+"""Question answering compared: it runs, and the baseline reads our models."""
 
 import json
 import pathlib
@@ -18,11 +18,11 @@ from biobert_jax.text.wordpiece import WordPieceTokenizer
 from biobert_jax.training import train
 from biobert_jax.training.monitoring import metric_writer
 from configs import qa_squad_v1_1
-from tests.comparison import peer
+from tests.comparison import baseline
 from tests.comparison.marks import by_hand
 from tests.fixtures import random_models, small_questions
 
-pytestmark = pytest.mark.skipif(not peer.PYTHON, reason=peer.REASON)
+pytestmark = pytest.mark.skipif(not baseline.PYTHON, reason=baseline.REASON)
 
 
 def write_checkpoint(
@@ -53,8 +53,8 @@ def test_both_sides_train_and_are_scored(
 ) -> None:
   write_checkpoint(tmp_path / 'model', 'encoder', 15)
   corpus = small_questions.write(tmp_path / 'corpus')
-  printed = peer.run(
-    peer.script('question_comparison.py'),
+  printed = baseline.run(
+    baseline.script('question_comparison.py'),
     f'--data={corpus / "train.json"}',
     f'--model={tmp_path / "model"}',
     *('--limit=4', '--epochs=1', '--rows=1', '--seeds=2'),
@@ -62,10 +62,10 @@ def test_both_sides_train_and_are_scored(
     python=sys.executable,
   )
   *table, last = printed.splitlines()
-  assert [line.split()[0] for line in table] == ['EM', 'ours', 'peer', 'EM']
+  assert [line.split()[0] for line in table] == ['EM', 'ours', 'baseline', 'EM']
   report = json.loads(last)
-  assert report.keys() == {'ours', 'peer', 'ratio'}
-  for name in ('ours', 'peer'):
+  assert report.keys() == {'ours', 'baseline', 'ratio'}
+  for name in ('ours', 'baseline'):
     row = report[name]
     rate = row['questions_per_second'] * row['seconds']
     assert rate == pytest.approx(12)
@@ -74,11 +74,11 @@ def test_both_sides_train_and_are_scored(
     assert len(scores) == 2
     assert 0 <= row['exact_match'] <= row['f1'] <= 100
   if paired:
-    assert report['ours']['f1'] == pytest.approx(report['peer']['f1'])
+    assert report['ours']['f1'] == pytest.approx(report['baseline']['f1'])
 
 
 def write_equally_long(folder: pathlib.Path, years: range) -> None:
-  """Windows of one length: the peer's softmax takes padding in, ours not."""
+  """Windows of one length: the baseline's softmax sees padding, ours not."""
   rows = []
   for year in years:
     context = f'In rats BRCA1 causes fever, as seen in {year}.'
@@ -103,11 +103,11 @@ def test_both_lose_the_same_at_every_step(tmp_path: pathlib.Path) -> None:
   none = {'hidden_dropout_prob': 0.0, 'attention_probs_dropout_prob': 0.0}
   write_checkpoint(tmp_path / 'model', 'span', 5, **none)
   write_equally_long(tmp_path / 'corpus', range(1950, 1966))
-  theirs = peer.run(
-    peer.script('hf_question.py'),
+  theirs = baseline.run(
+    baseline.script('hf_question.py'),
     f'--model={tmp_path / "model"}',
     *(f'--{n}={tmp_path / "corpus" / n}.json' for n in ('train', 'test')),
-    *(f'--output={tmp_path / "peer.json"}', '--epochs=10', '--threads=1'),
+    *(f'--output={tmp_path / "baseline.json"}', '--epochs=10', '--threads=1'),
     *('--batch_size=32', '--learning_rate=0.001'),
   )
   config = qa_squad_v1_1.get_config('tiny')
@@ -132,11 +132,11 @@ def test_both_lose_the_same_at_every_step(tmp_path: pathlib.Path) -> None:
   np.testing.assert_allclose(ours, expected, rtol=1e-4)
 
 
-def test_the_peer_learns(tmp_path: pathlib.Path) -> None:
+def test_the_baseline_learns(tmp_path: pathlib.Path) -> None:
   write_checkpoint(tmp_path / 'model', 'encoder', 15)
   corpus = small_questions.write(tmp_path / 'corpus')
-  peer.run(
-    peer.script('hf_question.py'),
+  baseline.run(
+    baseline.script('hf_question.py'),
     *(f'--model={tmp_path / "model"}', '--threads=1'),
     *(f'--{name}={corpus / "train.json"}' for name in ('train', 'test')),
     f'--output={tmp_path / "out.json"}',
@@ -163,12 +163,12 @@ def test_an_export_of_ours_answers_the_same_in_transformers(
   gold = str(corpus / 'train.json')
   ours = tmp_path / 'ours.json'
   predict.predict('', gold, str(ours), 'squad', exported)
-  peer.run(
-    peer.script('hf_question.py'),
+  baseline.run(
+    baseline.script('hf_question.py'),
     *(f'--model={exported}', f'--train={gold}', f'--test={gold}'),
-    *(f'--output={tmp_path / "peer.json"}', '--epochs=0', '--threads=1'),
+    *(f'--output={tmp_path / "baseline.json"}', '--epochs=0', '--threads=1'),
   )
-  theirs = json.loads((tmp_path / 'peer.json').read_text())
+  theirs = json.loads((tmp_path / 'baseline.json').read_text())
   said = json.loads(ours.read_text('utf-8'))
   assert len(set(said.values())) > 5
   assert said == theirs

@@ -1,19 +1,19 @@
 """One recipe in two systems, fold by fold: scores of relations, and speed.
 
-    BIOBERT_PEER_PYTHON=.venv/peers/bin/python \
+    BIOBERT_BASELINE_PYTHON=.venv/baselines/bin/python \
       .venv/bin/python tests/comparison/relation_comparison.py \
       [--workdir=runs/gad_comparison] [--data=DIR] [--folds=1,2,3] \
       [--model=DIR] [--epochs=3] [--limit=N] [--seed=0] [--threads=2]
 
-Fine-tunes the peers' 6-layer checkpoint on folds of GAD, with biobert_jax and
-then with transformers on PyTorch (hf_relation.py): batches of 32 sentences
+Fine-tunes the baselines' 6-layer checkpoint on folds of GAD, with biobert_jax
+and then with transformers on PyTorch (hf_relation.py): batches of 32 sentences
 (here packed, 11 rows of 128 pieces; there padded to the longest), peak rate
 5e-5, warmup over a tenth of the steps, decay to 0, clip 1.0, dropout 0.1. Both
 are scored on the test fold by biobert-jax score. Rates are training sentences
 times epochs over the seconds of the whole process: start, compilation,
-training, scores and files. Seconds count only on an otherwise idle machine;
-the seconds of CPU that stand beside them are nearly the same on a busy one.
-Wanted: mean F1 of class 1 within 1.5 points.
+training, scores and files. Seconds count only on an otherwise idle machine; the
+seconds of CPU that stand beside them are nearly the same on a busy one. Wanted:
+mean F1 of class 1 within 1.5 points.
 
 A table, and on the last line one JSON object, go to standard output. What is
 in --workdir is gone on with, so that a run that was stopped costs only the
@@ -38,10 +38,10 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 
 from biobert_jax.data.relation import corpus as relation_corpus
 from biobert_jax.data.relation.pair_words import Placeholders
-from tests.comparison import peer
+from tests.comparison import baseline
 
 _LEARNING_RATE = 5e-5
-_SENTENCES = 32  # Of a peer's batch.
+_SENTENCES = 32  # Of a baseline's batch.
 _ROWS = 11  # Packed, 4,796 sentences of GAD take 1,639 rows of 128.
 _SCORES = ('precision', 'recall', 'f1')
 _GAD = Placeholders.from_types('GENE', 'DISEASE')
@@ -90,7 +90,7 @@ def run_ours(
     'train.epochs': flags.epochs,
     'train.evaluations': 1,
   }
-  peer.run(
+  baseline.run(
     *('-m', 'biobert_jax', 'train', '--config=configs/re_gad.py:base'),
     f'--workdir={folder}',
     *(f'--config.{key}={value}' for key, value in keys.items()),
@@ -99,7 +99,7 @@ def run_ours(
   return folder / 'test_results.tsv'
 
 
-def run_peer(
+def run_baseline(
   flags: argparse.Namespace, corpus: pathlib.Path, folder: pathlib.Path
 ) -> pathlib.Path:
   """Trains with transformers and PyTorch: the same file of its own."""
@@ -113,8 +113,8 @@ def run_peer(
     'epochs': flags.epochs,
     'threads': flags.threads,
   }
-  peer.run(
-    peer.script('hf_relation.py'),
+  baseline.run(
+    baseline.script('hf_relation.py'),
     *(f'--{key}={value}' for key, value in keys.items()),
   )
   return folder / 'test_results.tsv'
@@ -149,7 +149,7 @@ def measure(
   began, spent = time.perf_counter(), cpu_seconds()
   predictions = run(flags, corpus, folder)
   seconds, spent = time.perf_counter() - began, cpu_seconds() - spent
-  scores = peer.run(
+  scores = baseline.run(
     *('-m', 'biobert_jax', 'score', 'relation'),
     *(corpus / 'test.tsv', predictions, '--task=gad', '--bootstrap=0'),
     python=sys.executable,
@@ -175,20 +175,21 @@ def summary(folds: dict[str, dict[str, Any]]) -> dict[str, Any]:
   """Means over the folds, and what is between the two systems.
 
   Args:
-    folds: name -> 'ours', 'peer' -> figures.
+    folds: name -> 'ours', 'baseline' -> figures.
 
   Returns:
-    `ours` and `peer` with the mean of each figure, `f1_difference` in points,
-    `ratio` of the rates, `cpu_ratio` of the peer's CPU seconds to ours.
+    `ours` and `baseline` with the mean of each figure, `f1_difference` in
+    points, `ratio` of the rates, `cpu_ratio` of the baseline's CPU seconds to
+    ours.
   """
   means: dict[str, Any] = {}
-  for name in ('ours', 'peer'):
+  for name in ('ours', 'baseline'):
     rows = [fold[name] for fold in folds.values()]
     means[name] = {
       figure: statistics.fmean(row[figure] for row in rows)
       for figure in rows[0]
     }
-  ours, other = means['ours'], means['peer']
+  ours, other = means['ours'], means['baseline']
   return means | {
     'f1_difference': ours['f1'] - other['f1'],
     'ratio': other['seconds'] / ours['seconds'],
@@ -204,7 +205,7 @@ def table(report: dict[str, Any]) -> str:
   ]
   parts = {f'fold {name}': fold for name, fold in report['folds'].items()}
   for title, part in (parts | {'mean': report}).items():
-    for name in ('ours', 'peer'):
+    for name in ('ours', 'baseline'):
       row = part[name]
       scores = ''.join(f'{row[figure]:8.2f}' for figure in _SCORES)
       speed = f'{row["sentences_per_second"]:13.1f}{row["seconds"]:9.0f}'
@@ -222,12 +223,12 @@ def parse(arguments: list[str]) -> argparse.Namespace:
   parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
   add = parser.add_argument
   add('--workdir', type=pathlib.Path, help='default: runs/gad_comparison')
-  add('--data', type=pathlib.Path, default=peer.DATA / 'gad')
+  add('--data', type=pathlib.Path, default=baseline.DATA / 'gad')
   add('--folds', default='1,2,3', help='folders of --data')
-  add('--model', help="default: the peers' 6-layer checkpoint")
+  add('--model', help="default: the baselines' 6-layer checkpoint")
   add('--epochs', type=int, default=3)
   add('--limit', type=int, help='sentences of each split')
-  add('--rows', type=int, default=_ROWS, help="to match the peer's batch")
+  add('--rows', type=int, default=_ROWS, help="to match the baseline's batch")
   add('--seed', type=int, default=0)
   add('--threads', type=int, default=2, help='cores of each')
   return parser.parse_args(arguments)
@@ -236,19 +237,19 @@ def parse(arguments: list[str]) -> argparse.Namespace:
 def main(arguments: list[str]) -> int:
   """Runs both; returns the exit code."""
   flags = parse(arguments)
-  if not peer.PYTHON:
-    print(peer.REASON, file=sys.stderr)
+  if not baseline.PYTHON:
+    print(baseline.REASON, file=sys.stderr)
     return 3
-  flags.model = flags.model or str(peer.checkpoint())
-  root = flags.workdir or peer.REPOSITORY / 'runs' / 'gad_comparison'
-  load = peer.keep_to_cores(flags.threads)
+  flags.model = flags.model or str(baseline.checkpoint())
+  root = flags.workdir or baseline.REPOSITORY / 'runs' / 'gad_comparison'
+  load = baseline.keep_to_cores(flags.threads)
   folds: dict[str, dict[str, Any]] = {}
   for name in flags.folds.split(','):
     folder = root.absolute() / name
     sentences = copy_fold(flags.data / name, folder / 'corpus', flags.limit)
     sentences *= flags.epochs
     folds[name] = {}
-    for system, run in (('ours', run_ours), ('peer', run_peer)):
+    for system, run in (('ours', run_ours), ('baseline', run_baseline)):
       figures = measure(
         run, flags, folder / 'corpus', folder / system, sentences
       )

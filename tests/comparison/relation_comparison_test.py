@@ -7,27 +7,29 @@ import sys
 import numpy as np
 import pytest
 
-from tests.comparison import peer, relation_comparison
+from tests.comparison import baseline, relation_comparison
 from tests.comparison.marks import by_hand
 from tests.comparison.small_checkpoints import write_checkpoint
 from tests.fixtures import small_relations
 
-needs_peers = pytest.mark.skipif(not peer.PYTHON, reason=peer.REASON)
+needs_baselines = pytest.mark.skipif(
+  not baseline.PYTHON, reason=baseline.REASON
+)
 
 
 @by_hand
-@needs_peers
+@needs_baselines
 def test_both_sides_train_and_are_scored(tmp_path: pathlib.Path) -> None:
   write_checkpoint(tmp_path / 'model')
   for fold in ('1', '2'):
     small_relations.write(tmp_path / 'data' / fold)
   command = (
-    peer.script('relation_comparison.py'),
+    baseline.script('relation_comparison.py'),
     *(f'--data={tmp_path / "data"}', f'--model={tmp_path / "model"}'),
     *(f'--workdir={tmp_path / "run"}', '--folds=1,2', '--limit=12'),
     *('--epochs=1', '--rows=2', '--threads=1'),
   )
-  printed = peer.run(*command, python=sys.executable)
+  printed = baseline.run(*command, python=sys.executable)
   *table, last = printed.splitlines()
   assert [line.split()[0] for line in table] == [
     *('P', 'fold', 'fold', 'fold', 'fold', 'mean', 'mean', 'F1')
@@ -40,17 +42,19 @@ def test_both_sides_train_and_are_scored(tmp_path: pathlib.Path) -> None:
       assert row['cpu_seconds'] > 0
       assert 0 <= row['f1'] <= 100
   # What is done already is not done again: not a second has changed.
-  again = json.loads(peer.run(*command, python=sys.executable).split('\n')[-2])
+  again = json.loads(
+    baseline.run(*command, python=sys.executable).split('\n')[-2]
+  )
   assert again['folds'] == report['folds']
 
 
-@needs_peers
-def test_the_peer_learns(tmp_path: pathlib.Path) -> None:
+@needs_baselines
+def test_the_baseline_learns(tmp_path: pathlib.Path) -> None:
   write_checkpoint(tmp_path / 'model')
   fold = small_relations.write(tmp_path / '1')
   output = tmp_path / 'out.tsv'
-  printed = peer.run(
-    peer.script('hf_relation.py'),
+  printed = baseline.run(
+    baseline.script('hf_relation.py'),
     *(f'--model={tmp_path / "model"}', f'--data={fold}'),
     *(f'--output={output}', '--epochs=40', '--batch_size=8'),
     *('--learning_rate=0.001', '--threads=1'),
@@ -70,10 +74,10 @@ def test_means_and_differences_are_those_of_the_folds() -> None:
 
   report = relation_comparison.summary(
     {
-      '1': {'ours': row(70, 10), 'peer': row(71, 30)},
-      '2': {'ours': row(72, 10), 'peer': row(72, 10)},
+      '1': {'ours': row(70, 10), 'baseline': row(71, 30)},
+      '2': {'ours': row(72, 10), 'baseline': row(72, 10)},
     }
   )
-  assert (report['ours']['f1'], report['peer']['f1']) == (71, 71.5)
+  assert (report['ours']['f1'], report['baseline']['f1']) == (71, 71.5)
   assert report['f1_difference'] == -0.5
   assert report['ratio'] == report['cpu_ratio'] == 2

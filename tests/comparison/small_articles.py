@@ -5,9 +5,9 @@ import pathlib
 from collections import Counter
 
 from biobert_jax.data.ner import corpus as ner_corpus
-from tests.comparison import peer
+from tests.comparison import baseline
 
-SAMPLE = peer.REPOSITORY / 'biobert_jax' / 'sample' / 'ner'
+SAMPLE = baseline.REPOSITORY / 'biobert_jax' / 'sample' / 'ner'
 
 
 SENTENCES = 2  # Of an article.

@@ -10,10 +10,10 @@ from biobert_jax.data.ner import corpus as ner_corpus
 from biobert_jax.models.config import BertConfig
 from biobert_jax.text.vocabulary import build_vocabulary
 from biobert_jax.text.wordpiece import WordPieceTokenizer
-from tests.comparison import peer
+from tests.comparison import baseline
 from tests.fixtures import random_models
 
-SAMPLE = peer.REPOSITORY / 'biobert_jax' / 'sample' / 'ner'
+SAMPLE = baseline.REPOSITORY / 'biobert_jax' / 'sample' / 'ner'
 
 
 def write_checkpoint(folder: pathlib.Path) -> None:

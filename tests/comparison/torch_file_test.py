@@ -8,10 +8,10 @@ import pytest
 
 from biobert_jax.checkpoints.formats.torch import file as torch_file
 from biobert_jax.errors import InputError
-from tests.comparison import peer
+from tests.comparison import baseline
 from tests.fixtures import torch_files
 
-pytestmark = pytest.mark.skipif(not peer.PYTHON, reason=peer.REASON)
+pytestmark = pytest.mark.skipif(not baseline.PYTHON, reason=baseline.REASON)
 
 DTYPES = {'brain': 'bfloat16', 'eight': 'float8_e4m3fn'}
 
@@ -19,7 +19,7 @@ DTYPES = {'brain': 'bfloat16', 'eight': 'float8_e4m3fn'}
 @pytest.fixture(scope='module')
 def folder(tmp_path_factory) -> pathlib.Path:
   folder = tmp_path_factory.mktemp('torch')
-  peer.run(peer.script('torch_save.py'), folder)
+  baseline.run(baseline.script('torch_save.py'), folder)
   return folder
 
 
@@ -70,7 +70,7 @@ def test_the_tests_write_as_pytorch_does(tmp_path, form):
   """tests/fixtures/torch_files.py makes files that PyTorch reads."""
   arrays = torch_files.examples()
   path = torch_files.write_arrays(tmp_path / 'x.bin', form, arrays)
-  lines = peer.run('-c', LOAD, path).splitlines()
+  lines = baseline.run('-c', LOAD, path).splitlines()
   assert [line.rstrip() for line in lines] == list(described(arrays))
 
 

@@ -1,4 +1,4 @@
-"""Peer script: state dicts of odd tensors, saved by PyTorch in both forms.
+"""Baseline script: state dicts of odd tensors, saved by PyTorch in both forms.
 
 Usage: torch_save.py FOLDER. Answers as NumPy sees them go to answers.npz.
 """

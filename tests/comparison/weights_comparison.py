@@ -1,6 +1,6 @@
 """Weights in and out, beside transformers: seconds and peak memory.
 
-    BIOBERT_PEER_PYTHON=.venv/peers/bin/python \
+    BIOBERT_BASELINE_PYTHON=.venv/baselines/bin/python \
       .venv/bin/python tests/comparison/weights_comparison.py \
       [--size=base] [--rows=NAME,...] [--folder=DIR] [--threads=2]
 
@@ -30,19 +30,19 @@ from typing import Any
 # The script's own folder stands first; `tests` is beside `biobert_jax`.
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 
-from tests.comparison import peer
+from tests.comparison import baseline
 
 Figures = dict[str, float]
 
 READ = ('safetensors', 'zip', 'legacy', 'tensorflow')
 WRITTEN = ('import', 'huggingface', 'tensorflow', 'stablehlo', 'onnx')
-PEERS = ('load safetensors', 'load zip', 'save')
+BASELINES = ('load safetensors', 'load zip', 'save')
 # TensorFlow's export first: it is what is read in that form.
 ROWS = (
   'write tensorflow',
   *(f'read {form}' for form in READ),
   *(f'write {form}' for form in WRITTEN if form != 'tensorflow'),
-  *(f'peer {action}' for action in PEERS),
+  *(f'baseline {action}' for action in BASELINES),
 )
 
 
@@ -76,7 +76,7 @@ def child(action: str, source: str, output: str) -> Figures:
 
 
 def draw(size: str, folder: pathlib.Path) -> float:
-  """The peers' random model in every form; returns MiB of its weights."""
+  """The baselines' random model in every form; returns MiB of its weights."""
   from biobert_jax.checkpoints import huggingface
   from biobert_jax.io.json_files import write_json
   from biobert_jax.models.config import BertConfig
@@ -85,7 +85,7 @@ def draw(size: str, folder: pathlib.Path) -> float:
   bert = getattr(BertConfig, size)()
   sizes = folder / 'sizes.json'
   write_json(sizes, huggingface.config_json(bert, 'pretraining', ()))
-  peer.run(peer.script('hf_weights.py'), 'draw', sizes, folder)
+  baseline.run(baseline.script('hf_weights.py'), 'draw', sizes, folder)
   specials = ('[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]')
   words = (f'W{i}' for i in range(bert.vocab_size - len(specials)))
   tokenizer = WordPieceTokenizer((*specials, *words), do_lower_case=False)
@@ -99,17 +99,17 @@ def measure(row: str, folder: pathlib.Path) -> Figures:
   who, _, what = row.partition(' ')
   output = folder / 'written'
   source = folder / (what if who == 'read' else 'safetensors')
-  if who == 'peer':
+  if who == 'baseline':
     action, _, form = what.partition(' ')
     source = folder / (form or 'safetensors')
-    arguments = [peer.script('hf_weights.py'), action, source]
+    arguments = [baseline.script('hf_weights.py'), action, source]
     arguments += [output] if action == 'save' else []
-    printed = peer.run(*arguments)
+    printed = baseline.run(*arguments)
   else:
     action = 'read' if who == 'read' else what
     if row == 'write tensorflow':
       output = folder / 'tensorflow'
-    printed = peer.run(
+    printed = baseline.run(
       *(__file__, f'--child={action}', f'--source={source}'),
       f'--output={output}',
       python=sys.executable,
@@ -153,8 +153,8 @@ def main(arguments: list[str]) -> int:
   if flags.child:
     print(json.dumps(child(flags.child, flags.source, flags.output)))
     return 0
-  if not peer.PYTHON:
-    print(peer.REASON, file=sys.stderr)
+  if not baseline.PYTHON:
+    print(baseline.REASON, file=sys.stderr)
     return 3
   rows = flags.rows.split(',')
   if unknown := [row for row in rows if row not in ROWS]:
@@ -162,7 +162,7 @@ def main(arguments: list[str]) -> int:
     return 3
   # As biobert_jax does before it imports TensorFlow.
   os.environ |= {'TF_CPP_MIN_LOG_LEVEL': '2', 'TF_ENABLE_ONEDNN_OPTS': '0'}
-  load = peer.keep_to_cores(flags.threads)
+  load = baseline.keep_to_cores(flags.threads)
   with tempfile.TemporaryDirectory(dir=flags.folder) as name:
     folder = pathlib.Path(name)
     report: dict[str, Any] = {'size': flags.size, 'load': load}

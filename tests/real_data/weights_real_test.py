@@ -16,7 +16,7 @@ from biobert_jax.checkpoints.formats import tensorflow
 from biobert_jax.checkpoints.formats.file_magic import LazyTensor
 from biobert_jax.models.config import BertConfig
 from biobert_jax.text.wordpiece import WordPieceTokenizer, check_vocab_size
-from tests.comparison.peer import DATA
+from tests.comparison.baseline import DATA
 
 BIOBERT = DATA / 'biobert-v1.1-files'
 TINY_TF = DATA / 'tiny-bert-tf1-ckpt'

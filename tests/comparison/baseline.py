@@ -1,7 +1,7 @@
 """The other interpreter, which holds PyTorch and Transformers.
 
-`BIOBERT_PEER_PYTHON` names it; without it the tests of this folder skip. Its
-scripts (`hf_*.py`) import nothing of ours, and answer with files.
+`BIOBERT_BASELINE_PYTHON` names it; without it the tests of this folder skip.
+Its scripts (`hf_*.py`) import nothing of ours, and answer with files.
 """
 
 import os
@@ -11,9 +11,9 @@ import sys
 
 from tests.fixtures.compiler_flags import QUICK
 
-VARIABLE = 'BIOBERT_PEER_PYTHON'
+VARIABLE = 'BIOBERT_BASELINE_PYTHON'
 PYTHON = os.environ.get(VARIABLE, '')
-REASON = f'no peers: {VARIABLE} names no Python (see CONTRIBUTING.md)'
+REASON = f'no baselines: {VARIABLE} names no Python (see CONTRIBUTING.md)'
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 DATA = pathlib.Path(
   os.environ.get('BIOBERT_DATA', REPOSITORY.parent / 'shared' / 'data')
@@ -60,7 +60,7 @@ def run(*arguments: object, python: str = '') -> str:
 
   Args:
     *arguments: what follows the interpreter.
-    python: the interpreter; by default the peers'.
+    python: the interpreter; by default the baselines'.
 
   Returns:
     Its standard output. Its standard error is passed through.
@@ -81,12 +81,12 @@ def run(*arguments: object, python: str = '') -> str:
 
 
 def script(name: str) -> pathlib.Path:
-  """The path of one of this folder's peer scripts."""
+  """The path of one of this folder's baseline scripts."""
   return REPOSITORY / 'tests' / 'comparison' / name
 
 
 def checkpoint() -> pathlib.Path:
-  """The folder of the real checkpoint among the peers' packages."""
+  """The folder of the real checkpoint among the baselines' packages."""
   return pathlib.Path(run('-c', _FIND).strip()).parent / 'model'
 
 
