@@ -12,7 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import PurePosixPath
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from biobert_jax.errors import InputError
 from biobert_jax.io import streams, tar_archives
@@ -40,6 +40,8 @@ from biobert_jax.text.readers.article import (
   article_of,
   document_of,
 )
+
+_T = TypeVar('_T')
 
 _HEAD = 2**12  # Bytes by which most forms are told.
 # Content that no reader takes -> its name.
@@ -208,7 +210,26 @@ def _archive(stream: Stream, reading: Reading) -> Iterator[Article | Deletion]:
       what = f'is named as XML, but holds {form.name}: leave it out'
       raise InputError(f'{content.name}: {what}')
     name = f'{reading.name}/{PurePosixPath(member).name}'
-    yield from form.articles(content, reading._replace(name=name))
+    yield from _all(form.articles, content, reading._replace(name=name))
+
+
+def _all(
+  read: Callable[[Stream, Reading], Iterator[_T]],
+  stream: Stream,
+  reading: Reading,
+) -> Iterator[_T]:
+  """What is read of a file; one without a single record is named."""
+  found, before = False, _records_dropped(reading.counts)
+  for one in read(stream, reading):
+    found = True
+    yield one
+  if not found and _records_dropped(reading.counts) == before:
+    reading.drop('no_record', stream.name)
+
+
+def _records_dropped(counts: Counter[str]) -> int:
+  dropped = sum(n for key, n in counts.items() if key.startswith('dropped_'))
+  return dropped + counts.get('book_records_dropped', 0)
 
 
 def _pubtator(stream: Stream, reading: Reading) -> Iterator[Document]:
@@ -334,7 +355,7 @@ def read_file(
   path = os.fspath(path)
   reading = Reading(name or PurePosixPath(path).name, counts, notes, options)
   with streams.open_stream(path) as stream:
-    for one in _form(stream).articles(stream, reading):
+    for one in _all(_form(stream).articles, stream, reading):
       if isinstance(one, Deletion):
         yield one
       elif _is_latin(one):
@@ -368,7 +389,8 @@ def read_documents(
   reading = Reading(name, counts, lambda reason, id: None, options)
   with streams.open_stream(source) as stream:
     if stream.head(1):
-      yield from _form(stream, strict=False).documents(stream, reading)
+      form = _form(stream, strict=False)
+      yield from _all(form.documents, stream, reading)
 
 
 def _form(stream: Stream, strict: bool = True) -> Form:

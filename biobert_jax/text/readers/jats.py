@@ -84,7 +84,7 @@ class _Target:
     self._reading = reading
     self._counts = reading.counts
     self._ordinal = 0
-    self._records = self._before = 0  # All told, and before this of OAI-PMH.
+    self._before = 0  # Articles before this record of OAI-PMH.
     self._parents = ['']
     self._skip = 0  # Depth at which what is dropped began, 0 outside.
     self._inline = xml_stream.Inline()
@@ -104,15 +104,12 @@ class _Target:
     self._inline.next_record()
 
   def close(self) -> None:
-    """The end of the file: a file without a record is named."""
-    if not self._records:
-      self._reading.drop('no_record', self._source)
+    """lxml asks for it."""
 
   def _is_text(self, tag: str, parent: str) -> bool:
     return tag in _TEXTS or tag in _TITLES and parent == 'title-group'
 
   def start(self, tag: str, attributes: dict[str, str]) -> None:
-    tag = xml_stream.local_name(tag)
     parent = self._parents[-1]
     self._parents.append(tag)
     self._inline.count_tag()
@@ -192,7 +189,7 @@ class _Target:
       else:
         self._nested.append((len(self._body[-1][1]), ''))
     elif tag == 'record':
-      self._before = self._records
+      self._before = self._ordinal
     elif tag == 'Reply':  # Of efetch, to an id that it cannot give.
       self._drop_record(attributes.get('Id', ''))
 
@@ -201,7 +198,6 @@ class _Target:
       self._inline.data(text)
 
   def end(self, tag: str) -> None:
-    tag = xml_stream.local_name(tag)
     depth = len(self._parents)
     self._parents.pop()
     if self._skip:
@@ -237,7 +233,7 @@ class _Target:
       self._counts['full_texts'] += 1
       self._article()
       self._clear()
-    elif tag == 'record' and self._before == self._records:
+    elif tag == 'record' and self._before == self._ordinal:
       self._drop_record(self._ids.get('identifier', ''))
 
   def _end_nested(self, start: int, heading: str) -> None:
@@ -289,11 +285,9 @@ class _Target:
       self._body[-1][1].append(text)
 
   def _drop_record(self, id: str) -> None:
-    self._records += 1
     self._reading.drop('no_record', id or self._source)
 
   def _article(self) -> None:
-    self._records += 1
     self._ordinal += 1
     unnamed = self._reading.number(self._ordinal)
     name, *others = _names(self._ids) or [unnamed]

@@ -107,7 +107,8 @@ def _parts(
   if value is None:
     return []
   parts = []
-  for row in value if isinstance(value, list) else [value]:
+  rows = value if isinstance(value, list) else [value]
+  for row in rows:
     part = row if isinstance(row, dict) else {'text': row}
     heading, text = part.get('section'), part.get('text')
     if not isinstance(text, str) or not isinstance(heading or '', str):
@@ -118,5 +119,8 @@ def _parts(
     if kept := [one for one in paragraphs if one]:
       parts.append((' '.join((heading or '').split()), kept))
     else:
-      counts['empty_paragraphs_dropped'] += 1
+      # A section with nothing but its heading holds those that follow it.
+      is_parent = heading and row is not rows[-1]
+      name = 'parent_headings' if is_parent else 'empty_paragraphs'
+      counts[f'{name}_dropped'] += 1
   return parts

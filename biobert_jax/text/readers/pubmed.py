@@ -83,7 +83,7 @@ class _Target:
     self._inline = xml_stream.Inline()
     self._inside = ''  # The wanted element that is open.
     self._loose = 0  # Depth of the abstract that is open, 0 outside.
-    self._records = self._before = 0  # All told, and before this PubmedArticle.
+    self._records = self._before = 0  # All, and before this PubmedArticle.
     self._clear()
 
   def _clear(self) -> None:
@@ -96,12 +96,9 @@ class _Target:
     self._inline.next_record()
 
   def close(self) -> None:
-    """The end of the file: a file without a record is named."""
-    if not self._records:
-      self._no_record()
+    """lxml asks for it."""
 
   def start(self, tag: str, attributes: dict[str, str]) -> None:
-    tag = xml_stream.local_name(tag)
     parent = self._parents[-1]
     if self._inside:
       self._inline.start(tag)
@@ -137,7 +134,6 @@ class _Target:
       self._inline.data(text)
 
   def end(self, tag: str) -> None:
-    tag = xml_stream.local_name(tag)
     self._parents.pop()
     parent = self._parents[-1]
     if self._inside:
@@ -156,11 +152,10 @@ class _Target:
       self._clear()
     elif tag == 'PubmedBookArticle':
       self._counts['book_records_dropped'] += 1
-      self._records += 1
       self._reading.notes('book_record', self._pmid() or self._source)
       self._clear()
     elif tag == 'PubmedArticle' and self._before == self._records:
-      self._no_record()
+      self._reading.drop('no_record', self._source)
       self._clear()
 
   def _gathered(self, tag: str, text: str) -> None:
@@ -172,7 +167,6 @@ class _Target:
       self._languages.append(text.lower())
     elif self._parents[-1] == 'DeleteCitation':
       self._counts['deletions'] += 1
-      self._records += 1
       self.found.append(article.Deletion(f'pmid:{text}'))
       self._inline.next_record()
     elif tag == 'PMID':
@@ -183,10 +177,6 @@ class _Target:
   def _pmid(self) -> str:
     pmid = self._ids.get('pmid', '')
     return f'pmid:{pmid}' if re.fullmatch('[0-9]{1,9}', pmid) else ''
-
-  def _no_record(self) -> None:
-    self._records += 1
-    self._reading.drop('no_record', self._source)
 
   def _record(self, submitted: bool) -> None:
     """The record that ends here; one that is submitted may have no PMID yet."""

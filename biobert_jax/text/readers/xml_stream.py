@@ -10,7 +10,7 @@ import html.entities
 import re
 from collections import Counter
 from collections.abc import Iterator
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from lxml import etree
 
@@ -67,12 +67,25 @@ class TooLong(ValueError):
   """A record is longer, or has more tags, than any article."""
 
 
-def local_name(tag: str) -> str:
-  """A tag's name without its namespace, but for those of MathML.
+class _LocalNames:
+  """A target that is told names without namespaces, except those of MathML.
 
   Publishers, OAI-PMH and archives put the same elements into several.
   """
-  return tag if tag.startswith(_MATH) else tag.rpartition('}')[2]
+
+  def __init__(self, target: Target[Any]) -> None:
+    self.data, self.close = target.data, target.close
+    self._start, self._end = target.start, target.end
+
+  def start(self, tag: str, attributes: dict[str, str]) -> None:
+    if tag[0] == '{' and not tag.startswith(_MATH):
+      tag = tag.rpartition('}')[2]
+    self._start(tag, attributes)
+
+  def end(self, tag: str) -> None:
+    if tag[0] == '{' and not tag.startswith(_MATH):
+      tag = tag.rpartition('}')[2]
+    self._end(tag)
 
 
 def root(stream: Stream) -> str:
@@ -91,7 +104,7 @@ def root(stream: Stream) -> str:
     raise InputError.at(stream.name, 1, what)
   match = _BEFORE_ROOT.match(head)
   if match:
-    name = local_name(match['root'].decode().replace(':', '}'))
+    name = match['root'].decode().rpartition(':')[2]
     wrapped = _RECORD.search(head, match.start('root') - 1)
     return wrapped[1].decode() if wrapped and name not in _NO_WRAPPERS else name
   what = 'not XML: no root element where one has to be; download it again'
@@ -116,7 +129,7 @@ def parse(
     return records
 
   parser = etree.XMLParser(
-    target=target,
+    target=_LocalNames(target),
     resolve_entities=False,
     no_network=True,
     load_dtd=False,

@@ -55,6 +55,15 @@ def test_what_has_no_text_is_named(tmp_path):
   assert counts['blank_lines'] == counts['dropped_no_text'] == 1
 
 
+def test_a_heading_without_text_is_that_of_a_parent_section(tmp_path):
+  parts = [('M', ''), ('Mice', 'A.'), ('End', ' ')]
+  body = [{'section': heading, 'text': text} for heading, text in parts]
+  (article,), counts, _ = rows(tmp_path, {'id': 'x', 'body': body})
+  assert [part.heading for part in article.sections[1:]] == ['Mice']
+  assert counts['parent_headings_dropped'] == 1
+  assert counts['empty_paragraphs_dropped'] == 1
+
+
 @pytest.mark.parametrize(
   ('line', 'what'),
   [

@@ -36,7 +36,7 @@ def test_a_record_is_title_and_paragraphs_of_the_abstract(tmp_path):
     Article(
       'pmid:31839728',
       1,
-      (Section('', ('Of mice.', 'A b.')),),
+      (Section('', ('Of mice.', 'A b.'), titled=True),),
       str(tmp_path / 'a.xml'),
     )
   ]
