@@ -3,6 +3,7 @@
 import pathlib
 import random
 import time
+from concurrent import futures
 
 from tests.fixtures import prepared_corpora
 
@@ -25,19 +26,23 @@ def test_killed_at_twenty_moments_of_twenty_runs(
   (tmp_path / 'unbroken').mkdir()
   seconds = finish(tmp_path / 'unbroken', inputs)
   unbroken = prepared_corpora.digests(tmp_path / 'unbroken' / 'out')
-  rng = random.Random()
-  begun = 0
-  for number in range(KILLS):
+
+  def killed(number: int) -> bool:
+    """Whether the kill fell between the first file and the manifest."""
     folder = tmp_path / str(number)
     folder.mkdir()
     process = prepared_corpora.child(folder, inputs)
     # From one end of a run to the other, so that no part of it is passed over.
-    time.sleep(seconds * (number + rng.random()) / KILLS)
+    time.sleep(seconds * (number + random.random()) / KILLS)
     prepared_corpora.kill(process)
     made = folder / 'out'
     left = sorted(path.name for path in made.rglob('*'))
-    begun += made.exists() and not (made / 'manifest.json').exists()
+    begun = made.exists() and not (made / 'manifest.json').exists()
     finish(folder, inputs)
     assert prepared_corpora.digests(made) == unbroken, left
+    return begun
+
+  with futures.ThreadPoolExecutor(2) as pool:
+    begun = sum(pool.map(killed, range(KILLS)))
   print(f'{begun} of {KILLS} were killed between first file and manifest')
   assert begun >= KILLS // 4
