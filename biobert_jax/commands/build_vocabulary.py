@@ -7,7 +7,7 @@ articles is kept, which bounds memory (65,000 abstracts by default).
 import sys
 
 from biobert_jax.commands.command import Command, Flag, Flags, Summary
-from biobert_jax.commands.corpus import INPUTS
+from biobert_jax.commands.corpus import INPUTS, files_of
 from biobert_jax.errors import InputError
 
 
@@ -25,7 +25,8 @@ def _run(flags: Flags) -> Summary:
     compared = WordPieceTokenizer.from_vocab_file(flags.compare, casing)
   fields = vocabulary.Wanted._fields
   wanted = vocabulary.Wanted(**{name: getattr(flags, name) for name in fields})
-  summary = vocabulary.build(flags.input, flags.output, wanted, compared)
+  with files_of(flags.input) as inputs:
+    summary = vocabulary.build(inputs, flags.output, wanted, compared)
   print(vocabulary.describe(summary, flags.size), file=sys.stderr)
   return summary
 

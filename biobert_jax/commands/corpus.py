@@ -1,9 +1,12 @@
 """Flags, checks and the summary that the commands on corpora share."""
 
+import contextlib
 import os
+import shutil
 import sys
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from biobert_jax.commands.command import Flag, Flags, Summary
@@ -12,8 +15,12 @@ from biobert_jax.errors import InputError
 if TYPE_CHECKING:
   from biobert_jax.data.pretraining.manifest import Manifest
 
+_SEQUENCE = 128  # Tokens of a sequence in the first, longer part of training.
 INPUTS = Flag(
-  '--input=GLOB ...', 'PubMed or PMC XML, plain text, JSON lines', ..., 'input'
+  '--input=FILE ...',
+  'files, folders or patterns of texts of any form; - is stdin',
+  ...,
+  'stdin',
 )
 FLAGS = (
   INPUTS,
@@ -36,6 +43,13 @@ FLAGS = (
   Flag(
     '--translated', 'read English texts of articles in other languages', True
   ),
+  Flag(
+    '--sentences=auto|lines|split',
+    'plain text: a sentence a line, or split; auto looks at each file',
+    'auto',
+  ),
+  Flag('--on_error=stop|skip', 'of a file that cannot be read', 'stop'),
+  Flag('--max_errors', 'files that may be skipped: a number or a share', '1%'),
 )
 WRITES = 'in DIR: manifest.json, vocab.txt and the shards of each split'
 
@@ -52,22 +66,72 @@ def prepare(flags: Flags, prepare_shards: 'Callable[..., Manifest]') -> Summary:
   from biobert_jax.text.wordpiece import WordPieceTokenizer
 
   began = time.monotonic()
-  manifest = prepare_shards(
-    flags.input,
-    flags.output,
-    WordPieceTokenizer.from_vocab_file(flags.vocab, flags.do_lower_case),
-    num_shards=flags.shards,
-    held_out=flags.held_out,
-    exclude_ids=read_ids(flags.exclude) if flags.exclude else (),
-    reading=Options(flags.title_only, flags.labels, flags.translated),
-  )
+  with files_of(flags.input) as inputs:
+    manifest = prepare_shards(
+      inputs,
+      flags.output,
+      WordPieceTokenizer.from_vocab_file(flags.vocab, flags.do_lower_case),
+      num_shards=flags.shards,
+      held_out=flags.held_out,
+      exclude_ids=read_ids(flags.exclude) if flags.exclude else (),
+      reading=Options(
+        *(flags.title_only, flags.labels, flags.translated, flags.sentences)
+      ),
+      on_error=flags.on_error,
+      max_errors=flags.max_errors,
+    )
   _print_counts(manifest)
+  for line in _remarks(manifest, flags.output):
+    print(line, file=sys.stderr)
   return {
     'manifest': os.path.join(flags.output, MANIFEST),
     'seconds': round(time.monotonic() - began, 2),
     'splits': {k: v['counts'] for k, v in manifest['splits'].items()},
     **{key: manifest[key] for key in ('counts', 'readers', 'vocabulary')},
   }
+
+
+@contextlib.contextmanager
+def files_of(inputs: Sequence[str]) -> Iterator[list[str]]:
+  """The inputs, with a copy of standard input, which is read twice, for `-`."""
+  with tempfile.TemporaryDirectory() as folder:
+    copy = os.path.join(folder, 'stdin')
+    if '-' in inputs:
+      with open(copy, 'wb') as file:
+        shutil.copyfileobj(sys.stdin.buffer, file)
+    yield [copy if path == '-' else path for path in inputs]
+
+
+def _remarks(manifest: 'Manifest', folder: str) -> Iterator[str]:
+  """What was chosen, what was skipped, and what training could not use."""
+  from biobert_jax.data.pretraining import corpus_warnings
+  from biobert_jax.data.pretraining.shards import Shards
+  from biobert_jax.preprocessing.token_shards.prepare import DROPPED
+  from biobert_jax.preprocessing.token_shards.stages import SKIPPED
+
+  read = manifest['readers']
+  split, lines = map(read.get, ('text_files_split', 'text_files_of_lines'))
+  if split or lines:
+    reading = manifest['options']['reading']
+    yield (
+      f'plain text (--sentences={reading.get("sentences", "lines")}), files'
+      f' split into sentences: {split or 0}; read as a sentence per line:'
+      f' {lines or 0}'
+    )
+  if skipped := manifest['counts'].get(SKIPPED):
+    files = manifest['inputs']['files']
+    path = os.path.join(folder, DROPPED)
+    yield (
+      f'warning: of {files} files {skipped} could not be read and'
+      f' left out; {path} names each:'
+    )
+  if '://' in folder:
+    return
+  with open(os.path.join(folder, DROPPED), encoding='utf-8') as file:
+    rows = [line.rstrip('\n').split('\t') for line in file]
+  yield from (f'  {fault}' for reason, fault, _ in rows if reason == SKIPPED)
+  for line in corpus_warnings.warnings_of(Shards(folder), _SEQUENCE):
+    yield f'warning: {line}'
 
 
 def read_ids(path: str) -> list[str]:

@@ -34,7 +34,7 @@ class TfRecordFile:
     except OSError as error:
       raise InputError(
         f'{path}: cannot be read ({error.strerror}); name the files that'
-        ' create_pretraining_data.py wrote'
+        ' create_pretraining_data.py wrote by --config.data.dir'
       ) from None
     if self._data[:2] == b'\x1f\x8b':
       raise InputError(f'{path}: is packed by gzip; unpack it with gunzip')
@@ -54,12 +54,14 @@ class TfRecordFile:
       raise self.fault(number, 'differs from its checksum')
     return data
 
-  def fault(self, number: int, what: str) -> InputError:
+  def fault(
+    self,
+    number: int,
+    what: str,
+    remedy: str = 'copy the file again, or make it again',
+  ) -> InputError:
     """An error of a record."""
-    return InputError(
-      f'{self.path}: record {number} {what}; copy the file again, or make it'
-      ' again'
-    )
+    return InputError(f'{self.path}: record {number} {what}; {remedy}')
 
   def _index(self, size: int) -> tuple[np.ndarray, np.ndarray]:
     starts: list[int] = []

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
-from biobert_jax.data.pretraining import shards
+from biobert_jax.data.pretraining import corpus_warnings, shards
 from biobert_jax.data.pretraining.google_tfrecords import TfExamples
 from biobert_jax.data.pretraining.manifest import read_tokenizer
 from biobert_jax.data.pretraining.sentence_pairs import feature_shapes
@@ -146,15 +146,34 @@ def masking_of(config: ConfigDict, tokenizer: WordPieceTokenizer) -> Masking:
 
 def _is_tf_examples(folder: str) -> bool:
   """Whether a corpus is TFRecord files of the reference, not our shards."""
-  return bool(folder) and not pathlib.Path(folder).expanduser().is_dir()
+  path = pathlib.Path(folder).expanduser()
+  return bool(folder) and not path.is_dir() and bool(glob.glob(str(path)))
+
+
+def _matching(pattern: str, key: str = 'dir') -> list[str]:
+  """The TFRecord files of a pattern of `data`, or the folder of shards."""
+  paths = sorted(glob.glob(str(pathlib.Path(pattern).expanduser())))
+  if not paths:
+    wanted = (
+      'a folder that prepare-corpus wrote, or a pattern of TFRecord files'
+    )
+    if key != 'dir':
+      wanted = "another pattern of TFRecord files, or ''"
+    raise InputError(
+      f'--config.data.{key} is {pattern!r}: no such folder or file; name'
+      f' {wanted}'
+    )
+  return paths
 
 
 def tokenizer_of(config: ConfigDict) -> WordPieceTokenizer:
   """The tokenizer whose vocabulary is stored beside the shards."""
   if _is_tf_examples(config.data.dir):
-    what = 'data.dir names TFRecord files, which hold no vocabulary'
+    what = f'{config.data.dir}: TFRecord files hold no vocabulary'
     raise InputError(f'{what}; give --config.init_from or --config.vocab.path')
-  return read_tokenizer(datasets.data_folder(config, _WROTE))
+  folder = datasets.data_folder(config, _WROTE)
+  _matching(str(folder))
+  return read_tokenizer(folder)
 
 
 def shapes_of(config: ConfigDict, batch_size: int) -> task.Shapes:
@@ -176,6 +195,7 @@ def dataset_of(
   rows: dict[str, Any] = {}
   digests: list[str] = []
   splits = splits or datasets.named_splits(config)
+  _matching(str(folder))
   if _is_tf_examples(str(folder)):
     opened = {split: _files(data, split) for split in splits}
     for split, paths in opened.items():
@@ -212,18 +232,16 @@ def _shards(
     for name in _SHARES:
       parts.append(f'{name.replace("_", " ")} {100 * statistics[name]:.1f} %')
     _log.info('per packed sequence, on average: %s', ', '.join(parts))
+    if data.next_sentence:  # Else a sentence may go on in the next sequence.
+      for line in corpus_warnings.warnings_of(found, data.max_seq_length):
+        _log.warning('%s: %s', split, line)
   return rows
 
 
 def _files(data: ConfigDict, split: str) -> list[str]:
-  pattern = data.dir if split == data.train_split else split
-  paths = sorted(glob.glob(str(pathlib.Path(pattern).expanduser())))
-  if not paths:
-    raise InputError(
-      f'{pattern}: no such file; data.dir is a folder of shards, or a '
-      "pattern of TFRecord files, and data.devel_split then another one, or ''"
-    )
-  return paths
+  if split == data.train_split:
+    return _matching(data.dir)
+  return _matching(split, 'devel_split')
 
 
 def _tf_examples(

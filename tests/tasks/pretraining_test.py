@@ -108,12 +108,22 @@ def test_special_and_unused_tokens_are_neither_masked_nor_replacements():
 
 def test_files_of_the_reference_come_masked_and_without_a_vocabulary(tmp_path):
   config = small_run.pretraining(str(tmp_path / 'part-*.tfrecord'))
+  for read in (pretraining.tokenizer_of, pretraining.dataset_of):
+    # Nothing is there: it is not called TFRecord files.
+    with pytest.raises(
+      InputError, match=r"\*\.tfrecord': no such folder or file"
+    ):
+      read(config, *([TOKENIZER] if read is pretraining.dataset_of else []))
+  (tmp_path / 'part-0.tfrecord').touch()
   task = pretraining.task_of(config, BERT, (), TOKENIZER)
   batch = {'input_ids': jnp.ones((1, 4))}
   assert task.prepare(batch, jax.random.key(0)) is batch
   with pytest.raises(InputError, match='hold no vocabulary; give'):
     pretraining.tokenizer_of(config)
-  with pytest.raises(InputError, match='no such file; data.dir is a folder'):
+  with pytest.raises(InputError, match="data.devel_split is 'validation': no"):
+    pretraining.dataset_of(config, TOKENIZER)
+  config.data.devel_split = ''
+  with pytest.raises(InputError, match='no rows; .* by --config.data.dir'):
     pretraining.dataset_of(config, TOKENIZER)
 
 

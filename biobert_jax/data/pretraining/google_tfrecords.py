@@ -27,6 +27,15 @@ _FEATURES = {
   'masked_lm_weights': 'M',
   'next_sentence_labels': '1',
 }
+_REMEDIES = {
+  'L': 'set --config.data.max_seq_length={0}',
+  'M': 'make all files with one --max_predictions_per_seq, or name those of'
+  ' one by --config.data.dir',
+  '1': 'copy the file again, or make it again',
+}
+_VOCABULARY = (
+  'name the vocabulary that the file was made with by --config.vocab.path'
+)
 _ROUNDS = 6  # Of the Feistel network; four already mix fully.
 
 
@@ -56,7 +65,7 @@ class TfExamples:
     if not self.num_rows:
       named = ', '.join(str(path) for path in paths[:3]) or 'no file'
       what = f'{named}: no rows; name files of create_pretraining_data.py'
-      raise InputError(what)
+      raise InputError(f'{what} by --config.data.dir')
     self._eval_total = min(max_eval_rows or self.num_rows, self.num_rows)
     file, number = self._place(0)
     features = _decode(file, number)
@@ -125,12 +134,14 @@ class TfExamples:
     sizes = {'L': self.max_seq_length, 'M': self.max_predictions, '1': 1}
     for name, size in _FEATURES.items():
       if name not in features:
-        raise file.fault(number, f'has no feature {name}')
+        what, remedy = f'has no feature {name}', 'name files of'
+        remedy += ' create_pretraining_data.py by --config.data.dir'
+        raise file.fault(number, what, remedy)
       if (found := len(features[name])) != sizes[size]:
         what = f'has {found} {name}, not the {sizes[size]} that are expected'
-        raise file.fault(number, what)
+        raise file.fault(number, what, _REMEDIES[size].format(found))
     if fault := self._fault(features):
-      raise file.fault(number, fault)
+      raise file.fault(number, *fault)
     real = features['input_mask']
     weighted = features['masked_lm_weights'] > 0
     return {
@@ -144,12 +155,12 @@ class TfExamples:
       'masked_ids': np.where(weighted, features['masked_lm_ids'], -1),
     }
 
-  def _fault(self, features: dict[str, np.ndarray]) -> str | None:
-    """The fault of an example's features; None if they are valid."""
+  def _fault(self, features: dict[str, np.ndarray]) -> tuple[str, ...]:
+    """The fault of an example's features, and its remedy; () where valid."""
     mask = features['input_mask']
     # Real tokens, and behind them padding.
     if not np.isin(mask, (0, 1)).all() or (mask[1:] > mask[:-1]).any():
-      return 'has an input_mask that is not ones and then zeros'
+      return ('has an input_mask that is not ones and then zeros',)
     limits = {
       'input_ids': self._vocab_size,
       'masked_lm_ids': self._vocab_size,
@@ -160,12 +171,12 @@ class TfExamples:
     for name, end in limits.items():
       values = features[name]
       if len(values) and not 0 <= values.min() <= values.max() < end:
-        return (
-          f'has {name} from {values.min()} to {values.max()}, not below {end}'
-        )
+        what = f'has {name} from {values.min()} to {values.max()}'
+        of_vocabulary = (_VOCABULARY,) if end == self._vocab_size else ()
+        return f'{what}, not below {end}', *of_vocabulary
     if not np.isin(features['masked_lm_weights'], (0, 1)).all():
-      return 'has masked_lm_weights other than 0 and 1'
-    return None
+      return ('has masked_lm_weights other than 0 and 1',)
+    return ()
 
 
 def _decode(file: TfRecordFile, number: int) -> dict[str, np.ndarray]:

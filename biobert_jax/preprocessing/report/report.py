@@ -11,6 +11,7 @@ import pathlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from biobert_jax.data.pretraining import corpus_warnings
 from biobert_jax.data.pretraining.manifest import Manifest
 from biobert_jax.errors import InputError
 from biobert_jax.io import report as pages
@@ -23,6 +24,7 @@ from biobert_jax.preprocessing.report.shard_statistics import (
   Word,
 )
 from biobert_jax.preprocessing.token_shards.prepare import DROPPED
+from biobert_jax.preprocessing.token_shards.stages import SKIPPED
 
 CHART = 'lengths.png'
 _COUNTS = ('documents', 'sentences', 'words', 'pieces', 'unknown pieces')
@@ -33,10 +35,12 @@ _CHARACTERS = 400  # Shown of a sentence.
 # another script, or another vocabulary.
 _MANY_TOKENS = 2.0
 _MANY_UNKNOWN = 0.003
-_MANY_SINGLE = 0.1
 _SHOWN = 5  # Ids of each reason.
 # Counts of the readers that stand for records, each one article.
-_RECORDS = ('pubmed_records', 'full_texts', 'json_lines', 'text_documents')
+_RECORDS = (
+  *('pubmed_records', 'full_texts', 'json_lines', 'text_documents'),
+  'annotated_documents',
+)
 # Counts of records that were read and then left out.
 _SET_ASIDE = ('excluded', 'without text', 'deleted', 'repeated')
 
@@ -156,12 +160,13 @@ def _warnings(statistics: Statistics, totals: dict[str, int]) -> Iterator[str]:
       f'{_percent(unknown, totals["pieces"])} of the tokens are unknown: the'
       ' vocabulary lacks characters of this text; see Words.'
     )
-  single = statistics.one_sentence
-  if single > _MANY_SINGLE * statistics.documents:
-    yield (
-      f'{_percent(single, statistics.documents)} of the documents have one'
-      ' sentence: titles alone? Next-sentence prediction cannot use them.'
-    )
+  single = statistics.one_sentence / max(1, statistics.documents)
+  for line in corpus_warnings.warnings(
+    single, statistics.beyond, shard_statistics.ROWS[0]
+  ):
+    yield f'{line}.'
+  if skipped := statistics.manifest['counts'].get(SKIPPED, 0):
+    yield f'{skipped:,} files could not be read and were skipped; see below.'
   if statistics.manifest['splits'].keys() == {'train'}:
     yield 'Nothing is held out, so no loss on unseen text will be had.'
   if off := unexplained(statistics.manifest):

@@ -18,6 +18,7 @@ from typing import Generic, NamedTuple, TypeVar
 import numpy as np
 
 from biobert_jax.data import packing
+from biobert_jax.data.pretraining import corpus_warnings
 from biobert_jax.data.pretraining import manifest as pretraining_manifest
 from biobert_jax.data.pretraining.manifest import Manifest
 from biobert_jax.data.pretraining.shards import Shards, TokenizedDocument
@@ -111,6 +112,7 @@ class Statistics(NamedTuple):
   sentences_per_document: Distribution
   pieces_per_sentence: Distribution  # Of the sample.
   one_sentence: int  # Documents of just one.
+  beyond: float  # Share 0-1 of tokens that a shorter row drops, sampled.
   too_long: dict[int, int]  # Row length -> documents that exceed such a row.
   fill: dict[int, Fill]  # Row length -> what it would hold.
   words: Words | None  # None without the vocabulary.
@@ -163,6 +165,7 @@ def measure(
     sentences_per_document=distribution(np.bincount(sentences)),
     pieces_per_sentence=distribution(counting.sentence_lengths),
     one_sentence=int(np.count_nonzero(sentences == 1)),
+    beyond=corpus_warnings.share_beyond(counting.sentence_lengths, ROWS[0]),
     too_long={
       row: int(np.count_nonzero(lengths + _SPECIALS > row)) for row in ROWS
     },

@@ -29,6 +29,7 @@ import re
 import shutil
 import struct
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
@@ -79,6 +80,8 @@ def prepare_with_beam(
   held_out: float = 0.01,
   exclude_ids: Iterable[str] = (),
   reading: Options | None = None,
+  on_error: str = 'stop',
+  max_errors: str = '1%',
   sizes: prepare.Sizes | None = None,
 ) -> Manifest:
   """Makes a corpus as `prepare.prepare` does, by its arguments, on Beam.
@@ -94,15 +97,21 @@ def prepare_with_beam(
     RuntimeError: The runner failed otherwise.
   """
   sizes = sizes or prepare.Sizes()
-  files = _find_inputs(inputs)
-  job = prepare.make_job(exclude_ids, reading, sizes)
-  spec = prepare.corpus_spec(files, tokenizer, job, held_out, num_shards)
+  skipped: Counter[str] = Counter()
+  files = _find_inputs(inputs, skipped)
+  job = prepare.make_job(exclude_ids, reading, sizes, on_error)
+  most = None
+  if on_error == 'skip':
+    most = prepare.most_errors(max_errors, len(files))
+  spec = prepare.corpus_spec(
+    files, tokenizer, job, held_out, num_shards, skipped
+  )
   # Without the library's own object, which no message can carry.
   tokenizer = dataclasses.replace(tokenizer)
 
   def run(folder: str) -> None:
     pipeline = beam.Pipeline(_local_runner(options), options)
-    build(pipeline, files, folder, tokenizer, job, spec, sizes)
+    build(pipeline, files, folder, tokenizer, job, spec, sizes, most)
     try:
       state = pipeline.run().wait_until_finish()
     except InputError as error:
@@ -159,6 +168,7 @@ def build(
   job: stages.Job,
   spec: dict[str, Any],
   sizes: prepare.Sizes,
+  most: int | None = None,
 ) -> None:
   """Adds every step to an empty pipeline."""
   rows = [json.dumps([i, *file]) for i, file in enumerate(files)]
@@ -209,7 +219,7 @@ def build(
   _ = (
     pipeline
     | 'FinishOnce' >> beam.Create([''])
-    | 'Finish' >> beam.Map(_write_manifest, *results, folder, names, spec)
+    | 'Finish' >> beam.Map(_write_manifest, *results, folder, names, spec, most)
   )
 
 
@@ -251,6 +261,15 @@ class ReadFile(beam.DoFn):
     tally = stages.Tally()
     with _local_copy(file.path) as path:
       here = file._replace(path=path)
+      if self._job.on_error == 'skip':
+        # What was handed on cannot be taken back: it is read twice.
+        fault = stages.fault_of(here, self._job).replace(path, file.path)
+        if fault:
+          tally.skip(file.name, fault)
+          yield from _outputs(
+            tally, functools.partial(_IN_FILE.pack, _FILES, number)
+          )
+          return
       said = stages.read_input(
         here, self._article_tokenizer, self._job, tally, lambda *_: None
       )
@@ -299,6 +318,7 @@ def _write_manifest(
   folder: str,
   names: Sequence[str],
   spec: dict[str, Any],
+  most: int | None,
 ) -> None:
   """Writes what completes a corpus, the manifest last."""
   ranges = _ranges(plan)
@@ -313,6 +333,7 @@ def _write_manifest(
       file = names[int(file.split()[-1])]
     stored['notes'].append((reason, id, file))
   tally.add(stored, prepare.NAMED)
+  prepare.check_errors(tally, spec['inputs']['files'], most)
   results = []
   for _, entry, shard in sorted(map(json.loads, written)):
     shard_tally = stages.Tally()
@@ -380,10 +401,12 @@ def _is_remote(path: str) -> bool:
   return '://' in path
 
 
-def _find_inputs(patterns: Sequence[str]) -> tuple[stages.InputFile, ...]:
+def _find_inputs(
+  patterns: Sequence[str], skipped: Counter[str]
+) -> tuple[stages.InputFile, ...]:
   """The files that patterns match, all local or all remote."""
   if not any(map(_is_remote, patterns)):
-    return prepare.find_inputs(patterns)
+    return prepare.find_inputs(patterns, skipped)
   if not all(map(_is_remote, patterns)):
     what = '--input: some patterns have a scheme as gs://, others none'
     raise InputError(f'{what}: workers see one place; copy the rest there')
@@ -394,7 +417,10 @@ def _find_inputs(patterns: Sequence[str]) -> tuple[stages.InputFile, ...]:
     if not result.metadata_list:
       raise InputError(f'--input {pattern!r}: no file matches; check the path')
     for file in sorted(result.metadata_list, key=lambda file: file.path):
-      found[file.path] = file
+      if file.path == pattern or input_files.is_named_as_text(file.path):
+        found[file.path] = file
+      else:
+        skipped['files_skipped'] += 1
   files = []
   for path, name in input_files.short_names(list(found)).items():
     modified = int(found[path].last_updated_in_seconds * 10**9)

@@ -19,6 +19,7 @@ import os
 import pathlib
 import shutil
 import subprocess
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -40,6 +41,7 @@ DROPPED = 'dropped.tsv'
 NAMED = 10_000  # Lines of `dropped.tsv` for each reason.
 _PARTS = 1024  # About so many, where files are small.
 _SMALL_FILE = 256 << 10  # Bytes.
+_SHOWN = 3  # Faults that one message lists.
 _END = 1 << external_sort.KEY_BITS
 
 
@@ -63,6 +65,8 @@ def prepare(
   held_out: float = 0.01,
   exclude_ids: Iterable[str] = (),
   reading: Options | None = None,
+  on_error: str = 'stop',
+  max_errors: str = '1%',
   keep_parts: bool = False,
   sizes: Sizes | None = None,
 ) -> Manifest:
@@ -78,6 +82,9 @@ def prepare(
     held_out: fraction 0-1 of articles, chosen by their id; at least one.
     exclude_ids: '123' means 'pmid:123', 'PMC1' 'pmcid:PMC1'.
     reading: choices of what is read.
+    on_error: 'stop', or 'skip' to leave out files that cannot be read.
+    max_errors: how many, as '5', or their share, as '1%' or '0.01'; a share
+      allows at least one. More are an error.
     keep_parts: leaves the intermediate files where they are.
     sizes: of what is held at once.
 
@@ -89,9 +96,11 @@ def prepare(
   workers = len(os.sched_getaffinity(0)) if workers is None else workers
   if workers < 1:
     raise InputError('workers must be at least 1')
-  files = find_inputs(inputs)
-  job = make_job(exclude_ids, reading, sizes)
-  spec = corpus_spec(files, tokenizer, job, held_out, num_shards)
+  skipped: Counter[str] = Counter()
+  files = find_inputs(inputs, skipped)
+  job = make_job(exclude_ids, reading, sizes, on_error)
+  most = most_errors(max_errors, len(files)) if on_error == 'skip' else None
+  spec = corpus_spec(files, tokenizer, job, held_out, num_shards, skipped)
   folder = pathlib.Path(output)
   if (done := finished_manifest(folder, spec)) is not None:
     return done
@@ -100,19 +109,53 @@ def prepare(
     units = plan_units(files, parts, spec, sizes)
     with Workers(workers, tokenizer, job) as pool:
       pool.read([unit for unit in units if not os.path.exists(unit.path)])
-      manifest = _write_shards(folder, units, pool, spec, sizes)
+      manifest = _write_shards(folder, units, pool, spec, sizes, most)
   if not keep_parts:
     shutil.rmtree(parts)
   return manifest
 
 
+def most_errors(given: str, files: int) -> int:
+  """How many of some files may be skipped; see `prepare`."""
+  text = given.strip().removesuffix('%')
+  is_share = '.' in given or '%' in given
+  try:
+    value = float(text) / (100 if '%' in given else 1)
+  except ValueError:
+    value = -1.0
+  if not 0 <= value <= (1 if is_share else files) or not (
+    is_share or value.is_integer()
+  ):
+    what = f'--max_errors is {given!r}; give a number of files, or a share as'
+    raise InputError(f'{what} 1% or 0.01')
+  return max(1, int(value * files)) if is_share else int(value)
+
+
+def check_errors(tally: stages.Tally, files: int, most: int | None) -> None:
+  """Raises an InputError where more files were skipped; None allows none."""
+  count = tally.counts[stages.SKIPPED]
+  if count <= (most or 0):
+    return
+  faults = [fault for why, fault, _ in tally.notes if why == stages.SKIPPED]
+  shown = '; '.join(faults[:_SHOWN])
+  remedy = 'give --on_error=skip to go on without them'
+  if most is not None:
+    remedy = 'raise --max_errors to go on without them'
+  what = f'{count} of {files} files cannot be read, and {most or 0} may be'
+  raise InputError(f'{what} skipped: {shown}; {remedy}')
+
+
 def make_job(
-  exclude_ids: Iterable[str], reading: Options | None, sizes: Sizes
+  exclude_ids: Iterable[str],
+  reading: Options | None,
+  sizes: Sizes,
+  on_error: str = 'stop',
 ) -> stages.Job:
   """The options that hold for all files, see `prepare`."""
   key = external_sort.article_key
   excluded = frozenset(key(_full_id(id)) for id in exclude_ids)
-  return stages.Job(reading or Options(), excluded, sizes.run, sizes.group)
+  held = (sizes.run, sizes.group)
+  return stages.Job(reading or Options(), excluded, *held, on_error)
 
 
 def _full_id(id: str) -> str:
@@ -131,6 +174,7 @@ def corpus_spec(
   job: stages.Job,
   held_out: float,
   num_shards: int | None,
+  skipped: Counter[str],
 ) -> dict[str, Any]:
   """The input and options of a corpus, as its manifest holds them."""
   if not 0 <= held_out < 1:
@@ -142,6 +186,7 @@ def corpus_spec(
     'vocabulary': pretraining_manifest.describe_vocabulary(tokenizer),
     'inputs': {
       'files': len(files),
+      'skipped': skipped['files_skipped'],
       'bytes': sum(file.bytes for file in files),
       'sha256': stages.fingerprint([(file.name, file.bytes) for file in files]),
     },
@@ -155,11 +200,16 @@ def corpus_spec(
   }
 
 
-def find_inputs(patterns: Sequence[str]) -> tuple[stages.InputFile, ...]:
-  """The files that patterns match, each once; by pattern, then by name."""
+def find_inputs(
+  patterns: Sequence[str], skipped: Counter[str] | None = None
+) -> tuple[stages.InputFile, ...]:
+  """The files that patterns match, each once; by pattern, then by name.
+
+  `skipped` takes `files_skipped`, see `input_files.find_files`.
+  """
   paths: dict[str, None] = {}
   for pattern in patterns:
-    for path in input_files.find_files([pattern]):
+    for path in input_files.find_files([pattern], skipped):
       paths[os.path.realpath(path)] = None
   if not paths:
     raise InputError('no input: name files or patterns with --input')
@@ -217,10 +267,19 @@ def check_same_spec(
   path: object, stored: dict[str, Any], spec: dict[str, Any]
 ) -> None:
   for name, value in spec.items():
-    if stored[name] != value:
-      differ = [key for key in value if stored[name].get(key) != value[key]]
+    known, wanted = _comparable(stored[name]), _comparable(value)
+    if known != wanted:
+      differ = [key for key in wanted if known.get(key) != wanted[key]]
       what = f'{path}: the folder is of other {name} ({", ".join(differ)})'
       raise InputError(f'{what}; name another --output, or remove the folder')
+
+
+def _comparable(part: dict[str, Any]) -> dict[str, Any]:
+  """A part of a manifest as it was before the latest options came."""
+  kept = {key: value for key, value in part.items() if key != 'skipped'}
+  if 'reading' in kept:
+    kept['reading'] = dataclasses.asdict(Options()) | kept['reading']
+  return kept
 
 
 @contextlib.contextmanager
@@ -262,6 +321,7 @@ def _write_shards(
   pool: Workers,
   spec: dict[str, Any],
   sizes: Sizes,
+  most: int | None,
 ) -> Manifest:
   """Merges the parts into shards, and writes all that goes with them."""
   tally = stages.Tally()
@@ -270,6 +330,7 @@ def _write_shards(
     part = external_sort.Part(unit.path)
     tally.add(part.summary(), NAMED)
     in_range += part.sizes()
+  check_errors(tally, spec['inputs']['files'], most)
   parts = stages.Parts(
     str(folder), tuple(unit.path for unit in units), in_range
   )

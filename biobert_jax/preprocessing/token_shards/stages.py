@@ -25,6 +25,8 @@ from biobert_jax.text.readers.article import Article, Deletion, Options
 from biobert_jax.text.sentence_splitter import sentence_spans
 from biobert_jax.text.wordpiece import CachedWordPiece, WordPieceTokenizer
 
+# The count, and the reason in dropped.tsv, of files that cannot be read.
+SKIPPED = 'files skipped'
 # Records that are named of each reason, in a unit or a shard.
 _NAMED = 1000
 _BATCH = 1 << 18  # Characters tokenized at once.
@@ -54,6 +56,8 @@ class Job(NamedTuple):
   excluded: frozenset[bytes]  # Keys of articles to leave out.
   run_bytes: int  # Of tokenized text to hold and sort at once.
   group_bytes: int  # Of parts to hold and merge at once.
+  # Whether a file that cannot be read ends the run (stop), or is left out.
+  on_error: str = 'stop'
 
 
 class Unit(NamedTuple):
@@ -105,6 +109,11 @@ class Tally:
     self._named[reason] += 1
     if self._named[reason] <= limit:
       self.notes.append((reason, id, file))
+
+  def skip(self, file: str, fault: str) -> None:
+    """Counts and names a file that is left out as a whole."""
+    self.counts[SKIPPED] += 1
+    self.note(SKIPPED, ' '.join(fault.split()), file)
 
   def as_dict(self) -> dict[str, Any]:
     """For JSON; see `add`."""
@@ -207,14 +216,52 @@ def sentences(article: Article, paragraphs: Sequence[str]) -> list[str]:
 def read_unit(
   unit: Unit, article_tokenizer: ArticleTokenizer, job: Job, progress: Progress
 ) -> None:
-  """Reads the files of a unit into its part, telling the progress."""
+  """Reads the files of a unit into its part, telling the progress.
+
+  Where bad files are to be skipped, nothing of them stays: the unit is read
+  again without each.
+  """
+  skipped: dict[int, str] = {}
+  while True:
+    try:
+      _read_unit(unit, article_tokenizer, job, progress, skipped)
+      return
+    except _BadFileError as error:
+      skipped[error.number] = str(error)
+
+
+class _BadFileError(Exception):
+  """A file of a unit that is to be left out."""
+
+  def __init__(self, number: int, fault: InputError) -> None:
+    super().__init__(str(fault))
+    self.number = number
+
+
+def _read_unit(
+  unit: Unit,
+  article_tokenizer: ArticleTokenizer,
+  job: Job,
+  progress: Progress,
+  skipped: dict[int, str],
+) -> None:
+  """Writes the part of a unit, without the files that are skipped."""
   tally = Tally()
   try:
     with atomic_write(unit.path, binary=True, marker=str(os.getpid())) as part:
       writer = external_sort.PartWriter(part, job.run_bytes)
       for number, file in enumerate(unit.files):
-        for said in read_input(file, article_tokenizer, job, tally, progress):
-          writer.add(*said, number)
+        if number in skipped:
+          tally.skip(file.name, skipped[number])
+          continue
+        said = read_input(file, article_tokenizer, job, tally, progress)
+        try:
+          for one in said:
+            writer.add(*one, number)
+        except InputError as error:
+          if job.on_error != 'skip':
+            raise
+          raise _BadFileError(number, error) from None
         progress(0, file.bytes)
       writer.finish(tally.as_dict())
   except OSError as error:
@@ -222,6 +269,17 @@ def read_unit(
       f'{error.filename or unit.path}: {error.strerror}; free the disk or fix'
       ' the file, and run again: finished files are kept'
     ) from None
+
+
+def fault_of(file: InputFile, job: Job) -> str:
+  """Why a file cannot be read to its end; '' where it can."""
+  ignored = (Counter[str](), lambda reason, id: None)
+  try:
+    for _ in any_format.read_file(file.path, *ignored, job.reading, file.name):
+      pass
+  except InputError as error:
+    return str(error)
+  return ''
 
 
 def read_input(

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import tqdm
 
-from biobert_jax.errors import InputError
+from biobert_jax.errors import InputError, UserInterruptError
 from biobert_jax.io import checksums, json_files
 from biobert_jax.preprocessing.token_shards import stages
 from biobert_jax.text.wordpiece import WordPieceTokenizer
@@ -50,7 +50,7 @@ def _read(unit: stages.Unit) -> None:
 
   def progress(*more: int) -> None:
     if stop.value:
-      raise InputError('stopped')
+      raise UserInterruptError('stopped')
     for counter, done in zip(counters, more, strict=True):
       with counter.get_lock():
         counter.value += done

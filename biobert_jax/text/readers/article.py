@@ -109,6 +109,7 @@ def article_of(document: Document, reading: Reading) -> Article | None:
   A number is PubMed's id, as in PubTator and BioC, so that --exclude finds it.
   """
   cut, counts = document.title_length or 0, reading.counts
+  counts['annotated_documents'] += 1
   parts = (document.text[:cut], *document.text[cut:].split('\n'))
   title, *rest = [clean(part, counts) for part in parts]
   sections = full_text(title, [one for one in rest if one], [], reading)

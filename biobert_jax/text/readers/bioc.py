@@ -105,6 +105,7 @@ def articles(
 ) -> Iterator[article.Article]:
   """The documents to learn from: title, abstract and sections of full texts."""
   for number, record in _records(stream, reading, is_xml):
+    reading.counts['annotated_documents'] += 1
     if one := _article(record, number, stream.name, reading):
       yield one
 

@@ -73,14 +73,21 @@ def find_files(
   return sorted(found)
 
 
-def _is_text(path: str) -> bool:
-  """Whether a file that nobody named by itself is a text to read."""
+def is_named_as_text(path: str) -> bool | None:
+  """Whether a file's name tells a text; None where only its content can."""
   name = os.path.basename(path)
   if _SIDE_NAME.fullmatch(name):
     return False
   ending = os.path.splitext(name.lower().removesuffix('.gz'))[1]
-  if any(ending in form.endings for form in any_format.FORMS.values()):
-    return True
+  known = (form.endings for form in any_format.FORMS.values())
+  return any(ending in endings for endings in known) or None
+
+
+def _is_text(path: str) -> bool:
+  """Whether a file that nobody named by itself is a text to read."""
+  told = is_named_as_text(path)
+  if told is not None:
+    return told
   try:
     with streams.open_stream(path) as stream:
       return any_format.detect(stream) != 'text'

@@ -110,7 +110,6 @@ def records(stream: Stream, counts: Counter[str]) -> Iterator[Numbered]:
     except (ValueError, RecursionError) as error:
       what = f'not JSON ({str(error)[:80]}): write one object a line'
       raise InputError.at(stream.name, number, what) from error
-    counts['json_lines'] += 1
     yield from ((number, one) for one in _documents(value))
 
 

@@ -39,6 +39,7 @@ def article_of(
 ) -> article.Article | None:
   """The article of a record at a line; None where it is dropped."""
   where = (path, number)
+  reading.counts['json_lines'] += 1
   if not isinstance(record, dict) or not record.keys() & set(_PARTS):
     what = f'want an object with some of {", ".join(_PARTS)}; got'
     raise InputError.at(*where, f'{what} {json.dumps(record)[:60]}')

@@ -29,7 +29,7 @@ def read(stream: Stream, reading: article.Reading) -> Iterator[article.Article]:
   split = reading.options.sentences == 'split' or (
     reading.options.sentences == 'auto' and has_paragraphs(stream)
   )
-  counts[f'text_files_{"split" if split else "of_sentence_lines"}'] += 1
+  counts[f'text_files_{"split" if split else "of_lines"}'] += 1
   size = ordinal = 0
   # A blank line ends the last document too.
   rows = itertools.chain(read_lines(stream.lines(), counts), [(0, '')])

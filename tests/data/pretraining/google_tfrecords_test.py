@@ -219,9 +219,15 @@ def test_a_row_at_fault_is_named(folder, name):
     list(rows.eval_batches(2))
 
 
-def test_another_length_is_named_at_once(folder):
-  with pytest.raises(InputError, match='record 0 has 16 input_ids, not the 32'):
+def test_remedies_name_the_key_of_the_config_and_work(folder):
+  with pytest.raises(
+    InputError, match='record 0 has 16 input_ids, not the 32'
+  ) as raised:
     rows_of(folder, max_seq_length=32)
+  key, value = str(raised.value).partition('--config.data.')[2].split('=')
+  assert len(rows_of(folder, **{key: int(value)})._row(0)['input_ids']) == 16
+  with pytest.raises(InputError, match=r'by --config\.vocab\.path'):
+    rows_of(folder, vocab_size=3)
 
 
 @pytest.mark.parametrize('cut', [1, 5, 200])

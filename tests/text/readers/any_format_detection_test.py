@@ -250,7 +250,7 @@ def test_lines_are_sentences_or_paragraphs(
   paragraphs = ['|'.join(one.sections[0].paragraphs) for one in found]
   assert '||'.join(paragraphs) == sentences
   assert all(one.presplit is not split for one in found)
-  chosen = 'text_files_split' if split else 'text_files_of_sentence_lines'
+  chosen = 'text_files_split' if split else 'text_files_of_lines'
   assert counts[chosen] == 1
 
 
