@@ -200,7 +200,11 @@ def unexplained(manifest: Manifest) -> int:
   """Articles kept minus those that the counts lead to; 0 if they agree."""
   read, counts = manifest['readers'], manifest['counts']
   records = sum(read.get(name, 0) for name in _RECORDS)
-  refused = sum(n for k, n in read.items() if k.startswith('dropped_'))
+  refused = sum(
+    count
+    for name, count in read.items()
+    if name.startswith('dropped_') and name != 'dropped_no_record'
+  )
   aside = sum(counts.get(name, 0) for name in _SET_ASIDE)
   return int(counts['articles kept'] - (records - refused - aside))
 
@@ -210,7 +214,11 @@ def record_counts(
 ) -> Iterator[Block]:
   """The section of the report on records; `directory` holds `dropped.tsv`."""
   read, counts = manifest['readers'], manifest['counts']
-  dropped = sorted(name for name in read if name.startswith('dropped_'))
+  dropped = sorted(
+    name
+    for name in read
+    if name.startswith('dropped_') and name != 'dropped_no_record'
+  )
   kept, documents = counts['articles kept'], counts['documents']
   yield Heading('From records to documents')
   rows = [['+', f'{read[k]:,}', _spaced(k)] for k in _RECORDS if k in read]
