@@ -205,6 +205,10 @@ def _look_into(path: pathlib.Path, given: str) -> Source:
   files = sorted(path.iterdir())
   names = ', '.join(p.name for p in files[:12]) or 'nothing'
   what = _not_read(files) or f'no checkpoint (it holds {names})'
+  weights = [file for file in files if file.suffix in _SUFFIXES]
+  if weights and not _not_read(files):
+    what += f'; if {weights[0].name} has the weights, name it: {weights[0]}'
+    raise InputError(f'{given}: {what}')
   raise InputError(f'{given}: {what}; give {_TAKES}')
 
 

@@ -251,8 +251,11 @@ def _about_run(found: Source) -> dict[str, Any]:
 
 def _license(place: pathlib.Path) -> dict[str, str]:
   """The licence of the weights at a place, where it is known."""
-  folder = place.expanduser()
-  stated = model_folder.license_of(folder if folder.is_dir() else folder.parent)
+  place = place.expanduser()
+  folder = place if place.is_dir() else place.parent
+  about = read_json(folder / model_folder.RECORD).get('about')
+  kept = about.get('license') if isinstance(about, dict) else ''
+  stated = kept or model_folder.license_of(folder)
   return {'license': stated} if stated else {}
 
 

@@ -5,7 +5,7 @@ transformers keeps them in `added_tokens.json`, in `added_tokens` of
 """
 
 import pathlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from biobert_jax.errors import InputError
@@ -70,24 +70,27 @@ def _stated(
   path = folder / 'tokenizer.json'
   listed = read_json(path).get('added_tokens')
   for entry in listed if isinstance(listed, list) else ():
-    yield path, _parsed(path, entry, entry.get('id'))
+    number = entry.get('id') if isinstance(entry, dict) else None
+    yield path, _parsed(path, entry, number)
   path = folder / CONFIG_FILE
   settings = read_json(path)
   by_id = settings.get('added_tokens_decoder')
   for number, entry in (by_id if isinstance(by_id, dict) else {}).items():
     number = int(number) if number.isdecimal() else number
     yield path, _parsed(path, entry, number)
-  special = settings.get('additional_special_tokens')
+  special: set[str] = set()
+  for also in (settings, read_json(folder / 'special_tokens_map.json')):
+    names = also.get('additional_special_tokens')
+    for one in names if isinstance(names, list) else ():
+      special.add(str(one['content'] if isinstance(one, dict) else one))
   path = folder / FILE
   for content, number in read_json(path).items():
-    is_special = isinstance(special, list) and content in special
-    entry = {'content': content, 'special': is_special}
+    entry = {'content': content, 'special': content in special}
     yield path, _parsed(path, entry, number)
 
 
-def _parsed(
-  path: pathlib.Path, entry: Mapping[str, Any], number: Any
-) -> AddedToken:
+def _parsed(path: pathlib.Path, given: Any, number: Any) -> AddedToken:
+  entry = given if isinstance(given, dict) else {}
   # As in transformers: a special token is looked for in the text as it stands.
   special = entry.get('special') is True
   flags = {'single_word': False, 'normalized': not special} | {
@@ -96,7 +99,7 @@ def _parsed(
   content = entry.get('content')
   known = type(number) is int and number >= 0 and isinstance(content, str)
   if not known or any(type(flag) is not bool for flag in flags.values()):
-    what = f'{path}: not an added token: {dict(entry)!r:.100}'
+    what = f'{path}: not an added token: {str(given)[:100]!r}'
     raise InputError(f'{what}; copy the file again')
   return AddedToken(
     str(content), number, flags['single_word'], flags['normalized'], special

@@ -87,6 +87,14 @@ def test_what_is_not_read_is_called_by_its_name(name, what, tmp_path):
       detect.detect(given)
 
 
+def test_weights_of_another_name_are_to_be_named(tmp_path):
+  path = tmp_path / 'ckpt_8601.pt'
+  path.write_bytes(b'PK')
+  with pytest.raises(InputError, match=f'has the weights, name it: {path}$'):
+    detect.detect(tmp_path)
+  assert detect.detect(path).weights == path
+
+
 @pytest.mark.parametrize(
   ('given', 'message'),
   [

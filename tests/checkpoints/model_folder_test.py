@@ -120,3 +120,27 @@ def test_records(tmp_path: pathlib.Path) -> None:
     path.write_text(text)
     with pytest.raises(InputError, match=r'biobert_jax\.json: not'):
       model_folder.read_record(tmp_path)
+
+
+@pytest.mark.parametrize(
+  ('name', 'text', 'stated'),
+  [
+    (
+      'README.md',
+      '---\ntags: [x]\nlicense: cc-by-4.0\n---\n# A\n',
+      'cc-by-4.0',
+    ),
+    ('README.md', '# A\nlicense: mit\n', ''),
+    (
+      'LICENSE',
+      '  Apache License\n  Version 2.0, January 2004\n',
+      'apache-2.0',
+    ),
+    ('LICENSE.txt', 'Permission is hereby granted, free of charge, to', 'mit'),
+    ('LICENSE', 'All rights reserved.', ''),
+    ('vocab.txt', 'license: mit', ''),
+  ],
+)
+def test_a_licence_is_known_or_not(tmp_path, name, text, stated):
+  (tmp_path / name).write_text(text)
+  assert model_folder.license_of(tmp_path) == stated

@@ -262,6 +262,22 @@ def test_the_id_of_padding_is_that_of_the_vocabulary(
   assert json.loads(config.read_text())['pad_token_id'] == 1
 
 
+def test_a_card_carries_the_licence_of_its_weights(tmp_path: Path) -> None:
+  model_folders.write_huggingface(tmp_path / 'model')
+  card = tmp_path / 'model' / 'README.md'
+  for text, first in (
+    ('---\nlicense: cc-by-4.0\n---\n', 'license: cc-by-4.0'),
+    ('# No front matter\n', 'library_name: transformers'),
+  ):
+    card.write_text(text)
+    model = pretrained.load_pretrained(tmp_path / 'model')
+    import_weights.import_weights(model, str(tmp_path / 'kept'), overwrite=True)
+    kept = pretrained.load_pretrained(tmp_path / 'kept')
+    export.export(kept, 'huggingface', str(tmp_path / 'out'), overwrite=True)
+    lines = (tmp_path / 'out' / 'README.md').read_text().splitlines()
+    assert lines[:2] == ['---', first]
+
+
 def test_a_flipped_bit_names_the_tensor(exports: Path, tmp_path: Path) -> None:
   for form, file in (
     ('huggingface', 'model.safetensors'),

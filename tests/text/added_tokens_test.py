@@ -143,6 +143,7 @@ def test_words_that_one_token_covers_are_one(tmp_path: pathlib.Path) -> None:
     ({'': SIZE}, 'is empty'),
     ({'@X$': '7'}, 'not an added token'),
     ({'@X$': -1}, 'not an added token'),
+    ({'@X$': None}, 'not an added token'),
   ],
 )
 def test_what_cannot_be_read_is_refused_with_the_reason(
