@@ -195,7 +195,8 @@ def _places(model: Pretrained, count: int, over_unused: bool) -> list[int]:
     return list(range(len(tokens), len(tokens) + count))
   # A model of relations may have learnt some of them as markers.
   markers = model.settings.get('entities') == 'markers'
-  taken = model.settings['markers'] if markers else ()
+  taken = {token.content for token in model.tokenizer.added}
+  taken |= set(model.settings['markers'] if markers else ())
   unused = [i for i, token in enumerate(tokens) if _UNUSED.fullmatch(token)]
   free = [i for i in unused if tokens[i] not in taken]
   if len(free) < count:

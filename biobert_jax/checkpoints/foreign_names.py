@@ -207,20 +207,21 @@ def without_prefix(
 ) -> tuple[dict[str, LazyTensor], str]:
   """Tensors without the prefix of some names, and that prefix.
 
-  It is '' where names need none, or taking one off would not make all of them
-  known, each once.
+  It is '' where names need none, need different ones or would meet others.
+  Names that stay unknown without it keep it.
   """
   prefixes = {
-    _prefix(name, is_known, separator) for name in tensors if not is_known(name)
+    name: '' if is_known(name) else _prefix(name, is_known, separator)
+    for name in tensors
   }
-  prefix = prefixes.pop() if len(prefixes) == 1 else ''
   renamed = {
-    name if not prefix or is_known(name) else name.removeprefix(prefix): tensor
+    name.removeprefix(prefixes[name]): tensor
     for name, tensor in tensors.items()
   }
-  if len(renamed) < len(tensors):
+  found = set(filter(None, prefixes.values()))
+  if len(found) != 1 or len(renamed) < len(tensors):
     return dict(tensors), ''
-  return renamed, prefix
+  return renamed, found.pop()
 
 
 def _prefix(name: str, is_known: Callable[[str], bool], separator: str) -> str:

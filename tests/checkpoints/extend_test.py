@@ -12,6 +12,7 @@ from biobert_jax.checkpoints.name_map import Imported
 from biobert_jax.checkpoints.pretrained import Pretrained
 from biobert_jax.errors import InputError
 from biobert_jax.models.config import BertConfig
+from biobert_jax.text.added_tokens import AddedToken
 from biobert_jax.text.vocabulary import SPECIALS, UNK
 from biobert_jax.text.wordpiece import WordPieceTokenizer
 
@@ -63,6 +64,21 @@ def test_a_new_row_is_the_mean_of_its_old_ones(path, over_unused):
     wanted = old.params[path][rows(old, *parts)].mean(axis=0)
     (place,) = rows(new, piece)
     np.testing.assert_allclose(new.params[path][place], wanted, rtol=1e-6)
+
+
+def test_a_vocabulary_with_added_tokens_does_not_grow():
+  """The remedy that the message names is carried out."""
+  pieces = (*OLD, '@gene$')
+  added = tuple(
+    AddedToken(pieces[i], i, False, True, False) for i in (1, len(OLD))
+  )
+  tokenizer = WordPieceTokenizer(pieces, True, added=added, appended=1)
+  old = model_of(pieces, tokenizer=tokenizer)
+  with pytest.raises(InputError, match='cannot grow; give --over_unused'):
+    extend.add_tokens(old, ['gens'], over_unused=False)
+  new, _ = extend.add_tokens(old, ['gens'], over_unused=True)
+  ids = new.tokenizer.encode('gens @gene$ [unused1]')[0]
+  assert ids == [2, len(OLD), 1]
 
 
 def test_markers_of_a_model_of_relations_are_not_filled():

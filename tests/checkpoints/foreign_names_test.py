@@ -253,9 +253,12 @@ def test_a_prefix_goes_where_that_maps_everything(
   assert contents.prefix == prefix
   assert f'without the prefix {prefix!r}' in str(contents)
   assert len(contents.slots) == (column == TENSORFLOW)
-  given[f'{prefix}other'] = stored(np.zeros(3, np.float32))
-  with pytest.raises(InputError, match='unmapped'):
+  other = f'{prefix}other'
+  given[other] = stored(np.zeros(3, np.float32))
+  with pytest.raises(InputError, match=rf': unmapped {other} \[3\]$'):
     name_map.read(given, column, TINY, 'here')
+  skipped = name_map.read(given, column, TINY, 'here', other).skipped
+  assert skipped['left out as asked'] == 1
 
 
 def test_only_some_names_may_have_the_prefix() -> None:
