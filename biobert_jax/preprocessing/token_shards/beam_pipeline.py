@@ -100,9 +100,7 @@ def prepare_with_beam(
   skipped: Counter[str] = Counter()
   files = _find_inputs(inputs, skipped)
   job = prepare.make_job(exclude_ids, reading, sizes, on_error)
-  most = None
-  if on_error == 'skip':
-    most = prepare.most_errors(max_errors, len(files))
+  most = prepare.most_errors(on_error, max_errors, len(files))
   spec = prepare.corpus_spec(
     files, tokenizer, job, held_out, num_shards, skipped
   )
@@ -259,17 +257,15 @@ class ReadFile(beam.DoFn):
     number, *stated = json.loads(row)
     file = stages.InputFile(*stated)
     tally = stages.Tally()
+    place = functools.partial(_IN_FILE.pack, _FILES, number)
     with _local_copy(file.path) as path:
       here = file._replace(path=path)
-      if self._job.on_error == 'skip':
-        # What was handed on cannot be taken back: it is read twice.
-        fault = stages.fault_of(here, self._job).replace(path, file.path)
-        if fault:
-          tally.skip(file.name, fault)
-          yield from _outputs(
-            tally, functools.partial(_IN_FILE.pack, _FILES, number)
-          )
-          return
+      skips = self._job.on_error == 'skip'
+      # What was handed on cannot be taken back: it is read twice.
+      if skips and (fault := stages.fault_of(here, self._job)):
+        tally.skip(file.name, fault.replace(path, file.path))
+        yield from _outputs(tally, place)
+        return
       said = stages.read_input(
         here, self._article_tokenizer, self._job, tally, lambda *_: None
       )
@@ -278,7 +274,7 @@ class ReadFile(beam.DoFn):
           yield external_sort.encode(id, version, documents, ordinal, number)
       except InputError as error:
         raise InputError(str(error).replace(path, file.path)) from None
-    yield from _outputs(tally, functools.partial(_IN_FILE.pack, _FILES, number))
+    yield from _outputs(tally, place)
 
 
 def _latest(group: tuple[bytes, Iterable[bytes]]) -> Iterator[Any]:

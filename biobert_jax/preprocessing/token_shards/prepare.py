@@ -99,7 +99,7 @@ def prepare(
   skipped: Counter[str] = Counter()
   files = find_inputs(inputs, skipped)
   job = make_job(exclude_ids, reading, sizes, on_error)
-  most = most_errors(max_errors, len(files)) if on_error == 'skip' else None
+  most = most_errors(on_error, max_errors, len(files))
   spec = corpus_spec(files, tokenizer, job, held_out, num_shards, skipped)
   folder = pathlib.Path(output)
   if (done := finished_manifest(folder, spec)) is not None:
@@ -115,8 +115,10 @@ def prepare(
   return manifest
 
 
-def most_errors(given: str, files: int) -> int:
-  """How many of some files may be skipped; see `prepare`."""
+def most_errors(on_error: str, given: str, files: int) -> int | None:
+  """How many of some files may be skipped; None: not one. See `prepare`."""
+  if on_error != 'skip':
+    return None
   text = given.strip().removesuffix('%')
   is_share = '.' in given or '%' in given
   try:

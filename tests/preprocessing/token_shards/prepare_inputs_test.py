@@ -86,13 +86,13 @@ def test_too_many_bad_files_are_an_error_and_more_may_be_allowed(
   [('1%', 13), ('0.0001', 1), ('2 %', 26), ('5', 5), ('0', 0), ('1.0', 1300)],
 )
 def test_a_number_of_files_or_a_share(given: str, most: int) -> None:
-  assert prepare.most_errors(given, 1300) == most
+  assert prepare.most_errors('skip', given, 1300) == most
 
 
 @pytest.mark.parametrize('given', ['x', '-1', '101%', '1.5', '', 'nan', '9999'])
 def test_another_number_of_files_is_refused(given: str) -> None:
   with pytest.raises(InputError, match='--max_errors is .*; give a number of'):
-    prepare.most_errors(given, 1300)
+    prepare.most_errors('skip', given, 1300)
 
 
 def test_folders_of_before_the_choice_of_sentences_open_and_resume(
