@@ -7,6 +7,8 @@ the opposite. A flag that does not exist is refused, with the nearest one.
 
 import glob
 import os
+import shutil
+import textwrap
 from collections.abc import Iterable
 from typing import Any
 
@@ -116,7 +118,14 @@ def help_of(command: Command) -> str:
     f'\n{(command.text or "").rstrip()}',
     *([_ABOUT_CONFIG] if command.has_config else []),
     '\nflags:',
-    *(f'  {usage:{width}}  {text}' for usage, text in rows),
+    *(
+      textwrap.fill(
+        f'  {usage:{width}}  {text}',
+        max(80, shutil.get_terminal_size((120, 0)).columns),
+        subsequent_indent=' ' * (width + 4),
+      )
+      for usage, text in rows
+    ),
     '\nexamples:',
     *(f'  {called} {example}' for example in command.examples),
     f'\noutput files: {command.writes}',
@@ -136,8 +145,8 @@ def _row(flag: Flag) -> tuple[str, str]:
   elif flag.default not in (None, '', ()):
     default = str(flag.default)
   default = default.lower() if flag.type is bool else default
-  note = 'required' if flag.required else f'default: {default}'
-  return usage, flag.help + (f' ({note})' if default else '')
+  note = 'required' if flag.required else f'default: {default or "none"}'
+  return usage, f'{flag.help} ({note})'
 
 
 class _Line:
