@@ -62,6 +62,13 @@ class StorageError(UserError, OSError):
   exit_code = EXIT_FAILED
 
 
+class StartupError(UserError, RuntimeError):
+  """Hosts of a job did not start in time."""
+
+  kind = 'failed'
+  exit_code = EXIT_FAILED
+
+
 class RunsFailedError(UserError, RuntimeError):
   """Processes of a protocol's runs failed twice; the other runs are kept."""
 

@@ -5,6 +5,7 @@ checkpoint. SIGTERM and Ctrl-C save the state first. --config.train.steps may
 grow then: from there on the schedule is that of the new length.
 """
 
+from biobert_jax import errors
 from biobert_jax.commands import command
 from biobert_jax.commands.command import Command, Flag, Flags, Summary
 
@@ -15,7 +16,8 @@ def _run(flags: Flags) -> Summary:
 
   several = flags.multihost or flags.num_hosts
   if several:
-    multihost.initialize(flags.coordinator, flags.num_hosts, flags.host)
+    job = (flags.coordinator, flags.num_hosts, flags.host)
+    multihost.initialize(*job, flags.startup_timeout)
   from biobert_jax.training import train
 
   given = (flags.config, flags.workdir, flags.continue_as)
@@ -40,6 +42,12 @@ FLAGS = (
   ),
   Flag('--num_hosts', 'number of hosts, where JAX detects none', 0),
   Flag('--host', 'number of this host, from 0, where JAX detects none', 0),
+  Flag(
+    '--startup_timeout',
+    'seconds to wait for hosts that are missing',
+    900.0,
+    range=errors.POSITIVE,
+  ),
   command.COMPILE_CACHE,
 )
 EXAMPLES = (

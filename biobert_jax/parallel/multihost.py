@@ -16,10 +16,12 @@ from typing import Any, NoReturn, TypeVar
 
 import jax
 import numpy as np
+from jax._src import clusters
 from jax.experimental import multihost_utils
 
 from biobert_jax import errors
 from biobert_jax.errors import InputError
+from biobert_jax.parallel import rendezvous
 
 # How long a host that failed waits for others that fail alike, to end as
 # they do. JAX waits for 300 s, and then aborts instead of giving its code.
@@ -36,17 +38,58 @@ T = TypeVar('T')
 _log = logging.getLogger(__name__)
 
 
-def initialize(coordinator: str, num_hosts: int, host: int) -> None:
+def initialize(
+  coordinator: str, num_hosts: int, host: int, startup_timeout: float
+) -> None:
   """Makes this process `host` one of a job; `coordinator` is `ADDRESS:PORT`.
 
   JAX finds all out itself where `num_hosts` is 0: on a TPU slice, in GKE, ….
+
+  Raises:
+    StartupError: a host was missing for `startup_timeout` seconds.
+    InputError: no address, no cluster, or hosts that disagree.
   """
   start = jax.distributed.initialize
   address = _bind_address(coordinator if num_hosts else '')
   if num_hosts:
+    if not 0 <= host < num_hosts:
+      what = f'--host is {host} of --num_hosts={num_hosts}'
+      raise InputError(f'{what}; hosts are numbered from 0')
+    waiting = rendezvous.Waiting(num_hosts, startup_timeout)
+    rendezvous.meet(coordinator, address, host, waiting)
     start(coordinator, num_hosts, host, coordinator_bind_address=address)
-  else:
-    start(coordinator_bind_address=address)
+    return
+  waiting, found = _detected(startup_timeout)
+  rendezvous.meet(found[0], address, found[1], waiting)
+  start(coordinator_bind_address=address)
+
+
+def _detected(
+  startup_timeout: float,
+) -> tuple[rendezvous.Waiting, tuple[str, int]]:
+  """The hosts of a cluster; address and number of this one, as JAX finds them.
+
+  JAX hands out neither before it has connected, so this asks its detection.
+  """
+  kinds = clusters.ClusterEnv._cluster_types
+  found = [c for c in kinds if not c.opt_in_only_method and c.is_env_present()]
+  if not found:
+    raise InputError(
+      '--multihost: JAX detects no cluster here; name the hosts by '
+      '--coordinator, --num_hosts and --host'
+    )
+  cluster, known = found[0], os.environ.get('JAX_COORDINATOR_ADDRESS')
+  names: list[str] = getattr(cluster, '_get_worker_list_in_slice', list)()
+  waiting = rendezvous.Waiting(
+    cluster.get_process_count(), startup_timeout, names
+  )
+  port = os.environ.get('JAX_COORDINATOR_PORT')
+  while not known:
+    try:  # In GKE a name, which is there as soon as its host is.
+      known = cluster.get_coordinator_address(10, port)
+    except RuntimeError:
+      waiting.check([0])
+  return waiting, (known, cluster.get_process_id())
 
 
 def _bind_address(coordinator: str) -> str:

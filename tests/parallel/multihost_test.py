@@ -5,6 +5,7 @@ import socket
 import numpy as np
 import pytest
 
+from biobert_jax.errors import InputError, StartupError
 from biobert_jax.parallel import multihost
 
 VARIABLES = (
@@ -86,10 +87,48 @@ def test_the_port_is_told_to_jax(monkeypatch):
     'initialize',
     lambda *given, **named: told.update(named, given=given),
   )
-  multihost.initialize('', 0, 0)
+  met: list[object] = []
+  meet = lambda *given: met.append(given)  # noqa: E731
+  monkeypatch.setattr(multihost.rendezvous, 'meet', meet)
+
+  class Slice:
+    opt_in_only_method = False
+
+    @staticmethod
+    def is_env_present():
+      return True
+
+    @staticmethod
+    def get_process_count():
+      return 4
+
+    @staticmethod
+    def get_process_id():
+      return 3
+
+    @staticmethod
+    def get_coordinator_address(timeout_secs, port):
+      return f'10.0.0.7:{port}'
+
+    @staticmethod
+    def _get_worker_list_in_slice():
+      return ['w-0', 'w-1', 'w-2', 'w-3']
+
+  kinds = multihost.clusters.ClusterEnv
+  monkeypatch.setattr(kinds, '_cluster_types', [])
+  with pytest.raises(InputError, match='detects no cluster here; name the'):
+    multihost.initialize('', 0, 0, 9)
+  monkeypatch.setattr(kinds, '_cluster_types', [Slice])
+  multihost.initialize('', 0, 0, 9)
+  assert met[0][:3] == ('10.0.0.7:8482', '10.0.0.7:8482', 3)
+  with pytest.raises(StartupError, match=r'^host 1 \(w-1\) of 4 hosts did not'):
+    met[0][3].check([1], late=True)
   assert told == {'given': (), 'coordinator_bind_address': '10.0.0.7:8482'}
   assert multihost.os.environ['JAX_COORDINATOR_PORT'] == '8482'
-  multihost.initialize('localhost:7', 4, 2)
+  multihost.initialize('localhost:7', 4, 2, 9)
+  assert met[1][:3] == ('localhost:7', 'localhost:7', 2)
+  with pytest.raises(InputError, match='--host is 4 of --num_hosts=4'):
+    multihost.initialize('localhost:7', 4, 4, 9)
   assert told['given'] == ('localhost:7', 4, 2)
   assert told['coordinator_bind_address'] == 'localhost:7'
 
