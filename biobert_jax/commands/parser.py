@@ -107,9 +107,9 @@ def help_of(command: Command) -> str:
   """The text of `biobert-jax COMMAND --help`."""
   called = f'{PROGRAM} {command.name}'
   needed = ''.join(
-    f' {f.shown}' if f.positional else f' {f.shown}={f.value_name}'
-    for f in command.flags
-    if f.required
+    f' {_called(flag)}'
+    for flag in command.flags
+    if flag.required or flag.positional
   )
   rows = [('-h, --help', 'show this help'), *map(_row, command.flags)]
   width = max(len(usage) for usage, _ in rows)
@@ -133,6 +133,13 @@ def help_of(command: Command) -> str:
     *(f'  {code:>3}  {EXIT_CODES[code]}' for code in command.exits),
   ]
   return '\n'.join(lines) + '\n'
+
+
+def _called(flag: Flag) -> str:
+  """How the usage line shows a flag."""
+  if not flag.positional:
+    return f'{flag.shown}={flag.value_name}'
+  return flag.shown if flag.required else f'[{flag.shown}]'
 
 
 def _row(flag: Flag) -> tuple[str, str]:

@@ -32,8 +32,9 @@ def _report(
 def _ner(flags: Flags) -> Summary:
   from biobert_jax.metrics.score_files import score_ner
 
-  given = (flags.file, flags.errors)
-  return _report(flags, score_ner, *given, show_line=flags.conlleval)
+  given = (flags.file, flags.predictions, flags.errors)
+  options = {'scheme': flags.scheme, 'untyped': flags.untyped}
+  return _report(flags, score_ner, *given, show_line=flags.conlleval, **options)
 
 
 def _relation(flags: Flags) -> Summary:
@@ -82,9 +83,29 @@ Precision, recall and F1 of entities, as conlleval.pl.
 FILE is conlleval's input: one token per line, its columns separated by tabs or
 by spaces (the first line decides), the last two the gold and the predicted
 tag. A blank line, or a first column -X-, ends a sentence. A -DOCSTART- line is
-a token like any other, as it is to conlleval.pl.""",
+a token like any other, as it is to conlleval.pl.
+
+With PREDICTIONS, FILE has the gold tags in its last column; PREDICTIONS has the
+same tokens with the predicted tags in its last column, or these tags alone.
+
+Besides: the macro average over types; strict scores, of entities well formed
+by the scheme, as seqeval's strict mode; relaxed ones (an overlap and the same
+type; the last column has gold / predicted entities that match); and those of
+left and right boundaries alone.""",
   (
     Flag('FILE', 'tokens, gold and predicted tags; - is stdin', ..., 'stdin'),
+    Flag(
+      'PREDICTIONS',
+      'predicted tags, where FILE has only gold ones; - is stdin',
+      '',
+      'stdin',
+    ),
+    Flag(
+      '--scheme=auto|IOB1|IOB2|IOE1|IOE2|IOBES|BILOU',
+      'of the strict scores; auto: that of the gold tags',
+      'auto',
+    ),
+    Flag('--untyped', 'leave types out, in gold and predicted tags', False),
     Flag(
       '--errors=OUT.tsv', 'list false positives and negatives', '', 'stdout'
     ),
@@ -94,7 +115,7 @@ a token like any other, as it is to conlleval.pl.""",
   _ner,
   (
     'runs/ncbi/predictions_test.tsv',
-    'tags.tsv --errors=errors.tsv --bootstrap=0',
+    'gold.tsv predicted.tsv --errors=errors.tsv',
   ),
   'OUT.tsv of --errors; a table on standard error, figures as JSON',
 )

@@ -25,6 +25,18 @@ _OUTSIDE = 'O'  # Also what the script sees at a sentence break.
 _NAME_OF_UNTYPED = 'entity'  # In `as_dict`: a JSON key must say something.
 
 
+def percent(part: int, whole: int) -> float:
+  """A part of a whole, 0-100; 0 of nothing."""
+  return 100 * part / whole if whole else 0.0
+
+
+def harmonic_mean(one: float, other: float) -> float:
+  """In the script's own order of operations: the last bit is its too."""
+  if one + other == 0:
+    return 0.0
+  return 2 * one * other / (one + other)
+
+
 class Score(NamedTuple):
   """Numbers of entities, and the percentages (0-100) that follow from them."""
 
@@ -34,19 +46,15 @@ class Score(NamedTuple):
 
   @property
   def precision(self) -> float:
-    return 100 * self.correct / self.predicted if self.predicted else 0.0
+    return percent(self.correct, self.predicted)
 
   @property
   def recall(self) -> float:
-    return 100 * self.correct / self.gold if self.gold else 0.0
+    return percent(self.correct, self.gold)
 
   @property
   def f1(self) -> float:
-    """In the script's own order of operations: the last bit is its too."""
-    precision, recall = self.precision, self.recall
-    if precision + recall == 0:
-      return 0.0
-    return 2 * precision * recall / (precision + recall)
+    return harmonic_mean(self.precision, self.recall)
 
 
 @dataclass(frozen=True)
@@ -176,9 +184,9 @@ def as_dict(report: Report) -> dict[str, Any]:
   """The report for JSON with two decimals; `entity` stands for no type."""
   untyped = '' if _NAME_OF_UNTYPED in report.per_type else _NAME_OF_UNTYPED
   return {
-    **_percentages(report.overall),
+    **percentages(report.overall),
     'per_type': {
-      type_ or untyped: {**_percentages(score), **score._asdict()}
+      type_ or untyped: {**percentages(score), **score._asdict()}
       for type_, score in report.per_type.items()
     },
     **report.overall._asdict(),
@@ -214,7 +222,8 @@ def _figures(score: Score) -> str:
   )
 
 
-def _percentages(score: Score) -> dict[str, float]:
+def percentages(score: Any) -> dict[str, float]:
+  """Precision, recall and F1 with two decimals."""
   names = ('precision', 'recall', 'f1')
   return {name: round(getattr(score, name), 2) for name in names}
 

@@ -14,6 +14,7 @@ from biobert_jax.errors import InputError
 from biobert_jax.io.atomic import atomic_write
 from biobert_jax.metrics import (
   bioasq,
+  entity_matches,
   label_files,
   ner,
   pubmedqa,
@@ -32,30 +33,69 @@ class Outcome(NamedTuple):
 
 
 def score_ner(
-  path: str, errors_file: str = '', bootstrap: int = 0, seed: int = 0
+  path: str,
+  predictions: str = '',
+  errors_file: str = '',
+  *,
+  scheme: str = entity_matches.AUTO,
+  untyped: bool = False,
+  bootstrap: int = 0,
+  seed: int = 0,
 ) -> Outcome:
-  """Scores the tags of a file as conlleval.pl does.
+  """Scores the tags of a file, or of two, as conlleval.pl does.
 
-  False positives and false negatives are listed in `errors_file`, if named.
+  False positives and false negatives are listed in `errors_file`, if named. The
+  scheme is that of the strict scores. Untyped: types are left out.
   """
-  sentences = label_files.read_tags(path)
-  report = ner.evaluate(
-    [sentence.gold for sentence in sentences],
-    [sentence.predicted for sentence in sentences],
-    bootstrap=bootstrap,
-    seed=seed,
-  )
+  counts = Counter[str]()
+  if predictions:
+    given = path, predictions, counts
+    sentences = label_files.read_two_tag_files(*given)
+  else:
+    sentences = label_files.read_tags(path)
+  if untyped:
+    for sentence in sentences:
+      sentence.gold = _heads(sentence.gold)
+      sentence.predicted = _heads(sentence.predicted)
+  tags = [s.gold for s in sentences], [s.predicted for s in sentences]
+  report = ner.evaluate(*tags, bootstrap=bootstrap, seed=seed)
+  matches = entity_matches.evaluate(*tags, report, scheme)
   if errors_file:
     _write_errors(errors_file, sentences, report)
   rows = [['', 'precision', 'recall', 'F1', *ner.Score._fields]]
   for type_, score in report.per_type.items():
     rows.append([type_ or '(no type)', *_counted(score)])
   rows.append(['overall', *_counted(report.overall)])
+  rows += _match_rows(matches)
   lines = [_layout(rows), *_interval_line('F1', report.interval)]
   lines.append(f'{report.tokens} tokens, accuracy {report.accuracy:.2f} %')
   lines += _scheme_notes(sentences, report)
+  lines += _type_notes(report)
+  lines += _notes(_BREAK_REMARK, counts)
+  if not matches.strict:
+    what = f'there are tags that {matches.scheme or "no scheme"} does not have'
+    lines.append(f'note: no strict scores: {what}')
+  figures = ner.as_dict(report) | entity_matches.as_dict(matches)
   text = ner.conlleval_text(report)
-  return Outcome('\n'.join(lines), ner.as_dict(report), text.rstrip('\n'))
+  return Outcome('\n'.join(lines), figures, text.rstrip('\n'))
+
+
+def _heads(tags: Sequence[str]) -> list[str]:
+  return [tag.partition('-')[0] for tag in tags]
+
+
+def _match_rows(matches: entity_matches.Matches) -> Iterator[list[str]]:
+  """The rows below those of conlleval's measure."""
+  macro = [f'{figure:.2f}' for figure in matches.macro]
+  yield ['macro', *macro, '', '', '']
+  if matches.strict:
+    yield [f'strict ({matches.scheme})', *_counted(matches.strict)]
+  relaxed = matches.relaxed
+  sides = relaxed.gold_matched, relaxed.predicted_matched
+  right = '/'.join(map(str, dict.fromkeys(sides)))
+  yield ['relaxed (overlap)', *_counted(relaxed)[:5], right]
+  yield ['left boundary', *_counted(matches.left)]
+  yield ['right boundary', *_counted(matches.right)]
 
 
 def _write_errors(
@@ -92,6 +132,29 @@ def _scheme_notes(
   if len(report.false_negatives) != overall.gold - overall.correct:
     what = 'note: conlleval leaves chunks open at such tags and counts fewer'
     yield f'{what} correct ones than the list of errors tells'
+
+
+def _type_notes(report: ner.Report) -> Iterator[str]:
+  """A note where entities cannot agree for the way they are typed."""
+  scores = report.per_type.items()
+  sides = {
+    'gold': {type_ for type_, score in scores if score.gold},
+    'predicted': {type_ for type_, score in scores if score.predicted},
+  }
+  one, other = sides.values()
+  if one and other and (not one & other or ('' in one) != ('' in other)):
+    shown = (
+      f'{side} {", ".join(type_ or "(no type)" for type_ in sorted(types)[:5])}'
+      for side, types in sides.items()
+    )
+    what = f'note: the tags differ in typing: {"; ".join(shown)}. Entities of'
+    yield f'{what} other types never agree; --untyped leaves the types out'
+
+
+_BREAK_REMARK = {
+  'sentence_breaks_that_differ': 'sentence breaks that only one of the files '
+  'has; those of the gold file count',
+}
 
 
 def score_relation(
@@ -315,7 +378,9 @@ def _layout(rows: Sequence[Sequence[str]]) -> str:
   return '\n'.join(lines)
 
 
-def _counted(score: ner.Score | relation.Score) -> list[str]:
+def _counted(
+  score: ner.Score | relation.Score | entity_matches.Overlap,
+) -> list[str]:
   """The cells of a score that counts: percentages, then numbers."""
   figures = score.precision, score.recall, score.f1
   return [*(f'{figure:.2f}' for figure in figures), *map(str, score)]

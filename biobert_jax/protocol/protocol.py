@@ -128,6 +128,7 @@ def _line(
   data = run.config.data
   scalars = {
     split: {k: v for k, v in figures.items() if isinstance(v, int | float)}
+    | figures.get('unrounded', {})
     for split, figures in report.get('results', {}).items()
   }
   also = f'{data.test_split}_sentences_also_in_train'

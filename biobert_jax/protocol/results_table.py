@@ -13,6 +13,7 @@ from biobert_jax.errors import InputError
 from biobert_jax.io import atomic, report
 from biobert_jax.io.json_files import json_text
 from biobert_jax.io.report import Block, Heading, Table
+from biobert_jax.metrics import ner
 from biobert_jax.protocol import published_results
 from biobert_jax.protocol.ledger import Line
 from biobert_jax.training import workdir as training_workdir
@@ -35,12 +36,20 @@ _MEASURES: tuple[tuple[float, dict[str, str]], ...] = (
   (100.0, {'P': 'list_precision', 'R': 'list_recall', 'F1': 'list_f1'}),
   (100.0, {'Acc': 'yesno_accuracy', 'macro F1': 'yesno_macro_f1'}),
   (1.0, {'EM': 'exact', 'F1': 'f1'}),
-  (1.0, {'Acc': 'accuracy', 'macro F1': 'macro_f1'}),
+  (100.0, {'Acc': 'accuracy', 'macro F1': 'macro_f1'}),
 )
 
 
 def _measures(figures: dict[str, Any]) -> dict[str, float]:
-  """Name -> percent of the metrics of a split."""
+  """Name -> percent of the metrics of a split, not rounded.
+
+  Ledgers have scores of entities and relations with two decimals, beside the
+  numbers that they follow from.
+  """
+  if figures.keys() >= {*ner.Score._fields}:
+    score = ner.Score(*(figures[name] for name in ner.Score._fields))
+    exact = {n: getattr(score, n) for n in ('precision', 'recall', 'f1')}
+    figures = figures | exact
   fitting = [
     {shown: factor * figures[name] for shown, name in names.items()}
     for factor, names in _MEASURES

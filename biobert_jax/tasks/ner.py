@@ -14,6 +14,7 @@ from biobert_jax.data import windows
 from biobert_jax.data.ner import corpus
 from biobert_jax.data.ner.corpus import Sentence
 from biobert_jax.data.packing import PackedRows
+from biobert_jax.metrics import entity_matches
 from biobert_jax.metrics import ner as metrics
 from biobert_jax.models.config import BertConfig
 from biobert_jax.models.heads import module_of
@@ -114,7 +115,9 @@ def _score(
   report = metrics.evaluate(gold, predicted, bootstrap=datasets.BOOTSTRAP)
   files = {f'predictions_{split}.tsv': '\n'.join(lines)}
   files[f'errors_{split}.tsv'] = _errors(sentences, report)
-  return Scored(metrics.as_dict(report), report.overall.f1, files)
+  matches = entity_matches.evaluate(gold, predicted, report)
+  figures = metrics.as_dict(report) | entity_matches.as_dict(matches)
+  return Scored(figures, report.overall.f1, files)
 
 
 def merge(outputs: Outputs, num_words: int) -> tuple[np.ndarray, np.ndarray]:

@@ -16,7 +16,7 @@ import pytest
 from biobert_jax import __version__, errors
 from biobert_jax.commands import command, main, parser
 from biobert_jax.commands.command import EXIT_CODES, Flag
-from biobert_jax.metrics import relation, squad
+from biobert_jax.metrics import entity_matches, relation, squad
 from biobert_jax.preprocessing.bioasq import questions, squad_files, submission
 from biobert_jax.text.readers.article import Options
 
@@ -307,6 +307,8 @@ def test_choices_and_defaults_are_those_of_the_rooms():
 
   assert set(flag('task', 'score relation').choices) == set(relation.LABELS)
   assert flag('version', 'score squad').choices == squad.VERSIONS
+  schemes = {entity_matches.AUTO, *entity_matches.SCHEMES}
+  assert set(flag('scheme', 'score ner').choices) == schemes
   assert flag('threshold', 'score squad').default == squad.THRESHOLD
   bioasq = flag('types', 'prepare-bioasq')
   assert bioasq.choices == bioasq.default == questions.TYPES[:3]

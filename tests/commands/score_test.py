@@ -159,12 +159,128 @@ def test_half_known_schemes_get_a_note(ner):
   assert 'leaves chunks open' in ner('a B B\nb S S\n\nc B B\n')[2]
 
 
+@pytest.fixture
+def two_files(tmp_path, capsys, monkeypatch):
+  """Scores a gold file and predictions; returns as `ner` does."""
+  monkeypatch.chdir(tmp_path)
+
+  def run(gold, predictions, *flags):
+    (tmp_path / 'gold').write_text(gold)
+    (tmp_path / 'said').write_text(predictions)
+    code = main(['score', 'ner', 'gold', 'said', *flags])
+    captured = capsys.readouterr()
+    return code, captured.out.splitlines(), captured.err
+
+  return run
+
+
+SIDES = tuple(
+  re.sub(r'^(\S+) (\S+) (\S+)$', rf'\1 \{side}', SAMPLE, flags=re.M)
+  for side in (2, 3)
+)
+
+
+@pytest.mark.parametrize(
+  ('said', 'breaks'),
+  [
+    (SIDES[1], 0),
+    (SIDES[1].replace(' ', '\tNN\t'), 0),
+    (re.sub(r'^\S+ ', '', SIDES[1], flags=re.M), 0),
+    (SAMPLE, 0),
+    (SIDES[1].replace('\n\n', '\n') + '\n\n', 1),
+  ],
+  ids=['spaces', 'tabs', 'tags_alone', 'three_columns', 'no_break'],
+)
+def test_two_files_score_as_one(ner, two_files, tmp_path, said, breaks):
+  one = scores(ner(SAMPLE))
+  outcome = two_files(SIDES[0], said, '--errors=errors.tsv')
+  assert scores(outcome) == one
+  note = 'sentence breaks that only one of the files has'
+  assert (f'{note}; those of the gold file count: 1' in outcome[2]) == breaks
+  assert (
+    'false_positive\t7\tD\thelps\n' in (tmp_path / 'errors.tsv').read_text()
+  )
+
+
+@pytest.mark.parametrize(
+  ('said', 'message'),
+  [
+    (SIDES[1].replace('of', 'on'), "said:3: has the token 'on' where gold:3 "
+     "has 'of'; give tags of the same tokens, one for each and in order"),
+    (SIDES[1][:-10], "gold:7: token 'helps' has no tag in said, which ends "),
+    (SIDES[1] + 'more O\n', 'said:8: is past the last token of gold; give the'),
+    ('Familial\ncancer\n', "said:1: 'Familial' is no tag; write token and "),
+    ('', 'said: holds no token; write token and predicted tag on each line'),
+  ],
+)  # fmt: skip
+def test_files_of_other_tokens_are_named(two_files, said, message):
+  code, lines, log = two_files(SIDES[0], said)
+  assert (code, lines) == (3, [])
+  assert log.startswith(f'error: {message}')
+  assert log.count('\n') == 1
+
+
+def test_neither_input_is_overwritten(two_files):
+  for name in ('gold', 'said'):
+    log = two_files(*SIDES, f'--errors={name}')[2]
+    assert f'--errors {name} is read too' in log
+
+
+def test_other_measures_stand_below_conlleval_s(ner):
+  outcome = ner('a I-D I-D\nb B-D O\nc I-D I-D\n\nd B-C B-C\n')
+  found = scores(outcome)
+  assert found['strict'] == {
+    'precision': 100.0,
+    'recall': 50.0,
+    'f1': 66.67,
+    'scheme': 'IOB2',
+    'gold': 2,
+    'predicted': 1,
+    'correct': 1,
+  }
+  assert found['relaxed']['f1'] == found['right']['f1'] == 100
+  assert found['left']['f1'] == found['f1'] == 66.67
+  assert found['macro']['f1'] == 75
+  rows = {line[:17].strip(): line[17:] for line in outcome[2].splitlines()}
+  assert rows['strict (IOB2)'].split() == [
+    '100.00',
+    '50.00',
+    '66.67',
+    '2',
+    '1',
+    '1',
+  ]
+  assert rows['macro'].split() == ['75.00', '75.00', '75.00']
+  assert 'IOB1' in ner('a I-D I-D\n', '--scheme=IOB1')[2]
+  log = ner('a B-D S-D\n')[2]
+  assert 'note: no strict scores: there are tags that IOB2 does not have' in log
+
+
+@pytest.mark.parametrize(
+  ('content', 'note'),
+  [
+    ('a B B-MISC\nb I I-MISC\n', 'gold (no type); predicted MISC.'),
+    ('a B-Chem B-CHEM\nb I-Chem I-CHEM\n', 'gold Chem; predicted CHEM.'),
+    ('a B-D B-D\nb I-D B\n', 'gold D; predicted (no type), D.'),
+  ],
+)
+def test_other_typing_is_noticed(ner, content, note):
+  log = ner(content)[2]
+  assert f'note: the tags differ in typing: {note} Entities of' in log
+  assert '--untyped leaves the types out' in log
+  outcome = ner(content, '--untyped')
+  assert 'differ in typing' not in outcome[2]
+  assert scores(outcome)['relaxed']['f1'] == 100
+  assert 'differ in typing' not in ner('a B-D B-D\nb B-C O\n')[2]
+
+
 @pytest.mark.parametrize(
   ('content', 'message'),
   [
-    ('', 'FILE: holds no token; write one `token gold predicted` per line'),
+    ('', 'FILE: holds no token; write token, gold tag and predicted tag on ea'),
     ('\n \n\n', 'FILE: holds no token'),
-    ('a O O\nb O\n', 'FILE:2: has 2 space-separated columns; write token'),
+    ('a O\n', 'FILE:1: has 2 space-separated columns; write token, gold tag '
+     'and predicted tag, or name a gold file and a file of predictions'),
     ('\n\na\n', 'FILE:3: has 1 space-separated column; write token'),
     ('a\tO\tO\nb O O\n', 'FILE:2: has 1 tab-separated column; write token'),
     ('a\tO\tO\t\n\nb\tO\t\n', 'FILE:3: has 2 tab-separated columns'),
@@ -241,6 +357,7 @@ def command(tmp_path, capsys, monkeypatch):
 @pytest.mark.parametrize(
   ('arguments', 'figures'),
   [
+    ('ner GOLD SAID', {'f1': 0.0, 'gold': 1}),
     ('relation GOLD SAID', {'f1': 66.67, 'specificity': 100.0}),
     ('relation GOLD SAID --task=euadr', {'precision': 100.0}),
     ('squad GOLD SAID', {'exact': 0.0, 'f1': 33.33333333333333}),
@@ -265,6 +382,30 @@ def test_commands_end_with_their_scores(command, arguments, figures):
   }
 
 
+@pytest.mark.parametrize('task', ['squad', 'bioasq', 'pubmedqa'])
+def test_ids_that_gold_lacks_are_passed_over_and_counted(command, task):
+  """And integer ids serve as their text."""
+  gold, said = (
+    json.loads(pathlib.Path(f'{task}.{x}').read_text())
+    for x in ('gold', 'said')
+  )
+  before = scores(command(task, 'GOLD', 'SAID'))
+  if task == 'bioasq':
+    gold['questions'][0]['id'] = 1
+    said['questions'].insert(0, {'id': 7, 'exact_answer': 'x'})
+  else:
+    said = {'7': 'x', **said}
+  if task == 'squad':
+    for question in gold['data'][0]['paragraphs'][0]['qas']:
+      question['id'] = int(question['id'])
+  for name, content in (('gold', gold), ('said', said)):
+    pathlib.Path(name).write_text(json.dumps(content))
+  outcome = command(task, 'gold', 'said')
+  assert scores(outcome) == before | {'ids_not_in_gold': 1}
+  note = 'note: ids that the gold file does not have, passed over: 1\n'
+  assert note in outcome[2]
+
+
 def test_line_of_the_evaluator_comes_first(command):
   code, lines, _ = command('bioasq', 'GOLD', 'SAID', '--line')
   assert (code, len(lines)) == (0, 2)
@@ -282,6 +423,7 @@ def test_line_of_the_evaluator_comes_first(command):
     ('squad GOLD squad.odds', "squad.odds: '1' is '-1.5'"),
     ('bioasq GOLD relation.gold', 'relation.gold:1: is not JSON (Expecti'),
     ('bioasq GOLD SAID --seed=-1', '--bootstrap and --seed: mus'),
+    ('pubmedqa GOLD many', 'many: 8 and 1 more ids: none is in the gold file;'),
     ('pubmedqa GOLD squad.said', "squad.said: 1: label 'β' is not on"),
   ],
 )  # fmt: skip

@@ -1,10 +1,7 @@
 """Entity scores are conlleval.pl's, digit for digit."""
 
 import json
-import os
 import random
-import shutil
-import subprocess
 
 import hypothesis
 import numpy as np
@@ -13,15 +10,8 @@ from hypothesis import strategies as st
 
 from biobert_jax.metrics import ner
 from tests.fixtures import conlleval_cases
+from tests.fixtures.random_tags import CONLLEVAL as SCHEMES
 
-SCHEMES = {
-  'untyped': ['O', 'O', 'B', 'I'],
-  'typed': ['O', 'O', 'B-D', 'I-D', 'B-C', 'I-C', 'B-cell-line', 'I-cell-line'],
-  'iobes': ['O', *(f'{head}-{type_}' for head in 'BIES' for type_ in 'DC')],
-  'untyped_iobes': ['O', 'B', 'I', 'E', 'S'],
-  'brackets': ['O', '.', '[', ']', 'I', 'B', '[-D', ']-D', '.-D', 'I-D', 'B-D'],
-  'anything': ['O', 'B', 'I', 'B-D', 'O-D', 'X', '-', '-D', 'B-0', 'E', 'B-é'],
-}
 # In these the script leaves no chunk open: what it counts is what one can list.
 REGULAR = ('untyped', 'typed', 'iobes')
 
@@ -241,30 +231,3 @@ def test_interval_repeats_with_its_seed_and_ignores_empty_sentences():
 def test_interval_of_a_perfect_prediction_is_a_point():
   gold, _ = corpus(3)
   assert ner.evaluate(gold, gold, bootstrap=50).interval == (100.0, 100.0)
-
-
-@pytest.mark.parametrize('scheme', SCHEMES)
-def test_text_equals_that_of_the_script_itself(scheme):
-  script = os.environ.get('CONLLEVAL')
-  if not script or not shutil.which('perl'):
-    pytest.skip('needs perl, and CONLLEVAL=path/of/conlleval.pl')
-  draw = random.Random(scheme)
-  tags = SCHEMES[scheme]
-  for size in [*range(40), 400]:
-    gold = [draw.choices(tags, k=draw.randint(1, 12)) for _ in range(size + 1)]
-    predicted = [
-      [draw.choice(tags) if draw.random() < 0.2 else tag for tag in sentence]
-      for sentence in gold
-    ]
-    blocks = (
-      ''.join(f'w {g} {p}\n' for g, p in zip(*pair, strict=True))
-      for pair in zip(gold, predicted, strict=True)
-    )
-    result = subprocess.run(
-      ['perl', script],
-      input='\n'.join(blocks).encode(),
-      capture_output=True,
-      check=True,
-    )
-    report = ner.evaluate(gold, predicted)
-    assert ner.conlleval_text(report).encode() == result.stdout

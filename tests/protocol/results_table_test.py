@@ -47,6 +47,32 @@ def test_the_mean_over_folds_is_of_their_own_f1():
   assert list(one['measures']) == ['P', 'R', 'F1']
 
 
+def test_means_are_of_exact_figures():
+  """Of 2/3 and 1/3 and 1/3: rounded before, the mean would be 44.45."""
+  lines = [
+    line(
+      seed,
+      precision=p,
+      recall=p,
+      f1=p,
+      gold=3,
+      predicted=3,
+      correct=correct,
+    )
+    for seed, (p, correct) in enumerate(((66.67, 2), (33.33, 1), (33.33, 1)))
+  ]
+  for measure in results_table.summary('gad', lines, [])['measures'].values():
+    assert measure['mean'] == pytest.approx(400 / 9, abs=1e-12)
+    assert measure['seeds'][0] == pytest.approx(200 / 3, abs=1e-12)
+
+
+def test_yes_no_maybe_is_percent():
+  lines = [line(accuracy=0.552, macro_f1=0.3712345)]
+  measures = results_table.summary('pubmedqa', lines, [])['measures']
+  means = {name: measure['mean'] for name, measure in measures.items()}
+  assert means == {'Acc': 55.2, 'macro F1': pytest.approx(37.12345)}
+
+
 def test_without_folds_the_deviation_is_of_seeds():
   one = results_table.summary(
     'ncbi-disease', [line(0, f1=80.0), line(1, f1=82.0)], []

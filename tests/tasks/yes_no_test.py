@@ -144,10 +144,18 @@ def test_pubmedqa_is_scored_by_its_own_measure(pubmedqa):
   eye = np.eye(3)
   gold = [pair.label for pair in dataset.examples['test']]
   ids = [dataset.labels.index(label) for label in gold]
-  scored = dataset.score(
-    'test', outputs(dataset, 'test', lambda i: eye[ids[i]])
-  )
+
+  def score():
+    found = outputs(dataset, 'test', lambda i: eye[ids[i]])
+    return dataset.score('test', found)
+
+  scored = score()
   assert scored.metrics['accuracy'] == scored.metrics['macro_f1'] == 1.0
+  ids = [dataset.labels.index('yes')] * len(ids)
+  worse = score()
+  assert worse.selection == worse.metrics['unrounded']['macro_f1']
+  assert worse.metrics['macro_f1'] == round(worse.selection, 6)
+  assert worse.metrics['macro_f1'] != worse.selection
   assert set(scored.metrics['per_label']) == {'yes', 'no', 'maybe'}
   assert scored.metrics['questions'] == 50
   assert scored.files['errors_test.tsv'].count('\n') == 1
