@@ -23,7 +23,10 @@ def _run(flags: Flags) -> Summary:
 FLAGS = (
   command.model(),
   Flag(
-    '--input=FILE', 'lines of text; PubTator; JSONL; - is stdin', ..., 'stdin'
+    '--input=FILE ...',
+    'files, folders or patterns of texts of any form; - is stdin',
+    ...,
+    'stdin',
   ),
   Flag('--output=FILE', 'OUT.parquet, OUT.npz or OUT.jsonl', ..., 'stdout'),
   Flag('--layers=-N,-N,...', '-1 is the last, -2 the one before it', '-1'),

@@ -3,6 +3,9 @@
 What is found depends on the model: entities, relations between entities that
 the input has, or answers. --pipeline applies several models one after another.
 
+Texts are lines, PubTator, BioC, brat, JSON of documents, PubMed or JATS XML:
+the content tells which. What no reader takes is refused by its name.
+
 formats of entities: jsonl, brat, pubtator, conll, html; of relations: jsonl,
 tsv, html; of answers: jsonl, squad, nbest, html; of yes/no answers: jsonl,
 json, html
@@ -47,8 +50,8 @@ FLAGS = (
     path='input',
   ),
   Flag(
-    '--input=FILE',
-    'lines of text; PubTator; JSONL; questions; - is stdin',
+    '--input=FILE ...',
+    'files, folders or patterns of texts or questions; - is stdin',
     ...,
     'stdin',
   ),

@@ -44,7 +44,7 @@ from biobert_jax.parallel import sharding
 from biobert_jax.tasks.evaluator import lower_eval_step, one_ahead
 from biobert_jax.tasks.task import Arrays
 from biobert_jax.text.documents import Document
-from biobert_jax.text.readers import any_format
+from biobert_jax.text.readers import input_files
 
 _OVERLAP = 32  # As data.window_overlap.
 # Beyond it the cost of attention outgrows the value of more context.
@@ -376,7 +376,7 @@ def _layers_of(flag: str) -> tuple[int, ...]:
 
 def embed(
   model: str,
-  given: str,
+  given: str | Sequence[str],
   output: str,
   layers: str = '-1',
   pooling: str = 'mean',
@@ -388,8 +388,8 @@ def embed(
 
   Args:
     model: the path of a model in any form, except a compiled export.
-    given: one text per line; PubTator; or JSONL of `predict`; '-' is standard
-      input.
+    given: files, folders or patterns of texts of any form that
+      `text.readers.any_format` knows; '-' is standard input.
     output: OUT.parquet, OUT.npz or OUT.jsonl, as in `embedding_files.py`; or
       '-' for JSONL on standard output.
     layers: with commas between, as '-1,-2,-3,-4'.
@@ -408,11 +408,13 @@ def embed(
     raise InputError(f'--output is {output!r}; name it {names}')
   if max_seq_length and not re.fullmatch('[0-9]{1,6}', max_seq_length):
     raise InputError(f'--max_seq_length is {max_seq_length!r}; give a number')
-  if given != '-' and not pathlib.Path(given).exists():
-    raise InputError(f'--input {given}: no such file')
+  counts: Counter[str] = Counter()
+  files = input_files.find_files(
+    [given] if isinstance(given, str) else given, counts
+  )
+  input_files.log_forms(files)
   numbers, casing = _layers_of(layers), pretrained.parse_casing(do_lower_case)
   length = int(max_seq_length) if max_seq_length else None
-  counts: Counter[str] = Counter()
   totals: Counter[str] = Counter(texts=0, pieces=0, vectors=0)
   with atomic_write(os.path.expanduser(output), binary=True) as file:
     # Only now: a wrong output has been refused by then.
@@ -422,7 +424,7 @@ def embed(
     )
 
     def counted() -> Iterator[Embedded]:
-      found = embedder(any_format.read_documents(given, counts))
+      found = embedder(input_files.read_documents(files, counts))
       # On a terminal only.
       for text in tqdm.tqdm(found, unit=' texts', disable=None):
         sizes = {'pieces': len(text.input_ids), 'vectors': len(text.vectors)}
@@ -432,8 +434,8 @@ def embed(
     embedding_files.WRITERS[suffix](file, embedder.header, counted())
     if pooling == 'entity' and not totals['vectors']:
       raise InputError(
-        f'--input {given}: no entity in {totals["texts"]} texts; give PubTator '
-        'with entities or the JSONL that predict writes'
+        f'--input {files[0]}: no entity in {totals["texts"]} texts; give '
+        'PubTator with entities or the JSONL that predict writes'
       )
   log_counts(counts)
   size = embedder.header.hidden_size

@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import tqdm
-from etils import epath
 
 from biobert_jax.checkpoints import pretrained
 from biobert_jax.checkpoints.pretrained import Pretrained
@@ -26,7 +25,7 @@ from biobert_jax.inference.results import QuestionResult, RelatedDocument
 from biobert_jax.inference.tagger import Tagger
 from biobert_jax.text import bioc, brat, documents
 from biobert_jax.text.documents import Document
-from biobert_jax.text.readers.any_format import read_documents
+from biobert_jax.text.readers import input_files
 
 SECONDS_BETWEEN_LINES = 60.0  # Of progress off a terminal.
 _log = logging.getLogger(__name__)
@@ -39,8 +38,8 @@ class Job(NamedTuple):
   """The prediction of one task for a file."""
 
   predictor: Callable[..., Any]
-  # (input, counts, predictor) -> what the predictor takes.
-  read: Callable[[str, Counter[str], Any], Iterable[Any]]
+  # (files, counts, predictor) -> what the predictor takes.
+  read: Callable[[Sequence[str], Counter[str], Any], Iterable[Any]]
   # Format -> writer of (results, path).
   writers: Mapping[str, Callable[..., None]]
   noun: str  # Whose formats a message lists.
@@ -67,7 +66,7 @@ def _measure_answers(found: QuestionResult) -> tuple[dict[str, int], list[str]]:
 JOBS = {
   'ner': Job(
     Tagger,
-    lambda source, counts, _: read_documents(source, counts),
+    lambda files, counts, _: input_files.read_documents(files, counts),
     {
       'jsonl': documents.write_jsonl,
       'brat': brat.write,
@@ -87,7 +86,7 @@ JOBS = {
   ),
   'relation': Job(
     RelationExtractor,
-    lambda source, counts, _: read_documents(source, counts),
+    lambda files, counts, _: input_files.read_documents(files, counts),
     {
       'jsonl': results.write_jsonl,
       'tsv': results.write_relations_tsv,
@@ -100,7 +99,7 @@ JOBS = {
   ),
   'qa': Job(
     answerers.QuestionAnswerer,
-    lambda source, counts, _: question_files.read(source, counts),
+    lambda files, counts, _: question_files.read_all(files, counts),
     {
       'jsonl': results.write_jsonl,
       'squad': results.write_squad,
@@ -114,8 +113,8 @@ JOBS = {
   ),
   'yes_no': Job(
     answerers.YesNoAnswerer,
-    lambda source, counts, answerer: question_files.read(
-      source, counts, answerer.reasoning
+    lambda files, counts, answerer: question_files.read_all(
+      files, counts, answerer.reasoning
     ),
     {
       'jsonl': results.write_jsonl,
@@ -153,7 +152,7 @@ def task_of(model: Pretrained) -> str:
 
 def predict(
   workdir: str,
-  source: str,
+  source: str | Sequence[str],
   output: str,
   form: str,
   model: str = '',
@@ -168,9 +167,9 @@ def predict(
 
   Args:
     workdir: folder of a training run; '' where `model` is given.
-    source: one document per line, PubTator or JSONL, with entities where
-      relations are wanted; or questions, for `question_files.read`; '-' is
-      standard input.
+    source: files, folders or patterns of texts of any form that
+      `text.readers.any_format` knows, with entities where relations are wanted;
+      or questions, for `question_files.read`; '-' is standard input.
     output: the file (with brat, the folder) to write.
     form: a key of the task's `writers`.
     model: instead of `workdir`, the path of a model in any form.
@@ -191,8 +190,9 @@ def predict(
   if [workdir, model, pipeline].count('') != 2:
     what = 'predict needs one of --workdir, --model and --pipeline'
     raise InputError(what)
-  if source != '-' and not epath.Path(source).exists():
-    raise InputError(f'--input {source}: no such file')
+  counts: Counter[str] = Counter()
+  named = [source] if isinstance(source, str) else source
+  files = input_files.find_files(named, counts)
   casing = pretrained.parse_casing(do_lower_case)
   if keep_entities not in ('', 'true', 'false'):
     what = f'--keep_entities is {keep_entities!r}'
@@ -223,7 +223,8 @@ def predict(
     what = f'--format is {form!r}; {job.noun}choose from {sorted(job.writers)}'
     raise InputError(what)
   keep = keep_entities == 'true'
-  counts: Counter[str] = Counter()
+  if job.predictor in (Tagger, RelationExtractor):
+    input_files.log_forms(files)
 
   def open_predictor() -> Any:
     options: dict[str, Any] = {'counts': counts}
@@ -236,7 +237,7 @@ def predict(
       options['keep_entities'] = keep
     return job.predictor(last, **options)
 
-  figures = _run(job, open_predictor, source, output, form, counts)
+  figures = _run(job, open_predictor, files, output, form, counts)
   return {'output': output, **figures}
 
 
@@ -264,7 +265,7 @@ def _with_progress(
 def _run(
   job: Job,
   open_predictor: Callable[[], Any],
-  source: str,
+  files: Sequence[str],
   output: str,
   form: str,
   counts: Counter[str],
@@ -276,11 +277,11 @@ def _run(
   def found() -> Iterator[Any]:
     # Only now: the writer has refused a wrong output by then.
     predictor = open_predictor()
-    every = predictor(iter(job.read(source, counts, predictor)))
+    every = predictor(iter(job.read(files, counts, predictor)))
     total = None
     # A bad line is found before any compute. What comes by a pipe is read once.
-    if os.path.isfile(source):
-      total = sum(1 for _ in job.read(source, Counter(), predictor))
+    if all(map(os.path.isfile, files)):
+      total = sum(1 for _ in job.read(files, Counter(), predictor))
     for one in _with_progress(every, job.figures[0], total):
       numbers, names = job.measure(one)
       totals.update(numbers)
@@ -288,7 +289,7 @@ def _run(
       yield one
     if getattr(predictor, 'tagger', every) is None and not totals['entities']:
       raise InputError(
-        f'--input {source}: no document has entities; give what predict of a '
+        f'--input {files[0]}: no document has entities; give what predict of a '
         'tagger wrote, JSONL or PubTator'
       )
 

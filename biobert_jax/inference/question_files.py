@@ -81,6 +81,20 @@ def _request(
   )
 
 
+def read_all(
+  files: Sequence[str], counts: Counter[str], reasoning: str = 'required'
+) -> Iterator[QuestionRequest]:
+  """Reads several files as `read` does; no two may have a question's id."""
+  known: dict[str, str] = {}
+  for file in files:
+    for request in read(file, counts, reasoning):
+      other = known.setdefault(request.id, file)
+      if other != file:
+        what = f'{file}: question {request.id} stands in {other} too'
+        raise InputError(f'{what}; give each its own id, or predict them apart')
+      yield request
+
+
 def read(
   source: str, counts: Counter[str], reasoning: str = 'required'
 ) -> Iterator[QuestionRequest]:

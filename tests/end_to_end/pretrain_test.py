@@ -249,5 +249,5 @@ def test_the_references_files_train_with_the_masks_they_have(tmp_path):
   ]
   assert losses[-1] < losses[0]
   config.data.dir = str(tmp_path / 'absent-*.tfrecord')
-  with pytest.raises(errors.InputError, match='absent-.*: no such file; data'):
+  with pytest.raises(errors.InputError, match='absent-.*: no such folder or'):
     train.train(config, str(tmp_path / 'other'))

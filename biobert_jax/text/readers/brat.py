@@ -31,6 +31,5 @@ def read(stream: Stream, reading: article.Reading) -> Iterator[Document]:
   if not os.path.isfile(f'{stem}.txt'):
     what = f'annotations of brat without their text; put {stem}.txt beside them'
     raise InputError(f'{stem}.ann: {what}')
-  name = f'{reading.name}/{PurePath(stem).name}' if reading.name else ''
-  name = name or PurePath(stem).name
+  name = os.path.splitext(reading.name)[0] or PurePath(stem).name
   yield brat.read_pair(f'{stem}.txt', reading.counts, name)

@@ -5,10 +5,11 @@ import logging
 import os
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from biobert_jax.errors import InputError
 from biobert_jax.io import streams
+from biobert_jax.text.documents import Document
 from biobert_jax.text.readers import any_format
 
 _log = logging.getLogger(__name__)
@@ -27,20 +28,23 @@ def find_files(
 ) -> list[str]:
   """The files that paths, folders or patterns (`**` too) name, each once.
 
-  They are sorted; `-`, standard input, is one too. Of what a folder or pattern
-  names, files that are no text are skipped, counted (`files_skipped`) and named
-  in the log: those beside an archive (LICENSE, .md5, lists of files), and those
-  of no known ending whose content no reader knows.
+  They are sorted within each; `-`, standard input, is one too. Of what a folder
+  or pattern names, files that are no text are skipped, counted
+  (`files_skipped`) and named in the log: those beside an archive (LICENSE,
+  .md5, lists of files), and those of no known ending whose content no reader
+  knows.
 
   Raises:
     InputError: a pattern names no file, or none that is text.
   """
-  found, skipped = set[str](), set[str]()
+  found, skipped = dict[str, None](), set[str]()
   for pattern in patterns:
-    if pattern == '-' or os.path.isfile(pattern):
-      found.add(pattern)
-      continue
     folder = os.path.isdir(pattern)
+    if pattern == '-' or (os.path.exists(pattern) and not folder):
+      found[pattern] = None
+      continue
+    if not folder and not glob.has_magic(pattern):
+      raise InputError(f'--input {pattern}: no such file; check the path')
     under = os.path.join(glob.escape(pattern), '**') if folder else pattern
     files = {
       path
@@ -53,15 +57,15 @@ def find_files(
       hint = f': {", ".join(sorted(files)[:_SHOWN])}' if files else ''
       what = f'--input {pattern!r}: {what}{hint}; check the path'
       raise InputError(what)
-    found |= texts
+    found |= dict.fromkeys(sorted(texts))
     skipped |= files - texts
   # Of a pair of brat, the text stands for both.
-  found -= {
+  kept = [
     path
     for path in found
-    if path.endswith('.ann') and f'{path[:-4]}.txt' in found
-  }
-  skipped -= found
+    if not (path.endswith('.ann') and f'{path[:-4]}.txt' in found)
+  ]
+  skipped -= found.keys()
   if skipped and counts is not None:
     counts['files_skipped'] += len(skipped)
     some = ', '.join(sorted(skipped)[:_SHOWN])
@@ -70,7 +74,36 @@ def find_files(
       '--input: skipped %d files that are no text: %s%s',
       *(len(skipped), some, more),
     )
-  return sorted(found)
+  return kept
+
+
+def read_documents(
+  files: Sequence[str], counts: Counter[str]
+) -> Iterator[Document]:
+  """Documents of the files of `find_files`, read as they come.
+
+  A text that states no id has the number of its line for one, and with several
+  files their names before it.
+  """
+  names = short_names(files) if len(files) > 1 else {}
+  for file in files:
+    yield from any_format.read_documents(file, counts, names.get(file, ''))
+
+
+def log_forms(files: Sequence[str]) -> None:
+  """Logs how many files there are of each form.
+
+  Raises:
+    InputError: one that no reader takes.
+  """
+  found = Counter(
+    any_format.FORMS[any_format.form_of(file)].name
+    for file in files
+    if os.path.isfile(file) and os.path.getsize(file)
+  )
+  if found:
+    shown = ', '.join(f'{form} {count}' for form, count in found.items())
+    _log.info('input: files of %s', shown)
 
 
 def is_named_as_text(path: str) -> bool | None:
