@@ -102,20 +102,34 @@ seconds_of() {  # seconds_of HOURS, which may have a fraction.
   awk -v hours="$1" 'BEGIN { printf "%d", hours * 3600 }'
 }
 
+minutes() {  # minutes M: as seconds.
+  awk -v m="$1" 'BEGIN { printf "%d", m * 60 }'
+}
+
+need_waiting() {  # Checks and completes the flags of await_slice.
+  local flag
+  : "${FLAG[wait-minutes]:=60}" "${FLAG[poll-seconds]:=15}"
+  for flag in wait-minutes poll-seconds; do
+    is_number "${FLAG[$flag]}" || fail "--$flag=${FLAG[$flag]}: give a number"
+  done
+}
+
 need_topology() {  # Sets ACCELERATOR, RUNTIME, CHIPS of --topology.
   local topology=${FLAG[topology]} size
   need topology
+  topology=${topology/#v5litepod-/v5e-}  # Google Cloud's own name of it.
   size=${topology#*-}
-  [[ "$topology" =~ ^v(4|5e|5p|6e)-[1-9][0-9]*$ ]] ||
-    fail "--topology=$topology: v4-N, v5e-N, v5p-N or v6e-N, such as v5e-16"
+  [[ "$topology" =~ ^v([2-4]|5e|5p|6e)-[1-9][0-9]*$ ]] ||
+    fail "--topology=$topology: v2-N, v3-N, v4-N, v5e-N (v5litepod-N)," \
+      'v5p-N or v6e-N, such as v5e-16'
   case "$topology" in
-    v4-*) ACCELERATOR=$topology RUNTIME=tpu-ubuntu2204-base ;;
+    v[2-4]-*) ACCELERATOR=$topology RUNTIME=tpu-ubuntu2204-base ;;
     v5e-*) ACCELERATOR=v5litepod-$size RUNTIME=v2-alpha-tpuv5-lite ;;
     v5p-*) ACCELERATOR=$topology RUNTIME=v2-alpha-tpuv5 ;;
     v6e-*) ACCELERATOR=$topology RUNTIME=v2-alpha-tpuv6e ;;
   esac
-  case "$topology" in  # v4 and v5p are named by their cores, two a chip.
-    v4-* | v5p-*) CHIPS=$((size / 2)) ;;
+  case "$topology" in  # These are named by their cores, two a chip.
+    v[2-4]-* | v5p-*) CHIPS=$((size / 2)) ;;
     *) CHIPS=$size ;;
   esac
   RUNTIME=${FLAG[runtime-version]:-$RUNTIME}
@@ -178,6 +192,34 @@ slice_state() {  # Prints the state; NONE where there is no such slice.
   else
     echo UNKNOWN  # `reason "$SCRATCH/describe"` says why.
   fi
+}
+
+is_queued() {
+  [[ "$1" =~ ^(ACCEPTED|CREATING|PROVISIONING|WAITING_FOR_RESOURCES)$ ]]
+}
+
+await_slice() {  # Waits --wait-minutes. 0: it is ready, 1: not yet, 2: gone.
+  # Sets state; says what it waits for, at once and every five minutes.
+  local until last='' said=0
+  until=$((SECONDS + $(minutes "${FLAG[wait-minutes]}")))
+  while :; do
+    state=$(slice_state)
+    if [[ "$state" != "$last" ]] || ((SECONDS - said >= 300)); then
+      say "${FLAG[name]}: $state$(is_queued "$state" && echo ', still queued')"
+      last=$state said=$SECONDS
+    fi
+    [[ "$state" == ACTIVE ]] && return
+    is_gone "$state" && return 2
+    ((SECONDS < until)) || return 1
+    sleep "${FLAG[poll-seconds]}" >/dev/null 2>&1 3>&- &
+    wait $!  # A signal is heard at once.
+  done
+}
+
+still_queued() {  # Ends with what to do about a slice that is not ready yet.
+  say "${FLAG[name]} is still queued ($state) after ${FLAG[wait-minutes]}" \
+    'minutes; the same command goes on waiting, status.sh shows its state'
+  exit "$EXIT_FAILED"
 }
 
 is_gone() { [[ "$1" =~ ^(SUSPENDING|SUSPENDED|FAILED|DELETING|NONE)$ ]]; }

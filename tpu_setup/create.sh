@@ -4,7 +4,7 @@
 #   bash tpu_setup/create.sh --name=NAME --project=PROJECT --zone=ZONE \
 #     --topology=v5e-16 --tier=spot --max-hours=24
 #
-#   --topology=T           v4-N, v5e-N, v5p-N, v6e-N
+#   --topology=T           v2-N, v3-N, v4-N, v5e-N (v5litepod-N), v5p-N, v6e-N
 #   --tier=T               on-demand, spot (preempted at any time) or reserved
 #   --max-hours=H          the slice deletes itself after H hours, counted from
 #                          its start and by itself: nothing here need run. Or
@@ -19,7 +19,7 @@
 #
 # Each flag may stand in the environment: SLICE_NAME, SLICE_MAX_HOURS, …;
 # DRY_RUN=1 prints the gcloud commands. When it fails or is interrupted, what it
-# had requested is deleted.
+# had requested is deleted. A slice that is in the queue already is waited for.
 # shellcheck source=tpu_setup/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
@@ -29,12 +29,9 @@ read_flags 'name project zone topology tier max-hours wait-minutes no-wait?
 need_names
 need_topology
 need tier max-hours
-: "${FLAG[wait-minutes]:=60}" "${FLAG[poll-seconds]:=15}"
+need_waiting
 [[ " $TIERS " == *" ${FLAG[tier]} "* ]] ||
   fail "--tier=${FLAG[tier]}: choose from $TIERS"
-for flag in wait-minutes poll-seconds; do
-  is_number "${FLAG[$flag]}" || fail "--$flag=${FLAG[$flag]}: give a number"
-done
 [[ "${FLAG[max-hours]}" == none ]] || is_number "${FLAG[max-hours]}" ||
   fail "--max-hours=${FLAG[max-hours]}: a number of hours, or none"
 [[ -z "${FLAG[price]}" ]] || is_number "${FLAG[price]}" ||
@@ -51,8 +48,7 @@ for flag in service-account network subnetwork; do
 done
 [[ "${FLAG[internal-ips]}" != true ]] || request+=(--internal-ips)
 # The service itself forgets a request that waits longer.
-request+=(--valid-until-duration="$(seconds_of \
-  "$(awk -v m="${FLAG[wait-minutes]}" 'BEGIN { print m / 60 }')")s")
+request+=(--valid-until-duration="$(minutes "${FLAG[wait-minutes]}")s")
 if [[ "${FLAG[max-hours]}" != none ]]; then
   request+=(--scopes="$SCOPE"
     --metadata="slice-name=${FLAG[name]},slice-seconds=$(
@@ -66,7 +62,21 @@ state=$(DRY_STATE=NONE slice_state)
 case "$state" in
   NONE) ;;
   UNKNOWN) fail "$(reason "$SCRATCH/describe")" ;;
-  *) fail "the name ${FLAG[name]} is taken ($state); choose another --name, or" \
+  ACTIVE) fail "the name ${FLAG[name]} is taken ($state): it is ready for" \
+    'setup_hosts.sh; or choose another --name' ;;
+  *) if is_queued "$state"; then
+      # Of an earlier call, or of somebody else: waited for, never deleted.
+      say "${FLAG[name]} is in the queue already; its request stays as it is"
+      if [[ "${FLAG[no-wait]}" != true ]]; then
+        await_slice || {
+          is_queued "$state" && still_queued
+          fail "${FLAG[name]} is $state; create it again"
+        }
+        say "${FLAG[name]} is ready, and paid for from now on"
+      fi
+      exit 0
+    fi
+    fail "the name ${FLAG[name]} is taken ($state); choose another --name, or" \
     'delete that one: bash tpu_setup/delete.sh' ;;
 esac
 
@@ -101,23 +111,12 @@ if [[ "${FLAG[no-wait]}" == true ]]; then
 fi
 
 say "waiting for ${FLAG[name]} ($ACCELERATOR, ${FLAG[tier]})"
-until=$((SECONDS + $(seconds_of \
-  "$(awk -v m="${FLAG[wait-minutes]}" 'BEGIN { print m / 60 }')")))
-last=''
-while :; do
-  state=$(slice_state)
-  [[ "$state" == "$last" ]] || say "${FLAG[name]}: $state"
-  last=$state
-  [[ "$state" == ACTIVE ]] && break
-  if is_gone "$state"; then
-    why=$(queued describe \
-      '--format=value(state.failedData.error.message)' 2>/dev/null || true)
-    undo "${FLAG[name]} is $state${why:+: $why}"
-  fi
-  ((SECONDS < until)) || undo "${FLAG[name]} was not ready after" \
+await_slice || {
+  is_gone "$state" || undo "${FLAG[name]} was not ready after" \
     "${FLAG[wait-minutes]} minutes ($state); give --wait-minutes more, or" \
     'another --zone or --tier'
-  sleep "${FLAG[poll-seconds]}" >/dev/null 2>&1 3>&- &
-  wait $!  # A signal is heard at once.
-done
+  why=$(queued describe \
+    '--format=value(state.failedData.error.message)' 2>/dev/null || true)
+  undo "${FLAG[name]} is $state${why:+: $why}"
+}
 say "${FLAG[name]} is ready: $CHIPS chips, paid for from now on"

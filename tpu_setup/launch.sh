@@ -11,6 +11,7 @@
 #                         (Ctrl-C, or SIGINT, on a host) end it
 #   --tier, --max-hours, … as create.sh: for a slice that is made anew when it was
 #                         preempted. What is left of its hours goes with it
+#   --wait-minutes=M      60; a slice in the queue is waited for, then set up
 #   --bucket=gs://B       as setup_hosts.sh; logs are kept in its logs/JOB
 #   --delete-when-done    deletes the slice when the job ends for good
 #   --attach              watches what runs already
@@ -31,7 +32,8 @@ read_flags 'name project zone topology tier max-hours wait-minutes
   service-account network subnetwork internal-ips? runtime-version price
   poll-seconds bucket job max-restarts delete-when-done? attach? force?
   local-processes local-folder' "$@"
-: "${FLAG[max-restarts]:=10}" "${FLAG[poll-seconds]:=15}"
+need_waiting
+: "${FLAG[max-restarts]:=10}"
 : "${FLAG[local-folder]:=$PWD/runs/launch}"
 local_processes=${FLAG[local-processes]}
 if [[ -n "$local_processes" ]]; then
@@ -105,6 +107,10 @@ python() {
 
 preflight() {
   local index word next code=0 flags=()
+  if [[ "${FLAG[topology]}" == v[23]-* ]]; then
+    say "no preflight: it knows v4 and newer, not ${FLAG[topology]}"
+    return
+  fi
   for ((index = 1; index < ${#REST[@]}; index++)); do
     word=${REST[index]} next=${REST[index + 1]:-}
     [[ "$word" =~ ^--config([.=].*)?$ ]] || continue
@@ -175,7 +181,9 @@ create_again() {  # The slice was preempted: as it was, for the hours left.
     }
     hours=$(awk -v s=$((deadline - began)) 'BEGIN { printf "%.3f", s / 3600 }')
   fi
-  [[ "$(slice_state)" == NONE ]] || delete_slice
+  state=$(slice_state)
+  # One that waits in the queue is what is wanted.
+  [[ "$state" == NONE ]] || is_queued "$state" || delete_slice
   { with_flags create.sh "$hours" && with_flags setup_hosts.sh "$hours"; } || {
     say 'the slice could not be made anew (see above); what was saved lies in' \
       'the work folder, and the same command goes on'
@@ -246,7 +254,7 @@ watch_job() {  # watch_job ATTEMPT: to its end, or to that of the slice.
       unreachable)
         state=LOCAL
         [[ -n "$local_processes" ]] || state=$(slice_state)
-        if is_gone "$state" || ((++silent >= 20)); then
+        if is_gone "$state" || is_queued "$state" || ((++silent >= 20)); then
           code=gone
           return
         fi
@@ -288,6 +296,12 @@ if [[ -z "$local_processes" ]]; then
   need_gcloud
   [[ "${REST[0]:-}" != train ]] || preflight
   state=$(slice_state)
+  if is_queued "$state"; then
+    await_slice || { is_queued "$state" && still_queued; } || true
+    # It was never ready, so nobody has set it up.
+    [[ "$state" != ACTIVE ]] || with_flags setup_hosts.sh "${FLAG[max-hours]}" ||
+      fail "${FLAG[name]} could not be set up, see above"
+  fi
   is_gone "$state" && [[ "$state" != NONE ]] && create_again
   [[ "$state" != NONE ]] ||
     fail "there is no ${FLAG[name]}; make it first: bash tpu_setup/create.sh"

@@ -8,6 +8,8 @@
 #                       hierarchical namespace. Without it nothing is mounted
 #   --commit=C          which commit; default: HEAD
 #   --max-hours=none    is satisfied with a slice that will not delete itself
+#   --wait-minutes=M    60; for a slice that is in the queue still
+#   --poll-seconds=S    15; between two looks
 #
 # Run it as often as you like: what is there already stays. All lies in
 # /opt/biobert; no file of a home folder is written. Each flag may stand in the
@@ -15,8 +17,10 @@
 # shellcheck source=tpu_setup/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
-read_flags 'name project zone bucket commit max-hours' "$@"
+read_flags 'name project zone bucket commit max-hours wait-minutes
+  poll-seconds' "$@"
 need_names
+need_waiting
 [[ -z "${FLAG[bucket]}" ||
   "${FLAG[bucket]}" =~ ^gs://[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]$ ]] ||
   fail "--bucket=${FLAG[bucket]}: gs://NAME, without a folder"
@@ -29,6 +33,9 @@ commit=$(git rev-parse --verify --quiet "${FLAG[commit]:-HEAD}^{commit}") ||
   say 'changes that are not committed are not brought to the hosts'
 state=$(slice_state)
 [[ "$state" != UNKNOWN ]] || fail "$(reason "$SCRATCH/describe")"
+if is_queued "$state"; then
+  await_slice || { is_queued "$state" && still_queued; } || true
+fi
 [[ "$state" == ACTIVE ]] ||
   fail "${FLAG[name]} is $state; create it first: bash tpu_setup/create.sh"
 

@@ -94,6 +94,9 @@ def parse_slice(name: str) -> Slice:
     for shape in chip.shapes:
       if math.prod(shape) * chip.cores == int(size):
         return Slice(name, generation, shape)
+  if re.fullmatch('v[23]-[0-9]+', name.lower()):
+    what = f'--topology {name}: preflight knows v4 and newer'
+    raise InputError(f'{what}; tpu_setup/launch.sh goes without it')
   near = ', '.join(_nearest(name)[:8])
   raise InputError(
     f'--topology {name}: no such slice; the nearest: {near}; or a shape '

@@ -73,6 +73,11 @@ def test_no_such_slice_names_the_nearest_first(name, nearest):
     topology.parse_slice(name)
 
 
+def test_old_generations_are_launched_without():
+  with pytest.raises(InputError, match='v3-32: preflight knows v4 and newer'):
+    topology.parse_slice('v3-32')
+
+
 def test_all_names_are_known():
   known = topology.names()
   assert len(known) == len(set(known)) == 38

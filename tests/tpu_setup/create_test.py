@@ -44,6 +44,12 @@ def test_the_request_is_what_gcloud_documents(cloud: Cloud) -> None:
     ('v4-32', 'on-demand', 'v4-32', 'tpu-ubuntu2204-base', None, 16),
     ('v5p-16', 'reserved', 'v5p-16', 'v2-alpha-tpuv5', '--reserved', 8),
     ('v6e-16', 'spot', 'v6e-16', 'v2-alpha-tpuv6e', '--spot', 16),
+    (
+      *('v5litepod-16', 'spot', 'v5litepod-16'),
+      *('v2-alpha-tpuv5-lite', '--spot', 16),
+    ),
+    ('v2-8', 'on-demand', 'v2-8', 'tpu-ubuntu2204-base', None, 4),
+    ('v3-32', 'on-demand', 'v3-32', 'tpu-ubuntu2204-base', None, 16),
   ],
 )
 def test_topologies_and_tiers(
@@ -87,7 +93,7 @@ def test_names_may_come_from_the_environment(cloud: Cloud) -> None:
 @pytest.mark.parametrize(
   ('flags', 'said'),
   [
-    (('--topology=v5-16',), 'v4-N, v5e-N, v5p-N or v6e-N'),
+    (('--topology=v5-16',), 'v2-N, v3-N, v4-N, v5e-N (v5litepod-N), v5p-N'),
     (('--tier=cheap',), '--tier=cheap: choose from on-demand spot reserved'),
     (('--max-hours=long',), '--max-hours=long: a number of hours, or none'),
     (('--max-hours=',), '--max-hours is missing (or SLICE_MAX_HOURS in'),
@@ -121,7 +127,12 @@ def test_help_is_the_head_of_the_script(cloud: Cloud) -> None:
   ('wish', 'text', 'said', 'left'),
   [
     ('logged_out', '', 'not logged in; run: gcloud auth login', False),
-    ('state', 'ACTIVE', 'the name pod is taken (ACTIVE); choose', True),
+    (
+      'state',
+      'ACTIVE',
+      'the name pod is taken (ACTIVE): it is ready for setup_hosts.sh',
+      True,
+    ),
     (
       'fails_at_create',
       'RESOURCE_EXHAUSTED: Quota limit TPUV5sPreemptible has been exceeded.',
@@ -172,6 +183,37 @@ def test_a_slice_that_never_becomes_ready_is_deleted_again(cloud) -> None:
     *('delete', 'pod', '--project=my-project', '--zone=us-west4-a'),
     *('--quiet', '--force'),
   ]
+
+
+def test_a_slice_in_the_queue_is_waited_for_and_never_deleted(cloud) -> None:
+  assert cloud.run('create.sh', *ASKED, '--no-wait').returncode == 0
+  cloud.wish('never')
+  done = cloud.run('create.sh', *ASKED, '--no-wait')
+  assert done.returncode == 0
+  assert 'pod is in the queue already; its request stays' in done.stderr
+  for script, flags in (('create.sh', ASKED), ('setup_hosts.sh', SLICE)):
+    done = cloud.run(script, *flags, '--wait-minutes=0.01')
+    assert done.returncode == 1
+    assert 'pod is still queued (WAITING_FOR_RESOURCES)' in done.stderr
+    assert 'delete' not in done.stderr
+  (cloud.folder / 'never').unlink()
+  cloud.wish('waits', '3')
+  done = cloud.run('create.sh', *ASKED)
+  assert done.returncode == 0
+  assert 'pod: WAITING_FOR_RESOURCES, still queued' in done.stderr
+  assert 'pod is ready' in done.stderr
+  assert [v for v in cloud.verbs() if v != 'describe'] == ['create']
+
+
+def test_whoever_waits_for_a_slice_of_before_leaves_it(cloud) -> None:
+  cloud.wish('state', 'WAITING_FOR_RESOURCES')
+  cloud.wish('never')
+  slow = {'SLICE_POLL_SECONDS': '30'}
+  with cloud.running('create.sh', *ASKED, **slow) as running:
+    wait_for(running, 'create.sh: pod: WAIT')
+    running.send_signal(signal.SIGTERM)
+    running.communicate(timeout=120)
+  assert 'delete' not in cloud.verbs()
 
 
 def test_a_request_that_fails_says_why_and_is_deleted(cloud: Cloud) -> None:

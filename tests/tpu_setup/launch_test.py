@@ -63,6 +63,37 @@ def test_from_create_to_delete_with_two_preemptions(cloud: Cloud) -> None:
   assert not (cloud.folder / 'state').exists()
 
 
+def test_a_slice_in_the_queue_is_waited_for_and_set_up(cloud: Cloud) -> None:
+  assert cloud.run('create.sh', *CREATE, '--no-wait').returncode == 0
+  cloud.wish('never')
+  command = (*LAUNCH, '--', *TRAIN)
+  done = cloud.run('launch.sh', *command, SLICE_WAIT_MINUTES='0.01')
+  assert done.returncode == 1
+  assert 'pod is still queued (WAITING_FOR_RESOURCES)' in done.stderr
+  assert 'delete' not in done.stderr
+  (cloud.folder / 'never').unlink()
+  cloud.wish('waits', '2')
+  cloud.wish('plan', '0\n')
+  done = cloud.run('launch.sh', *command)
+  assert done.returncode == 0, done.stderr
+  assert 'all hosts of pod are ready' in done.stderr
+  assert 'pod is done' in done.stderr
+  assert 'delete' not in cloud.verbs()
+
+
+def test_a_preempted_slice_that_somebody_made_anew_is_not_deleted(
+  ready: Cloud,
+) -> None:
+  ready.wish('plan', 'preempted\n0\n')
+  with ready.running('launch.sh', *LAUNCH, '--', *TRAIN) as running:
+    while (ready.folder / 'state').read_text().strip() != 'SUSPENDED':
+      time.sleep(0.02)
+    ready.wish('state', 'WAITING_FOR_RESOURCES\n')
+    _, said = running.communicate(timeout=120)
+  assert running.returncode == 0, said
+  assert 'delete' not in ready.verbs()
+
+
 @pytest.mark.parametrize('code', [3, 4, 130])
 def test_what_another_start_would_not_mend_is_not_started_again(
   ready, code
