@@ -171,8 +171,8 @@ def scatter(
       wrong = (~np.isfinite(array)).reshape(shape[0], -1).any(axis=1).sum()
       raise DivergedError(
         f'the output {name} is not finite (NaN or infinity) for {wrong} '
-        f'{unit} of {shape[0]}; take the weights of an earlier checkpoint, or '
-        'compute.dtype=float32'
+        f'{unit} of {shape[0]}; take an earlier checkpoint by --step, or train '
+        'with --config.compute.dtype=float32 in a new --workdir'
       )
   return merged
 

@@ -101,8 +101,9 @@ class Scored:
     for name, value in {**self.metrics, 'selection': self.selection}.items():
       if isinstance(value, float) and not math.isfinite(value):
         raise DivergedError(
-          f'the metric {name} is {value}; the model is not usable, take an '
-          'earlier checkpoint or lower optim.learning_rate'
+          f'the metric {name} is {value}; the model is not usable: take an '
+          'earlier checkpoint by --step, or lower '
+          '--config.optim.learning_rate in a new --workdir'
         )
 
 

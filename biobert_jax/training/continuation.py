@@ -85,7 +85,7 @@ def continue_as(
     except OSError as error:
       why = error.strerror or str(error).splitlines()[0]
       failure = InputError(f'--continue-as {new}: {why}')
-  other = InputError(f'--continue-as {new}: refused, see the first host')
+  other = InputError(f'{new}: refused, see the first host')
   multihost.raise_together(failure, other)
 
 

@@ -162,5 +162,6 @@ def check_finite(scored: Scored, split: str, step: int) -> None:
     if isinstance(value, float) and not math.isfinite(value):
       raise DivergedError(
         f'{name} of {split} is {value} at step {step}: nothing can be chosen '
-        'by it; checkpoints before it are kept; lower optim.learning_rate'
+        'by it; checkpoints before it are kept; lower '
+        '--config.optim.learning_rate, in a new --workdir'
       )

@@ -71,7 +71,9 @@ def test_an_export_is_read_once(tmp_path, monkeypatch):
     lambda path: summed.append(path.name) or sha256(path),
   )
   monkeypatch.setattr(
-    detect, 'detect', lambda path: detected.append(path) or found(path)
+    detect,
+    'detect',
+    lambda path, step='': detected.append(path) or found(path, step),
   )
   out = tmp_path / 'out.jsonl'
   given, wanted = str(tmp_path / 'in.txt'), str(tmp_path / 'export')

@@ -27,6 +27,26 @@ def test_checkpoint_brings_architecture_vocabulary_and_casing(tmp_path):
   assert 'bert/encoder/layer_0/attention/self/query/kernel' in arrays
 
 
+def test_classes_of_another_name_are_taken_where_they_are_named(
+  tmp_path, caplog
+):
+  (tmp_path / 'train.tsv').write_text('Fever\tB\nfell\tO\n')
+  folder = checkpoint_folder(tmp_path, id2label={'0': 'a', '1': 'b', '2': 'c'})
+  splits = {'data__devel_split': '', 'data__test_split': ''}
+  for named, taken in ((None, False), (('O', 'B', 'I'), True)):
+    config = small_run.config(
+      init_from=str(folder),
+      init_from_labels=named,
+      data__dir=str(tmp_path),
+      **splits,
+    )
+    made = experiment.from_config(config)
+    params = jax.eval_shape(made.task.init, jax.random.key(0))
+    _, arrays = experiment.load_weights(made, params)
+    assert ('classifier/kernel' in arrays) == taken
+    assert ('states the labels a,b,c' in caplog.text) == taken
+
+
 def test_scanned_layers_load_the_same_weights(tmp_path):
   folder = checkpoint_folder(tmp_path)
   loaded = {}

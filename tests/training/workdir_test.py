@@ -34,6 +34,8 @@ def changed(made, **keys):
 def test_what_is_written_is_read_again(made, folder):
   record = workdir.read_record(folder)
   assert record['labels'] == list(made.labels)
+  # Zero too: that nothing of the test set is in train is a figure.
+  assert 'test_sentences_also_in_train' in record['counts']
   again = workdir.from_workdir(folder, {'data.max_broken': 0.5})
   assert again.bert == made.bert
   assert again.labels == made.labels
