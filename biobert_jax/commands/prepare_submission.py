@@ -20,8 +20,9 @@ def _run(flags: Flags) -> Summary:
 
   read = bioasq_questions.read(flags.questions, Counter(), max_broken=None)
   questions = {question.id: question for question in read}
-  predictions = submission.read_predictions(flags.predictions, questions)
   found: Counter[str] = Counter()
+  given = flags.predictions, questions, found
+  predictions = submission.read_predictions(*given)
   content = submission.submission(
     questions, predictions, flags.threshold, found
   )

@@ -150,7 +150,8 @@ SQUAD = Command(
 Exact match and F1, as evaluate-v1.1.py and evaluate-v2.0.py.
 
 Equal to evaluate-v2.0.py where the gold file has unanswerable questions, else
-to evaluate-v1.1.py.""",
+to evaluate-v1.1.py. Predictions for ids that the gold file lacks are passed
+over and counted.""",
   (
     *_FILES,
     Flag('--null_odds=FILE', "run_squad.py's null_odds.json", '', 'input'),
@@ -172,7 +173,8 @@ BIOASQ = Command(
   """\
 Factoid, list and yes/no answers, as the challenge's evaluator.
 
-Equal to the evaluator's -phaseB -e 5.""",
+Equal to the evaluator's -phaseB -e 5. Answers to questions that the gold file
+lacks are passed over and counted.""",
   (
     *_FILES,
     Flag('--line', "print the evaluator's line first", False),
@@ -184,7 +186,10 @@ Equal to the evaluator's -phaseB -e 5.""",
 )
 PUBMEDQA = Command(
   'score pubmedqa',
-  "Accuracy and macro F1, as PubMedQA's evaluation.py.",
+  """\
+Accuracy and macro F1, as PubMedQA's evaluation.py.
+
+Labels of ids that the gold file lacks are passed over and counted.""",
   (*_FILES, *_RESAMPLING),
   _pubmedqa,
   ('ground_truth.json said.json', 'ground_truth.json - < said.json'),

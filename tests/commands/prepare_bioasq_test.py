@@ -165,7 +165,7 @@ def test_wrong_predictions_are_named(capsys, raw, tmp_path):
   for said, more, message in (
     ({'x_001': []}, (), "said.json: the id 'x_001' is not of the form QID_001"),
     ({}, ('--threshold', '-1'), '--threshold is -1'),
-    ({}, ('--threshold', 'nan'), '--threshold is nan'),
+    ({}, ('--threshold', 'nan'), "--threshold is 'nan'"),
   ):
     path.write_text(json.dumps(said))
     code = main(

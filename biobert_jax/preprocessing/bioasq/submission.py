@@ -25,7 +25,7 @@ from typing import Any
 
 from biobert_jax.data.qa.span_decoding import PooledAnswer, pool_candidates
 from biobert_jax.errors import InputError
-from biobert_jax.io.strict_json import read_object, require_text
+from biobert_jax.io.strict_json import read_object, require_text, some
 from biobert_jax.preprocessing.bioasq.questions import RawQuestion
 
 MOST_ANSWERS = 5  # To a factoid question, by the rules.
@@ -49,13 +49,20 @@ class Predictions:
 
 
 def read_predictions(
-  paths: Sequence[str], questions: Mapping[str, RawQuestion]
+  paths: Sequence[str],
+  questions: Mapping[str, RawQuestion],
+  counts: Counter[str],
 ) -> dict[str, Predictions]:
-  """Reads predictions of any of the forms above; questions are by id."""
+  """Reads predictions of any of the forms above; questions are by id.
+
+  `counts` takes `predictions_for_other_questions`, which are passed over; an
+  InputError: a file has no others.
+  """
   found: dict[str, Predictions] = {}
   seen: dict[str, str] = {}
   for path in paths:
-    for id_, value in read_object(path).items():
+    content, others = read_object(path), []
+    for id_, value in content.items():
       match = _ID.fullmatch(id_)
       if match is None:
         what = f'{path}: the id {id_[:40]!r} is not of the form QID_001'
@@ -66,10 +73,14 @@ def read_predictions(
       seen[id_] = path
       question = questions.get(match[1])
       if question is None:
-        what = f'{path}: {id_}: no such question among those given'
-        raise InputError(f'{what}; name the file of questions that it is of')
+        others.append(id_)
+        continue
       predicted = found.setdefault(match[1], Predictions())
       _add(predicted, path, id_, value, question)
+    if others and len(others) == len(content):
+      what = f'{path}: {some(others)}: no such question among those given'
+      raise InputError(f'{what}; name the file of questions that they are of')
+    counts['predictions_for_other_questions'] += len(others)
   return found
 
 

@@ -36,7 +36,7 @@ def read(tmp_path, *contents):
     path = tmp_path / f'{i}.json'
     path.write_text(json.dumps(content))
     paths.append(str(path))
-  return submission.read_predictions(paths, QUESTIONS)
+  return submission.read_predictions(paths, QUESTIONS, Counter())
 
 
 def test_answers_are_summed_over_passages():
@@ -68,6 +68,15 @@ def test_answers_are_summed_over_passages():
 def test_one_comma_and_brackets_go(text, stripped):
   found = submission.factoid(Predictions([(text, 1.0)]), Counter())
   assert found == [[stripped]]
+
+
+def test_predictions_for_other_questions_are_counted(tmp_path):
+  path = tmp_path / 'said.json'
+  path.write_text(json.dumps({f'{"f" * 24}_001': [], f'{ONE}_001': nbest()}))
+  counts = Counter()
+  found = submission.read_predictions([str(path)], QUESTIONS, counts)
+  assert list(found) == [ONE]
+  assert counts == {'predictions_for_other_questions': 1}
 
 
 def listed(guesses, body='Which genes?', counts=None):
@@ -172,7 +181,7 @@ def test_all_types_make_one_submission(tmp_path):
   [
     ([{'12_001': []}], "0.json: the id '12_001' is not of the form QID_001"),
     ([{f'{ONE}_1': []}], 'is not of the form QID_001'),
-    ([{f'{"f" * 24}_001': []}], '_001: no such question'),
+    ([{f'{"f" * 24}_001': []}], '_001: no such question among those given; na'),
     ([{f'{ONE}_001': []}] * 2, f'1.json: {ONE}_001: predicted in'),
     ([{f'{ONE}_001': 'yes'}], "'yes' is not a list of answers, and the"),
     ([{f'{ONE}_001': [{'text': 'a'}]}], "_001[0]: 'None' is not a number"),
