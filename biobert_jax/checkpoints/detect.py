@@ -38,6 +38,7 @@ HUGGINGFACE_FILES = (
   *('flax_model.msgpack', 'flax_model.msgpack.index.json'),
   *('tf_model.h5', 'tf_model.h5.index.json'),
 )
+_FOREIGN = (flax_msgpack, hdf5)
 # Files under other names, if they are named themselves.
 _SUFFIXES = ('.safetensors', '.bin', '.pt', '.pth', '.msgpack', '.h5')
 # What else is found where weights are looked for, by the end of its name.
@@ -195,6 +196,8 @@ def _look_into(path: pathlib.Path, given: str) -> Source:
     return Source(given, WORKDIR, path, path / 'best', record)
   found = [path / n for n in HUGGINGFACE_FILES if (path / n).is_file()]
   prefix = tensorflow.find_prefix(path)
+  if prefix is not None:  # Copies for Flax and Keras beside it are left.
+    found = [path for path in found if _reader(path) not in _FOREIGN]
   if found and prefix is not None:
     what = f'{given}: holds {found[0].name} and a TF1 checkpoint; name the one'
     raise InputError(f'{what} that you mean, {found[0]} or {prefix}')
@@ -249,7 +252,7 @@ def column(source: Source, tensors: Mapping[str, LazyTensor]) -> str:
   if source.form == TENSORFLOW:
     is_foreign = foreign_names.is_foreign(tensors)
   else:
-    is_foreign = _reader(source.weights) in (flax_msgpack, hdf5)
+    is_foreign = _reader(source.weights) in _FOREIGN
   return name_map.FOREIGN if is_foreign else source.form
 
 

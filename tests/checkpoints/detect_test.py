@@ -109,3 +109,12 @@ def test_places_without_a_model(given, message, tmp_path):
   (tmp_path / 'notes.txt').touch()
   with pytest.raises(InputError, match=message):
     detect.detect(given.format(here=tmp_path))
+
+
+def test_a_tf1_checkpoint_goes_before_copies_for_other_libraries(tmp_path):
+  for name in ('tf_model.h5', 'flax_model.msgpack', 'bert_model.ckpt.index'):
+    (tmp_path / name).touch()
+  assert detect.detect(tmp_path).weights == tmp_path / 'bert_model.ckpt'
+  (tmp_path / 'pytorch_model.bin').touch()
+  with pytest.raises(InputError, match=r'pytorch_model\.bin and a TF1'):
+    detect.detect(tmp_path)
