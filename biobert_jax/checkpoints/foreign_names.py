@@ -8,7 +8,7 @@ of attention by heads. Prefixes (`module.`, `model.`) go where that maps all.
 import dataclasses
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from biobert_jax.checkpoints.formats.file_magic import LazyTensor
 
@@ -149,6 +149,27 @@ _COUNTED_HEADS = {
   (1, 2): 'cls/predictions',
   (2, 0): _PAIRS,
 }
+
+
+# First parts of the names of models that share some of BERT's.
+_OTHERS = {
+  'albert': 'ALBERT',
+  'deberta': 'DeBERTa',
+  'distilbert': 'DistilBERT',
+  'electra': 'ELECTRA',
+  'discriminator_predictions': 'ELECTRA',
+  'roberta': 'RoBERTa',
+  'language_model': 'Megatron-LM',
+}
+
+
+def other_model(names: Iterable[str]) -> str:
+  """The model that some names are those of, if it is not BERT; else ''."""
+  for name in names:
+    for part in re.split('[./]', name)[:3]:
+      if part in _OTHERS:
+        return _OTHERS[part]
+  return ''
 
 
 def is_foreign(tensors: Mapping[str, LazyTensor]) -> bool:

@@ -223,6 +223,9 @@ def read(
     for name, tensor in tensors.items()
     if not skip or not re.fullmatch(skip, name)
   }
+  if other := foreign_names.other_model(kept):
+    what = f'{source}: tensors of {other}, which is another model'
+    raise InputError(f'{what}; only BERT is read')
   contents = Imported({}, {}, Counter())
   if len(kept) < len(tensors):
     contents.skipped['left out as asked'] = len(tensors) - len(kept)

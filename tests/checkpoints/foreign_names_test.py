@@ -261,6 +261,24 @@ def test_a_prefix_goes_where_that_maps_everything(
   assert skipped['left out as asked'] == 1
 
 
+@pytest.mark.parametrize(
+  ('prefix', 'other'),
+  [
+    ('roberta.', 'RoBERTa'),
+    ('module.electra.', 'ELECTRA'),
+    ('model.language_model.', 'Megatron-LM'),
+  ],
+)
+def test_another_model_is_called_by_its_name(prefix: str, other: str) -> None:
+  tensors = column_tensors(HUGGINGFACE, 'bert/')
+  given = {
+    prefix + name.removeprefix('bert.'): tensor
+    for name, tensor in tensors.items()
+  }
+  with pytest.raises(InputError, match=f'tensors of {other}, which is another'):
+    name_map.read(given, HUGGINGFACE, TINY, 'here')
+
+
 def test_only_some_names_may_have_the_prefix() -> None:
   """A classifier of one's own around a `bert` of transformers."""
   tensors = column_tensors(HUGGINGFACE, 'bert/', 'classifier')
