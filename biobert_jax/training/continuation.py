@@ -18,6 +18,7 @@ from biobert_jax.checkpoints import integrity, run_steps
 from biobert_jax.checkpoints.formats import orbax_params
 from biobert_jax.data.batch_sizes import first_row
 from biobert_jax.errors import InputError
+from biobert_jax.io.atomic import publish
 from biobert_jax.io.json_files import write_json
 from biobert_jax.parallel import multihost
 from biobert_jax.training import optimizer
@@ -149,9 +150,7 @@ def _begin(
       f'step {last}; raise --config.train.steps above {step}'
     )
   write_json(aside / workdirs.CONFIG_FILE, {**record, 'history': history})
-  if new.exists():
-    new.rmdir()
-  aside.rename(new)
+  publish(aside, new)
   _log.info('%s continues %s from step %d', new, old, step)
   return event
 

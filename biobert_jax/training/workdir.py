@@ -17,6 +17,7 @@ from biobert_jax.checkpoints import run_steps
 from biobert_jax.checkpoints.detect import WORKDIR, Source
 from biobert_jax.data.batch_sizes import Stage, Stages
 from biobert_jax.errors import InputError
+from biobert_jax.io.atomic import publish
 from biobert_jax.io.checksums import file_sha256
 from biobert_jax.io.json_files import write_json
 from biobert_jax.models.config import BertConfig
@@ -122,7 +123,7 @@ def _grow(
       raise InputError(
         f'{what}; use a new one with --config.init_from={workdir}'
       )
-    report.rename(workdir / f'results_at_step_{step}.json')
+    publish(report, workdir / f'results_at_step_{step}.json')
   event = {'step': step, 'changed': grown, 'from': ''}
   history = [*old.get('history', []), event]
   write_json(
