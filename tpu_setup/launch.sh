@@ -74,7 +74,7 @@ for word in "${REST[@]}"; do
   [[ ! "${word#*=}" =~ ^gs://[^/]+/?(.*)$ ]] || fail "$word: buckets are" \
     "read and written where they are mounted; give" \
     "${word%%=*}=$MOUNT/${BASH_REMATCH[1]}"
-  [[ ! "$word" =~ ^--workdir=[^/] ]] ||
+  [[ ! "$word" =~ ^--(workdir|continue[-_]as)=[^/] ]] ||
     fail "$word: a path on the hosts, below $MOUNT, which all of them share"
 done
 
@@ -118,7 +118,7 @@ preflight() {
       word+="=$next"
     fi
     # Weights lie on the hosts, not here; then the config gives the sizes.
-    [[ "$word" =~ ^--config\.(init_from|vocab\.path|data\.dir)= &&
+    [[ "$word" =~ ^--config\.(init_from(_step)?|vocab\.path|data\.dir)= &&
       ! -e "${word#*=}" ]] || flags+=("$word")
   done
   # The TPU's compiler, where `scripts/setup_env.sh tpu` has put it.

@@ -159,7 +159,10 @@ def check_finite(scored: Scored, split: str, step: int) -> None:
   """Raises a DivergedError for a score that is no number: nothing equals it."""
   values = {'selection': scored.selection, **scored.metrics}
   for name, value in values.items():
-    if isinstance(value, float) and not math.isfinite(value):
+    # A threshold may lie beyond all scores.
+    threshold = name.endswith('_thresh')
+    wrong = isinstance(value, float) and not math.isfinite(value)
+    if wrong and not threshold:
       raise DivergedError(
         f'{name} of {split} is {value} at step {step}: nothing can be chosen '
         'by it; checkpoints before it are kept; lower '

@@ -12,12 +12,26 @@ import time
 import jax
 import numpy as np
 import pytest
+from etils import epath
 
 from biobert_jax import errors
+from biobert_jax.checkpoints.formats import orbax_params
 from biobert_jax.data import packing
-from biobert_jax.training import preemption, run_log, train, train_step
+from biobert_jax.training import (
+  evaluate,
+  experiment,
+  preemption,
+  run_log,
+  train,
+  train_step,
+)
 from tests.fixtures import small_run
-from tests.fixtures.saved_state import flip_numbers, leaves_of, steps_of
+from tests.fixtures.saved_state import (
+  fingerprints_of,
+  flip_numbers,
+  leaves_of,
+  steps_of,
+)
 
 ROOT = pathlib.Path(__file__).parents[2]
 # A shell's background job, as which the tests may run, ignores Ctrl-C.
@@ -270,3 +284,51 @@ def test_a_signal_saves_and_asks_to_be_run_again(tmp_path, number, code):
   said = (tmp_path.parent / 'log').read_text()
   assert 'run the same command again' in said
   assert any((tmp_path / 'checkpoints').iterdir())
+
+
+def test_another_folder_continues_with_the_same_bits(whole, tmp_path):
+  """As if it had been stopped at step 10: nothing but the folder changes."""
+  folder, report, _ = whole
+  old, new = tmp_path / 'old', tmp_path / 'new'
+  shutil.copytree(folder, old)
+  shutil.rmtree(old / 'checkpoints' / '12')
+  again = train.train(small_run.config(), str(old), str(new))
+  assert fingerprints_of(new, 12) == fingerprints_of(folder, 12)
+  assert again['results'] == report['results']
+  assert json.loads((old / 'config.json').read_text())['continued_as']
+
+
+def test_a_finished_run_is_trained_for_longer(whole, tmp_path, caplog):
+  caplog.set_level('INFO', 'biobert_jax')
+  folder, _, _ = whole
+  longer = tmp_path / 'longer'
+  shutil.copytree(folder, longer)
+  config = small_run.config(train__steps=14, train__keep_every_steps=13)
+  report = train.train(config, str(longer))
+  assert steps_of(longer) == [12, 13, 14]
+  assert 'resumed at step 12 of 14' in caplog.text
+  # The old schedule had ended; of the new one two steps are left.
+  rate = 3e-3 * 2 / 13
+  assert f'from step 12 on the learning rate is {rate:.4g} instead of 0' in (
+    caplog.text
+  )
+  last = [r for r in records(longer) if 'train/learning_rate' in r][-2:]
+  rates = [r['train/learning_rate'] for r in last]
+  assert rates == pytest.approx([rate, rate / 2])
+  assert json.loads((longer / 'results.json').read_text()) == report
+  assert (longer / 'results_at_step_12.json').exists()
+  # One of its steps is scored beside the best, and another run starts there.
+  found = evaluate.evaluate(str(longer), 'test', step='latest')
+  assert found['step'] == 14
+  assert (longer / 'step_14' / 'predictions_test.tsv').exists()
+  begun = small_run.config(init_from=str(longer), init_from_step='13')
+  made = experiment.from_config(begun)
+  shapes = jax.eval_shape(made.task.init, jax.random.key(0))
+  _, arrays = experiment.load_weights(made, shapes)
+  path = longer / 'checkpoints' / '13'
+  state = orbax_params.read_tree(
+    epath.Path(path / 'state'), epath.Path(path / 'guard')
+  )
+  np.testing.assert_array_equal(
+    arrays['classifier/kernel'], state['params']['classifier']['kernel']
+  )

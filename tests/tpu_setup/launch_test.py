@@ -169,7 +169,8 @@ def test_other_commands_run_on_the_first_host_alone(ready: Cloud) -> None:
 def test_what_does_not_fit_is_not_launched(ready: Cloud) -> None:
   ready.wish('preflight', '3')
   elsewhere = '--config.init_from=/mnt/biobert/no-such-bert'
-  words = (*TRAIN, elsewhere, '--config.batch_size', '9999')
+  step = '--config.init_from_step=5000'
+  words = (*TRAIN, elsewhere, step, '--config.batch_size', '9999')
   done = ready.run('launch.sh', *LAUNCH, '--', *words)
   assert done.returncode == 3
   assert 'preflight refuses this on v5e-16 (its reason stands' in done.stderr
@@ -207,6 +208,7 @@ def test_a_preflight_that_fails_itself_is_told_apart(ready: Cloud) -> None:
       'give --config.data.dir=/mnt/biobert/c',
     ),
     (('train', '--workdir=runs/x'), 'a path on the hosts, below /mnt/biobert'),
+    (('train', '--continue-as=runs/y'), 'a path on the hosts, below /mnt/biob'),
   ],
 )
 def test_wrong_commands_are_one_line_before_any_call(cloud, words, said):

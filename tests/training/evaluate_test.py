@@ -4,10 +4,12 @@
 """
 
 import json
+import math
 
 import pytest
 from etils import epath
 
+from biobert_jax.errors import DivergedError
 from biobert_jax.tasks.task import Scored
 from biobert_jax.training import evaluate
 from biobert_jax.training.monitoring.metric_writer import MetricWriter
@@ -62,3 +64,17 @@ def test_a_report_that_is_not_whole_is_none(folder, damage):
   evaluate.write_report(folder, 'ner', 6, SCORES)
   damage(folder)
   assert evaluate._read_report(folder) is None
+
+
+@pytest.mark.parametrize(
+  ('scored', 'name'),
+  [
+    (Scored({'f1': 70.0, 'loss': math.nan}, 70.0, {}), 'loss of devel is nan'),
+    (Scored({'f1': 70.0}, -math.inf, {}), 'selection of devel is -inf'),
+  ],
+)
+def test_a_score_that_is_not_finite_is_an_error(scored, name):
+  with pytest.raises(DivergedError, match=f'{name} at step 6'):
+    evaluate.check_finite(scored, 'devel', 6)
+  thresholds = {'best_f1_thresh': -math.inf, 'f1': 1.0}
+  evaluate.check_finite(Scored(thresholds, 1.0, {}), 'devel', 6)
