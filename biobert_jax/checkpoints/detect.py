@@ -9,7 +9,12 @@ from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from typing import Any
 
-from biobert_jax.checkpoints import foreign_names, name_map, run_steps
+from biobert_jax.checkpoints import (
+  foreign_names,
+  integrity,
+  name_map,
+  run_steps,
+)
 from biobert_jax.checkpoints import model_folder as folders
 from biobert_jax.checkpoints.formats import (
   archive,
@@ -104,6 +109,9 @@ class Source:
   @property
   def weight_files(self) -> list[pathlib.Path]:
     """The files with the tensors; equal bytes for equal tensors."""
+    if self.form == WORKDIR and self.weights.parent != self.folder:
+      # The fingerprints of a whole state: gigabytes take long, and it may go.
+      return [self.weights / integrity.GUARD / 'metadata']
     if self.weights.is_dir():
       files = folders.list_files(self.weights)
       return [path for path in files if path.name not in _DATED]

@@ -198,9 +198,12 @@ def weights_digest(init_from: Source | None) -> str:
   """SHA-256 of the weights a run starts from; '' for none."""
   if init_from is None:
     return ''
-  if init_from.form == WORKDIR and not init_from.weights.exists():
-    return 'deleted'  # By that run; a run that resumes has its own.
-  digests = [file_sha256(path) for path in init_from.weight_files]
+  try:
+    digests = [file_sha256(path) for path in init_from.weight_files]
+  except FileNotFoundError:
+    if init_from.form != WORKDIR:
+      raise
+    return 'deleted'  # By a run that trains on.
   if len(digests) == 1:
     return digests[0]
   return hashlib.sha256('\n'.join(digests).encode()).hexdigest()
