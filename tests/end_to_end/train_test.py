@@ -303,9 +303,11 @@ def test_a_finished_run_is_trained_for_longer(whole, tmp_path, caplog):
   folder, _, _ = whole
   longer = tmp_path / 'longer'
   shutil.copytree(folder, longer)
-  config = small_run.config(train__steps=14, train__keep_every_steps=13)
+  # Of the last alone, and for good of each thirteenth.
+  keep = {'train__keep_checkpoints': 1, 'train__keep_every_steps': 13}
+  config = small_run.config(train__steps=14, **keep)
   report = train.train(config, str(longer))
-  assert steps_of(longer) == [12, 13, 14]
+  assert steps_of(longer) == [13, 14]
   assert 'resumed at step 12 of 14' in caplog.text
   # The old schedule had ended; of the new one two steps are left.
   rate = 3e-3 * 2 / 13
