@@ -49,6 +49,7 @@ def test_nothing_is_repeated_or_left_out(seed):
       read.update(order.place(slot, step) for slot in range(size))
       step += 1
   assert max(read.values()) == 1
+  assert {row for _, row in read} == set(range(rows))
   begun = max(block for block, _ in read) - 2 * max(sizes)
   passed_over = {(slot, r) for slot, p in enumerate(phases) for r in range(p)}
   whole = {(block, r) for block in range(begun) for r in range(rows)}
