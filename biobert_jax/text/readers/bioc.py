@@ -46,7 +46,7 @@ def _records(
 ) -> Iterator[tuple[int, Record]]:
   """(line, of XML the ordinal, and the record) of each document."""
   if is_xml:
-    found = xml_stream.parse(stream, _Target(), reading.counts)
+    found = xml_stream.parse(stream, _Target(stream.name), reading.counts)
     yield from enumerate(found, 1)
     return
   for number, record in json_stream.records(stream, reading.counts):
@@ -57,11 +57,25 @@ def _records(
     yield number, record
 
 
+# Where elements may stand, of those that would be lost elsewhere.
+_ANNOTATED = ('document', 'passage', 'sentence')
+_PARENTS = {
+  'document': ('collection',),
+  'passage': ('document',),
+  'sentence': ('passage',),
+  'annotation': _ANNOTATED,
+  'relation': _ANNOTATED,
+  'text': ('passage', 'sentence', 'annotation'),
+}
+
+
 class _Target:
   """Gathers one document after another in the layout of BioC's JSON."""
 
-  def __init__(self) -> None:
+  def __init__(self, source: str) -> None:
     self.found: list[Record] = []
+    self._source = source
+    self._tags = ['']
     self._open: list[Record] = [{}]
     self._inline = xml_stream.Inline()
     self._key = ''  # Of the infon that is open.
@@ -72,6 +86,10 @@ class _Target:
   def start(self, tag: str, attributes: dict[str, str]) -> None:
     self._inline.count_tag()
     self._inline.take()
+    if self._tags[-1] not in _PARENTS.get(tag, (self._tags[-1],)):
+      what = f'<{tag[:60]}> inside <{self._tags[-1][:60]}> is not BioC: fix it'
+      raise InputError(f'{self._source}: {what}, or leave the file out')
+    self._tags.append(tag)
     if tag == 'infon':
       self._key = attributes.get('key', '')
     elif tag in ('location', 'node'):
@@ -88,6 +106,10 @@ class _Target:
 
   def end(self, tag: str) -> None:
     text, one = self._inline.take(), self._open[-1]
+    self._tags.pop()
+    if tag == 'text' and one.get('text'):
+      what = 'two <text> in one element; put each in a passage of its own'
+      raise InputError(f'{self._source}: {what}')
     if tag == 'infon':
       one.setdefault('infons', {})[self._key] = text
     elif tag in ('id', 'offset', 'text'):

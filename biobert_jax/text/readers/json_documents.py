@@ -4,7 +4,6 @@ A document has "text", or the parts that articles have (`jsonl.py`); its id is
 that of `id`, `pmid`, `pmcid` or `doc_id`, in this order.
 """
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -21,12 +20,6 @@ def read(stream: Stream, reading: article.Reading) -> Iterator[Document]:
   """A document of each record that `json_stream.records` finds."""
   for number, record in json_stream.records(stream, reading.counts):
     where = (stream.name, number)
-    try:
-      # Half of a surrogate pair is not text: it cannot be written anywhere.
-      json.dumps(record, ensure_ascii=False).encode()
-    except ValueError as error:
-      what = ' '.join(str(error).split())
-      raise InputError.at(*where, f'not JSON ({what:.80})') from error
     row = record if isinstance(record, dict) else {}
     name = _id(row, reading.number(number), *where)
     if 'entities' in row or row.keys() & _PARTS == {'text'}:

@@ -24,6 +24,9 @@ _MAX_VALUE = 2**26  # Characters of one object that holds documents.
 _SPACE = ' \t\r\n'
 _DECODER = json.JSONDecoder()
 
+# Half of a surrogate pair is not text: it cannot be written anywhere.
+_SURROGATE = re.compile(r'\\u[dD][89a-fA-F]')
+
 Numbered = tuple[int, Any]
 
 
@@ -107,8 +110,10 @@ def records(stream: Stream, counts: Counter[str]) -> Iterator[Numbered]:
       continue
     try:
       value = json.loads(line)
+      _check_characters(value, line)
     except (ValueError, RecursionError) as error:
-      what = f'not JSON ({str(error)[:80]}): write one object a line'
+      said = ' '.join(str(error).split())
+      what = f'not JSON ({said:.80}): write one object a line'
       raise InputError.at(stream.name, number, what) from error
     yield from ((number, one) for one in _documents(value))
 
@@ -129,6 +134,12 @@ def _is_lines(stream: Stream) -> bool:
     if size > streams.MAX_LINE:  # Collections of BioC stand on one line.
       return not re.match(rb'\[|.{,65536}"(?:documents|passages)"', start)
     size *= 4
+
+
+def _check_characters(value: Any, text: str) -> None:
+  """A UnicodeEncodeError: a string of the value has half a character."""
+  if _SURROGATE.search(text):
+    json.dumps(value, ensure_ascii=False).encode()
 
 
 def _documents(value: Any) -> Iterator[Any]:
@@ -166,7 +177,9 @@ def _values(stream: Stream) -> Iterator[Numbered]:
     line += text.count('\n', start, at)
     try:
       found = _decode(text, at) if at < len(text) else None
-    except NotJsonError as error:
+      if found:
+        _check_characters(found[0], text[at : found[1]])
+    except ValueError as error:
       what = f'not JSON ({error}): fix it, or write one object a line'
       raise InputError.at(stream.name, line, what) from error
     if found is not None:

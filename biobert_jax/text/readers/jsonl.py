@@ -2,8 +2,8 @@
 
 Keys: `title`, `abstract`, `text`, `body`; each of the last three a string, or
 a list of strings, or a list of `{"section": ..., "text": ...}`. The id is that
-of `pmcid`, `pmid`, `id`, `doc_id` or `doi`, in this order. Other keys are not
-looked at.
+of `pmcid`, `pmid`, `id`, `doc_id` or `doi`, in this order. Other keys are
+counted and not read.
 """
 
 import itertools
@@ -25,6 +25,7 @@ _ID_FORMS = {
   'doc_id': (r'(\S.{0,199})', ''),
   'doi': (r'(\S.{0,199})', 'doi:'),
 }
+_KNOWN = {*_PARTS, *_ID_FORMS}
 
 
 def read(stream: Stream, reading: article.Reading) -> Iterator[article.Article]:
@@ -43,6 +44,7 @@ def article_of(
   if not isinstance(record, dict) or not record.keys() & set(_PARTS):
     what = f'want an object with some of {", ".join(_PARTS)}; got'
     raise InputError.at(*where, f'{what} {json.dumps(record)[:60]}')
+  _count_unread(record.keys() - _KNOWN, reading.counts)
   name, *others = _ids(record, where) or [reading.number(number)]
   if sections := _sections(record, where, reading):
     ids = tuple(others)
@@ -50,6 +52,11 @@ def article_of(
   titled = (record.get('title') or '').strip()
   reading.drop('title_without_abstract' if titled else 'no_text', name)
   return None
+
+
+def _count_unread(keys: set[str], counts: Counter[str]) -> None:
+  if keys:
+    counts['json_keys_not_read'] += len(keys)
 
 
 def _ids(record: dict[str, Any], where: tuple[str, int]) -> list[str]:
@@ -111,6 +118,7 @@ def _parts(
   rows = value if isinstance(value, list) else [value]
   for row in rows:
     part = row if isinstance(row, dict) else {'text': row}
+    _count_unread(part.keys() - {'section', 'text'}, counts)
     heading, text = part.get('section'), part.get('text')
     if not isinstance(text, str) or not isinstance(heading or '', str):
       what = f'{key}: want a text, a list of texts or of objects with section'

@@ -159,7 +159,9 @@ class _Target:
       self._clear()
 
   def _gathered(self, tag: str, text: str) -> None:
-    if tag == 'ArticleTitle':
+    if tag == 'ArticleTitle' and self._title:
+      self._counts['further_titles_dropped'] += 1
+    elif tag == 'ArticleTitle':
       self._title = text
     elif tag == 'AbstractText':
       self._abstract.append((self._label, text))

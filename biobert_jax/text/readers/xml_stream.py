@@ -70,7 +70,8 @@ class TooLong(ValueError):
 class _LocalNames:
   """A target that is told names without namespaces, except those of MathML.
 
-  Publishers, OAI-PMH and archives put the same elements into several.
+  Publishers, OAI-PMH and archives put the same elements into several; a piece
+  cut out of a file may lack what declares its prefixes.
   """
 
   def __init__(self, target: Target[Any]) -> None:
@@ -78,14 +79,18 @@ class _LocalNames:
     self._start, self._end = target.start, target.end
 
   def start(self, tag: str, attributes: dict[str, str]) -> None:
-    if tag[0] == '{' and not tag.startswith(_MATH):
-      tag = tag.rpartition('}')[2]
-    self._start(tag, attributes)
+    self._start(_local(tag) if tag[0] == '{' or ':' in tag else tag, attributes)
 
   def end(self, tag: str) -> None:
-    if tag[0] == '{' and not tag.startswith(_MATH):
-      tag = tag.rpartition('}')[2]
-    self._end(tag)
+    self._end(_local(tag) if tag[0] == '{' or ':' in tag else tag)
+
+
+def _local(tag: str) -> str:
+  if tag.startswith(_MATH):
+    return tag
+  if tag.startswith('mml:'):
+    return _MATH + tag.removeprefix('mml:')
+  return re.split('[}:]', tag)[-1]
 
 
 def root(stream: Stream) -> str:
