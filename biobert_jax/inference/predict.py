@@ -18,8 +18,13 @@ from biobert_jax.checkpoints import pretrained
 from biobert_jax.checkpoints.pretrained import Pretrained
 from biobert_jax.data.broken_rows import log_counts
 from biobert_jax.errors import InputError
+from biobert_jax.inference import (
+  finished_parts,
+  question_files,
+  result_pages,
+  results,
+)
 from biobert_jax.inference import question_answerer as answerers
-from biobert_jax.inference import question_files, result_pages, results
 from biobert_jax.inference.relation_extractor import RelationExtractor
 from biobert_jax.inference.results import QuestionResult, RelatedDocument
 from biobert_jax.inference.tagger import Tagger
@@ -48,6 +53,8 @@ class Job(NamedTuple):
   # Totals, or exceptions, in the report; the progress bar counts the first.
   figures: tuple[str, ...]
   kinds: str  # The report's name for the number of each kind; '' for none.
+  # Records kept together; what predictors take at once divides it.
+  part_size: int = 1024
 
 
 def _measure_relations(
@@ -83,6 +90,7 @@ JOBS = {
     ),
     ('documents', 'entities'),
     'per_type',
+    512,
   ),
   'relation': Job(
     RelationExtractor,
@@ -96,6 +104,7 @@ JOBS = {
     _measure_relations,
     ('documents', 'entities', 'pairs', 'relations'),
     'per_type',
+    512,
   ),
   'qa': Job(
     answerers.QuestionAnswerer,
@@ -226,8 +235,10 @@ def predict(
   if job.predictor in (Tagger, RelationExtractor):
     input_files.log_forms(files)
 
+  found_counts: Counter[str] = Counter()
+
   def open_predictor() -> Any:
-    options: dict[str, Any] = {'counts': counts}
+    options: dict[str, Any] = {'counts': found_counts}
     if taggers:
       options['tagger'] = _chain(
         Tagger(tagger, keep_entities=number > 0 or keep, **options)
@@ -237,7 +248,15 @@ def predict(
       options['keep_entities'] = keep
     return job.predictor(last, **options)
 
-  figures = _run(job, open_predictor, files, output, form, counts)
+  key = finished_parts.results_key([*taggers, last], keep=keep)
+  parts = finished_parts.FinishedParts(output, key)
+
+  def predicted(predictor: Any, records: Iterable[Any]) -> Iterator[Any]:
+    yield from parts.predict(predictor, records, job.part_size, found_counts)
+    counts.update(found_counts)
+
+  figures = _run(job, open_predictor, predicted, files, output, form, counts)
+  parts.delete()
   return {'output': output, **figures}
 
 
@@ -265,6 +284,7 @@ def _with_progress(
 def _run(
   job: Job,
   open_predictor: Callable[[], Any],
+  predicted: Callable[[Any, Iterable[Any]], Iterator[Any]],
   files: Sequence[str],
   output: str,
   form: str,
@@ -277,7 +297,7 @@ def _run(
   def found() -> Iterator[Any]:
     # Only now: the writer has refused a wrong output by then.
     predictor = open_predictor()
-    every = predictor(iter(job.read(files, counts, predictor)))
+    every = predicted(predictor, job.read(files, counts, predictor))
     total = None
     # A bad line is found before any compute. What comes by a pipe is read once.
     if all(map(os.path.isfile, files)):

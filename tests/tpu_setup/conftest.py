@@ -34,6 +34,7 @@ else
 fi
 case "$fate" in
   preempted) sleep 0.5; echo SUSPENDED >"$CLOUD/state"; exit 137 ;;
+  requeued) sleep 0.5; echo WAITING_FOR_RESOURCES >"$CLOUD/state"; exit 137 ;;
   runs) trap 'exit 42' TERM; echo $$ >>"$CLOUD/running"
     for ((i = 0; i < 4000; i++)); do sleep 0.05; done ;;
   *) exit "$fate" ;;
