@@ -136,9 +136,12 @@ def documents(folder: pathlib.Path) -> list[tuple[str, str, bytes, bytes]]:
 def test_two_processes_write_what_the_plain_run_writes(
   folder: pathlib.Path,
 ) -> None:
-  expected = plain(folder)
+  whole = (folder / 'in' / 'a.xml.gz').read_bytes()
+  (folder / 'in' / 'bad.xml.gz').write_bytes(whole[:-9])
+  (folder / 'in' / 'LICENSE').write_text('No text.')
+  expected = plain(folder, on_error='skip')
   made = folder / 'beam'
-  given = [*options(folder), *TWO_PROCESSES]
+  given = [*options(folder), '--on_error=skip', *TWO_PROCESSES]
   child = run('--input', f'{folder}/in/*', '--output', made, *given)
   assert child.returncode == 0, child.stderr
   assert documents(made) == documents(expected)
@@ -151,6 +154,8 @@ def test_two_processes_write_what_the_plain_run_writes(
   assert counts['deleted'] == counts['deletions'] == 1
   assert counts['excluded'] == 2
   assert counts['without text'] == 1
+  assert counts['files skipped'] == manifest['inputs']['skipped'] == 1
+  assert 'of 7 files 1 could not be read' in child.stderr
   assert json.loads(child.stdout)['counts'] == counts
   dropped = (made / 'dropped.tsv').read_text().splitlines()
   assert 'repeated\tpmid:3\ta.xml.gz' in dropped

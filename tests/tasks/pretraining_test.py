@@ -7,6 +7,7 @@ import pytest
 
 from biobert_jax.errors import InputError
 from biobert_jax.models.heads import PretrainingLogits
+from biobert_jax.preprocessing.token_shards import prepare
 from biobert_jax.tasks import pretraining
 from biobert_jax.text.vocabulary import SPECIALS
 from biobert_jax.text.wordpiece import WordPieceTokenizer
@@ -125,6 +126,22 @@ def test_files_of_the_reference_come_masked_and_without_a_vocabulary(tmp_path):
   config.data.devel_split = ''
   with pytest.raises(InputError, match='no rows; .* by --config.data.dir'):
     pretraining.dataset_of(config, TOKENIZER)
+
+
+def test_a_corpus_of_single_sentences_warns_when_training_begins(
+  tmp_path, caplog
+):
+  (tmp_path / 'a.txt').write_text('Fever, fever.\n\nRash and so.\n\n' * 20)
+  given = [str(tmp_path / 'a.txt')], tmp_path / 'corpus', TOKENIZER
+  prepare.prepare(*given, workers=1, num_shards=1, held_out=0.1)
+  for next_sentence in (False, True):
+    overrides = {'data__next_sentence': next_sentence}
+    config = small_run.pretraining(str(tmp_path / 'corpus'), **overrides)
+    caplog.clear()
+    pretraining.dataset_of(config, TOKENIZER)
+    warned = 'train: 100.0 % of the documents have one sentence' in caplog.text
+    assert warned == next_sentence
+  assert '--config.data.next_sentence=false' in caplog.text
 
 
 @pytest.mark.parametrize(
