@@ -17,113 +17,61 @@ OBJECT_GRAPH = '_CHECKPOINTABLE_OBJECT_GRAPH'
 _SLOT = re.compile(r'.*/\.OPTIMIZER_SLOT/(?:.+/)?([^/]+)|optimizer/(.+)')
 _COUNTERS = re.compile(r'(global_step|save_counter)')
 
-# Parts of a layer: official/nlp's objects, its variables, transformers'.
-_LAYER = {
-  **{
-    f'{outer}{name}{dense}': f'attention/self/{name}'
-    for outer, dense in (
-      *(('_attention_layer/_', '_dense'), ('self_attention/', '')),
-      *(('attention/self/', ''),),
-    )
-    for name in ('query', 'key', 'value')
-  },
-  **dict.fromkeys(
-    (
-      *('_attention_layer/_output_dense', '_attention_output_dense'),
-      *('self_attention/attention_output', 'self_attention_output'),
-      'attention/output/dense',
-    ),
-    'attention/output/dense',
-  ),
-  **dict.fromkeys(
-    (
-      *('_attention_layer_norm', 'self_attention_layer_norm'),
-      'attention/output/LayerNorm',
-    ),
-    'attention/output/LayerNorm',
-  ),
-  **dict.fromkeys(
-    ('_intermediate_dense', 'intermediate', 'intermediate/dense'),
-    'intermediate/dense',
-  ),
-  **dict.fromkeys(('_output_dense', 'output', 'output/dense'), 'output/dense'),
-  **dict.fromkeys(
-    ('_output_layer_norm', 'output_layer_norm', 'output/LayerNorm'),
-    'output/LayerNorm',
-  ),
-}
-# Other modules, up to their leaf.
-_WORDS, _POSITIONS, _TYPES = (
-  f'bert/embeddings/{name}'
-  for name in (
-    'word_embeddings',
-    'position_embeddings',
-    'token_type_embeddings',
-  )
+
+def _by_name(ours: Mapping[str, str]) -> dict[str, str]:
+  """Every name of a module -> ours, from ours -> the others."""
+  return {
+    name: module
+    for module, names in ours.items()
+    for name in (module, *names.split())
+  }
+
+
+# Modules of a layer: ours -> official/nlp's objects and variables.
+_LAYER = _by_name(
+  {
+    'attention/self/query': '_attention_layer/_query_dense '
+    'self_attention/query',
+    'attention/self/key': '_attention_layer/_key_dense self_attention/key',
+    'attention/self/value': '_attention_layer/_value_dense '
+    'self_attention/value',
+    'attention/output/dense': '_attention_layer/_output_dense '
+    '_attention_output_dense self_attention/attention_output '
+    'self_attention_output',
+    'attention/output/LayerNorm': '_attention_layer_norm '
+    'self_attention_layer_norm',
+    'intermediate/dense': '_intermediate_dense intermediate',
+    'output/dense': '_output_dense output',
+    'output/LayerNorm': '_output_layer_norm output_layer_norm',
+  }
+)
+_WORDS, _POSITIONS, _TYPES = _TABLES = (
+  'bert/embeddings/word_embeddings',
+  'bert/embeddings/position_embeddings',
+  'bert/embeddings/token_type_embeddings',
 )
 _NORM, _POOLER = 'bert/embeddings/LayerNorm', 'bert/pooler/dense'
 _TRANSFORM, _PAIRS = 'cls/predictions/transform', 'cls/seq_relationship'
-_MODULES = {
-  **dict.fromkeys(
-    (
-      *('word_embeddings', '_embedding_layer', 'embeddings/word_embeddings'),
-      'embedding_table',
-    ),
-    _WORDS,
-  ),
-  **dict.fromkeys(
-    (
-      *('_position_embedding_layer', 'position_embedding'),
-      'embedding_postprocessor/position_embeddings',
-      'embeddings/position_embeddings',
-    ),
-    _POSITIONS,
-  ),
-  **dict.fromkeys(
-    (
-      *('_type_embedding_layer', 'type_embeddings'),
-      'embedding_postprocessor/type_embeddings',
-      'embeddings/token_type_embeddings',
-    ),
-    _TYPES,
-  ),
-  **dict.fromkeys(
-    (
-      *('_embedding_norm_layer', 'embeddings/layer_norm'),
-      *('embedding_postprocessor/layer_norm', 'embeddings/LayerNorm'),
-    ),
-    _NORM,
-  ),
-  **dict.fromkeys(
-    ('_pooler_layer', 'pooler_transform', 'pooler/dense'), _POOLER
-  ),
-  **dict.fromkeys(
-    ('next_sentence..pooler_dense', 'next_sentence.pooler_dense'), _POOLER
-  ),
-  f'{_TRANSFORM}/dense': f'{_TRANSFORM}/dense',
-  'masked_lm/dense': f'{_TRANSFORM}/dense',
-  **dict.fromkeys(
-    (f'{_TRANSFORM}/LayerNorm', f'{_TRANSFORM}/layer_norm'),
-    f'{_TRANSFORM}/LayerNorm',
-  ),
-  'masked_lm/layer_norm': f'{_TRANSFORM}/LayerNorm',
-  **dict.fromkeys(
-    (
-      *('cls/predictions', 'cls/predictions/output_bias'),
-      'masked_lm/output_bias',
-    ),
-    'cls/predictions',
-  ),
-  **dict.fromkeys(
-    (
-      *(_PAIRS, 'predictions/transform/logits'),
-      'classification_heads/0/out_proj',
-    ),
-    _PAIRS,
-  ),
-  'classifier': 'classifier',
-  'qa_outputs': 'qa_outputs',
-}
+# Other modules; what stands before them in a name does not count.
+_MODULES = _by_name(
+  {
+    _WORDS: 'word_embeddings _embedding_layer embedding_table '
+    'embeddings/word_embeddings',
+    _POSITIONS: '_position_embedding_layer position_embedding '
+    'position_embeddings',
+    _TYPES: '_type_embedding_layer type_embeddings token_type_embeddings',
+    _NORM: '_embedding_norm_layer embeddings/layer_norm embeddings/LayerNorm '
+    'embedding_postprocessor/layer_norm',
+    _POOLER: '_pooler_layer pooler_transform pooler/dense '
+    'next_sentence..pooler_dense next_sentence.pooler_dense',
+    f'{_TRANSFORM}/dense': 'masked_lm/dense',
+    f'{_TRANSFORM}/LayerNorm': f'{_TRANSFORM}/layer_norm masked_lm/layer_norm',
+    'cls/predictions': 'cls/predictions/output_bias masked_lm/output_bias',
+    _PAIRS: 'predictions/transform/logits classification_heads/0/out_proj',
+    'classifier': '',
+    'qa_outputs': '',
+  }
+)
 _LEAVES = {
   'kernel': 'kernel',
   'bias': 'bias',
@@ -131,7 +79,6 @@ _LEAVES = {
   'scale': 'scale',
   'beta': 'bias',
 }
-_TABLES = (_WORDS, _POSITIONS, _TYPES)
 _TABLE_LEAVES = ('embeddings', 'embedding', 'weight')
 _OF_LAYER = re.compile(
   r'(?:.*/)?(?:_transformer_layers/|layer_\._|(?:transformer|encoder)/layer_'
