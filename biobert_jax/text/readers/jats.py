@@ -261,8 +261,10 @@ class _Target:
     text = citations.without_citations(text, self._counts).strip()
     if role == 'id':
       self._ids.setdefault(self._id_type, text)
+    elif role == 'article-title' and self._title:
+      self._counts['further_titles_dropped'] += 1
     elif role == 'article-title':
-      self._title = self._title or text
+      self._title = text
     elif role == 'subtitle':
       self._title += ' ' if self._title[-1:] in ('.', ':', '?', '!') else ': '
       self._title += text

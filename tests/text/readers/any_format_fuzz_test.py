@@ -191,7 +191,8 @@ def _squad_sums(content):
 
 def _bioasq_text(content):
   rows = json.loads(content)['questions']
-  texts = [one['text'] for row in rows for one in row.get('snippets') or ()]
+  snippets = [one for row in rows for one in row.get('snippets') or ()]
+  texts = [str(one['text']) for one in snippets]
   return ' '.join((*texts, *(str(row['body']) for row in rows)))
 
 
