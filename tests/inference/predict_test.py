@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import subprocess
 
 import pytest
 
@@ -102,3 +103,38 @@ def test_progress_is_of_all_documents(tmp_path, monkeypatch, caplog):
   assert done['documents'] == 3
   said = [m for m in caplog.messages if m.endswith(' documents done')]
   assert said == [f'{n} of 3 documents done' for n in (1, 2, 3)]
+
+
+def test_files_of_every_form_are_one_input(tmp_path, caplog):
+  model_folders.write_huggingface(tmp_path / 'model')
+  folder = tmp_path / 'in'
+  folder.mkdir()
+  (folder / 'a.txt').write_text('A bad cold.\n\nA cold.\n')
+  (folder / 'b.txt').write_text('A bad\ncold.')
+  (folder / 'b.ann').write_text('T1\tDisease 6 10\tcold\n')
+  rows = [{'pmid': '7', 'text': 'A cold.'}, {'doc_id': 'x', 'text': 'Bad.'}]
+  (folder / 'c.json').write_text(json.dumps(rows, indent=2))
+  (folder / 'LICENSE').write_text('No text.')
+  (tmp_path / 'd.pubtator').write_text('n-1|t|A cold.\nn-1|a|\n')
+  given = [str(tmp_path / 'd.pubtator'), str(folder)]
+  out = tmp_path / 'out.jsonl'
+  model = str(tmp_path / 'model')
+  report = predict.predict('', given, str(out), 'jsonl', model)
+  assert report['documents'] == 6
+  ids = [json.loads(line)['id'] for line in out.read_text().splitlines()]
+  assert ids == ['n-1', 'a.txt:1', 'a.txt:3', 'b', '7', 'x']
+  assert 'skipped 1 files that are no text' in caplog.text
+  # What was written is read again.
+  again = tmp_path / 'again.jsonl'
+  predict.predict('', str(out), str(again), 'jsonl', model)
+  assert again.read_bytes() == out.read_bytes()
+  tokens = tmp_path / 'tokens.tsv'
+  tokens.write_text('A\tO\nbad\tO\ncold\tB\n\nOne\tO\n')
+  with pytest.raises(InputError, match='a token/tag file') as raised:
+    predict.predict('', str(tokens), str(out), 'jsonl', model)
+  assert out.read_bytes() == again.read_bytes()
+  # The remedy works.
+  command = str(raised.value).partition('made by ')[2].partition('; to')[0]
+  subprocess.run(command, shell=True, check=True, cwd=tmp_path)
+  lines = str(tmp_path / 'lines.txt')
+  assert predict.predict('', lines, str(out), 'jsonl', model)['documents'] == 2

@@ -104,3 +104,16 @@ def test_standard_input(monkeypatch):
 def test_what_is_wrong_is_named(tmp_path, text, message):
   with pytest.raises(InputError, match=message):
     read(tmp_path, text)
+
+
+def test_no_two_files_may_have_a_question_of_one_id(tmp_path):
+  row = '{"id": "q1", "question": "What?", "context": "Gout."}\n'
+  paths = [str(tmp_path / name) for name in ('a.jsonl', 'b.jsonl')]
+  for name in ('a.jsonl', 'b.jsonl'):
+    (tmp_path / name).write_text(row)
+  found = question_files.read_all(paths, Counter())
+  assert next(found).id == 'q1'
+  with pytest.raises(
+    InputError, match=r'b\.jsonl: question q1 stands in .*a\.'
+  ):
+    next(found)
