@@ -44,6 +44,7 @@ _TASK_HEADS = {'ner': 'token', 'relation': 'sequence', 'yes_no': 'sequence'}
 SETTINGS = (
   *('max_seq_length', 'window_overlap', 'entity_type'),
   *('placeholders', 'joint_placeholders', 'negative', 'max_sequences'),
+  'sentence_window',
   *('entities', 'markers', 'max_question_length', 'doc_stride'),
   *('max_answer_length', 'n_best', 'squad_version', 'null_threshold'),
   'reasoning',

@@ -6,9 +6,9 @@ the input has, or answers. --pipeline applies several models one after another.
 Texts are lines, PubTator, BioC, brat, JSON of documents, PubMed or JATS XML:
 the content tells which. What no reader takes is refused by its name.
 
-formats of entities: jsonl, brat, pubtator, conll, html; of relations: jsonl,
-tsv, html; of answers: jsonl, squad, nbest, html; of yes/no answers: jsonl,
-json, html
+formats of entities: jsonl, brat, bioc, bioc-json, pubtator, conll, html; of
+relations: jsonl, tsv, brat, bioc, bioc-json, pubtator, html; of answers: jsonl,
+squad, nbest, html; of yes/no answers: jsonl, json, html
 """
 
 from biobert_jax.commands import command
@@ -39,6 +39,7 @@ def _run(flags: Flags) -> Summary:
     step=flags.step,
     head=flags.head,
     labels=command.labels_of(flags),
+    scores=flags.scores,
   )
 
 
@@ -60,6 +61,7 @@ FLAGS = (
   command.STEP,
   *command.OVERRIDES,
   Flag('--keep_entities', 'keep the entities that the input has', type=bool),
+  Flag('--scores=best|all', 'all: of every label of each word or pair', 'best'),
   command.COMPILE_CACHE,
 )
 EXAMPLES = (

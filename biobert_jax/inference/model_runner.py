@@ -9,7 +9,7 @@ import functools
 import os
 import pathlib
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -63,6 +63,7 @@ def _adapted(head: str, outputs: Mapping[str, Any]) -> Arrays:
     return {
       'label': logits.argmax(axis=-1).astype(np.int32),
       'probability': probabilities.max(axis=-1).astype(np.float32),
+      'scores': probabilities.astype(np.float32),
     }
   return {'probability': probabilities[:, None], 'logits': logits[:, None]}
 
@@ -98,8 +99,9 @@ TASKS = {
     'relations need a sequence classifier',
     _relation_task,
     True,
-    # Models of before there were markers state no `entities`.
-    {'max_sequences': 1, 'entities': 'anonymised'},
+    # Models of before there were markers state no `entities`, those of before
+    # there were windows none.
+    {'max_sequences': 1, 'entities': 'anonymised', 'sentence_window': 1},
   ),
   'qa': TaskEntry(
     ('span',),
@@ -162,8 +164,12 @@ class ModelRunner:
     needs_starts: whether it has to be told where the two entities start.
   """
 
-  def __init__(self, task: str, model: Pretrained):
-    """Compiles a model that `load_for` opened for a task of `TASKS`."""
+  def __init__(self, task: str, model: Pretrained, scores: bool = False):
+    """Compiles a model that `load_for` opened for a task of `TASKS`.
+
+    With `scores` a tagger predicts the probabilities of all labels, too.
+    """
+    self._scores = scores
     self.max_seq_length: int = model.settings['max_seq_length']
     self.max_sequences: int = model.settings.get('max_sequences', 1)
     form = model.source.form
@@ -230,6 +236,8 @@ class ModelRunner:
 
     mesh = sharding.make_mesh('dp', 1)
     task = entry.make_task(bert, model)
+    if self._scores:
+      task = ner.make_task(bert, model.labels, scores=True)
     evaluator = Evaluator(task, mesh, 'dp', _ROWS, shapes).compile()
     tree = to_tree(model.params, scan_layers=False)
     if 'pooler' not in evaluator.abstract_params['bert']:
@@ -242,6 +250,12 @@ class ModelRunner:
       evaluator.param_shardings,
     )
     return functools.partial(evaluator.run, params)
+
+
+def by_label(labels: Sequence[str], row: np.ndarray) -> dict[str, float]:
+  """Label -> its probability, rounded."""
+  pairs = zip(labels, row, strict=True)
+  return {label: round(float(value), 6) for label, value in pairs}
 
 
 def run_program(
@@ -262,11 +276,13 @@ def run_program(
       real[:, :longest].astype(np.int64),
       batch['segment_ids'][:, :longest],
     )
-    missing = ((0, 0), (0, real.shape[1] - longest))
+    missing = (0, real.shape[1] - longest)
     yield (
       batch,
       {  # Arrays of tokens [B, l] get their full length.
-        name: np.pad(array, missing) if array.ndim == 2 else array
+        name: np.pad(array, [(0, 0), missing, (0, 0)][: array.ndim])
+        if head in ('token', 'span')
+        else array
         for name, array in _adapted(head, outputs).items()
       },
     )

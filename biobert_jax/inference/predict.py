@@ -17,6 +17,7 @@ import tqdm
 from biobert_jax.checkpoints import pretrained
 from biobert_jax.checkpoints.pretrained import Pretrained
 from biobert_jax.data.broken_rows import log_counts
+from biobert_jax.data.relation.pair_words import Placeholders, is_of_type
 from biobert_jax.errors import InputError
 from biobert_jax.inference import (
   finished_parts,
@@ -25,9 +26,10 @@ from biobert_jax.inference import (
   results,
 )
 from biobert_jax.inference import question_answerer as answerers
+from biobert_jax.inference.model_runner import load_for
 from biobert_jax.inference.relation_extractor import RelationExtractor
 from biobert_jax.inference.results import QuestionResult, RelatedDocument
-from biobert_jax.inference.tagger import Tagger
+from biobert_jax.inference.tagger import Tagger, entity_tags, entity_types
 from biobert_jax.text import bioc, brat, documents
 from biobert_jax.text.documents import Document
 from biobert_jax.text.readers import input_files
@@ -70,16 +72,20 @@ def _measure_answers(found: QuestionResult) -> tuple[dict[str, int], list[str]]:
   return {**sizes, 'with_answer': int(found.has_answer)}, []
 
 
+# Forms of documents that hold relations, too.
+_WITH_RELATIONS = {
+  'brat': brat.write,
+  'bioc': bioc.write_xml,
+  'bioc-json': bioc.write_json,
+  'pubtator': documents.write_pubtator,
+}
 JOBS = {
   'ner': Job(
     Tagger,
     lambda files, counts, _: input_files.read_documents(files, counts),
     {
       'jsonl': documents.write_jsonl,
-      'brat': brat.write,
-      'bioc': bioc.write_xml,
-      'bioc-json': bioc.write_json,
-      'pubtator': documents.write_pubtator,
+      **_WITH_RELATIONS,
       'conll': documents.write_conll,
       'html': documents.write_html,
     },
@@ -94,10 +100,14 @@ JOBS = {
   ),
   'relation': Job(
     RelationExtractor,
-    lambda files, counts, _: input_files.read_documents(files, counts),
+    lambda files, counts, extractor: extractor.read(files, counts),
     {
       'jsonl': results.write_jsonl,
       'tsv': results.write_relations_tsv,
+      **{
+        form: functools.partial(results.write_documents, write)
+        for form, write in _WITH_RELATIONS.items()
+      },
       'html': result_pages.write_relations,
     },
     'of relations ',
@@ -171,6 +181,7 @@ def predict(
   step: str = '',
   head: str = '',
   labels: Sequence[str] = (),
+  scores: str = 'best',
 ) -> dict[str, Any]:
   """Predicts entities, relations or answers for a file.
 
@@ -186,6 +197,8 @@ def predict(
     keep_entities: 'true': entities of the input stay beside those found.
     pipeline: instead of `workdir` and `model`, taggers and, last, a model of
       relations, with commas between; each keeps the entities of those before.
+    scores: 'all' adds, to JSONL, the probability of every label of each word,
+      or of each pair, also of those without a relation.
     step: of a work folder, as `checkpoints.run_steps.candidates` takes it.
     head: 'token' or 'sequence'; overrides what the model's files state.
     labels: names of the classes by id; they override what the files state.
@@ -231,7 +244,12 @@ def predict(
   if form not in job.writers:
     what = f'--format is {form!r}; {job.noun}choose from {sorted(job.writers)}'
     raise InputError(what)
-  keep = keep_entities == 'true'
+  keep, every = keep_entities == 'true', scores == 'all'
+  if scores not in ('best', 'all') or every and form != 'jsonl':
+    what = f'--scores={scores} with --format={form}'
+    raise InputError(f'{what}: give best, or all with --format=jsonl')
+  if taggers:
+    check_types(taggers, last, keep)
   if job.predictor in (Tagger, RelationExtractor):
     input_files.log_forms(files)
 
@@ -244,11 +262,11 @@ def predict(
         Tagger(tagger, keep_entities=number > 0 or keep, **options)
         for number, tagger in enumerate(taggers)
       )
-    elif job.predictor is Tagger:
-      options['keep_entities'] = keep
+    if job.predictor in (Tagger, RelationExtractor):
+      options |= {'keep_entities': keep, 'scores': every}
     return job.predictor(last, **options)
 
-  key = finished_parts.results_key([*taggers, last], keep=keep)
+  key = finished_parts.results_key([*taggers, last], keep=keep, scores=every)
   parts = finished_parts.FinishedParts(output, key)
 
   def predicted(predictor: Any, records: Iterable[Any]) -> Iterator[Any]:
@@ -258,6 +276,35 @@ def predict(
   figures = _run(job, open_predictor, predicted, files, output, form, counts)
   parts.delete()
   return {'output': output, **figures}
+
+
+def check_types(
+  taggers: list[Pretrained], relations: Pretrained, keep: bool
+) -> None:
+  """Refuses taggers of whose entities the last model makes no pairs.
+
+  With `keep` the input may have the entities that no tagger finds.
+  """
+  words = relations.settings.get('placeholders', ())
+  wanted = Placeholders.from_config(words, ()).types if words else ()
+  found = []
+  for tagger in taggers:
+    tags = entity_tags(tagger.labels, tagger.source.given).tags
+    untyped = load_for('ner', tagger).settings['entity_type']
+    found.append(entity_types(tags, untyped))
+  about = f'{relations.source.given} is about {" and ".join(wanted)}'
+  for tagger, types in zip(taggers, found, strict=True):
+    if wanted and not any(is_of_type(t, w) for t in types for w in wanted):
+      what = (
+        f'--pipeline: {tagger.source.given} finds {", ".join(sorted(types))}'
+      )
+      raise InputError(f'{what}, and {about}: name taggers of these types')
+  every = {kind for types in found for kind in types}
+  for type in wanted:
+    if not (keep or any(is_of_type(kind, type) for kind in every)):
+      what = f'--pipeline: no tagger finds {type}, and {about}: name one that'
+      remedy = '--keep_entities where the input has them'
+      raise InputError(f'{what} does, or give {remedy}')
 
 
 def _chain(taggers: Iterable[Tagger]) -> Tag:
@@ -306,11 +353,18 @@ def _run(
       numbers, names = job.measure(one)
       totals.update(numbers)
       kinds.update(names)
+      if isinstance(one, Document | RelatedDocument):
+        if isinstance(one, Document):
+          whole = one
+        else:
+          whole = one.as_document() if form in _WITH_RELATIONS else one.document
+        documents.count_losses(whole, form, counts)
       yield one
     if getattr(predictor, 'tagger', every) is None and not totals['entities']:
       raise InputError(
         f'--input {files[0]}: no document has entities; give what predict of a '
-        'tagger wrote, JSONL or PubTator'
+        'tagger wrote, JSONL or PubTator, or sentences that show their pair: '
+        f'{predictor.example}'
       )
 
   job.writers[form](found(), output)

@@ -17,7 +17,12 @@ from biobert_jax.data.qa.span_decoding import Answered, PooledAnswer
 from biobert_jax.inference.question_files import QuestionRequest
 from biobert_jax.io.atomic import atomic_write
 from biobert_jax.io.json_files import json_text
-from biobert_jax.text.documents import Document, flat, json_row
+from biobert_jax.text.documents import (
+  Document,
+  DocumentRelation,
+  flat,
+  json_row,
+)
 
 Path = str | os.PathLike[str]
 RELATION_COLUMNS = (
@@ -35,6 +40,15 @@ class PredictedRelation:
   first: int  # The entity of the first type.
   second: int
   sentence: str  # As the model read it, both entities anonymised or marked.
+  # Label -> its probability; empty where only the best was wished.
+  scores: Mapping[str, float] = dataclasses.field(
+    default_factory=dict, hash=False
+  )
+
+  def row(self) -> dict[str, Any]:
+    """Its fields; scores only where there are any."""
+    row = dataclasses.asdict(self)
+    return row if self.scores else {k: row[k] for k in row if k != 'scores'}
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -43,6 +57,8 @@ class RelatedDocument:
 
   document: Document
   relations: tuple[PredictedRelation, ...]
+  # All pairs, also those without a relation, where that was wished.
+  candidates: tuple[PredictedRelation, ...] = ()
 
   def __repr__(self) -> str:
     """As RelatedDocument('7', [INHIBITOR('Aspirin', 'COX-1', 0.97)])."""
@@ -56,8 +72,21 @@ class RelatedDocument:
 
   def row(self) -> dict[str, Any]:
     """The document's row, which readers of entities read, and its relations."""
-    relations = [dataclasses.asdict(r) for r in self.relations]
-    return json_row(self.document) | {'relations': relations}
+    row = json_row(self.document)
+    given = row['relations'] if self.document.relations else []
+    row['relations'] = given + [r.row() for r in self.relations]
+    if self.candidates:
+      row['candidates'] = [r.row() for r in self.candidates]
+    return row
+
+  def as_document(self) -> Document:
+    """The document with the relations that were found, and their scores."""
+    found = tuple(
+      DocumentRelation(r.type, r.first, r.second, {'score': r.score})
+      for r in self.relations
+    )
+    relations = (*self.document.relations, *found)
+    return dataclasses.replace(self.document, relations=relations)
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -141,6 +170,15 @@ def write_jsonl(
   with atomic_write(path) as file:
     for one in results:
       file.write(json.dumps(one.row(), ensure_ascii=False) + '\n')
+
+
+def write_documents(
+  write: Callable[[Iterable[Document], Path], None],
+  results: Iterable[RelatedDocument],
+  path: Path,
+) -> None:
+  """Writes documents and relations in a form of documents."""
+  write((one.as_document() for one in results), path)
 
 
 def write_relations_tsv(

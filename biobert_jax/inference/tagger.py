@@ -3,7 +3,7 @@
 import dataclasses
 import logging
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, overload
 
 import numpy as np
@@ -13,7 +13,12 @@ from biobert_jax.data.packing import PackedRows
 from biobert_jax.errors import InputError
 from biobert_jax.inference import inputs
 from biobert_jax.inference.inputs import Texts, TextStream
-from biobert_jax.inference.model_runner import Model, ModelRunner, load_for
+from biobert_jax.inference.model_runner import (
+  Model,
+  ModelRunner,
+  by_label,
+  load_for,
+)
 from biobert_jax.metrics.ner import spans
 from biobert_jax.tasks.ner import merge
 from biobert_jax.text import tag_schemes
@@ -33,6 +38,7 @@ class Tagger:
     model: Model,
     *,
     keep_entities: bool = False,
+    scores: bool = False,
     do_lower_case: bool | None = None,
     counts: Counter[str] | None = None,
   ):
@@ -41,7 +47,10 @@ class Tagger:
     Args:
       model: the path of a work folder of `train`, an import, an export in any
         form or a Hugging Face folder; or what `load_pretrained` opened.
-      keep_entities: whether entities that documents have already stay.
+      keep_entities: whether entities that documents have already stay, with
+        their concepts, relations and whatever else the input says.
+      scores: whether documents get `tokens` in `extra`: the place of each word
+        and the probability of each label.
       do_lower_case: casing, where no file of the model states it.
       counts: receives the exceptions that encoding counts.
 
@@ -49,14 +58,20 @@ class Tagger:
       InputError: no token classifier there, or labels that are no tags.
     """
     opened = load_for('ner', model, do_lower_case)
-    self._labels = entity_tags(opened.labels, opened.source.given)
-    self._runner = ModelRunner('ner', opened)
+    self._tags = entity_tags(opened.labels, opened.source.given)
+    self._runner = ModelRunner('ner', opened, scores)
+    self._scores, self._labels = scores, opened.labels
     overlap = opened.settings['window_overlap']
     self._overlap = min(overlap, self._runner.max_seq_length // 4)
     self._entity_type = opened.settings['entity_type']
     self._tokenizer = opened.tokenizer
     self._counts = Counter() if counts is None else counts
     self._keep = keep_entities
+
+  @property
+  def types(self) -> set[str]:
+    """The types of the entities that it finds."""
+    return entity_types(self._tags.tags, self._entity_type)
 
   @overload
   def __call__(self, texts: str | Document) -> Document: ...
@@ -98,7 +113,7 @@ class Tagger:
       for sentence in sentences
     ]
     if not texts:
-      return [self._with(document, []) for document in chunk]
+      return [self._with(document, [], []) for document in chunk]
     length = self._runner.max_seq_length
     encoded = windows.encode(
       texts,
@@ -111,24 +126,52 @@ class Tagger:
     rows = PackedRows(
       encoded, nothing, max_seq_length=length, pack=self._runner.pack
     )
-    ids, probabilities = merge(self._runner(rows), encoded.num_words)
+    number = encoded.num_words
+    ids, probabilities, scores = merge(
+      *(self._runner(rows), number, len(self._labels) if self._scores else 0)
+    )
     tagged, first = [], 0
     for document, sentences in zip(chunk, words, strict=True):
-      found: list[Entity] = []
+      found, tokens = list[Entity](), list[dict[str, Any]]()
       for sentence in sentences:
         last = first + len(sentence)
         found += self._entities(
           document.text, sentence, ids[first:last], probabilities[first:last]
         )
+        if self._scores:
+          tokens += self._tokens(sentence, scores[first:last])
         first = last
-      tagged.append(self._with(document, found))
+      tagged.append(self._with(document, found, tokens))
     return tagged
 
-  def _with(self, document: Document, found: list[Entity]) -> Document:
+  def _tokens(
+    self, words: list[tuple[int, int]], scores: np.ndarray
+  ) -> Iterator[dict[str, Any]]:
+    for (start, end), row in zip(words, scores, strict=True):
+      yield {'start': start, 'end': end, 'scores': by_label(self._labels, row)}
+
+  def _with(
+    self,
+    document: Document,
+    found: list[Entity],
+    tokens: list[dict[str, Any]],
+  ) -> Document:
     if self._keep:
-      both = {(e.start, e.end, e.type): e for e in (*document.entities, *found)}
-      found = [both[key] for key in sorted(both)]
-    return dataclasses.replace(document, entities=tuple(found))
+      document = with_entities(document, found)
+    else:
+      lost = {
+        'entities_of_the_input_dropped': len(document.entities),
+        'relations_of_the_input_dropped': len(document.relations),
+        'unknown_keys_of_the_input_dropped': len(document.extra),
+      }
+      self._counts.update({k: number for k, number in lost.items() if number})
+      document = dataclasses.replace(
+        document, entities=tuple(found), relations=(), extra={}
+      )
+    if self._scores:
+      extra = {**document.extra, 'tokens': tokens}
+      document = dataclasses.replace(document, extra=extra)
+    return document
 
   def _entities(
     self,
@@ -137,7 +180,7 @@ class Tagger:
     ids: np.ndarray,
     probabilities: np.ndarray,
   ) -> Iterator[Entity]:
-    given, scheme = self._labels
+    given, scheme = self._tags
     tags = tag_schemes.to_bio([given[i] for i in ids], scheme, Counter())
     for first, last, kind in spans(tags):
       start, end = words[first][0], words[last - 1][1]
@@ -148,6 +191,43 @@ class Tagger:
         text[start:end],
         round(float(np.mean(probabilities[first:last])), 4),
       )
+
+
+def with_entities(document: Document, found: Sequence[Entity]) -> Document:
+  """The document with more entities, all in order of place and type.
+
+  One that it has already keeps what it says, and gets the score of the other.
+  """
+  by_place = {(e.start, e.end, e.type): e for e in found}
+  entities = []
+  for entity in document.entities:
+    same = by_place.get((entity.start, entity.end, entity.type))
+    score = same.score if same else entity.score
+    entities.append(dataclasses.replace(entity, score=score))
+  given = {(e.start, e.end, e.type) for e in entities}
+  entities += [e for place, e in by_place.items() if place not in given]
+  order = sorted(
+    range(len(entities)),
+    key=lambda i: (entities[i].start, entities[i].end, entities[i].type),
+  )
+  places = {old: new for new, old in enumerate(order)}
+
+  def moved(end: int | str) -> int | str:
+    return places[end] if isinstance(end, int) else end
+
+  return dataclasses.replace(
+    document,
+    entities=tuple(entities[i] for i in order),
+    relations=tuple(
+      dataclasses.replace(r, first=moved(r.first), second=moved(r.second))
+      for r in document.relations
+    ),
+  )
+
+
+def entity_types(tags: Iterable[str], untyped: str) -> set[str]:
+  """The types of tags; `untyped` of those that have none."""
+  return {tag[2:] or untyped for tag in tags if tag != 'O'}
 
 
 def entity_tags(labels: Sequence[str], model: str) -> tag_schemes.Labels:

@@ -142,36 +142,40 @@ def sequence_shapes(config: ConfigDict, batch_size: int) -> Shapes:
 
 
 def scatter(
-  outputs: Outputs, names: Names, index: str, shape: tuple[int, ...], unit: str
+  outputs: Outputs,
+  shapes: Mapping[str, tuple[int, ...]],
+  index: str,
+  unit: str,
 ) -> list[np.ndarray]:
   """Puts the predictions of all batches into the order of the examples.
 
   Args:
     outputs: batches with the predictions for them.
-    names: of the predicted arrays.
+    shapes: name of each predicted array -> shape of its float32 result; the
+      first axis is indexed.
     index: name of the batch's array of indices; -1 where there is none.
-    shape: of each float32 result; the first axis is indexed.
     unit: what is indexed, for the error.
 
   Raises:
     RuntimeError: an index without a prediction; a fault of ours.
     DivergedError: a prediction is not finite, which no choice may pass over.
   """
-  merged = [np.zeros(shape, np.float32) for _ in names]
-  missing = np.ones(shape[0], bool)
+  merged = [np.zeros(shape, np.float32) for shape in shapes.values()]
+  number = len(merged[0])
+  missing = np.ones(number, bool)
   for batch, predicted in outputs:
     used = batch[index] >= 0
     missing[batch[index][used]] = False
-    for array, name in zip(merged, names, strict=True):
+    for array, name in zip(merged, shapes, strict=True):
       array[batch[index][used]] = predicted[name][used]
   if missing.any():
     raise RuntimeError(f'{missing.sum()} {unit} got no prediction')
-  for array, name in zip(merged, names, strict=True):
+  for array, name in zip(merged, shapes, strict=True):
     if not np.isfinite(array).all():
-      wrong = (~np.isfinite(array)).reshape(shape[0], -1).any(axis=1).sum()
+      wrong = (~np.isfinite(array)).reshape(number, -1).any(axis=1).sum()
       raise DivergedError(
         f'the output {name} is not finite (NaN or infinity) for {wrong} '
-        f'{unit} of {shape[0]}; take an earlier checkpoint by --step, or train '
+        f'{unit} of {number}; take an earlier checkpoint by --step, or train '
         'with --config.compute.dtype=float32 in a new --workdir'
       )
   return merged
@@ -179,5 +183,5 @@ def scatter(
 
 def merge(outputs: Outputs, name: str, number: int, width: int) -> np.ndarray:
   """Predictions [number, width] for labelled sequences."""
-  shape = number, width
-  return scatter(outputs, (name,), 'examples', shape, 'sequences')[0]
+  shapes = {name: (number, width)}
+  return scatter(outputs, shapes, 'examples', 'sequences')[0]

@@ -31,14 +31,19 @@ RANGES = tag_schemes.RANGES  # The readers check the other keys of `data`.
 shapes_of, validate = datasets.token_shapes, datasets.no_conditions
 
 
-def make_task(bert: BertConfig, labels: Names) -> Task:
-  """The compiled part of the task; `labels` are tag names by id."""
+def make_task(bert: BertConfig, labels: Names, scores: bool = False) -> Task:
+  """The compiled part of the task; `labels` are tag names by id.
+
+  With `scores` it predicts the probability of every label, too.
+  """
 
   def predict(logits: jax.Array, _: Arrays) -> Arrays:
-    return {
+    probabilities = jax.nn.softmax(logits, axis=-1)
+    found = {
       'label': jnp.argmax(logits, axis=-1).astype(jnp.int32),
-      'probability': jnp.max(jax.nn.softmax(logits, axis=-1), axis=-1),
+      'probability': jnp.max(probabilities, axis=-1),
     }
+    return {**found, 'scores': probabilities} if scores else found
 
   return Task(module_of('token', bert, len(labels)), predict)
 
@@ -104,7 +109,7 @@ def _score(
   labels: Names,
   outputs: Outputs,
 ) -> Scored:
-  ids, _ = merge(outputs, sum(len(s.tokens) for s in sentences))
+  ids, _, _ = merge(outputs, sum(len(s.tokens) for s in sentences))
   names, predicted, lines = iter(ids), [], []
   for sentence in sentences:
     tags = [labels[next(names)] for _ in sentence.tokens]
@@ -120,11 +125,23 @@ def _score(
   return Scored(figures, report.overall.f1, files)
 
 
-def merge(outputs: Outputs, num_words: int) -> tuple[np.ndarray, np.ndarray]:
-  """Label id (int32) and probability (float32) of every word of all windows."""
-  given = ('label', 'probability'), 'words', (num_words,), 'words'
-  label, probability = datasets.scatter(outputs, *given)
-  return label.astype(np.int32), probability
+def merge(
+  outputs: Outputs, num_words: int, num_scores: int = 0
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+  """Predictions for every word of all windows.
+
+  Returns:
+    Label id (int32), its probability, and the probabilities of `num_scores`
+    labels, [num_words, num_scores].
+  """
+  shapes: dict[str, tuple[int, ...]] = {'label': (num_words,)}
+  shapes['probability'] = (num_words,)
+  if num_scores:
+    shapes['scores'] = (num_words, num_scores)
+  found = datasets.scatter(outputs, shapes, 'words', 'words')
+  none = np.zeros((num_words, 0), np.float32)
+  label, probability, scores = [*found, none][:3]
+  return label.astype(np.int32), probability, scores
 
 
 def _read(

@@ -196,8 +196,9 @@ def _score(
 
 def merge(outputs: Outputs, num_tokens: int) -> tuple[np.ndarray, np.ndarray]:
   """Start and end logits (float32) of every token of all windows."""
-  names, unit = ('start_logit', 'end_logit'), 'tokens of passages'
-  start, end = datasets.scatter(outputs, names, 'words', (num_tokens,), unit)
+  shapes = dict.fromkeys(('start_logit', 'end_logit'), (num_tokens,))
+  unit = 'tokens of passages'
+  start, end = datasets.scatter(outputs, shapes, 'words', unit)
   return start, end
 
 

@@ -172,9 +172,13 @@ class _Builder:
     if not 0 <= start < end <= len(self._text) or (
       given and len(spans) == 1 and flat(found).strip() != flat(given).strip()
     ):
-      what = f'annotation {row.get("id")!r}: its place holds {found[:60]!r}'
-      hint = 'offsets count characters of the passages'
-      raise ValueError(f'{what}, not {given!r:.60}; {hint}')
+      first = row['locations'][0]
+      last = int(first['offset']) + int(first['length'])
+      what = (
+        f'annotation {row.get("id")!r}: offsets {first["offset"]} to {last}'
+      )
+      hint = 'offsets count code points from the start of the document'
+      raise ValueError(f'{what} hold {found[:60]!r}, not {given!r:.60}; {hint}')
     infons = dict(row.get('infons') or {})
     kind, concept = infons.pop('type', ''), infons.pop('identifier', '')
     score = infons.pop('score', None)

@@ -229,12 +229,13 @@ _HOLDS = {
   'bioc': {'overlaps', 'concepts', 'mention relations', 'concept relations'},
   'pubtator': {'overlaps', 'concepts', 'concept relations'},
   'brat': {'overlaps', 'concepts', 'mention relations'},
-  'tsv': {'overlaps', 'mention relations'},
+  'tsv': {'overlaps'},
 }
 _HOLDS['bioc-json'] = _HOLDS['bioc']
 _KEYS = {
-  'pubtator': {'individual_mentions', 'novel', 'id'},
-  'brat': {'fragments', 'id', 'note'},
+  'pubtator': {'individual_mentions', 'novel', 'id', 'score'},
+  'brat': {'fragments', 'id', 'note', 'score'},
+  'tsv': {'id'},
 }
 
 

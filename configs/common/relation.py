@@ -29,6 +29,9 @@ def get_config(size: str, folder: str) -> ml_collections.ConfigDict:
   config.data.labels = ()
   # The label of no relation, which scores leave out.
   config.data.negative = 'false'
+  # A pair may stand in this many neighbouring sentences; see
+  # `biobert-jax prepare-relation --window`.
+  config.data.sentence_window = 1
   # How a sentence shows its pair: 'anonymised', with placeholders in place of
   # the names, as in the paper; or 'markers' around the names, for files of
   # `biobert-jax prepare-relation --entities=markers`.

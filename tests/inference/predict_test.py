@@ -3,6 +3,7 @@
 import json
 import pathlib
 import subprocess
+import types
 
 import pytest
 
@@ -83,6 +84,39 @@ def test_an_export_is_read_once(tmp_path, monkeypatch):
   assert report['documents'] == 1
   assert detected == [wanted]
   assert summed.count('model.safetensors') == 1
+
+
+@pytest.mark.parametrize(
+  ('labels', 'keep', 'what'),
+  [
+    (['B-Gene', 'B-Disease'], False, ''),
+    (['B-Disease'], True, ''),
+    (['B-Disease'], False, 'no tagger finds GENE, and r is about GENE and'),
+    (['B-Gene', 'B-Disease', 'B-Species'], False, 't finds Species, and r is'),
+    (['B'], True, 't finds Entity'),
+  ],
+)
+def test_taggers_find_what_the_relations_are_between(labels, keep, what):
+  def opened(name, labels, **settings):
+    named = types.SimpleNamespace(given=name)
+    return types.SimpleNamespace(source=named, labels=labels, settings=settings)
+
+  taggers = [opened('t', ('O', tag), entity_type='Entity') for tag in labels]
+  relations = opened('r', (), placeholders=('@GENE$', '@DISEASE$'))
+  if not what:
+    predict.check_types(taggers, relations, keep)
+    return
+  with pytest.raises(InputError, match=f'^--pipeline: {what}'):
+    predict.check_types(taggers, relations, keep)
+
+
+@pytest.mark.parametrize(('scores', 'form'), [('all', 'conll'), ('x', 'jsonl')])
+def test_scores_are_of_jsonl(scores, form, tmp_path):
+  model_folders.write_huggingface(tmp_path / 'model')
+  (tmp_path / 'in.txt').write_text('One.')
+  given = (str(tmp_path / 'in.txt'), str(tmp_path / 'out'), form)
+  with pytest.raises(InputError, match='give best, or all with --format=jsonl'):
+    predict.predict('', *given, str(tmp_path / 'model'), scores=scores)
 
 
 @pytest.mark.parametrize('workdir', ['', 'a'])

@@ -32,8 +32,13 @@ def test_jsonl(tmp_path):
   assert row['entities'][relation['second']]['text'] == '糖尿病'
   assert (relation['type'], relation['score']) == ('1', 0.75)
   assert other['relations'] == []
-  # Whoever reads entities passes over the relations.
-  assert list(read_documents(path)) == [d.document for d in DOCUMENTS]
+  # Whoever reads entities gets the relations, too.
+  first, second = read_documents(path)
+  assert first.entities == DOCUMENTS[0].document.entities
+  assert second == DOCUMENTS[1].document
+  (found,) = first.relations
+  assert found.extra.keys() == {'score', 'sentence'}
+  assert found.first == relation['first']
 
 
 def test_tsv(tmp_path):

@@ -1,12 +1,13 @@
 """The tagger as a library: strings and documents, one or many."""
 
+import collections
 import dataclasses
 
 import pytest
 
 from biobert_jax.errors import InputError
-from biobert_jax.inference.tagger import Tagger
-from biobert_jax.text.documents import Document, Entity
+from biobert_jax.inference.tagger import Tagger, with_entities
+from biobert_jax.text.documents import Document, DocumentRelation, Entity
 from tests.fixtures import small_predictors
 
 TEXTS = ['Aspirin cures fever.', '', 'In rats.']
@@ -43,11 +44,68 @@ def test_wrong_types_are_refused_at_the_call(tagger):
       tagger(given)
 
 
-def test_entities_stay_where_they_are_kept(model):
-  own = Entity(0, 7, 'Word', 'Aspirin', 0.5)
-  document = Document('a', TEXTS[0], (own,))
-  assert own not in Tagger(model)(document).entities
-  assert own in Tagger(model, keep_entities=True)(document).entities
+def test_what_a_document_has_stays_or_is_counted(model):
+  own = Entity(0, 7, 'Word', 'Aspirin', 0.5, 'D001241', {'id': 'T1'})
+  relations = (DocumentRelation('CID', 0, 'D005334'),)
+  document = Document(
+    *('a', TEXTS[0], (own,)), relations=relations, extra={'journal': 'Gut'}
+  )
+  counts = collections.Counter()
+  found = Tagger(model, counts=counts)(document)
+  assert own not in found.entities
+  assert (found.relations, found.extra) == ((), {})
+  dropped = {
+    'entities_of_the_input_dropped': 1,
+    'relations_of_the_input_dropped': 1,
+    'unknown_keys_of_the_input_dropped': 1,
+  }
+  assert counts.items() >= dropped.items()
+  kept = Tagger(model, keep_entities=True, counts=counts)(document)
+  assert own in kept.entities
+  assert kept.entities[kept.relations[0].first] == own
+  assert kept.extra == document.extra
+  assert counts.items() >= dropped.items()
+
+
+def test_given_entities_keep_their_ids_and_relations_their_ends():
+  given = (
+    Entity(8, 13, 'Disease', 'fever', 1.0, 'D005334'),
+    Entity(0, 7, 'Drug', 'Aspirin', 1.0, 'D001241'),
+    Entity(0, 7, 'Drug', 'Aspirin', 1.0, 'CHEBI:15365'),  # Of another base.
+  )
+  relations = (DocumentRelation('CID', 1, 0), DocumentRelation('x', 'A', 2))
+  document = Document('a', 'Aspirin fever pill', given, relations=relations)
+  found = [
+    Entity(0, 7, 'Drug', 'Aspirin', 0.75),
+    Entity(5, 9, 'X', 'in f', 0.5),
+  ]
+  both = with_entities(document, found)
+  assert [(e.text, e.score, e.concept) for e in both.entities] == [
+    ('Aspirin', 0.75, 'D001241'),
+    ('Aspirin', 0.75, 'CHEBI:15365'),
+    ('in f', 0.5, ''),
+    ('fever', 1.0, 'D005334'),
+  ]
+  assert both.relations == (
+    DocumentRelation('CID', 0, 3),
+    DocumentRelation('x', 'A', 1),
+  )
+
+
+def test_every_label_of_every_word_has_a_score(model, tagger):
+  (plain,) = tagger([TEXTS[0]])
+  (scored,) = Tagger(model, scores=True)([TEXTS[0]])
+  assert scored.entities == plain.entities
+  tokens = scored.extra['tokens']
+  assert [TEXTS[0][t['start'] : t['end']] for t in tokens] == [
+    *('Aspirin', 'cures', 'fever', '.')
+  ]
+  labels = []
+  for token in tokens:
+    assert set(token['scores']) == {'B-Drug', 'O', 'I-Drug'}
+    assert sum(token['scores'].values()) == pytest.approx(1, abs=1e-5)
+    labels.append(max(token['scores'], key=token['scores'].get))
+  assert labels[0] != 'O' or plain.entities[0].start > 0
 
 
 def test_what_is_found_reads_well():

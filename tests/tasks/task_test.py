@@ -42,7 +42,7 @@ def batches_of(*indices):
 
 def test_predictions_come_in_the_order_of_the_examples():
   outputs = batches_of([[3, 0], [-1, 2]], [[1, -1], [-1, -1]])
-  a, b = datasets.scatter(outputs, ('a', 'b'), 'examples', (4,), 'pairs')
+  a, b = datasets.scatter(outputs, {'a': (4,), 'b': (4,)}, 'examples', 'pairs')
   np.testing.assert_array_equal(a, [0, 10, 20, 30])
   np.testing.assert_array_equal(b, a + 1)
   assert a.dtype == np.float32
@@ -51,7 +51,7 @@ def test_predictions_come_in_the_order_of_the_examples():
 def test_an_example_without_a_prediction_is_our_fault():
   outputs = batches_of([[3, 0], [-1, -1]])
   with pytest.raises(RuntimeError, match='2 pairs got no prediction'):
-    datasets.scatter(outputs, ('a',), 'examples', (4,), 'pairs')
+    datasets.scatter(outputs, {'a': (4,)}, 'examples', 'pairs')
 
 
 @pytest.mark.parametrize('wrong', [np.nan, -np.inf])

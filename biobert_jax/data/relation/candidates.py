@@ -19,6 +19,9 @@ The rules, each with what it counts:
 - No row is made by a relation between mentions that no sentence has together
   (`relations_across_sentences`) or of other types
   (`relations_between_other_types`).
+- With a window of several sentences, a pair may stand in neighbouring ones
+  (`pairs_across_sentences`), also of title and abstract; its text is that from
+  the first to the last.
 - A pair makes a row for each relation (`pairs_with_several_relations`); without
   a wanted one it is labelled as having none (`pairs_of_unwanted_relations`).
 """
@@ -77,6 +80,7 @@ def candidate_pairs(
   words: Placeholders,
   counts: Counter[str],
   marked: bool = False,
+  window: int = 1,
 ) -> list[Pair]:
   """All pairs of a document, by sentence, first and second mention.
 
@@ -86,11 +90,12 @@ def candidate_pairs(
     counts: takes `mentions`, `mentions_of_other_types`, `pairs`, and those in
       this file's first lines.
     marked: whether the two get markers around them, not words in their place.
+    window: neighbouring sentences in which a pair may stand.
   """
   kept = _distinct(mentions, words, counts)
   pairs: list[Pair] = []
-  for span, inside in _sentences(document, kept, counts):
-    for first, second in _combinations(inside, words):
+  for span, inside, two in _windows(document, kept, words, counts, window):
+    for first, second in two:
       overlap = _overlap(first, second)
       counts[f'pairs_{overlap}'] += bool(overlap)
       if overlap and not (words.joint or marked):
@@ -131,8 +136,11 @@ def _distinct(
 
 def _sentences(
   document: Document, mentions: Sequence[Mention], counts: Counter[str]
-) -> Iterator[tuple[Span, list[Mention]]]:
-  """Each sentence with its mentions; joined where one runs across."""
+) -> Iterator[tuple[Span, list[Mention], Span]]:
+  """Each sentence with its mentions; joined where one runs across.
+
+  Behind them stand the numbers of the first and of the last that were joined.
+  """
   cut = document.title_length or 0
   spans = sentence_spans(document.text[:cut])
   rest = sentence_spans(document.text[cut:])
@@ -154,7 +162,33 @@ def _sentences(
   for first, last, inside in groups:
     begin = min(spans[first][0], inside[0].entity.start)
     end = max(spans[last][1], *(m.entity.end for m in inside))
-    yield (begin, end), inside
+    yield (begin, end), inside, (first, last)
+
+
+def _windows(
+  document: Document,
+  mentions: Sequence[Mention],
+  words: Placeholders,
+  counts: Counter[str],
+  window: int,
+) -> Iterator[tuple[Span, list[Mention], list[tuple[Mention, Mention]]]]:
+  """Each sentence, or neighbouring ones, with its mentions and pairs."""
+  groups = [*_sentences(document, mentions, counts)]
+  for number, (span, inside, (_, last)) in enumerate(groups):
+    yield span, inside, [*_combinations(inside, words)]
+    for end in range(number + 1, len(groups)):
+      (_, stop), others, (first, _) = groups[end]
+      if first - last >= window:
+        break
+      between = [m for group in groups[number : end + 1] for m in group[1]]
+      two = [
+        pair
+        for pair in _combinations([*inside, *others], words)
+        if (pair[0] in inside) != (pair[1] in inside)
+      ]
+      if two:
+        counts['pairs_across_sentences'] += len(two)
+        yield (span[0], stop), between, two
 
 
 def _combinations(
@@ -225,6 +259,7 @@ def labelled_rows(
   negative: str = 'false',
   keep_overlapping: bool = True,
   marked: bool = False,
+  window: int = 1,
 ) -> list[Row]:
   """A row for each pair and relation of a document.
 
@@ -233,6 +268,7 @@ def labelled_rows(
     wanted: types of relations to be found; (): those the corpus scores.
     negative: the label of a pair without a relation.
     keep_overlapping: whether the two of a pair may overlap.
+    window: neighbouring sentences in which a pair may stand.
   """
   counts['documents'] += 1
   mentions = annotated.mentions
@@ -242,7 +278,7 @@ def labelled_rows(
   met: set[Relation] = set()
   dropped: set[Relation] = set()
   for pair in candidate_pairs(
-    annotated.document, mentions, words, counts, marked
+    *(annotated.document, mentions, words, counts, marked), window=window
   ):
     two = (pair.first, pair.second)
     between_pair = [r for r in relations if _is_between(r, *two)]
