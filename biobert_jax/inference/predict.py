@@ -249,7 +249,8 @@ def predict(
     what = f'--scores={scores} with --format={form}'
     raise InputError(f'{what}: give best, or all with --format=jsonl')
   if taggers:
-    check_types(taggers, last, keep)
+    taggers = [load_for('ner', tagger) for tagger in taggers]
+    check_types(taggers, load_for('relation', last), keep)
   if job.predictor in (Tagger, RelationExtractor):
     input_files.log_forms(files)
 
@@ -290,8 +291,7 @@ def check_types(
   found = []
   for tagger in taggers:
     tags = entity_tags(tagger.labels, tagger.source.given).tags
-    untyped = load_for('ner', tagger).settings['entity_type']
-    found.append(entity_types(tags, untyped))
+    found.append(entity_types(tags, tagger.settings['entity_type']))
   about = f'{relations.source.given} is about {" and ".join(wanted)}'
   for tagger, types in zip(taggers, found, strict=True):
     if wanted and not any(is_of_type(t, w) for t in types for w in wanted):

@@ -99,11 +99,11 @@ class RelationExtractor:
     self, files: Sequence[str], counts: Counter[str]
   ) -> Iterator[Document]:
     """The documents of files of any form, also of training files."""
-    for file in files:
-      if self.tagger is None and self._shows_pairs(file):
-        yield from _table(file, counts)
-      else:
-        yield from input_files.read_documents([file], counts)
+    shown = [f for f in files if self.tagger is None and self._shows_pairs(f)]
+    for file in shown:
+      yield from _table(file, counts)
+    others = [file for file in files if file not in shown]
+    yield from input_files.read_documents(others, counts)
 
   def _shows_pairs(self, file: str) -> bool:
     """Whether some cell of a file's first lines shows a pair."""
