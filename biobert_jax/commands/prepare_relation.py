@@ -1,12 +1,14 @@
-"""Make training files of raw ChemProt, DrugProt or CDR.
+"""Make training files of relations: raw ChemProt, DrugProt, CDR, BioRED, …
 
-FOLDER holds what was unpacked: files of abstracts, entities and relations, or
-PubTator; the splits are recognized by names, at any depth. With
---entities=markers the two entities keep their names, inside of [E1] ... [/E1]
-and [E2] ... [/E2], for training with --config.data.entities=markers. A table
-of what was read and left out goes to standard error.
+PATH holds what was unpacked: files of abstracts, entities and relations; or is
+a file, or has a file for each split, of PubTator, BioC, JSON lines of documents
+or SciBERT's of ChemProt; or a folder of brat. Splits are recognized by names,
+at any depth. With --entities=markers the two entities keep their names, inside
+of [E1] ... [/E1] and [E2] ... [/E2]. A table of what was read and left out, and
+the command that trains it, go to standard error.
 """
 
+import shlex
 import sys
 
 from biobert_jax import errors
@@ -25,6 +27,7 @@ def _run(flags: Flags) -> Summary:
     markers=flags.entities == 'markers',
     keep_overlapping=flags.overlapping == 'joint',
     max_broken=flags.max_broken,
+    window=flags.window,
   )
   summary = relation_corpora.prepare(flags.input, flags.output, choices)
   counts = summary['counts']
@@ -34,11 +37,14 @@ def _run(flags: Flags) -> Summary:
   for name in sorted({name for found in counts.values() for name in found}):
     cells = (f'{found.get(name, 0):>10,}' for found in counts.values())
     print(f'{name.replace("_", " "):44}', *cells, sep='', file=sys.stderr)
+  given = ' '.join(map(shlex.quote, summary['overrides']))
+  train = 'biobert-jax train --config=re_chemprot --workdir=DIR'
+  print(f'to train: {train} {given}', file=sys.stderr)
   return summary
 
 
 FLAGS = (
-  Flag('--input=FOLDER', 'unpacked corpus', ..., 'input'),
+  Flag('--input=PATH', 'unpacked corpus, or one file', ..., 'input'),
   command.OUTPUT_FOLDER,
   Flag(
     '--types=TYPE ...',
@@ -57,6 +63,12 @@ FLAGS = (
     '--overlapping=joint|drop',
     'whether overlapping entities make a pair',
     'joint',
+  ),
+  Flag(
+    '--window',
+    'neighbouring sentences in which a pair may stand',
+    1,
+    range=errors.COUNT,
   ),
   Flag('--max_broken', 'fraction of broken rows', 0.01, range=errors.FRACTION),
 )

@@ -1,25 +1,27 @@
 """Raw corpora of relations -> the files that training reads.
 
-ChemProt, DrugProt and CDR become train.tsv, dev.tsv (sentence, label) and
-test.tsv (with a header and an index), as BioBERT's code reads them; beside
+ChemProt, DrugProt, CDR and others become train.tsv, dev.tsv (sentence, label)
+and test.tsv (with a header and an index), as BioBERT's code reads them; beside
 them pairs_SPLIT.tsv names the mentions behind each row, and counts.json tells
-what was read and left out. Two formats are detected from the content:
+what was read and left out. The formats are detected from the content:
 
   BioCreative VI (ChemProt, DrugProt): for each split a file of abstracts (id,
   title, abstract), of entities (id, Tn, type, start, end, text) and of
   relations (id, type, Arg1:Tn, Arg2:Tm; in ChemProt's own files id, group, Y
   or N, type, Arg1:Tn, Arg2:Tm, where N is not scored)
-  PubTator (CDR): entities with concepts, relations between concepts
+  PubTator (CDR, BioRED), BioC, brat, JSON lines of documents; JSON lines of
+  sentences as SciBERT has ChemProt: see `annotated_documents.py`
 
 Offsets are in code points. A row that cannot be used is left out and counted
 (broken_rows); above a share of a file's rows it is an InputError.
 """
 
 import itertools
+import logging
 import pathlib
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from biobert_jax.data import splits as data_splits
@@ -36,9 +38,10 @@ from biobert_jax.errors import InputError
 from biobert_jax.io import lines as io_lines
 from biobert_jax.io.atomic import atomic_write
 from biobert_jax.io.json_files import write_json
+from biobert_jax.preprocessing import annotated_documents
 from biobert_jax.text import documents
 from biobert_jax.text.documents import Document, Entity
-from biobert_jax.text.readers import pubtator
+from biobert_jax.text.readers import any_format
 
 # Part of a file's name -> what it holds. DrugProt misspells its abstracts.
 _KINDS = {
@@ -48,6 +51,21 @@ _KINDS = {
   'gold_standard': 'gold standard',
 }
 _MENTION = re.compile(r'Arg[12]:(\S+)')
+
+# Kinds of files that are a split by themselves; of several the first is read.
+_WHOLE = ('pubtator', 'documents', 'sentences', 'brat')
+_SUFFIXES = (
+  *('.tsv', '.txt', '.pubtator', '.bioc', '.xml', '.json', '.jsonl', '.ndjson'),
+)
+_FORMS = (
+  'PubTator, BioC, brat, JSON lines of documents or of sentences with '
+  '<< one >> and [[ other ]]'
+)
+_NO_CORPUS = (
+  f'no corpus of relations: want {_FORMS}; of files of abstracts, entities '
+  'and relations name the folder'
+)
+_log = logging.getLogger(__name__)
 
 Files = dict[str, pathlib.Path]
 
@@ -61,60 +79,88 @@ _PAIR_COLUMNS = (
 )
 
 
-def find_splits(folder: pathlib.Path) -> dict[str, Files]:
+def find_splits(source: pathlib.Path) -> dict[str, Files]:
   """Split -> kind -> file of a corpus, by the files' names, at any depth.
 
-  Splits are train, devel, test; kinds abstracts, entities, relations; or
-  pubtator. A file whose name tells no split is passed over, a split without
-  relations left out.
+  Splits are train, devel, test. A file whose name tells no split is passed
+  over, a split without relations left out. One file, or a folder of brat's, is
+  the training split where its name tells no other.
 
   Raises:
-    InputError: No such folder, several files of a kind, a missing one, or none.
+    InputError: No such path, several files of a kind, a missing one, or none.
   """
-  if not folder.is_dir():
-    raise InputError(f'{folder}: no such folder; name an unpacked corpus')
-  found: dict[str, Files] = {}
-  for path in sorted(folder.rglob('*')):
+  if source.is_file():
+    if not (kind := _kind(source)):
+      raise InputError(f'{source}: {_NO_CORPUS}')
+    split = data_splits.split_in_name(source.name) or 'train'
+    return {split: _complete({kind: [source]})}
+  if not source.is_dir():
+    raise InputError(f'{source}: no such folder; name an unpacked corpus')
+  found: dict[str, dict[str, list[pathlib.Path]]] = {}
+  for path in (source, *sorted(source.rglob('*'))):
     split = data_splits.split_in_name(path.name)
-    kind = _kind(path) if split and path.is_file() else ''
-    if not kind:
-      continue
-    files = found.setdefault(split, {})
-    if kind in files:
-      what = f'{folder}: several files of {split} {kind}'
-      raise InputError(f'{what}: keep one of {files[kind]}, {path}')
-    files[kind] = path
+    split = split or ('train' if path == source else '')
+    if split and (kind := _kind(path)):
+      found.setdefault(split, {}).setdefault(kind, []).append(path)
   complete = ((split, _complete(files)) for split, files in found.items())
   splits = {split: files for split, files in complete if files}
   if not splits:
     raise InputError(
-      f'{folder}: holds no *abstracts*.tsv, *entities*.tsv and *relations*.tsv '
-      'of training, development or test, and no PubTator file of them'
+      f'{source}: holds no *abstracts*.tsv, *entities*.tsv and *relations*.tsv '
+      f'of training, development or test; nor files of them that are {_FORMS}'
     )
   return splits
 
 
 def _kind(path: pathlib.Path) -> str:
-  if path.suffix.lower() not in ('.tsv', '.txt', '.pubtator'):
+  """The kind of a file or of a folder; '' for what is no part of a corpus."""
+  if path.is_dir():
+    return 'brat' if any(path.glob('*.ann')) else ''
+  suffix = path.suffix.lower()
+  if suffix not in _SUFFIXES:
     return ''
   for part, kind in _KINDS.items():
-    if part in path.name.lower():
+    if part in path.name.lower() and suffix in ('.tsv', '.txt'):
       return kind
-  return 'pubtator' if data_splits.is_pubtator(path) else ''
+  try:
+    form = any_format.form_of(path)
+  except InputError:
+    return ''
+  if form == 'json' and annotated_documents.are_sentences(path):
+    return 'sentences'
+  kinds = dict.fromkeys(('json', 'bioc', 'bioc_json'), 'documents')
+  return {'pubtator': 'pubtator', **kinds}.get(form, '')
 
 
-def _complete(files: Files) -> Files:
+def _complete(found: dict[str, list[pathlib.Path]]) -> Files:
   """The files that belong together; empty where there are no relations."""
-  if 'pubtator' in files:
-    return {'pubtator': files['pubtator']}
-  relations = files.get('relations') or files.get('gold standard')
-  if relations is None:
+  kinds = [kind for kind in _WHOLE if kind in found]
+  relations = next(
+    (k for k in ('relations', 'gold standard') if k in found), ''
+  )
+  if kinds:
+    wanted = {kinds[0]: kinds[0]}
+  elif relations:
+    wanted = {k: k for k in ('abstracts', 'entities')} | {
+      'relations': relations
+    }
+  else:
     return {}
-  for kind in ('abstracts', 'entities'):
-    if kind not in files:
-      raise InputError(f'{relations}: no file of {kind} goes with it')
-  texts = {kind: files[kind] for kind in ('abstracts', 'entities')}
-  return texts | {'relations': relations}
+  files: Files = {}
+  for name, kind in wanted.items():
+    paths = found.get(kind, [])
+    if not paths:
+      where = found[relations][0]
+      raise InputError(f'{where}: no file of {kind} goes with it')
+    if len(paths) > 1:
+      split = data_splits.split_in_name(paths[0].name)
+      what = f'{paths[0].parent}: several files of {split} {kind}'
+      raise InputError(f'{what}: keep one of {", ".join(map(str, paths))}')
+    files[name] = paths[0]
+  others = [str(found[kind][0]) for kind in kinds[1:]]
+  if others:
+    _log.warning('reading %s; not %s', files[kinds[0]], ', '.join(others))
+  return files
 
 
 def read(
@@ -122,7 +168,11 @@ def read(
 ) -> list[Annotated]:
   """The documents of a split in order; a fraction 0-1 of rows may be broken."""
   if 'pubtator' in files:
-    return _read_pubtator(files['pubtator'], counts, max_broken)
+    return annotated_documents.read_pubtator(
+      files['pubtator'], counts, max_broken
+    )
+  if whole := files.get('documents') or files.get('brat'):
+    return annotated_documents.read_documents(whole, counts, max_broken)
   texts = _texts(files['abstracts'], counts, max_broken)
   mentions = _mentions(files['entities'], texts, counts, max_broken)
   relations = _relations(files['relations'], mentions, counts, max_broken)
@@ -242,42 +292,6 @@ def _relations(
   return found
 
 
-def _read_pubtator(
-  path: pathlib.Path, counts: Counter[str], max_broken: float
-) -> list[Annotated]:
-  """Documents of PubTator, overlapping mentions and concepts kept."""
-  name, broken, rows = str(path), BrokenRows(path, counts), 0
-  lines = io_lines.read_lines(path, counts)
-  found: dict[str, Annotated] = {}
-  for block in pubtator.pubtator_blocks(lines, name):
-    document = block.document(name)
-    mentions: list[Mention] = []
-    relations: list[Relation] = []
-    for line, fields in block.rows:
-      rows += 1
-      try:
-        if pubtator.is_relation(fields):
-          relations.append(Relation(fields[1], fields[2], fields[3]))
-        else:
-          entity = pubtator.pubtator_entity(
-            fields, document.text, name, line, counts
-          )
-          # A composite mention has several concepts.
-          given = fields[5].split('|') if len(fields) > 5 else []
-          concepts = {one.strip() for one in given} - {'', '-', '-1'}
-          id = f'T{len(mentions) + 1}'
-          mentions.append(Mention(id, entity, frozenset(concepts)))
-      except InputError as error:
-        what = str(error).removeprefix(f'{name}:{line}: ')
-        broken.add(line, 'broken_rows', what)
-    if block.id in found:
-      counts['repeated_documents_dropped'] += 1
-      continue
-    found[block.id] = Annotated(document, tuple(mentions), tuple(relations))
-  broken.check(rows, max_broken)
-  return list(found.values())
-
-
 def _types_of(annotated: Iterable[Annotated]) -> tuple[str, str]:
   """The two of `TYPES` that a corpus has."""
   names = {m.entity.type for a in annotated for m in a.mentions}
@@ -318,31 +332,33 @@ class Choices(NamedTuple):
   markers: bool  # Whether the entities keep their names, inside of markers.
   keep_overlapping: bool  # Whether overlapping mentions make a pair.
   max_broken: float  # Fraction 0-1 of rows that may be broken.
+  window: int = 1  # Neighbouring sentences in which a pair may stand.
 
 
 def prepare(source: str, output: str, choices: Choices) -> dict[str, Any]:
-  """Writes the rows of an unpacked corpus; returns their figures and counts."""
+  """Writes the rows of an unpacked corpus; returns their figures and counts.
+
+  `overrides` are the keys of a config that train what was written.
+  """
   splits = find_splits(pathlib.Path(source))
-  counts: dict[str, Counter[str]] = {}
-  annotated: dict[str, list[Annotated]] = {}
-  for split in (split for split in FILES if split in splits):
-    found = counts[split] = Counter()
-    annotated[split] = read(splits[split], found, choices.max_broken)
-  types = choices.types or _types_of(itertools.chain(*annotated.values()))
+  counts = {split: Counter[str]() for split in FILES if split in splits}
+  annotated = {
+    split: read(splits[split], found, choices.max_broken)
+    for split, found in counts.items()
+    if 'sentences' not in splits[split]
+  }
+  types = choices.types or annotated_documents.UNTYPED
+  if annotated:
+    types = choices.types or _types_of(itertools.chain(*annotated.values()))
   words = Placeholders.from_types(*(name.upper() for name in types))
-  made: dict[str, list[Row]] = {split: [] for split in annotated}
-  for split, some in annotated.items():
-    for document in some:
-      made[split] += labelled_rows(
-        document,
-        words,
-        counts[split],
-        wanted=choices.relations,
-        negative=NEGATIVE,
-        keep_overlapping=choices.keep_overlapping,
-        marked=choices.markers,
-      )
-    counts[split].update(f'rows {row.label}' for row in made[split])
+  made: dict[str, list[Row]] = {}
+  for split, found in counts.items():
+    if split in annotated:
+      made[split] = _rows(annotated[split], found, words, choices)
+    else:
+      path = splits[split]['sentences']
+      made[split] = _sentences(path, found, words, choices)
+    found.update(f'rows {row.label}' for row in made[split])
   labels = {row.label for rows in made.values() for row in rows} - {NEGATIVE}
   if not labels:
     raise InputError(
@@ -354,11 +370,66 @@ def prepare(source: str, output: str, choices: Choices) -> dict[str, Any]:
     _write(rows, split, folder)
   kept = {split: dict(+found) for split, found in counts.items()}
   write_json(folder / 'counts.json', kept, ascii=True)
-  return {
+  summary = {
     'output': str(folder),
     'entities': 'markers' if choices.markers else 'anonymised',
     'placeholders': [words.first, words.second],
     'joint_placeholders': list(words.joint),
     'labels': [*sorted(labels), NEGATIVE],
-    'counts': kept,
   }
+  given = _overrides(summary, [*made], choices.window)
+  return {**summary, 'overrides': given, 'counts': kept}
+
+
+def _rows(
+  annotated: Sequence[Annotated],
+  counts: Counter[str],
+  words: Placeholders,
+  choices: Choices,
+) -> list[Row]:
+  found: list[Row] = []
+  for document in annotated:
+    found += labelled_rows(
+      *(document, words, counts),
+      wanted=choices.relations,
+      negative=NEGATIVE,
+      keep_overlapping=choices.keep_overlapping,
+      marked=choices.markers,
+      window=choices.window,
+    )
+  return found
+
+
+def _sentences(
+  path: pathlib.Path,
+  counts: Counter[str],
+  words: Placeholders,
+  choices: Choices,
+) -> list[Row]:
+  found = annotated_documents.read_sentences(
+    *(path, counts, choices.max_broken, words, choices.markers)
+  )
+  wanted = {name.casefold() for name in choices.relations}
+  for number, row in enumerate(found):
+    if wanted and row.label.casefold() not in wanted:
+      counts['pairs_of_unwanted_relations'] += 1
+      found[number] = row._replace(label=NEGATIVE)
+  return found
+
+
+def _overrides(
+  summary: Mapping[str, Any], splits: Sequence[str], window: int
+) -> list[str]:
+  """The flags by which any config of relations trains what was written."""
+  keys = {
+    'dir': summary['output'],
+    'labels': ','.join(summary['labels']),
+    'negative': NEGATIVE,
+    'entities': summary['entities'],
+    'placeholders': ','.join(summary['placeholders']),
+    'joint_placeholders': ','.join(summary['joint_placeholders']),
+    **({'sentence_window': window} if window > 1 else {}),
+    'devel_split': 'devel' if 'devel' in splits else '',
+    'test_split': 'test' if 'test' in splits else '',
+  }
+  return [f'--config.data.{key}={value}' for key, value in keys.items()]

@@ -1,6 +1,7 @@
 """Corpora of named entities: a folder with a file for each split.
 
-A file is PubTator (`text/documents.py`), or has a line `token<TAB>tag` for each
+A split is a file of documents (PubTator, BioC, JSON lines), a folder of brat
+(`train/`), or a file that has a line `token<TAB>tag` for each
 token and a blank line after each sentence; or four columns (CoNLL-2003 and
 SciBERT: token, part of speech, chunk, tag), by tabs or by spaces. What is only
 odd in columns is kept and counted:
@@ -14,6 +15,7 @@ odd in columns is kept and counted:
 
 import dataclasses
 import os
+import pathlib
 import re
 import unicodedata
 from collections import Counter
@@ -22,13 +24,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from biobert_jax.data.splits import (
   EXTENSIONS,
   find_split,
-  is_pubtator,
+  holds_documents,
   missing_split,
 )
 from biobert_jax.errors import InputError
 from biobert_jax.io import lines
-from biobert_jax.text import documents, tag_schemes
-from biobert_jax.text.readers import pubtator
+from biobert_jax.text import brat, documents, tag_schemes
+from biobert_jax.text.readers import any_format, pubtator
 
 # google-research/bert tokenization.py, WordpieceTokenizer: a longer word is
 # [UNK] as a whole.
@@ -284,13 +286,22 @@ def read_split(
     return both
   if path is None:
     raise missing_split(directory, split, EXTENSIONS[1:])
-  if is_pubtator(path):
-    read = pubtator.read_pubtator(path, counts)
-    sentences = sentences_from_documents(read, counts)
+  if holds_documents(path):
+    sentences = sentences_from_documents(_documents(path, counts), counts)
     if not sentences:
       raise InputError.at(path, 1, 'the file holds no sentence')
     return sentences
   return read_columns(path, counts, scheme=scheme, strict=strict)
+
+
+def _documents(
+  path: pathlib.Path, counts: Counter[str]
+) -> Iterable[documents.Document]:
+  if path.is_dir():
+    return brat.read_folder(path, counts)
+  if any_format.form_of(path) == 'pubtator':
+    return pubtator.read_pubtator(path, counts)
+  return any_format.read_documents(path, counts)
 
 
 def label_set(sentences: Sequence[Sentence]) -> tuple[str, ...]:

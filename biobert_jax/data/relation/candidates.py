@@ -107,7 +107,7 @@ def candidate_pairs(
         places = [(m.entity.start, m.entity.end) for m in (first, second)]
         text = flat(pair_words.marked(document.text, span, *places))
       else:
-        text = _anonymised(document.text, span, first, second, words)
+        text = anonymised(document.text, span, first, second, words)
       pairs.append(Pair(document.id, first, second, text, overlap))
   return pairs
 
@@ -225,7 +225,7 @@ def _count_surroundings(
   )
 
 
-def _anonymised(
+def anonymised(
   text: str, span: Span, first: Mention, second: Mention, words: Placeholders
 ) -> str:
   """The sentence with the pair's words in place of its mentions."""
