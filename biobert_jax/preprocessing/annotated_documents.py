@@ -98,10 +98,10 @@ def read_documents(
     documents: Iterable[Document] = brat.read_folder(path, counts)
   else:
     documents = any_format.read_documents(path, counts)
-  return _once(
-    ((one, [0] * len(one.relations)) for one in documents),
-    *(counts, unknown, max_broken),
-  )
+  pairs = ((one, [0] * len(one.relations)) for one in documents)
+  found, relations = _once(pairs, counts, unknown)
+  unknown.check(relations, max_broken)
+  return found
 
 
 def read_pubtator(
@@ -141,8 +141,9 @@ def read_pubtator(
         [*relations],
       )
 
-  found = _once(documents(), counts, unknown, max_broken)
+  found, relations = _once(documents(), counts, unknown)
   broken.check(rows, max_broken)
+  unknown.check(relations, max_broken)
   return found
 
 
@@ -150,9 +151,8 @@ def _once(
   documents: Iterable[tuple[Document, list[int]]],
   counts: Counter[str],
   unknown: BrokenRows,
-  max_broken: float,
-) -> list[Annotated]:
-  """The first document of each id."""
+) -> tuple[list[Annotated], int]:
+  """The first document of each id, and the number of their relations."""
   found: dict[str, Annotated] = {}
   relations = 0
   for document, places in documents:
@@ -161,8 +161,7 @@ def _once(
       continue
     relations += len(places)
     found[document.id] = _annotated(document, places, unknown)
-  unknown.check(relations, max_broken)
-  return list(found.values())
+  return list(found.values()), relations
 
 
 def are_sentences(path: pathlib.Path) -> bool:

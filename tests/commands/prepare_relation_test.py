@@ -132,7 +132,10 @@ def test_the_mentions_behind_each_row(tmp_path, capsys):
 def test_cdr(tmp_path, capsys):
   (tmp_path / 'CDR_TrainingSet.PubTator.txt').write_text(small_relations.CDR)
   out = tmp_path / 'out'
-  code, summary, _ = run(capsys, '--input', str(tmp_path), '--output', str(out))
+  code, summary, said = run(
+    capsys,
+    *('--input', str(tmp_path), '--output', str(out), '--max_broken', '0.4'),
+  )
   assert code == 0
   assert summary['placeholders'] == ['@CHEMICAL$', '@DISEASE$']
   assert rows_of(out, 'train', summary) == [
@@ -143,9 +146,19 @@ def test_cdr(tmp_path, capsys):
   ]
   assert not (out / 'test.tsv').exists()
   counts = summary['counts']['train']
-  assert counts['relations'] == 3
+  assert counts['relations'] == 2
   assert counts['relations_across_sentences'] == 1
-  assert counts['relations_between_other_types'] == 1
+  assert counts['relations_whose_concept_no_mention_has'] == 1
+  assert summary['overrides'][:2] == [
+    f'--config.data.dir={out}',
+    '--config.data.labels=CID,false',
+  ]
+  command = said.splitlines()[-1]
+  assert command.startswith('to train: biobert-jax train --config=re_chemprot')
+  assert "'--config.data.placeholders=@CHEMICAL$,@DISEASE$'" in command
+  assert command.endswith(
+    '--config.data.devel_split= --config.data.test_split='
+  )
 
 
 def test_other_choices(tmp_path, capsys):
@@ -189,7 +202,9 @@ def test_three_types_have_to_be_chosen_from(tmp_path, capsys):
   text = small_relations.CDR.replace('Nausea\tDisease', 'Nausea\tGene')
   (tmp_path / 'train.txt').write_text(text)
   code, _, err = run(
-    capsys, '--input', str(tmp_path), '--output', str(tmp_path / 'out')
+    capsys,
+    *('--input', str(tmp_path), '--output', str(tmp_path / 'out')),
+    *('--max_broken', '0.4'),
   )
   assert code == 3
   assert '--types: say which two of the types Chemical, Disease, Gene' in err

@@ -11,6 +11,8 @@ from biobert_jax.preprocessing import relation_corpora
 from biobert_jax.preprocessing.relation_corpora import find_splits
 from tests.fixtures import small_relations
 
+UNKNOWN = 'relations_whose_concept_no_mention_has'
+
 
 def read(folder, split='train', max_broken=0.01):
   counts = collections.Counter()
@@ -79,11 +81,13 @@ def test_pubtator(tmp_path):
   (tmp_path / 'CDR_sample.txt').write_text(small_relations.CDR)
   path = tmp_path / 'CDR_TrainingSet.PubTator.txt'
   path.write_text(small_relations.CDR + small_relations.CDR)
-  (document,), counts = read(tmp_path)
-  assert counts == {'repeated_documents_dropped': 1}
+  (document,), counts = read(tmp_path, max_broken=0.4)
+  assert counts == {'repeated_documents_dropped': 1, UNKNOWN: 1}
   assert [m.id for m in document.mentions] == [f'T{i}' for i in range(1, 8)]
-  assert document.mentions[0].names == {'D008094'}
-  assert document.mentions[6].names == {'D008094', 'D000001'}
+  assert document.mentions[0].names == {'mention 1', 'D008094'}
+  assert document.mentions[6].names == {
+    *('mention 7', 'D008094|D000001', 'D008094', 'D000001')
+  }
   assert document.relations[1] == Relation('CID', 'D016651', 'D009325')
 
 
@@ -119,14 +123,26 @@ def test_a_broken_row_is_counted_or_refused(chemprot, kind, row, message):
   assert message in str(caught.value)
 
 
+def test_a_relation_of_an_unknown_concept_is_named(tmp_path):
+  path = tmp_path / 'train.txt'
+  path.write_text(small_relations.CDR)
+  with pytest.raises(InputError) as caught:
+    read(tmp_path)
+  assert str(caught.value) == (
+    f"{path}:12: no mention of document 8 has the concept 'D999999': fix or "
+    'delete the relation (1 of 3 relations are broken; more than 1 % is '
+    'refused)'
+  )
+
+
 def test_a_broken_line_of_pubtator(tmp_path):
   path = tmp_path / 'train.txt'
   wrong = small_relations.CDR.replace('8\t12\t18', '8\t13\t19')
   path.write_text(wrong)
   with pytest.raises(InputError, match=r'train\.txt:4: offsets 13 to 19 hold'):
     read(tmp_path)
-  (document,), counts = read(tmp_path, max_broken=0.1)
-  assert counts == {'broken_rows': 1}
+  (document,), counts = read(tmp_path, max_broken=0.4)
+  assert counts == {'broken_rows': 1, UNKNOWN: 1}
   assert len(document.mentions) == 6
 
 
