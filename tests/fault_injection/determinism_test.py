@@ -26,7 +26,7 @@ def test_the_same_config_twice(whole, tmp_path, cache, monkeypatch):
     assert b'PYTHONHASHSEED=4242' in variables
     assert _CANARY.encode() in variables
     assert _CANARY.encode() not in (process / 'cmdline').read_bytes()
-    assert child.wait() == 0, child.said
+    assert child.wait(400) == 0, child.said
   ours, theirs = (children.losses_of(run) for run in (whole, folder))
   assert len(ours) == LAST
   assert {s: x.hex() for s, x in ours.items()} == {

@@ -194,3 +194,21 @@ def test_a_finished_run_without_its_states_cannot_grow(made, old):
   with pytest.raises(InputError, match='no checkpoints/ .*init_from='):
     workdir.save_experiment(changed(made, train__steps=20), old)
   assert (old / 'results.json').exists()
+
+
+def test_a_run_resumes_though_the_one_it_started_from_trains_on(
+  old, tmp_path, caplog
+):
+  config = small_run.config(init_from=str(old), init_from_step='6')
+  tuned = epath.Path(tmp_path / 'tuned')
+  workdir.save_experiment(experiment.from_config(config), tuned)
+  shutil.rmtree(old / 'checkpoints' / '6')
+  begun = experiment.from_config(config)
+  with pytest.raises(InputError, match=r"weights_sha256: '\w{64}' there, 'del"):
+    workdir.save_experiment(begun, tuned)
+  # It has a state of its own, so the other's are not needed.
+  (tuned / 'checkpoints' / '3').mkdir(parents=True)
+  workdir.save_experiment(begun, tuned)
+  assert 'has trained on since this run started from it' in caplog.text
+  with pytest.raises(InputError, match='has no step 6; it has 4'):
+    run_steps.read(old, config, '6')
