@@ -126,7 +126,7 @@ def check_ranges(
 _FULL = tuple(map(os.strerror, (errno.ENOSPC, errno.EDQUOT)))
 
 
-def is_disk_full(error: BaseException) -> bool:
+def is_disk_full(error: BaseException | str) -> bool:
   """Whether the error is that of a full disk, or says so in its text."""
   return any(said in str(error) for said in _FULL)
 

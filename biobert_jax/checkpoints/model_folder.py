@@ -13,8 +13,8 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from biobert_jax.errors import InputError
-from biobert_jax.io.atomic import publish
+from biobert_jax.errors import InputError, is_disk_full
+from biobert_jax.io.atomic import named_when_full, publish
 from biobert_jax.io.checksums import file_sha256
 from biobert_jax.io.json_files import read_json
 
@@ -59,10 +59,13 @@ def publish_folder(
   try:
     os.umask(mask := os.umask(0))
     aside.chmod(0o777 & ~mask)
-    yield aside
-    _write_sums(aside)
-    publish(aside, target)
+    with named_when_full(output):
+      yield aside
+      _write_sums(aside)
+      publish(aside, target)
   except OSError as error:
+    if is_disk_full(error):
+      raise
     why = f'{error.strerror or error}; nothing was left there'
     raise InputError(f'--output {output}: {why}') from error
   finally:

@@ -132,6 +132,10 @@ def _find(arguments: Sequence[str]) -> tuple[str, Sequence[str]]:
 def _run(command: Command, flags: Flags, overrides: parser.Overrides) -> str:
   logging.basicConfig(format='[%(asctime)s] %(message)s', datefmt='%H:%M:%S')
   logging.getLogger('biobert_jax').setLevel(logging.INFO)
+  # Orbax's threads show a stack of what is also raised, and is one line then.
+  logging.getLogger('absl').addFilter(
+    lambda record: not errors.is_disk_full(record.getMessage())
+  )
   if command.has_config:
     flags.config = config_files.load_config(flags.config, overrides)
   if COMPILE_CACHE in command.flags:

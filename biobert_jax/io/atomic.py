@@ -62,10 +62,10 @@ def named_when_full(name: StrPath, aside: StrPath = '') -> Iterator[None]:
   """
   try:
     yield
-  except OSError as error:
-    known = error.filename not in (None, os.fspath(aside))
+  except Exception as error:  # Libraries have errors of their own.
+    known = getattr(error, 'filename', None) not in (None, os.fspath(aside))
     if is_disk_full(error) and not known:
-      error.filename = os.fspath(name)
+      setattr(error, 'filename', os.fspath(name))  # noqa: B010
     raise
 
 
