@@ -1,5 +1,6 @@
 """Parts that the datasets of all tasks share: splits, digests, labels."""
 
+import functools
 import hashlib
 import logging
 import pathlib
@@ -15,6 +16,7 @@ from biobert_jax.data.packing import PackedRows
 from biobert_jax.data.splits import count_overlap
 from biobert_jax.data.windows import Windows
 from biobert_jax.errors import DivergedError, InputError
+from biobert_jax.tasks import losses
 from biobert_jax.tasks.task import Names, Outputs, Shapes
 from biobert_jax.text.vocabulary import build_vocabulary
 from biobert_jax.text.wordpiece import WordPieceTokenizer
@@ -107,6 +109,45 @@ def label_ids(names: Iterable[str], labels: Sequence[str]) -> np.ndarray:
   """int32 ids of label names."""
   ids = {label: i for i, label in enumerate(labels)}
   return np.asarray([ids[name] for name in names], np.int32)
+
+
+def class_weights(
+  config: ConfigDict, labels: Names, train_labels: Callable[[], Iterable[str]]
+) -> dict[str, Any]:
+  """The parts of a `Task` by which `data.class_weights` counts; {} without.
+
+  Args:
+    config: 'balanced' there weighs a class by the inverse of its frequency;
+      LABEL=WEIGHT pairs weigh those classes, and the others 1.
+    labels: the classes, by id.
+    train_labels: the labels of all training examples, for 'balanced'.
+  """
+  # Work folders of before there were weights have no such key.
+  given = config.data.class_weights if 'class_weights' in config.data else ()
+  if not given:
+    return {}
+  named = dict.fromkeys(labels, 1.0)
+  for part in given if given != ('balanced',) else ():
+    label, _, number = part.rpartition('=')
+    try:
+      named[label] = float(number)
+    except ValueError:
+      named[label] = -1.0
+    if label not in labels or not 0 < named[label] < float('inf'):
+      what = f'data.class_weights has {part!r}; give balanced, or LABEL=WEIGHT'
+      raise InputError(f'{what} above 0 of the labels {", ".join(labels)}')
+
+  @functools.cache
+  def weights_of() -> tuple[float, ...]:
+    if given == ('balanced',):
+      found = Counter(train_labels())
+      total = sum(found.values())
+      named.update({k: total / len(found) / n for k, n in found.items()})
+    shown = ', '.join(f'{label} {named[label]:.4g}' for label in labels)
+    _log.info('class weights: %s', shown)
+    return tuple(named[label] for label in labels)
+
+  return losses.weighted_classification(weights_of)
 
 
 def pack(

@@ -4,7 +4,7 @@ A sum is divided by the normalizer of the whole global batch, so the loss is the
 same however the batch is split over devices and microbatches.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -17,12 +17,19 @@ def label_count(labels: Int[Array, '*R']) -> Float[Array, '']:
 
 
 def cross_entropy_sum(
-  logits: Float[Array, '*R C'], labels: Int[Array, '*R']
+  logits: Float[Array, '*R C'],
+  labels: Int[Array, '*R'],
+  weights: Float[Array, 'C'] | None = None,
 ) -> Float[Array, '']:
-  """Sum of the cross-entropies (nats) of positions whose label is not -1."""
+  """Sum of the cross-entropies (nats) of positions whose label is not -1.
+
+  With `weights` each counts as much as its class weighs.
+  """
   log_probs = jax.nn.log_softmax(logits, axis=-1)
   safe = jnp.maximum(labels, 0)
   picked = jnp.take_along_axis(log_probs, safe[..., None], axis=-1)[..., 0]
+  if weights is not None:
+    picked = picked * weights[safe]
   return -jnp.sum(jnp.where(labels >= 0, picked, 0.0))
 
 
@@ -48,6 +55,34 @@ def classification_sums(
   """Loss and accuracy of a classifier, as sums over labelled positions."""
   given = logits, batch['labels']
   return {'loss': cross_entropy_sum(*given), 'accuracy': correct_sum(*given)}
+
+
+def weighted_classification(
+  weights_of: Callable[[], Sequence[float]],
+) -> dict[str, Callable[..., dict[str, jax.Array]]]:
+  """`sums` and `normalizers` of a classifier whose classes weigh differently.
+
+  The loss is the weighted mean: its divisor is the weight of all labels of the
+  global batch. `weights_of` gives the weight of each class; it is called when a
+  training step is traced, so that what only predicts needs no corpus.
+  """
+
+  def table() -> jax.Array:
+    return jnp.asarray(weights_of(), jnp.float32)
+
+  def sums(
+    logits: jax.Array, batch: Mapping[str, jax.Array]
+  ) -> dict[str, jax.Array]:
+    given = logits, batch['labels']
+    loss = cross_entropy_sum(*given, table())
+    return {'loss': loss, 'accuracy': correct_sum(*given)}
+
+  def normalizers(batch: Mapping[str, jax.Array]) -> dict[str, jax.Array]:
+    labels = batch['labels']
+    weights = jnp.where(labels >= 0, table()[jnp.maximum(labels, 0)], 0.0)
+    return {'loss': jnp.sum(weights), 'accuracy': label_count(labels)}
+
+  return {'sums': sums, 'normalizers': normalizers}
 
 
 def _by_sequence(

@@ -3,7 +3,8 @@
 import functools
 import pathlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -31,10 +32,13 @@ RANGES = tag_schemes.RANGES  # The readers check the other keys of `data`.
 shapes_of, validate = datasets.token_shapes, datasets.no_conditions
 
 
-def make_task(bert: BertConfig, labels: Names, scores: bool = False) -> Task:
+def make_task(
+  bert: BertConfig, labels: Names, scores: bool = False, **loss: Any
+) -> Task:
   """The compiled part of the task; `labels` are tag names by id.
 
-  With `scores` it predicts the probability of every label, too.
+  With `scores` it predicts the probability of every label, too; `loss` is what
+  `datasets.class_weights` gives.
   """
 
   def predict(logits: jax.Array, _: Arrays) -> Arrays:
@@ -45,7 +49,7 @@ def make_task(bert: BertConfig, labels: Names, scores: bool = False) -> Task:
     }
     return {**found, 'scores': probabilities} if scores else found
 
-  return Task(module_of('token', bert, len(labels)), predict)
+  return Task(module_of('token', bert, len(labels)), predict, **loss)
 
 
 def task_of(
@@ -55,8 +59,14 @@ def task_of(
   tokenizer: WordPieceTokenizer,
 ) -> Task:
   """The task of a config; see `make_task`."""
-  del config, tokenizer
-  return make_task(bert, labels)
+  del tokenizer
+
+  def train_labels() -> Iterator[str]:
+    for sentence in _read(config, config.data.train_split, Counter()):
+      yield from sentence.tags
+
+  loss = datasets.class_weights(config, labels, train_labels)
+  return make_task(bert, labels, **loss)
 
 
 def tokenizer_of(config: ConfigDict) -> WordPieceTokenizer:

@@ -3,7 +3,8 @@
 import functools
 import pathlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import jax
 import numpy as np
@@ -38,17 +39,20 @@ RANGES = {
 shapes_of = datasets.sequence_shapes
 
 
-def make_task(bert: BertConfig, labels: Names, pooling: str = 'cls') -> Task:
+def make_task(
+  bert: BertConfig, labels: Names, pooling: str = 'cls', **loss: Any
+) -> Task:
   """The compiled part of the task.
 
   Its loss is the mean over the sentences of the global batch (run_re.py:736),
-  however they are packed. `pooling` is a key of `POOLINGS`.
+  however they are packed. `pooling` is a key of `POOLINGS`; `loss` is what
+  `datasets.class_weights` gives.
   """
 
   def predict(logits: jax.Array, _: Arrays) -> Arrays:
     return {'probability': jax.nn.softmax(logits, axis=-1)}
 
-  return Task(module_of(POOLINGS[pooling], bert, len(labels)), predict)
+  return Task(module_of(POOLINGS[pooling], bert, len(labels)), predict, **loss)
 
 
 def validate(config: ConfigDict) -> None:
@@ -82,7 +86,13 @@ def task_of(
 ) -> Task:
   """The task of a config; see `make_task`."""
   del tokenizer
-  return make_task(bert, labels, config.data.pooling)
+
+  def train_labels() -> Iterator[str]:
+    for example in _read(config, config.data.train_split, Counter()):
+      yield example.label
+
+  loss = datasets.class_weights(config, labels, train_labels)
+  return make_task(bert, labels, config.data.pooling, **loss)
 
 
 def tokenizer_of(config: ConfigDict) -> WordPieceTokenizer:

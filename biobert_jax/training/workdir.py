@@ -31,6 +31,8 @@ CONFIG_FILE = 'config.json'
 MODEL_FOLDER = 'model'
 RESULTS_FILE = 'results.json'  # Written last: a run that has it is finished.
 Changes = dict[str, list[Any]]  # Key -> [old value, new value].
+# Key that was added later -> the value that changes nothing.
+_ADDED: dict[str, Any] = {'data.class_weights': (), 'data.sentence_window': 1}
 # Fields that may differ when a run resumes: where things lie and run, and what
 # is only shown. All others decide the result, so they are fixed. Paths may
 # differ among the hosts of a job too.
@@ -219,6 +221,9 @@ def changes(
   before, after = flatten(old['config']), flatten(new['config'])
   before |= {key: old[key] for key in _FINGERPRINTS}
   after |= {key: new[key] for key in _FINGERPRINTS}
+  for key, value in _ADDED.items():  # A run of before there was such a key.
+    if key in after:
+      before.setdefault(key, type(after[key])(value))
   found = {
     key: [before.get(key), after.get(key)]
     for key in sorted(before.keys() | after.keys())

@@ -29,5 +29,8 @@ def get_config(size: str, folder: str) -> ml_collections.ConfigDict:
   config.data.strict = False  # True: invisible tokens are errors.
   # Entity type of corpora whose tags have none (plain B and I).
   config.data.entity_type = 'Entity'
+  # Weights of classes in the loss: 'balanced', by the inverse of their
+  # frequency in the training split; LABEL=WEIGHT, …; (): all the same.
+  config.data.class_weights = ()
   config.data.window_overlap = 32  # Tokens shared by windows of a sentence.
   return config

@@ -27,6 +27,9 @@ def get_config(size: str, folder: str) -> ml_collections.ConfigDict:
   finetune.add_sequence_keys(config)
   # Labels of the corpus by id; (): those of the training split.
   config.data.labels = ()
+  # Weights of classes in the loss: 'balanced', by the inverse of their
+  # frequency in the training split; LABEL=WEIGHT, …; (): all the same.
+  config.data.class_weights = ()
   # The label of no relation, which scores leave out.
   config.data.negative = 'false'
   # A pair may stand in this many neighbouring sentences; see

@@ -5,6 +5,7 @@ import logging
 
 import numpy as np
 import pytest
+from ml_collections import ConfigDict
 
 from biobert_jax.data.packing import PackedRows
 from biobert_jax.errors import InputError
@@ -65,3 +66,35 @@ def test_the_log_says_how_densely_a_split_is_packed(caplog):
   said = f'in {rows.num_rows} packed sequences of 128, '
   assert f'{said}{100 * (1 - rows.fill):.2f} % padding' in caplog.text
   assert 'test: ' in caplog.text
+
+
+def weights_config(*given):
+  return ConfigDict({'data': {'class_weights': given}})
+
+
+@pytest.mark.parametrize(
+  ('given', 'divisor'),
+  [
+    (('balanced',), 2 * 4 / 2 / 3 + 4 / 2 / 1),
+    (('B=3',), 2 + 3),
+    (('B=3', 'O=0.5'), 1 + 3),
+  ],
+)
+def test_weights_of_classes(given, divisor):
+  parts = datasets.class_weights(
+    weights_config(*given), ('O', 'B', 'I'), lambda: ['O', 'O', 'O', 'B']
+  )
+  batch = {'labels': np.asarray([0, 0, 1, -1])}
+  found = parts['normalizers'](batch)['loss']
+  np.testing.assert_allclose(found, divisor, rtol=1e-6)
+
+
+def test_without_weights_the_corpus_is_not_read():
+  for config in (weights_config(), ConfigDict({'data': {}})):
+    assert datasets.class_weights(config, ('O',), lambda: 1 / 0) == {}
+
+
+@pytest.mark.parametrize('given', ['X=2', 'B', 'B=x', 'B=0', 'B=nan', 'B=inf'])
+def test_wrong_weights_are_refused(given):
+  with pytest.raises(InputError, match='data.class_weights has .*O, B'):
+    datasets.class_weights(weights_config(given), ('O', 'B'), list)

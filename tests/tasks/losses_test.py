@@ -34,6 +34,32 @@ def test_correct_and_weight():
   assert float(losses.label_count(labels)) == labelled.sum()
 
 
+def test_classes_weigh_in_the_loss_and_in_its_divisor():
+  weights = (1.0, 0.5, 3.0, 2.0, 0.25)
+  parts = losses.weighted_classification(lambda: weights)
+  batch = {'labels': jnp.asarray(LABELS)}
+  sums = parts['sums'](jnp.asarray(LOGITS), batch)
+  divisors = parts['normalizers'](batch)
+  exact = LOGITS.astype(np.float64)
+  log_probs = exact - np.log(np.exp(exact).sum(-1, keepdims=True))
+  places = [(i, j) for i, j in np.ndindex(LABELS.shape) if LABELS[i, j] >= 0]
+  each = [weights[LABELS[place]] for place in places]
+  terms = [log_probs[(*place, LABELS[place])] for place in places]
+  loss = -np.dot(each, terms)
+  np.testing.assert_allclose(sums['loss'], loss, rtol=1e-6)
+  np.testing.assert_allclose(divisors['loss'], sum(each), rtol=1e-6)
+  plain = losses.classification_sums(jnp.asarray(LOGITS), batch)
+  assert sums['accuracy'] == plain['accuracy']
+  assert divisors['accuracy'] == len(places)
+  # Equal weights are the loss that it is without.
+  same = losses.weighted_classification(lambda: [2.0] * 5)
+  mean = (
+    same['sums'](jnp.asarray(LOGITS), batch)['loss']
+    / same['normalizers'](batch)['loss']
+  )
+  np.testing.assert_allclose(mean, plain['loss'] / len(places), rtol=1e-6)
+
+
 def test_without_labels_all_is_zero_and_so_are_gradients():
   none = jnp.full((4, 6), -1)
   value, gradient = jax.value_and_grad(losses.cross_entropy_sum)(
