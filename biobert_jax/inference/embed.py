@@ -85,8 +85,7 @@ class Embedder:
       do_lower_case: casing, where no file of the model states it.
       counts: receives `texts_split` and `entities_without_pieces`.
     """
-    if pooling not in POOLINGS:
-      raise InputError(f'--pooling is {pooling!r}; choose from {POOLINGS}')
+    _check_pooling(pooling)
     opened = load_any(model, do_lower_case)
     name = opened.source.given
     if (form := opened.source.form) in detect.COMPILED:
@@ -362,6 +361,11 @@ class PooledEncoder:
     )
 
 
+def _check_pooling(pooling: str) -> None:
+  if pooling not in POOLINGS:
+    raise InputError(f'--pooling is {pooling!r}; choose from {POOLINGS}')
+
+
 def _layers_of(flag: str) -> tuple[int, ...]:
   """Parses the flag --layers."""
   parts = flag.split(',')
@@ -413,6 +417,7 @@ def embed(
     [given] if isinstance(given, str) else given, counts
   )
   input_files.log_forms(files)
+  _check_pooling(pooling)
   numbers, casing = _layers_of(layers), pretrained.parse_casing(do_lower_case)
   length = int(max_seq_length) if max_seq_length else None
   totals: Counter[str] = Counter(texts=0, pieces=0, vectors=0)

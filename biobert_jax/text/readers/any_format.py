@@ -55,10 +55,12 @@ _REFUSED = {
   b'\xfd7zXZ': 'packed by xz: unpack it, or pack it by gzip',
   b'\x28\xb5\x2f\xfd': 'packed by zstd: unpack it, or pack it by gzip',
 }
-_MARKUP = re.compile(rb'<(?:\?xml|!DOCTYPE|[A-Za-z][\w:.-]*[\s/>])')
+_MARKUP = re.compile(rb'<(?:!--|[A-Za-z][\w:.-]*[\s/>])')
 _XML_NAMED = re.compile(
   rb'<(?:\?xml|!DOCTYPE|Pubmed|Medline|article\b|collection\b)'
 )
+# PubMed's own export in lines, and the other of programs of references.
+_CITATIONS = re.compile(r'(?:PMID|PMCID|OWN |TY {2}) ?- ?\S')
 # Of a file of checksums, or of the files of an archive.
 _SIDE_FILE = re.compile(
   r'(?:MD5 ?\(|SHA\d+ ?\()?.{0,200}?\b[0-9a-f]{32,128}\b(?: [ *]?\S.*)?'
@@ -107,16 +109,21 @@ def detect(stream: Stream) -> str:
 def _xml_form(stream: Stream, start: bytes) -> str:
   """The form of XML; '' for text that begins with a bracket."""
   named = stream.name.lower().removesuffix('.gz').endswith(('.xml', '.nxml'))
+  named = named or bool(_XML_NAMED.match(start))
   if not (named or _MARKUP.match(start)):
     return ''
-  root = xml_stream.root(stream)
+  try:
+    root = xml_stream.root(stream)
+  except InputError:
+    if named:
+      raise
+    return ''
   for form, roots in _ROOTS.items():
     if root in roots:
       return form
   whole = re.escape(root.encode())
-  if not (named or _XML_NAMED.match(start)) and not (
-    re.search(rb'</%s>\s*\Z' % whole, start) or start.count(b'</') > 2
-  ):
+  ends = re.search(rb'</([\w.-]+:)?%s>\s*\Z' % whole, start)
+  if not (named or ends or start.count(b'</') > 2):
     return ''  # A tag inside a line of text.
   what = f'XML of <{root[:60]}>, and want PubmedArticleSet, article or BioC'
   raise InputError(f"{stream.name}: {what}'s collection: leave the file out")
@@ -160,9 +167,12 @@ def _text_form(stream: Stream, head: bytes) -> str:
     return 'brat'
   if _are_tokens(filled):
     return 'tokens'
-  if filled and all(_SIDE_FILE.fullmatch(one) for one in filled[:1]):
+  if filled and _SIDE_FILE.fullmatch(filled[0]):
     what = 'a list of files or checksums, not text: leave it out'
     raise InputError(f'{stream.name}: {what}')
+  if filled and _CITATIONS.match(filled[0]):
+    what = 'citations of MEDLINE or RIS, which no reader takes: fetch the XML'
+    raise InputError(f'{stream.name}: {what} of PubMed (efetch, retmode=xml)')
   return 'text'
 
 

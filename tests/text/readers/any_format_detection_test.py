@@ -128,6 +128,8 @@ TOKENS = 'Aspirin{0}O\ncaused{0}O\nheadache{0}B-X\n\nYes{0}O\n'
     ('a.txt', '<TEI><p>a</p></TEI>', 'XML of <TEI>'),
     ('a', '<?xml version="1.0"?>\n<svg/>', 'XML of <svg>'),
     ('a.txt', '<html><body>404', 'a web page'),
+    ('a.txt', '<!-- x -->\n<tei:TEI><p/></tei:TEI>', 'XML of <'),
+    ('a.txt', 'PMID- 1\nTI  - Gout\n', 'citations of MEDLINE or RIS'),
     ('a.json', '[1, 2]', 'JSON that holds no documents'),
     ('a.json', '[]', 'JSON that holds no documents'),
     ('a.json', '{"a": {"b": 1}}', 'JSON that holds no documents'),
@@ -161,7 +163,8 @@ def test_any_other_form_is_refused_by_its_name(tmp_path, name, content, what):
   'text',
   [
     '{curly} brackets', '[1] Smith et al.', '[Translated.]', '<b>bold</b> it',
-    'p<0.05', '<5 mg', 'hepatitis B\nhepatitis E\nvitamin B', 'p|t|q\n10|b|x',
+    'p<0.05', '<5 mg', '<!-- a note',
+    'hepatitis B\nhepatitis E\nvitamin B', 'p|t|q\n10|b|x',
     'a\tb', 'gout\nasthma\ndiabetes', '{"a": 1} is JSON', '"a"',
   ],
 )  # fmt: skip
