@@ -199,8 +199,9 @@ def dataset_of(
   if _is_tf_examples(str(folder)):
     opened = {split: _files(data, split) for split in splits}
     for split, paths in opened.items():
-      digests.append(_digest_of_files(paths))
+      # First: it refuses what cannot be read.
       rows[split] = _tf_examples(config, tokenizer, paths)
+      digests.append(_digest_of_files(paths))
   else:
     for split in splits:
       opened[split] = shards.Shards(folder, split, data.verify, tokenizer)
