@@ -11,6 +11,7 @@ import io
 import logging
 import pathlib
 import re
+import shlex
 from collections.abc import Iterator
 from typing import Any
 from unittest import mock
@@ -189,13 +190,17 @@ def test_a_remedy_works(case, places, messages, carried_out):
     lambda: provoke(places) if provoke else main.main(line.split()), case.whole
   )
   found = {m for m in messages if m.pattern.search(before.text)}
-  if case.then:
+  if case.then.startswith('@'):
+    told = before.text.partition(case.then[1:])[2].partition('\n')[0]
+    told = told.replace('=DIR', '={new}')
+    mended = places.fill(f'{told} {case.remedy}')
+  elif case.then:
     mended = places.fill(case.then)
   else:
     if not case.remedy.startswith('@'):
       _check_named(case, line, before.text, places)
     mended = places.fill(_changed(case.line, case.remedy))
-  after = _Run(lambda: main.main(mended.split()), case.whole)
+  after = _Run(lambda: main.main(shlex.split(mended)), case.whole)
   if case.later:
     assert re.search(case.later, after.error), (before.error, after.error)
   else:
