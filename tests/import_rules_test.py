@@ -149,6 +149,7 @@ def call_faults(path: str, tree: ast.Module) -> Iterator[str]:
       yield f'{where}(...): io/atomic.py renames'
     # A string's `replace` takes two arguments, that of a path one.
     moves = words[-1] == 'replace' and len(node.args) == 1 and not node.keywords
+    moves = moves and called != 'dataclasses.replace'
     if (moves or words[-1] == 'rename') and path not in MAY_MOVE:
       yield f'{where}(...): io/atomic.py renames'
     indented = any(keyword.arg == 'indent' for keyword in node.keywords)
@@ -304,6 +305,7 @@ def test_a_planted_fault_is_found(path: str, source: str) -> None:
     ('biobert_jax/io/atomic.py', 'os.replace(aside, path)'),
     ('biobert_jax/io/json_files.py', 'json.dumps(value, indent=indent)'),
     ('biobert_jax/text/x.py', 'json.dumps(value)\ntext.replace("a", "b")'),
+    ('biobert_jax/text/x.py', 'dataclasses.replace(one)'),
     ('biobert_jax/training/train.py', 'counts.get("x", 0)'),
     ('biobert_jax/training/train.py', 'np.load(path, allow_pickle=False)'),
     ('biobert_jax/training/train.py', 'task.eval(batch)'),
