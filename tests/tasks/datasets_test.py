@@ -3,6 +3,7 @@
 import hashlib
 import logging
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from ml_collections import ConfigDict
@@ -84,7 +85,7 @@ def test_weights_of_classes(given, divisor):
   parts = datasets.class_weights(
     weights_config(*given), ('O', 'B', 'I'), lambda: ['O', 'O', 'O', 'B']
   )
-  batch = {'labels': np.asarray([0, 0, 1, -1])}
+  batch = {'labels': jnp.asarray([0, 0, 1, -1])}
   found = parts['normalizers'](batch)['loss']
   np.testing.assert_allclose(found, divisor, rtol=1e-6)
 
