@@ -182,6 +182,7 @@ class RelationExtractor:
       two = document.entities[:2]
       if [(e.start, e.end) for e in two] == entity_spans(places):
         first, second = (Mention(str(n), e) for n, e in enumerate(two))
+        self._counts['pairs'] += 1
         return [Pair(document.id, first, second, document.text, '')]
     entities = enumerate(document.entities)
     mentions = [Mention(str(number), entity) for number, entity in entities]
