@@ -233,7 +233,7 @@ def test_damage_is_refused_by_name_within_a_second(tmp_path: Path) -> None:
   (good / 'SHA256SUMS').unlink()
   vocab = good / 'vocab.txt'
   vocab.write_text(vocab.read_text().replace('A\n', ''))
-  refused('the vocabulary has 49 pieces but the checkpoint embeds 50')
+  refused('the vocabulary has 49 tokens but the checkpoint embeds 50')
 
 
 def test_a_layer_too_few_is_listed(tmp_path: Path) -> None:
