@@ -84,6 +84,8 @@ class _Target:
     """lxml asks for it."""
 
   def start(self, tag: str, attributes: dict[str, str]) -> None:
+    if tag[0] == '{' or ':' in tag:
+      tag = xml_stream.local_name(tag)
     self._inline.count_tag()
     self._inline.take()
     if self._tags[-1] not in _PARENTS.get(tag, (self._tags[-1],)):
@@ -105,6 +107,8 @@ class _Target:
     self._inline.add(text)
 
   def end(self, tag: str) -> None:
+    if tag[0] == '{' or ':' in tag:
+      tag = xml_stream.local_name(tag)
     text, one = self._inline.take(), self._open[-1]
     self._tags.pop()
     if tag == 'text' and one.get('text'):

@@ -110,6 +110,8 @@ class _Target:
     return tag in _TEXTS or tag in _TITLES and parent == 'title-group'
 
   def start(self, tag: str, attributes: dict[str, str]) -> None:
+    if tag[0] == '{' or ':' in tag:
+      tag = xml_stream.local_name(tag)
     parent = self._parents[-1]
     self._parents.append(tag)
     self._inline.count_tag()
@@ -198,6 +200,8 @@ class _Target:
       self._inline.data(text)
 
   def end(self, tag: str) -> None:
+    if tag[0] == '{' or ':' in tag:
+      tag = xml_stream.local_name(tag)
     depth = len(self._parents)
     self._parents.pop()
     if self._skip:

@@ -99,10 +99,14 @@ class _Target:
     """lxml asks for it."""
 
   def start(self, tag: str, attributes: dict[str, str]) -> None:
+    if tag[0] == '{' or ':' in tag:
+      tag = xml_stream.local_name(tag)
     parent = self._parents[-1]
     if self._inside:
       self._inline.start(tag)
-    elif parent in _WANTED.get(tag, ()):
+    elif parent in _WANTED.get(tag, ()) and (
+      tag != 'ArticleId' or self._parents[-2] == 'Article'
+    ):
       self._start_wanted(tag, attributes)
     elif tag in _COUNTED:
       self._counts[_COUNTED[tag]] += 1
@@ -134,6 +138,8 @@ class _Target:
       self._inline.data(text)
 
   def end(self, tag: str) -> None:
+    if tag[0] == '{' or ':' in tag:
+      tag = xml_stream.local_name(tag)
     self._parents.pop()
     parent = self._parents[-1]
     if self._inside:
@@ -173,7 +179,7 @@ class _Target:
       self._inline.next_record()
     elif tag == 'PMID':
       self._ids['pmid'] = text
-    elif self._parents[-2] == 'Article':
+    else:
       self._ids['pmid' if self._label == 'pubmed' else self._label] = text
 
   def _pmid(self) -> str:

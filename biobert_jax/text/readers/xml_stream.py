@@ -10,7 +10,7 @@ import html.entities
 import re
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from lxml import etree
 
@@ -53,7 +53,11 @@ _MATH = '{http://www.w3.org/1998/Math/MathML}'
 
 
 class Target(Protocol[_T]):
-  """The target of `parse`: lxml's target interface, and the records."""
+  """The target of `parse`: lxml's target interface, and the records.
+
+  It passes tags with a brace or a colon through `local_name`; most have none,
+  and a call for each of them would take as long as the parser.
+  """
 
   found: list[_T]  # Complete records, which `parse` takes away.
 
@@ -67,25 +71,12 @@ class TooLong(ValueError):
   """A record is longer, or has more tags, than any article."""
 
 
-class _LocalNames:
-  """A target that is told names without namespaces, except those of MathML.
+def local_name(tag: str) -> str:
+  """A tag's name without its namespace, except for those of MathML.
 
   Publishers, OAI-PMH and archives put the same elements into several; a piece
   cut out of a file may lack what declares its prefixes.
   """
-
-  def __init__(self, target: Target[Any]) -> None:
-    self.data, self.close = target.data, target.close
-    self._start, self._end = target.start, target.end
-
-  def start(self, tag: str, attributes: dict[str, str]) -> None:
-    self._start(_local(tag) if tag[0] == '{' or ':' in tag else tag, attributes)
-
-  def end(self, tag: str) -> None:
-    self._end(_local(tag) if tag[0] == '{' or ':' in tag else tag)
-
-
-def _local(tag: str) -> str:
   if tag.startswith(_MATH):
     return tag
   if tag.startswith('mml:'):
@@ -134,7 +125,7 @@ def parse(
     return records
 
   parser = etree.XMLParser(
-    target=_LocalNames(target),
+    target=target,
     resolve_entities=False,
     no_network=True,
     load_dtd=False,
