@@ -147,28 +147,26 @@ CONFIG = Flag(
 OUTPUT_FOLDER = Flag('--output=DIR', 'folder to write', ..., 'output')
 DO_LOWER_CASE = Flag(
   '--do_lower_case',
-  'true: uncased, false: cased; overrides what the model states',
+  'true: uncased, false: cased; overrides the model',
   type=bool,
 )
-LABELS = Flag(
-  '--labels=A,B,C', 'classes by id; overrides what the model states', ''
-)
+LABELS = Flag('--labels=A,B,C', 'classes by id; overrides the model', '')
 # What some checkpoints state wrongly or not at all.
 OVERRIDES = (
   DO_LOWER_CASE,
   Flag(
     '--head=token|sequence',
-    'what is labelled; overrides what the model states',
+    'what is labelled; overrides the model',
     '',
   ),
   LABELS,
 )
 STEP = Flag(
   '--step=STEP',
-  'of a work folder, also while it trains: best, latest or a number',
+  'of a work folder: best, latest or N',
   '',
   range=errors.STEP,
-  unset='best where one is chosen, else latest',
+  unset='best, else latest',
 )
 # Of the commands that run a model; `main` acts on it.
 COMPILE_CACHE = Flag(

@@ -7,8 +7,6 @@ the opposite. A flag that does not exist is refused, with the nearest one.
 
 import glob
 import os
-import shutil
-import textwrap
 from collections.abc import Iterable
 from typing import Any
 
@@ -118,14 +116,7 @@ def help_of(command: Command) -> str:
     f'\n{(command.text or "").rstrip()}',
     *([_ABOUT_CONFIG] if command.has_config else []),
     '\nflags:',
-    *(
-      textwrap.fill(
-        f'  {usage:{width}}  {text}',
-        max(80, shutil.get_terminal_size((120, 0)).columns),
-        subsequent_indent=' ' * (width + 4),
-      )
-      for usage, text in rows
-    ),
+    *(f'  {usage:{width}}  {text}' for usage, text in rows),
     '\nexamples:',
     *(f'  {called} {example}' for example in command.examples),
     f'\noutput files: {command.writes}',

@@ -96,7 +96,7 @@ left and right boundaries alone.""",
     Flag('FILE', 'tokens, gold and predicted tags; - is stdin', ..., 'stdin'),
     Flag(
       'PREDICTIONS',
-      'predicted tags, where FILE has only gold ones; - is stdin',
+      'predicted tags, where FILE has gold ones; - is stdin',
       '',
       'stdin',
     ),

@@ -31,8 +31,7 @@ FLAGS = (
   Flag('--workdir=DIR', 'work folder: new, or to resume', ..., 'output'),
   Flag(
     '--continue_as=DIR',
-    'new folder: continue the run of --workdir there, with another rate, batch '
-    'or schedule',
+    'new folder: continue the run there, with another rate, batch or schedule',
     '',
     'output',
   ),

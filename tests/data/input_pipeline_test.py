@@ -58,7 +58,8 @@ class Damaged:
   def feature_shapes(self, batch_size):
     return {'row_ids': (batch_size,)}
 
-  def train_batch(self, step, batch_size, host, hosts):
+  def train_batch(self, step, batch_size, host, hosts, earlier):
+    del earlier
     if step == 2:
       raise InputError('shard-3: record 7 is damaged')
     return {'row_ids': np.full(batch_size // hosts, step, np.int32)}

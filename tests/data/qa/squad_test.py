@@ -149,7 +149,9 @@ def test_version_2_has_questions_without_answers(tmp_path):
   questions, counts = read(path, squad.SquadRules('2.0', True, 0.0))
   assert [len(q.answers) for q in questions] == [0, 0, 1]
   assert not counts
-  with pytest.raises(InputError, match=r'set data\.squad_version=2\.0'):
+  with pytest.raises(
+    InputError, match=r'set --config\.data\.squad_version=2\.0'
+  ):
     read(path, TRAINING)
 
 
