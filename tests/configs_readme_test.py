@@ -49,7 +49,7 @@ def test_every_key_stands_in_it_once():
 
 def text_of(value):
   if isinstance(value, tuple):
-    return ', '.join(value)
+    return ', '.join(value) or '()'
   return 'unset' if value is None else str(value)
 
 

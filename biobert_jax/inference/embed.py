@@ -61,11 +61,6 @@ _FEATURES = (
 )
 
 
-def _check_pooling(pooling: str) -> None:
-  if pooling not in POOLINGS:
-    raise InputError(f'--pooling is {pooling!r}; choose from {POOLINGS}')
-
-
 class Embedder:
   """A model that turns texts into vectors; its `header` tells of them."""
 
@@ -417,7 +412,6 @@ def embed(
     raise InputError(f'--output is {output!r}; name it {names}')
   if max_seq_length and not re.fullmatch('[0-9]{1,6}', max_seq_length):
     raise InputError(f'--max_seq_length is {max_seq_length!r}; give a number')
-  _check_pooling(pooling)
   counts: Counter[str] = Counter()
   files = input_files.find_files(
     [given] if isinstance(given, str) else given, counts
