@@ -41,7 +41,7 @@ Tag = Callable[[Iterator[Document]], Iterator[Document]]
 _ANSWERS = {'yes', 'no', 'maybe'}
 
 
-class Job(NamedTuple):
+class Prediction(NamedTuple):
   """The prediction of one task for a file."""
 
   predictor: Callable[..., Any]
@@ -80,7 +80,7 @@ _WITH_RELATIONS = {
   'pubtator': documents.write_pubtator,
 }
 JOBS = {
-  'ner': Job(
+  'ner': Prediction(
     Tagger,
     lambda files, counts, _: input_files.read_documents(files, counts),
     {
@@ -98,7 +98,7 @@ JOBS = {
     'per_type',
     512,
   ),
-  'relation': Job(
+  'relation': Prediction(
     RelationExtractor,
     lambda files, counts, extractor: extractor.read(files, counts),
     {
@@ -116,7 +116,7 @@ JOBS = {
     'per_type',
     512,
   ),
-  'qa': Job(
+  'qa': Prediction(
     answerers.QuestionAnswerer,
     lambda files, counts, _: question_files.read_all(files, counts),
     {
@@ -130,7 +130,7 @@ JOBS = {
     ('questions', 'passages', 'with_answer'),
     '',
   ),
-  'yes_no': Job(
+  'yes_no': Prediction(
     answerers.YesNoAnswerer,
     lambda files, counts, answerer: question_files.read_all(
       files, counts, answerer.reasoning
@@ -329,7 +329,7 @@ def _with_progress(
 
 
 def _run(
-  job: Job,
+  job: Prediction,
   open_predictor: Callable[[], Any],
   predicted: Callable[[Any, Iterable[Any]], Iterator[Any]],
   files: Sequence[str],

@@ -57,7 +57,7 @@ class Scores(NamedTuple):
 
 
 @dataclass
-class Report:
+class BioasqReport:
   """Result of `evaluate`."""
 
   scores: Scores
@@ -81,7 +81,7 @@ def evaluate(
   *,
   bootstrap: int = 0,
   seed: int = 0,
-) -> Report:
+) -> BioasqReport:
   """Scores submitted exact answers, by question id, against gold ones.
 
   The order of the gold questions is that of the evaluator's sums. A question
@@ -92,7 +92,9 @@ def evaluate(
       answer is not of its question's form.
   """
   rows: dict[str, list[tuple[float, ...]]] = {type_: [] for type_ in TYPES[:3]}
-  report = Report(Scores(), dict.fromkeys(TYPES, 0), dict.fromkeys(TYPES, 0), 0)
+  report = BioasqReport(
+    Scores(), dict.fromkeys(TYPES, 0), dict.fromkeys(TYPES, 0), 0
+  )
   for id_, (type_, target) in gold.items():
     report.questions[type_] += 1
     if type_ == 'summary':
@@ -119,12 +121,12 @@ def evaluate(
   return report
 
 
-def line(report: Report) -> str:
+def line(report: BioasqReport) -> str:
   """The line that the evaluator prints, without a line break."""
   return ' '.join(map(_java, report.scores))
 
 
-def as_dict(report: Report) -> dict[str, Any]:
+def as_dict(report: BioasqReport) -> dict[str, Any]:
   """The report for JSON: fractions, only those of intervals rounded."""
   intervals = {
     name: [round(x, 4) for x in pair] for name, pair in report.intervals.items()

@@ -71,10 +71,10 @@ class Matches(NamedTuple):
 
   macro: Macro
   scheme: str  # Of the strict scores; '' where gold tags are of none.
-  strict: ner.Score | None  # None where a tag is not of the scheme.
+  strict: ner.EntityScore | None  # None where a tag is not of the scheme.
   relaxed: Overlap
-  left: ner.Score
-  right: ner.Score
+  left: ner.EntityScore
+  right: ner.EntityScore
 
 
 def scheme_of(tags: ner.Tags) -> str:
@@ -107,7 +107,10 @@ def strict_spans(
 
 
 def evaluate(
-  gold: ner.Tags, predicted: ner.Tags, report: ner.Report, scheme: str = AUTO
+  gold: ner.Tags,
+  predicted: ner.Tags,
+  report: ner.EntityReport,
+  scheme: str = AUTO,
 ) -> Matches:
   """Scores tags of which `ner.evaluate` made the report.
 
@@ -135,10 +138,10 @@ def evaluate(
   return Matches(
     macro=_macro(list(report.per_type.values())),
     scheme=scheme,
-    strict=ner.Score(*strict) if of_scheme else None,
+    strict=ner.EntityScore(*strict) if of_scheme else None,
     relaxed=Overlap(*sizes, gold_matched, predicted_matched),
-    left=ner.Score(*sizes, left),
-    right=ner.Score(*sizes, right),
+    left=ner.EntityScore(*sizes, left),
+    right=ner.EntityScore(*sizes, right),
   )
 
 
@@ -194,7 +197,7 @@ def _overlapping(
   )
 
 
-def _macro(scores: Sequence[ner.Score]) -> Macro:
+def _macro(scores: Sequence[ner.EntityScore]) -> Macro:
   means = []
   for name in Macro._fields:
     values = [getattr(score, name) for score in scores]

@@ -37,7 +37,7 @@ def harmonic_mean(one: float, other: float) -> float:
   return 2 * one * other / (one + other)
 
 
-class Score(NamedTuple):
+class EntityScore(NamedTuple):
   """Numbers of entities, and the percentages (0-100) that follow from them."""
 
   gold: int
@@ -68,11 +68,11 @@ class Span:
 
 
 @dataclass
-class Report:
+class EntityReport:
   """Result of `evaluate`; the mistakes stand in reading order."""
 
-  overall: Score
-  per_type: dict[str, Score]  # Of types in gold or predicted tags.
+  overall: EntityScore
+  per_type: dict[str, EntityScore]  # Of types in gold or predicted tags.
   accuracy: float  # Tokens whose tags agree, percent (0-100).
   interval: bootstrap_.Interval | None  # 95 %, of the overall F1, percent.
   false_positives: list[Span]
@@ -143,7 +143,7 @@ def evaluate(
   *,
   bootstrap: int = 0,
   seed: int = 0,
-) -> Report:
+) -> EntityReport:
   """Scores the tags of each sentence as `conlleval.pl` does.
 
   The counts are the script's, kept by its own walk over the file. On bracket
@@ -169,8 +169,8 @@ def evaluate(
     for g, p in zip(one, other, strict=True)
   )
   false_positives, false_negatives = _mistakes(gold, predicted)
-  return Report(
-    overall=Score(*map(int, counts.sum(axis=0))),
+  return EntityReport(
+    overall=EntityScore(*map(int, counts.sum(axis=0))),
     per_type=per_type,
     accuracy=100 * agreeing / tokens if tokens else 0.0,
     interval=bootstrap_.f1_interval(counts[lengths > 0], bootstrap, seed),
@@ -180,7 +180,7 @@ def evaluate(
   )
 
 
-def as_dict(report: Report) -> dict[str, Any]:
+def as_dict(report: EntityReport) -> dict[str, Any]:
   """The report for JSON with two decimals; `entity` stands for no type."""
   untyped = '' if _NAME_OF_UNTYPED in report.per_type else _NAME_OF_UNTYPED
   return {
@@ -196,7 +196,7 @@ def as_dict(report: Report) -> dict[str, Any]:
   }
 
 
-def conlleval_text(report: Report) -> str:
+def conlleval_text(report: EntityReport) -> str:
   """The text of `conlleval.pl`, byte for byte (in UTF-8)."""
   overall = report.overall
   text = (
@@ -215,7 +215,7 @@ def conlleval_text(report: Report) -> str:
   return text
 
 
-def _figures(score: Score) -> str:
+def _figures(score: EntityScore) -> str:
   return (
     f'precision: {score.precision:6.2f}%; '
     f'recall: {score.recall:6.2f}%; FB1: {score.f1:6.2f}'
@@ -228,7 +228,9 @@ def percentages(score: Any) -> dict[str, float]:
   return {name: round(getattr(score, name), 2) for name in names}
 
 
-def _count(gold: Tags, predicted: Tags) -> tuple[dict[str, Score], np.ndarray]:
+def _count(
+  gold: Tags, predicted: Tags
+) -> tuple[dict[str, EntityScore], np.ndarray]:
   """The script's walk: scores by type, and [sentences, 3] of entities."""
   golds: Counter[str] = Counter()
   predictions: Counter[str] = Counter()
@@ -265,7 +267,7 @@ def _count(gold: Tags, predicted: Tags) -> tuple[dict[str, Score], np.ndarray]:
     after = golds.total(), predictions.total(), corrects.total()
     rows.append([b - a for a, b in zip(before, after, strict=True)])
   per_type = {
-    type_: Score(golds[type_], predictions[type_], corrects[type_])
+    type_: EntityScore(golds[type_], predictions[type_], corrects[type_])
     for type_ in sorted(golds.keys() | predictions.keys())
   }
   return per_type, np.array(rows, np.int64).reshape(-1, 3)

@@ -16,7 +16,7 @@ LABELS = ('maybe', 'no', 'yes')  # Sorted, as scikit-learn sums over them.
 
 
 @dataclass
-class Report:
+class PubmedqaReport:
   """Result of `evaluate`: all fractions (0-1), except for `questions`."""
 
   accuracy: float
@@ -32,7 +32,7 @@ def evaluate(
   *,
   bootstrap: int = 0,
   seed: int = 0,
-) -> Report:
+) -> PubmedqaReport:
   """Scores labels (yes, no or maybe) against gold ones, as many."""
   if len(gold) != len(predicted):
     what = f'{len(gold)} gold labels but {len(predicted)} predicted ones'
@@ -46,7 +46,7 @@ def evaluate(
   sums = rows.sum(axis=0, keepdims=True)
   f1, occurs = (values[0] for values in _f1(sums))
   measures = {'accuracy': _accuracy, 'macro_f1': _macro_f1}
-  return Report(
+  return PubmedqaReport(
     accuracy=float(_accuracy(sums)[0]),
     macro_f1=float(_macro_f1(sums)[0]),
     per_label={
@@ -61,7 +61,7 @@ def evaluate(
   )
 
 
-def as_dict(report: Report) -> dict[str, Any]:
+def as_dict(report: PubmedqaReport) -> dict[str, Any]:
   """The report for JSON, rounded as the script prints it (six decimals)."""
   found = report.intervals
   intervals = {

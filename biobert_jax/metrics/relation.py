@@ -64,7 +64,7 @@ NOTES = {
 FIGURES = ('precision', 'recall', 'f1', 'specificity')
 
 
-class Score(NamedTuple):
+class RelationScore(NamedTuple):
   """Numbers of examples, and the percentages (0-100) that follow from them."""
 
   gold: int  # With a label that counts.
@@ -85,12 +85,12 @@ class Score(NamedTuple):
 
 
 @dataclass
-class Report:
+class RelationReport:
   """Result of `evaluate`."""
 
-  overall: Score  # Micro score over all labels but the negative one.
+  overall: RelationScore  # Micro score over all labels but the negative one.
   specificity: float  # Recall of the negative label, percent.
-  per_label: dict[str, Score]  # The negative one included.
+  per_label: dict[str, RelationScore]  # The negative one included.
   accuracy: float  # Percent.
   interval: bootstrap_.Interval | None  # 95 %, of the overall F1, percent.
   examples: int
@@ -104,7 +104,7 @@ def evaluate(
   negatives: Sequence[str] = NEGATIVES,
   bootstrap: int = 0,
   seed: int = 0,
-) -> Report:
+) -> RelationReport:
   """Scores the predicted label of each example against the gold one.
 
   Exactly one of all `labels` is among the `negatives`, "no relation".
@@ -125,7 +125,7 @@ def evaluate(
   predictions = np.array([codes[label] for label in predicted], np.int64)
   right = golds == predictions
   per_label = {
-    label: Score(
+    label: RelationScore(
       *(int((c == i).sum()) for c in (golds, predictions, golds[right]))
     )
     for label, i in codes.items()
@@ -133,8 +133,8 @@ def evaluate(
   negative = next(label for label in labels if label in negatives)
   counted = positive[golds], positive[predictions], positive[golds] & right
   rows = np.stack(counted, axis=1).astype(np.int64)
-  return Report(
-    overall=Score(*rows.sum(axis=0).tolist()),
+  return RelationReport(
+    overall=RelationScore(*rows.sum(axis=0).tolist()),
     specificity=per_label[negative].recall,
     per_label=per_label,
     accuracy=_percent(int(right.sum()), len(gold)),
@@ -143,7 +143,7 @@ def evaluate(
   )
 
 
-def as_dict(report: Report) -> dict[str, Any]:
+def as_dict(report: RelationReport) -> dict[str, Any]:
   """The report for JSON, rounded as the script prints it (two decimals)."""
   per_label = {
     label: {n: round(getattr(score, n), 2) for n in FIGURES[:3]}
@@ -161,14 +161,16 @@ def as_dict(report: Report) -> dict[str, Any]:
   }
 
 
-def figures(report: Report) -> dict[str, float]:
+def figures(report: RelationReport) -> dict[str, float]:
   """The figures of `FIGURES`, percent, not rounded."""
   overall = report.overall
   values = overall.precision, overall.recall, overall.f1, report.specificity
   return dict(zip(FIGURES, values, strict=True))
 
 
-def over_folds(reports: Sequence[Report]) -> dict[str, tuple[float, float]]:
+def over_folds(
+  reports: Sequence[RelationReport],
+) -> dict[str, tuple[float, float]]:
   """(mean, sample standard deviation) of each figure; 0 for one fold."""
   rows = np.array([list(figures(report).values()) for report in reports])
   means = rows.mean(axis=0)

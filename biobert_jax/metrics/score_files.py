@@ -62,7 +62,7 @@ def score_ner(
   matches = entity_matches.evaluate(*tags, report, scheme)
   if errors_file:
     _write_errors(errors_file, sentences, report)
-  rows = [['', 'precision', 'recall', 'F1', *ner.Score._fields]]
+  rows = [['', 'precision', 'recall', 'F1', *ner.EntityScore._fields]]
   for type_, score in report.per_type.items():
     rows.append([type_ or '(no type)', *_counted(score)])
   rows.append(['overall', *_counted(report.overall)])
@@ -99,7 +99,7 @@ def _match_rows(matches: entity_matches.Matches) -> Iterator[list[str]]:
 
 
 def _write_errors(
-  path: str, sentences: list[label_files.Sentence], report: ner.Report
+  path: str, sentences: list[label_files.Sentence], report: ner.EntityReport
 ) -> None:
   """Lists the mistakes as TSV; a line is that of an entity's first token."""
   rows = []
@@ -119,7 +119,7 @@ def _write_errors(
 
 
 def _scheme_notes(
-  sentences: list[label_files.Sentence], report: ner.Report
+  sentences: list[label_files.Sentence], report: ner.EntityReport
 ) -> Iterator[str]:
   """Notes on the score: tag schemes that conlleval half knows."""
   tags = {tag for s in sentences for tag in (*s.gold, *s.predicted)}
@@ -134,7 +134,7 @@ def _scheme_notes(
     yield f'{what} correct ones than the list of errors tells'
 
 
-def _type_notes(report: ner.Report) -> Iterator[str]:
+def _type_notes(report: ner.EntityReport) -> Iterator[str]:
   """A note where entities cannot agree for the way they are typed."""
   scores = report.per_type.items()
   sides = {
@@ -167,9 +167,9 @@ def score_relation(
   """
   sets: Collection[Sequence[str]] = relation.LABELS.values()
   sets = [relation.LABELS[task]] if task else sets
-  figures = ['precision', 'recall', 'F1', *relation.Score._fields]
+  figures = ['precision', 'recall', 'F1', *relation.RelationScore._fields]
   rows = [['', *figures, 'specificity']]
-  reports: list[relation.Report] = []
+  reports: list[relation.RelationReport] = []
   for name, gold_path, path in _folds(gold, predictions):
     labels, known = label_files.read_relation_gold(gold_path, sets)
     sets = [known]
@@ -213,7 +213,7 @@ def _folds(gold: str, predictions: str) -> list[tuple[str, str, str]]:
 
 
 def _over_folds(
-  rows: list[list[str]], reports: list[relation.Report]
+  rows: list[list[str]], reports: list[relation.RelationReport]
 ) -> Outcome:
   """Mean and standard deviation below the rows of the folds."""
   summary = relation.over_folds(reports)
@@ -379,7 +379,7 @@ def _layout(rows: Sequence[Sequence[str]]) -> str:
 
 
 def _counted(
-  score: ner.Score | relation.Score | entity_matches.Overlap,
+  score: ner.EntityScore | relation.RelationScore | entity_matches.Overlap,
 ) -> list[str]:
   """The cells of a score that counts: percentages, then numbers."""
   figures = score.precision, score.recall, score.f1

@@ -24,7 +24,7 @@ _ARTICLES = re.compile(r'\b(a|an|the)\b')
 _NO_PUNCTUATION = str.maketrans('', '', string.punctuation)
 
 
-class Score(NamedTuple):
+class SquadScore(NamedTuple):
   """Means over questions: exact match and F1, percent (0-100)."""
 
   exact: float
@@ -47,13 +47,13 @@ class Best(NamedTuple):
 
 
 @dataclass
-class Report:
+class SquadReport:
   """Result of `evaluate`."""
 
   version: str  # Of the script: 1.1 or 2.0.
-  overall: Score
-  answerable: Score | None  # None for version 1.1, or if there are none.
-  unanswerable: Score | None
+  overall: SquadScore
+  answerable: SquadScore | None  # None for version 1.1, or if there are none.
+  unanswerable: SquadScore | None
   best: Best | None  # If null odds were given.
   missing: int  # Questions without prediction, which score 0 (version 1.1).
   # 95 % bootstrap intervals of `exact` and `f1`, percent; empty if not wanted.
@@ -90,7 +90,7 @@ def evaluate(
   threshold: float = THRESHOLD,
   bootstrap: int = 0,
   seed: int = 0,
-) -> Report:
+) -> SquadReport:
   """Scores the answers to questions, by id, against gold ones.
 
   An unanswerable question has no gold answer; '' is to answer none. For version
@@ -120,7 +120,7 @@ def evaluate(
   answerable = [s for i, s in scores.items() if gold[i]]
   unanswerable = [s for i, s in scores.items() if not gold[i]]
   split = version == '2.0'
-  return Report(
+  return SquadReport(
     version=version,
     overall=_mean([*scores.values()]),
     answerable=_mean(answerable) if split and answerable else None,
@@ -131,7 +131,7 @@ def evaluate(
   )
 
 
-def official(report: Report) -> dict[str, float]:
+def official(report: SquadReport) -> dict[str, float]:
   """The figures that the script prints, under its own names, not rounded."""
   if report.version == '1.1':
     return {'exact_match': report.overall.exact, 'f1': report.overall.f1}
@@ -146,7 +146,7 @@ def official(report: Report) -> dict[str, float]:
   return figures
 
 
-def as_dict(report: Report) -> dict[str, Any]:
+def as_dict(report: SquadReport) -> dict[str, Any]:
   """The report for JSON: `official`, and [low, high] in percent, or None."""
   found = report.intervals
   intervals = {
@@ -186,12 +186,12 @@ def _f1(given: list[str], answer: list[str], version: str) -> float:
   return 2 * precision * recall / (precision + recall)
 
 
-def _mean(scores: Sequence[tuple[int, float]]) -> Score:
+def _mean(scores: Sequence[tuple[int, float]]) -> SquadScore:
   exact, f1 = 0, 0.0
   for one, other in scores:  # Not `sum`: see the top of this file.
     exact, f1 = exact + one, f1 + other
   total = len(scores)
-  return Score(100.0 * exact / total, 100.0 * f1 / total, total)
+  return SquadScore(100.0 * exact / total, 100.0 * f1 / total, total)
 
 
 def _best(

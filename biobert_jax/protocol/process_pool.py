@@ -38,7 +38,7 @@ _REDRAW_SECONDS, _PRINT_SECONDS = 1.0, 60.0
 
 
 @dataclasses.dataclass
-class Job:
+class RunJob:
   """A run that is to be made, and the slots whose processes failed."""
 
   run: Run
@@ -72,7 +72,7 @@ class ProgressTable:
     self._title = title
     self._shown_at, self._lines_shown = time.monotonic(), 0
 
-  def show(self, running: Iterable[tuple[str, Job]]) -> None:
+  def show(self, running: Iterable[tuple[str, RunJob]]) -> None:
     """Draws the runs of slots, by their names, where it is time to."""
     terminal = sys.stderr.isatty()
     every = _REDRAW_SECONDS if terminal else _PRINT_SECONDS
@@ -112,7 +112,7 @@ class ProcessPool:
   def __init__(self, slots: Sequence[Slot], table: ProgressTable):
     """Starts nothing yet; `table` is what people see meanwhile."""
     self._slots, self._table = slots, table
-    self._running: dict[str, tuple[Job, subprocess.Popen[bytes], float]] = {}
+    self._running: dict[str, tuple[RunJob, subprocess.Popen[bytes], float]] = {}
     self._stop_requested = False
     self.failures: list[str] = []
 
@@ -145,7 +145,7 @@ class ProcessPool:
         _close(child)
       self._running.clear()
 
-  def run(self, jobs: Sequence[Job]) -> Iterator[Finished]:
+  def run(self, jobs: Sequence[RunJob]) -> Iterator[Finished]:
     """Makes all runs; those that end are handed out at once.
 
     A run whose process fails is tried once more, on another slot where there
@@ -173,7 +173,7 @@ class ProcessPool:
       running = self._running.items()
       self._table.show((name, job) for name, (job, _, _) in running)
 
-  def _start(self, waiting: collections.deque[Job]) -> None:
+  def _start(self, waiting: collections.deque[RunJob]) -> None:
     for slot in self._slots:
       if slot.name in self._running:
         continue
@@ -184,7 +184,7 @@ class ProcessPool:
         self._running[slot.name] = job, child, time.monotonic()
 
   def _outcome(
-    self, slot: str, job: Job, code: int, waiting: collections.deque[Job]
+    self, slot: str, job: RunJob, code: int, waiting: collections.deque[RunJob]
   ) -> dict[str, Any] | None:
     """The report of a run whose process ended; None where it failed."""
     if code == errors.EXIT_DONE:
@@ -208,7 +208,7 @@ class ProcessPool:
     return None
 
 
-def _popen(slot: Slot, job: Job) -> subprocess.Popen[bytes]:
+def _popen(slot: Slot, job: RunJob) -> subprocess.Popen[bytes]:
   """Starts the process of a run, confined to a slot."""
   job.folder.mkdir(parents=True, exist_ok=True)
   request = {

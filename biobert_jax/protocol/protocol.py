@@ -21,7 +21,7 @@ from biobert_jax.protocol import process_pool, published_results, results_table
 from biobert_jax.protocol.device_slots import Slot, find_slots
 from biobert_jax.protocol.ledger import Ledger, Line, open_ledger
 from biobert_jax.protocol.plan import Run
-from biobert_jax.protocol.process_pool import Finished, Job
+from biobert_jax.protocol.process_pool import Finished, RunJob
 from biobert_jax.training import experiment as experiments
 from biobert_jax.training import plan as training_plan
 from biobert_jax.training import train
@@ -89,7 +89,7 @@ class Executor:
 
   def _in_pool(self, runs: Sequence[Run]) -> Generator[Finished, None, None]:
     jobs = [
-      Job(run, pathlib.Path(self._workdir(run)), self._num_steps(run))
+      RunJob(run, pathlib.Path(self._workdir(run)), self._num_steps(run))
       for run in runs
     ]
     table = process_pool.ProgressTable(

@@ -46,8 +46,10 @@ def _measures(figures: dict[str, Any]) -> dict[str, float]:
   Ledgers have scores of entities and relations with two decimals, beside the
   numbers that they follow from.
   """
-  if figures.keys() >= {*ner.Score._fields}:
-    score = ner.Score(*(figures[name] for name in ner.Score._fields))
+  if figures.keys() >= {*ner.EntityScore._fields}:
+    score = ner.EntityScore(
+      *(figures[name] for name in ner.EntityScore._fields)
+    )
     exact = {n: getattr(score, n) for n in ('precision', 'recall', 'f1')}
     figures = figures | exact
   fitting = [

@@ -162,7 +162,7 @@ def _read(
   return corpus.read_split(folder, split, counts, **options)
 
 
-def _errors(sentences: Sequence[Sentence], report: metrics.Report) -> str:
+def _errors(sentences: Sequence[Sentence], report: metrics.EntityReport) -> str:
   """False positives and false negatives, one per line, with file and line."""
   rows = ['kind\tfile\tline\ttype\ttext']
   for kind in ('false_positive', 'false_negative'):

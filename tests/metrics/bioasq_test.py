@@ -83,7 +83,7 @@ def test_yes_and_no_change_places(pairs):
 )
 def test_numbers_are_written_as_java_does(value, text):
   scores = bioasq.Scores(yesno_accuracy=value)
-  report = bioasq.Report(scores, {}, {}, 0)
+  report = bioasq.BioasqReport(scores, {}, {}, 0)
   assert bioasq.line(report).split()[0] == text
 
 

@@ -57,7 +57,7 @@ def test_scores_add_up(sides):
 def test_no_relation_may_have_another_name():
   gold, said = ['no', 'yes', 'yes'], ['no', 'no', 'yes']
   report = relation.evaluate(gold, said, ('yes', 'no'), negatives=('no',))
-  assert report.overall == relation.Score(2, 1, 1)
+  assert report.overall == relation.RelationScore(2, 1, 1)
   assert report.specificity == 100
   with pytest.raises(ValueError, match='want one of'):
     relation.evaluate(gold, said, ('yes', 'no'))

@@ -18,7 +18,7 @@ from biobert_jax.errors import InputError, PreemptedError
 from biobert_jax.protocol import process_pool
 from biobert_jax.protocol.device_slots import Slot
 from biobert_jax.protocol.plan import Run
-from biobert_jax.protocol.process_pool import Job, ProcessPool, ProgressTable
+from biobert_jax.protocol.process_pool import ProcessPool, ProgressTable, RunJob
 from tests.fixtures import small_run
 
 # Does what its run's config says, by the name of the chip it was given.
@@ -60,7 +60,7 @@ def worker(monkeypatch):
 
 def jobs(folder, *whats):
   return [
-    Job(
+    RunJob(
       Run('test', f'run{i}', ConfigDict({'what': what}), {}, '', str(i)),
       pathlib.Path(folder / f'run{i}'),
       num_steps=10,
@@ -204,7 +204,7 @@ def test_the_worker_stops_with_its_parent(tmp_path):
 @pytest.fixture
 def running(tmp_path):
   run = Run('test', 'seed0', small_run.config(), {}, '', 'digest')
-  return 'GPU 3', Job(run, tmp_path, 1200)
+  return 'GPU 3', RunJob(run, tmp_path, 1200)
 
 
 @pytest.fixture

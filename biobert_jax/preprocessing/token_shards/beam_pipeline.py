@@ -163,7 +163,7 @@ def build(
   files: Sequence[stages.InputFile],
   folder: str,
   tokenizer: WordPieceTokenizer,
-  job: stages.Job,
+  job: stages.CorpusJob,
   spec: dict[str, Any],
   sizes: prepare.Sizes,
   most: int | None = None,
@@ -242,7 +242,7 @@ def _tallied(steps: Sequence[Any]) -> tuple[AsList, AsList]:
 class ReadFile(beam.DoFn):
   """A file to its articles, as bytes of `external_sort.encode`."""
 
-  def __init__(self, tokenizer: WordPieceTokenizer, job: stages.Job):
+  def __init__(self, tokenizer: WordPieceTokenizer, job: stages.CorpusJob):
     """Keeps what is sent to the workers."""
     self._tokenizer = tokenizer
     self._job = job

@@ -152,12 +152,12 @@ def make_job(
   reading: Options | None,
   sizes: Sizes,
   on_error: str = 'stop',
-) -> stages.Job:
+) -> stages.CorpusJob:
   """The options that hold for all files, see `prepare`."""
   key = external_sort.article_key
   excluded = frozenset(key(_full_id(id)) for id in exclude_ids)
   held = (sizes.run, sizes.group)
-  return stages.Job(reading or Options(), excluded, *held, on_error)
+  return stages.CorpusJob(reading or Options(), excluded, *held, on_error)
 
 
 def _full_id(id: str) -> str:
@@ -173,7 +173,7 @@ def _full_id(id: str) -> str:
 def corpus_spec(
   files: Sequence[stages.InputFile],
   tokenizer: WordPieceTokenizer,
-  job: stages.Job,
+  job: stages.CorpusJob,
   held_out: float,
   num_shards: int | None,
   skipped: Counter[str],

@@ -49,7 +49,7 @@ class InputFile(NamedTuple):
   modified: int  # Nanoseconds.
 
 
-class Job(NamedTuple):
+class CorpusJob(NamedTuple):
   """The options that hold for all files."""
 
   reading: Options  # Choices of the readers.
@@ -214,7 +214,10 @@ def sentences(article: Article, paragraphs: Sequence[str]) -> list[str]:
 
 
 def read_unit(
-  unit: Unit, article_tokenizer: ArticleTokenizer, job: Job, progress: Progress
+  unit: Unit,
+  article_tokenizer: ArticleTokenizer,
+  job: CorpusJob,
+  progress: Progress,
 ) -> None:
   """Reads the files of a unit into its part, telling the progress.
 
@@ -241,7 +244,7 @@ class _BadFileError(Exception):
 def _read_unit(
   unit: Unit,
   article_tokenizer: ArticleTokenizer,
-  job: Job,
+  job: CorpusJob,
   progress: Progress,
   skipped: dict[int, str],
 ) -> None:
@@ -271,7 +274,7 @@ def _read_unit(
     ) from None
 
 
-def fault_of(file: InputFile, job: Job) -> str:
+def fault_of(file: InputFile, job: CorpusJob) -> str:
   """Why a file cannot be read to its end; '' where it can."""
   ignored = (Counter[str](), lambda reason, id: None)
   try:
@@ -285,7 +288,7 @@ def fault_of(file: InputFile, job: Job) -> str:
 def read_input(
   file: InputFile,
   article_tokenizer: ArticleTokenizer,
-  job: Job,
+  job: CorpusJob,
   tally: Tally,
   progress: Progress,
 ) -> Iterator[tuple[str, int, tuple[Document, ...] | None]]:
@@ -307,7 +310,7 @@ def read_input(
 
 
 def _wanted(
-  file: InputFile, job: Job, tally: Tally
+  file: InputFile, job: CorpusJob, tally: Tally
 ) -> Iterator[Article | Deletion]:
   """The articles of a file without those that are excluded."""
 

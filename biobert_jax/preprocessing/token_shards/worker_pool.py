@@ -29,7 +29,7 @@ _worker: dict[str, Any] = {}
 
 
 def _start(
-  tokenizer: WordPieceTokenizer, job: stages.Job, shared: Sequence[Any]
+  tokenizer: WordPieceTokenizer, job: stages.CorpusJob, shared: Sequence[Any]
 ) -> None:
   os.environ['TOKENIZERS_PARALLELISM'] = 'false'
   signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's.
@@ -80,7 +80,7 @@ class Workers:
   """A pool of processes, spawned: they know neither jax nor TensorFlow."""
 
   def __init__(
-    self, count: int, tokenizer: WordPieceTokenizer, job: stages.Job
+    self, count: int, tokenizer: WordPieceTokenizer, job: stages.CorpusJob
   ):
     """Prepares `count` processes, which start with the first work."""
     context = multiprocessing.get_context('spawn')

@@ -5,14 +5,14 @@ import os
 import pytest
 
 from biobert_jax.errors import InputError
-from biobert_jax.preprocessing.token_shards.stages import Job
+from biobert_jax.preprocessing.token_shards.stages import CorpusJob
 from biobert_jax.preprocessing.token_shards.worker_pool import Workers
 from biobert_jax.text.readers.article import Options
 from tests.fixtures.small_corpus import TOKENIZER
 
 
 def test_results_come_in_order_and_a_killed_worker_is_named() -> None:
-  job = Job(Options(), frozenset(), 1 << 20, 1 << 20)
+  job = CorpusJob(Options(), frozenset(), 1 << 20, 1 << 20)
   done = []
   with Workers(1, TOKENIZER, job) as pool:
     values = [(i,) for i in (3, -1, 2)]
