@@ -223,7 +223,7 @@ def test_offsets_of_bioc_are_checked(tmp_path):
   wrong = {'id': '7', 'passages': [passage('title', 0, 'Gout hurts.', (0, 4))]}
   wrong['passages'][0]['annotations'][0]['text'] = 'gout'
   path = written(tmp_path, 'a.json', json.dumps(wrong).encode())
-  with pytest.raises(InputError, match="document 7: annotation .*holds 'Gout'"):
+  with pytest.raises(InputError, match="document 7: annotation .*hold 'Gout'"):
     list(any_format.read_documents(path))
 
 
