@@ -211,9 +211,7 @@ def test_a_remedy_works(case, places, messages, carried_out):
   carried_out[id(case)] = found
 
 
-def test_every_message_has_a_remedy_that_was_carried_out(
-  messages, carried_out, request
-):
+def test_every_message_has_a_remedy_that_was_carried_out(messages, carried_out):
   """As many remedies carried out as there are messages that name an option."""
   if len(carried_out) < len(CASES):
     pytest.skip('not all cases ran, or some failed')
