@@ -1,7 +1,6 @@
 """The interface of a task to training, evaluation and inference."""
 
 import dataclasses
-import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol, runtime_checkable
@@ -14,7 +13,7 @@ from ml_collections import ConfigDict
 
 from biobert_jax.data.batch_sizes import Stages
 from biobert_jax.data.packing import Batch
-from biobert_jax.errors import DivergedError, Range
+from biobert_jax.errors import Range
 from biobert_jax.models.config import BertConfig
 from biobert_jax.models.encoder import Inputs
 from biobert_jax.tasks import losses
@@ -95,16 +94,6 @@ class Scored:
   metrics: dict[str, Any]  # Printed, and written to `results.json`.
   selection: float  # The one metric by which checkpoints are compared.
   files: dict[str, str]  # Name -> text of the files that accompany them.
-
-  def __post_init__(self) -> None:
-    """Refuses what no comparison could order; a DivergedError names it."""
-    for name, value in {**self.metrics, 'selection': self.selection}.items():
-      if isinstance(value, float) and not math.isfinite(value):
-        raise DivergedError(
-          f'the metric {name} is {value}; the model is not usable: take an '
-          'earlier checkpoint by --step, or lower '
-          '--config.optim.learning_rate in a new --workdir'
-        )
 
 
 @dataclasses.dataclass(frozen=True)

@@ -164,7 +164,7 @@ def check_finite(scored: Scored, split: str, step: int) -> None:
     wrong = isinstance(value, float) and not math.isfinite(value)
     if wrong and not threshold:
       raise DivergedError(
-        f'{name} of {split} is {value} at step {step}: nothing can be chosen '
-        'by it; checkpoints before it are kept; lower '
-        '--config.optim.learning_rate, in a new --workdir'
+        f'{name} of {split} is {value} at step {step}: the model is not '
+        'usable; take an earlier checkpoint by --step, or lower '
+        '--config.optim.learning_rate in a new --workdir'
       )

@@ -77,7 +77,10 @@ def test_the_vocabulary_beside_the_shards(
     (['in'], 'manifest.json: cannot be read'),
     (['out', '--vocab', 'other.txt'], 'name that one with --vocab'),
     (['out', '--sample', '-1'], 'at least 0'),
-    (['out', '--vocab', 'vocab.txt', '--input', 'x'], "'x': no file matches"),
+    (
+      ['out', '--vocab', 'vocab.txt', '--input', 'x'],
+      '--input x: no such',
+    ),
   ],
 )
 def test_bad_input_is_one_line(

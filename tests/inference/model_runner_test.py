@@ -76,7 +76,11 @@ def program(shape):
 @pytest.mark.parametrize(
   ('head', 'part', 'shapes'),
   [
-    ('token', ..., {'label': (2, 5), 'probability': (2, 5)}),
+    (
+      'token',
+      ...,
+      {'label': (2, 5), 'probability': (2, 5), 'scores': (2, 5, 4)},
+    ),
     ('span', ..., {'start_logit': (2, 5), 'end_logit': (2, 5)}),
     (
       'sequence',

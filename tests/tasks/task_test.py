@@ -67,15 +67,6 @@ def test_an_output_that_is_not_finite_is_named(wrong):
   assert datasets.merge(outputs, 'logits', 1, 2).tolist() == [[1.0, 2.0]]
 
 
-@pytest.mark.parametrize(
-  ('name', 'f1', 'selection'), [('f1', np.nan, 0.5), ('selection', 0.5, np.nan)]
-)
-def test_a_metric_that_is_not_finite_is_named(name, f1, selection):
-  tasks.Scored({'f1': 0.5, 'questions': 3}, 0.5, {})
-  with pytest.raises(DivergedError, match=f'the metric {name} is nan'):
-    tasks.Scored({'f1': f1}, selection, {})
-
-
 def test_sequences_have_several_values():
   index = np.asarray([[1, -1], [0, 2]])
   values = np.arange(12).reshape(2, 2, 3)

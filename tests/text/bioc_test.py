@@ -87,8 +87,14 @@ def test_sentences_parts_and_relations():
 @pytest.mark.parametrize(
   ('change', 'what'),
   [
-    ({'text': 'Lunge'}, "annotation '7': its place holds .lung., not 'Lunge'"),
-    ({'locations': [place(4000, 4)]}, "its place holds ''"),
+    (
+      {'text': 'Lunge'},
+      "'7': offsets 40 to 44 hold 'lung', not 'Lunge'",
+    ),
+    (
+      {'locations': [place(4000, 4)]},
+      "4000 to 4004 hold '', not 'lung'",
+    ),
     ({'locations': [{'offset': 'x', 'length': 1}]}, 'invalid literal'),
   ],
 )

@@ -69,7 +69,7 @@ def read_abstracts(
   """
   wanted = {f'pmid:{pmid}' for pmid in pmids}
   found: dict[str, Article] = {}
-  for path in sorted(input_files.find_files(patterns)):
+  for path in sorted(input_files.find_files(patterns, flag='--corpus')):
     for one in any_format.read_file(path, counts, lambda reason, id_: None):
       if isinstance(one, Deletion):
         found.pop(one.id, None)
