@@ -49,6 +49,14 @@ def without_states(run: pathlib.Path) -> None:
   shutil.rmtree(run / 'checkpoints')
 
 
+@pytest.mark.parametrize('step', ['best', 'latest'])
+def test_a_run_may_be_named_from_the_folder_it_lies_in(run, step, monkeypatch):
+  monkeypatch.chdir(run.parent)
+  path, params = run_steps.read(pathlib.Path(run.name), CHOOSES, step)
+  number = int(path.name)
+  small_states.same_bits(params, small_states.drawn(number, number, DP).params)
+
+
 @pytest.mark.parametrize(
   ('change', 'config', 'step', 'found'),
   [

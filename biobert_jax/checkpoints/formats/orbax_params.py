@@ -48,8 +48,9 @@ def read_tree(path: epath.Path, record: epath.Path, part: str = '') -> Any:
 
   `record` may be missing. With `part`, only that key of the tree is read.
   """
+  whole = path.resolve()  # Orbax takes no other path.
   try:
-    tree = dict(ocp.PyTreeCheckpointHandler().metadata(path).tree)
+    tree = dict(ocp.PyTreeCheckpointHandler().metadata(whole).tree)
     tree = {part: tree[part]} if part else tree
     numpy = ocp.RestoreArgs(restore_type=np.ndarray)
     as_numpy = jax.tree.map(lambda _: numpy, tree)
@@ -59,11 +60,11 @@ def read_tree(path: epath.Path, record: epath.Path, part: str = '') -> Any:
       partial_restore=bool(part),
     )
     with ocp.Checkpointer(ocp.PyTreeCheckpointHandler()) as reader:
-      tree = reader.restore(path, args=wanted)
+      tree = reader.restore(whole, args=wanted)
     stored: dict[str, Any] = {}
     if record.exists():
       with ocp.Checkpointer(ocp.JsonCheckpointHandler()) as reader:
-        stored = reader.restore(record)
+        stored = reader.restore(record.resolve())
   except (OSError, ValueError, KeyError) as error:
     reason = ' '.join(str(error).split())[:200]
     raise InputError(f'{path}: damaged ({reason}); copy it again') from error

@@ -69,7 +69,12 @@ def read_abstracts(
   """
   wanted = {f'pmid:{pmid}' for pmid in pmids}
   found: dict[str, Article] = {}
-  for path in sorted(input_files.find_files(patterns, flag='--corpus')):
+  try:
+    files = sorted(input_files.find_files(patterns))
+  except InputError as error:
+    said = str(error).replace('--input', '--corpus', 1)
+    raise InputError(said) from error
+  for path in files:
     for one in any_format.read_file(path, counts, lambda reason, id_: None):
       if isinstance(one, Deletion):
         found.pop(one.id, None)

@@ -24,9 +24,7 @@ _SIDE_NAME = re.compile(
 
 
 def find_files(
-  patterns: Sequence[str],
-  counts: Counter[str] | None = None,
-  flag: str = '--input',
+  patterns: Sequence[str], counts: Counter[str] | None = None
 ) -> list[str]:
   """The files that paths, folders or patterns (`**` too) name, each once.
 
@@ -46,7 +44,7 @@ def find_files(
       found[pattern] = None
       continue
     if not folder and not glob.has_magic(pattern):
-      raise InputError(f'{flag} {pattern}: no such file; check the path')
+      raise InputError(f'--input {pattern}: no such file; check the path')
     under = os.path.join(glob.escape(pattern), '**') if folder else pattern
     files = {
       path
@@ -57,7 +55,7 @@ def find_files(
     if not texts:
       what = 'no file there is text' if files else 'no file matches'
       hint = f': {", ".join(sorted(files)[:_SHOWN])}' if files else ''
-      what = f'{flag} {pattern!r}: {what}{hint}; check the path'
+      what = f'--input {pattern!r}: {what}{hint}; check the path'
       raise InputError(what)
     found |= dict.fromkeys(sorted(texts))
     skipped |= files - texts
