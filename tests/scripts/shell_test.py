@@ -196,6 +196,7 @@ def test_uv_installs_from_where_pip_was_told_to(clone: Path) -> None:
   uv = re.search(r'^uv pip install .*', (clone / 'log').read_text(), re.M)
   assert uv
   assert '--find-links first --find-links second' in uv[0]
+  assert '--compile-bytecode' in uv[0]
   assert uv[0].endswith(
     '--requirement=requirements.txt from https://a.mirror/simple'
   )
