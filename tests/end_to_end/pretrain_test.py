@@ -183,7 +183,7 @@ def test_shards_of_another_vocabulary_are_refused(whole, shards, tmp_path):
   ('changes', 'what'),
   [
     ({'data__dir': ''}, 'data.dir is not set'),
-    ({'data__dir': '/nowhere/*.tfrecord'}, 'hold no vocabulary'),
+    ({'data__dir': '/nowhere/*.tfrecord'}, 'no such folder or file'),
     ({'masking__rate': 0.0}, r'masking.rate is 0.0; it must lie in \(0, 1\)'),
     ({'masking__max_predictions': 0}, 'masking.max_predictions is 0'),
     ({'data__devel_split': 'devel'}, "no split 'devel'; there are"),

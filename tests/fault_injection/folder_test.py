@@ -132,6 +132,8 @@ def another(key: str, value: object) -> object:
     return value + 1
   if isinstance(value, str):
     return value + '_'
+  if isinstance(value, list):
+    return [*value, 'balanced']
   assert value is None, key
   return 7
 
@@ -157,6 +159,7 @@ def test_no_fixed_key_may_drift(opened, key):
   found, folder = opened
   before = {p: p.read_bytes() for p in folder.iterdir() if p.is_file()}
   old = experiment.flatten(found.config)[key]
+  old = list(old) if isinstance(old, tuple) else old  # As the record holds it.
   new = another(key, old)
   config = ConfigDict(found.config.to_dict(), type_safe=False)
   config.update_from_flattened_dict({key: new})
