@@ -90,6 +90,8 @@ by_uv() {  # by_uv FOLDER OPTIONS...: pip's work in a third of the time.
   local options=(--quiet --index-strategy unsafe-best-match --compile-bytecode)
   local venv=$1
   shift
+  # For one of its packages, multiprocess, uv takes the wheel of another Python.
+  [[ "$venv" != .venv/baselines ]] || return
   "$venv/bin/python" -m pip install -qq --disable-pip-version-check \
     --requirement tpu_setup/uv.txt || return
   # What pip was told of indices and certificates holds for uv.

@@ -5,17 +5,17 @@ import json
 import pytest
 
 from biobert_jax.metrics import entity_matches, ner
-from tests.comparison import peer
+from tests.comparison import baseline
 from tests.fixtures.random_tags import random_files
 
-pytestmark = pytest.mark.skipif(not peer.PYTHON, reason=peer.REASON)
+pytestmark = pytest.mark.skipif(not baseline.PYTHON, reason=baseline.REASON)
 
 
 def test_scores_are_seqeval_s(tmp_path):
   files = [*random_files(1000)]
   (tmp_path / 'files').write_text('\n'.join(map(json.dumps, files)))
-  script = peer.script('seqeval_scores.py')
-  lines = peer.run(script, tmp_path / 'files').splitlines()
+  script = baseline.script('seqeval_scores.py')
+  lines = baseline.run(script, tmp_path / 'files').splitlines()
   assert len(lines) == len(files)
   for (scheme, gold, predicted), line in zip(files, lines, strict=True):
     report = ner.evaluate(gold, predicted)

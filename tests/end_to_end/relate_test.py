@@ -156,8 +156,8 @@ def test_markers_and_entity_starts(marked, tmp_path):
 def test_what_does_not_fit_is_named(trained, tmp_path):
   source = write(tmp_path / 'in.jsonl')
   out = str(tmp_path / 'out')
-  with pytest.raises(InputError, match="'brat'; of relations choose from"):
-    predict.predict(str(trained), source, out, 'brat')
+  with pytest.raises(InputError, match="'conll'; of relations choose from"):
+    predict.predict(str(trained), source, out, 'conll')
   (tmp_path / 'raw.txt').write_text('Only text.\n')
   with pytest.raises(InputError, match='no document has entities'):
     predict.predict(str(trained), str(tmp_path / 'raw.txt'), out, 'jsonl')
