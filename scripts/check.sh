@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Everything that must hold before a commit, in about seven minutes on two cores.
+# Everything that must hold before a commit, in about nine minutes on two cores.
 #
 #   bash scripts/check.sh [--fix] [-- PYTEST_ARGUMENTS...]
 #

@@ -84,7 +84,7 @@ make_venv() {  # make_venv FOLDER [PYTHON]
       "On Debian or Ubuntu: sudo apt-get install python3-venv"
 }
 
-by_uv() {  # by_uv FOLDER OPTIONS...: pip's work in a third of the time.
+by_uv() {  # by_uv FOLDER OPTIONS...: installs as pip does, on all cores.
   local key values value
   # As pip: the best of all indices; modules compiled now, not at each start.
   local options=(--quiet --index-strategy unsafe-best-match --compile-bytecode)

@@ -11,9 +11,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from biobert_jax.checkpoints.formats.file_magic import LazyTensor
+from biobert_jax.checkpoints.formats.tensorflow import OBJECT_GRAPH
 
-# The file that a TF2 object checkpoint has beside its variables.
-OBJECT_GRAPH = '_CHECKPOINTABLE_OBJECT_GRAPH'
 _SLOT = re.compile(r'.*/\.OPTIMIZER_SLOT/(?:.+/)?([^/]+)|optimizer/(.+)')
 _COUNTERS = re.compile(r'(global_step|save_counter)')
 

@@ -29,16 +29,22 @@ from biobert_jax.preprocessing.token_shards import prepare
 from biobert_jax.protocol import protocol
 from biobert_jax.training import train
 from biobert_jax.training.checkpointing.manager import Checkpoints
-from tests.fixtures import message_literals, remedy_cases, small_states
+from tests.fixtures import (
+  message_literals,
+  remedy_cases,
+  remedy_lines,
+  remedy_runs,
+  small_states,
+)
 from tests.fixtures.message_literals import Literal
-from tests.fixtures.remedy_cases import Case
+from tests.fixtures.remedy_lines import Case
 from tests.fixtures.remedy_places import Places
 
 CASES = (
   *remedy_cases.OPTIONS,
   *remedy_cases.CONFIGS,
   *remedy_cases.PREPARING,
-  *remedy_cases.RUNNING,
+  *remedy_runs.RUNNING,
 )
 _PLACEHOLDER = re.compile(r'[A-Z,]*')
 
@@ -157,8 +163,8 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> Places:
   """The files of all cases, and two folders that runs began in."""
   found = Places(tmp_path_factory.mktemp('remedies'))
   for name, line in (
-    *((name, remedy_cases.NER) for name in ('saved', 'trained', 'finished')),
-    ('begun', remedy_cases.PROTOCOL),
+    *((name, remedy_lines.NER) for name in ('saved', 'trained', 'finished')),
+    ('begun', remedy_lines.PROTOCOL),
   ):
     found[name] = found['new']
     given = found.fill(line.replace('{new}', '{' + name + '}')).split()

@@ -24,7 +24,7 @@ from biobert_jax.io.atomic import publish, write_text
 
 _INDEX = '.index'
 # In a TF2 object checkpoint: its graph, and what ends its variables' keys.
-_GRAPH = '_CHECKPOINTABLE_OBJECT_GRAPH'
+OBJECT_GRAPH = '_CHECKPOINTABLE_OBJECT_GRAPH'
 _VALUE = '/.ATTRIBUTES/VARIABLE_VALUE'
 _STATE = 'checkpoint'  # Beside checkpoints: a text proto that names the last.
 _STATE_LINE = re.compile(r'^\s*model_checkpoint_path:\s*"(.*)"\s*$', re.M)
@@ -86,8 +86,8 @@ def list_tensors(prefix: str | os.PathLike[str]) -> dict[str, LazyTensor]:
       return np.asarray(reader.get_tensor(name))
 
   full_names: dict[str, str] = {}
-  if _GRAPH in shapes:
-    full_names = _full_names(read_tensor(_GRAPH))
+  if OBJECT_GRAPH in shapes:
+    full_names = _full_names(read_tensor(OBJECT_GRAPH))
   tensors = {}
   for key in sorted(shapes):
     name = key.removesuffix(_VALUE)

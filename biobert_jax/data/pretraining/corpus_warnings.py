@@ -13,8 +13,9 @@ import numpy as np
 from biobert_jax.data.pretraining.sentence_pairs import PAIR_SPECIALS
 from biobert_jax.data.pretraining.shards import Shards
 
-# Of PubMed's abstracts 1 % have one sentence, and less than 1 % of the tokens
-# are beyond the end of a sequence of 128.
+# By `shares_of`, of 687 documents of PubMed's pubmed20n1015.xml.gz as of 2,385
+# abstracts of PMC, none has one sentence, and of their tokens 0.4 % stand
+# beyond the end of a sequence of 128.
 _MANY = 0.1
 _SAMPLE = 2_000  # Documents that are looked at.
 _REMEDY = (
@@ -52,10 +53,14 @@ def warnings(
 
 def warnings_of(shards: Shards, max_seq_length: int) -> list[str]:
   """The warnings of shards, by a sample of their documents."""
+  return [*warnings(*shares_of(shards, max_seq_length), max_seq_length)]
+
+
+def shares_of(shards: Shards, max_seq_length: int) -> tuple[float, float]:
+  """Shares of documents of one sentence, and of tokens beyond a sequence."""
   count = len(shards)
   chosen = sorted(random.Random(0).sample(range(count), min(_SAMPLE, count)))
   lengths = [shards[number].sentence_lengths for number in chosen]
   histogram = np.bincount(np.concatenate([np.zeros(0, np.int32), *lengths]))
   single = float((shards.sentence_counts == 1).mean()) if count else 0.0
-  beyond = share_beyond(histogram, max_seq_length)
-  return [*warnings(single, beyond, max_seq_length)]
+  return single, share_beyond(histogram, max_seq_length)
