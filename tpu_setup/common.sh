@@ -11,7 +11,8 @@ readonly TIERS='on-demand spot reserved'
 readonly SCOPE=https://www.googleapis.com/auth/cloud-platform
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 readonly HERE
-# Where code, environment and jobs lie on a host, and where a bucket is mounted.
+# Where code, environment and jobs lie on a host, and where a bucket is mounted
+# if it is.
 readonly FOLDER=/opt/biobert MOUNT=/mnt/biobert
 readonly SELF=${0##*/}
 exec 3>&1  # Where a dry run prints, also from within $(…).

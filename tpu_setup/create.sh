@@ -49,9 +49,10 @@ done
 [[ "${FLAG[internal-ips]}" != true ]] || request+=(--internal-ips)
 # The service itself forgets a request that waits longer.
 request+=(--valid-until-duration="$(minutes "${FLAG[wait-minutes]}")s")
+# Without it, hosts may read buckets and write none.
+request+=(--scopes="$SCOPE")
 if [[ "${FLAG[max-hours]}" != none ]]; then
-  request+=(--scopes="$SCOPE"
-    --metadata="slice-name=${FLAG[name]},slice-seconds=$(
+  request+=(--metadata="slice-name=${FLAG[name]},slice-seconds=$(
       seconds_of "${FLAG[max-hours]}")"
     --metadata-from-file="startup-script=$HERE/on_host/guard.sh")
 fi

@@ -13,6 +13,7 @@
 #                         preempted. What is left of its hours goes with it
 #   --wait-minutes=M      60; a slice in the queue is waited for, then set up
 #   --bucket=gs://B       as setup_hosts.sh; logs are kept in its logs/JOB
+#   --cache=DIR           as setup_hosts.sh, for a slice that is made anew
 #   --delete-when-done    deletes the slice when the job ends for good
 #   --attach              watches what runs already
 #   --force               launches what preflight says does not fit
@@ -30,7 +31,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 read_flags 'name project zone topology tier max-hours wait-minutes
   service-account network subnetwork internal-ips? runtime-version price
-  poll-seconds bucket job max-restarts delete-when-done? attach? force?
+  poll-seconds bucket mount? cache job max-restarts delete-when-done? attach? force?
   local-processes local-folder' "$@"
 need_waiting
 : "${FLAG[max-restarts]:=10}"
@@ -71,12 +72,13 @@ elif [[ -z "$local_processes" ]] && ((CHIPS > 8)); then
 fi
 for word in "${REST[@]}"; do
   [[ -z "$local_processes" && "$word" == --*=* ]] || continue
-  [[ ! "${word#*=}" =~ ^gs://[^/]+/?(.*)$ ]] || fail "$word: buckets are" \
-    "read and written where they are mounted; give" \
-    "${word%%=*}=$MOUNT/${BASH_REMATCH[1]}"
-  [[ ! "$word" =~ ^--(workdir|continue[-_]as)=[^/] ]] ||
-    fail "$word: a path on the hosts, below $MOUNT, which all of them share"
+  [[ ! "$word" =~ ^--(workdir|continue[-_]as)= ||
+    "${word#*=}" =~ ^(gs:/)?/[^/] ]] ||
+    fail "$word: all hosts share the folder; give gs://BUCKET/FOLDER"
+  [[ "${word#*=}/" != "$MOUNT"/* ]] || FLAG[mount]=true
 done
+[[ "${FLAG[mount]}" != true || -n "${FLAG[bucket]}" ]] ||
+  fail "--bucket is missing, which is mounted at $MOUNT; or give gs:// paths"
 
 on_hosts() {  # on_hosts WORKERS WORD...: job.sh with these words.
   local workers=$1 index last running=() code=0
@@ -197,7 +199,8 @@ with_flags() {  # with_flags SCRIPT HOURS: another script, with our flags.
   local flag variable
   (
     for flag in name project zone topology tier wait-minutes service-account \
-      network subnetwork internal-ips runtime-version poll-seconds bucket; do
+      network subnetwork internal-ips runtime-version poll-seconds bucket \
+      mount cache; do
       variable=${flag^^}
       export "SLICE_${variable//-/_}=${FLAG[$flag]}"
     done
@@ -307,6 +310,8 @@ if [[ -z "$local_processes" ]]; then
     fail "there is no ${FLAG[name]}; make it first: bash tpu_setup/create.sh"
   read_commit
   read_deadline
+  [[ "${FLAG[mount]}" != true ]] || on_hosts all mount ||
+    fail "$MOUNT is not mounted on all hosts (see above)"
 fi
 
 attempt=''

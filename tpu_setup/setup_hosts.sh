@@ -1,11 +1,16 @@
 #!/usr/bin/env bash
-# Brings this commit, its pinned packages and a mounted bucket to all hosts.
+# Brings this commit and its pinned packages to all hosts.
 #
 #   bash tpu_setup/setup_hosts.sh --name=NAME --project=PROJECT --zone=ZONE \
 #     --bucket=gs://BUCKET
 #
-#   --bucket=gs://B     is mounted at /mnt/biobert by gcsfuse; it must have a
-#                       hierarchical namespace. Without it nothing is mounted
+#   --bucket=gs://B     takes logs; hosts are asked whether they may use it as
+#                       work folders need
+#   --mount             mounts it at /mnt/biobert, too, by gcsfuse; it must have a
+#                       hierarchical namespace. gs:// paths need no mount
+#   --cache=DIR         /opt/biobert/copies: where hosts keep their local copies
+#                       of corpora and weights in buckets; a data disk, or
+#                       /dev/shm/biobert, which is memory
 #   --commit=C          which commit; default: HEAD
 #   --max-hours=none    is satisfied with a slice that will not delete itself
 #   --wait-minutes=M    60; for a slice that is in the queue still
@@ -17,13 +22,18 @@
 # shellcheck source=tpu_setup/common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
-read_flags 'name project zone bucket commit max-hours wait-minutes
-  poll-seconds' "$@"
+read_flags 'name project zone bucket mount? cache commit max-hours
+  wait-minutes poll-seconds' "$@"
 need_names
 need_waiting
 [[ -z "${FLAG[bucket]}" ||
   "${FLAG[bucket]}" =~ ^gs://[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]$ ]] ||
   fail "--bucket=${FLAG[bucket]}: gs://NAME, without a folder"
+[[ "${FLAG[mount]}" != true || -n "${FLAG[bucket]}" ]] ||
+  fail '--mount needs the bucket: --bucket=gs://NAME'
+: "${FLAG[cache]:=$FOLDER/copies}"
+[[ "${FLAG[cache]}" == /* ]] ||
+  fail "--cache=${FLAG[cache]}: a folder of the hosts, as /dev/shm/biobert"
 need_gcloud
 scratch
 cd "$HERE/.." || exit
@@ -55,7 +65,7 @@ unpack='set -eu
   ln -sfn "code-$2" "$1/code.new" && mv -T "$1/code.new" "$1/code"
   exec bash "$1/code/tpu_setup/on_host/prepare.sh" "$@"'
 ssh_hosts all sh -c "$unpack" setup "$FOLDER" "$commit" \
-  "${FLAG[bucket]#gs://}" ||
+  "${FLAG[bucket]#gs://}" "${FLAG[mount]}" "${FLAG[cache]}" ||
   fail "a host of ${FLAG[name]} could not be set up (its reason stands above);" \
     'run this again'
 [[ "${FLAG[max-hours]}" == none ]] || ssh_hosts all bash "$JOB" guard ||

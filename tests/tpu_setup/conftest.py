@@ -16,8 +16,14 @@ SLICE = ('--name=pod', '--project=my-project', '--zone=us-west4-a')
 # The program on a host: takes the next line of `plan` as its fate; only the
 # first host reads it, the others do as it does.
 PROGRAM = r"""#!/usr/bin/env bash
-[[ "$1" == -c ]] && exit
+if [[ "$1" == -c ]]; then  # Its log goes to the bucket, or it is but tried.
+  (($# < 4)) && exit
+  to=$CLOUD/bucket/${4#gs://*/}
+  mkdir -p "$(dirname "$to")"
+  exec cp "$3" "$to"
+fi
 printf '%s\0' "${@:3}" >"$CLOUD/argv-${CLOUD_HOST:-$JOB_HOST}"
+echo "${BIOBERT_CACHE:-}" >"$CLOUD/cache-${CLOUD_HOST:-$JOB_HOST}"
 if [[ "${CLOUD_HOST:-$JOB_HOST}" == 0 ]]; then
   fate=$(head -n 1 "$CLOUD/plan")
   sed -i 1d "$CLOUD/plan"
@@ -47,6 +53,16 @@ STUBS = {
   'host_bin/mountpoint': '[[ -f "$CLOUD/mounted-$CLOUD_HOST" ]]',
   'host_bin/gcsfuse': 'touch "$CLOUD/mounted-$CLOUD_HOST"\n'
   'mkdir -p "$CLOUD/bucket"; echo "$@" >>"$CLOUD/gcsfuse"',
+  # The metadata server, and the service that tells what an account may.
+  'host_bin/curl': 'case "$*" in\n'
+  '  *testPermissions*) cat >/dev/null\n'
+  '    lacking=$(cat "$CLOUD/lacking" 2>/dev/null || echo none)\n'
+  '    grep -o "storage[.a-z]*" <<<"$*" | grep -v "$lacking" |\n'
+  '      sed \'s/.*/"&"/\'\n'
+  '    printf "\\n%s" "$(cat "$CLOUD/http" 2>/dev/null || echo 200)" ;;\n'
+  '  *token) echo \'{"access_token":"ya29.canary"}\' ;;\n'
+  '  *email) echo biobert@p.iam.gserviceaccount.com ;;\n'
+  'esac',
   # pip, which brings uv, which brings Python.
   'host_bin/python3': 'echo "pip $*" >>"$CLOUD/installs"\n'
   'mkdir -p "$JOB_FOLDER/tools/bin"\n'

@@ -39,6 +39,14 @@ def test_setting_up_twice_installs_once(ready: Cloud) -> None:
   assert installs.count('--require-hashes') == 2
   assert installs.count('uv venv --quiet --managed-python --python 3.11') == 2
   assert installs.count('tpu_setup/requirements-tpu.txt') == 2
+  # gs:// needs none of it.
+  assert not (ready.folder / 'gcsfuse').exists()
+
+
+def test_a_bucket_is_mounted_where_that_is_wanted(ready: Cloud) -> None:
+  for _ in range(2):
+    done = ready.run('setup_hosts.sh', *SLICE, BUCKET, '--mount')
+    assert done.returncode == 0, done.stderr
   mounts = (ready.folder / 'gcsfuse').read_text().splitlines()
   assert len(mounts) == 2
   assert all(line.startswith('--implicit-dirs') for line in mounts)
@@ -72,22 +80,47 @@ def test_a_bucket_that_cannot_rename_folders_is_refused(cloud) -> None:
     cloud.folder / 'host_bin' / 'mv',
     '#!/bin/sh\ncase "$1" in *.probe*) exit 1 ;; esac\nexec /bin/mv "$@"\n',
   )
-  done = cloud.run('setup_hosts.sh', *SLICE, BUCKET)
+  done = cloud.run('setup_hosts.sh', *SLICE, BUCKET, '--mount')
   assert done.returncode == 3
-  assert 'make one with --enable-hierarchical-namespace' in done.stderr
+  assert 'gs://my-bucket has no hierarchical namespace' in done.stderr
+  assert 'leave --mount out and give gs:// paths, or make' in done.stderr
+  assert cloud.run('setup_hosts.sh', *SLICE, BUCKET).returncode == 0
 
 
 @pytest.mark.parametrize(
-  ('bucket', 'state', 'said'),
+  ('wish', 'text', 'said'),
   [
-    ('my-bucket', 'ACTIVE', '--bucket=my-bucket: gs://NAME, without a folder'),
-    ('gs://b/runs', 'ACTIVE', '--bucket=gs://b/runs: gs://NAME, without'),
-    ('gs://my-bucket', 'SUSPENDED', 'pod is SUSPENDED; create it first'),
+    (
+      *('lacking', 'buckets.get'),
+      'lacks storage.buckets.get on gs://my-bucket; run: gcloud storage buckets'
+      ' add-iam-policy-binding gs://my-bucket --member=serviceAccount:biobert@'
+      'p.iam.gserviceaccount.com --role=roles/storage.legacyBucketReader',
+    ),
+    ('lacking', 'objects.delete', '--role=roles/storage.objectUser'),
+    ('http', '404', 'gs://my-bucket cannot be asked (HTTP 404): is there such'),
   ],
 )
-def test_what_cannot_be_set_up_is_one_line(cloud, bucket, state, said):
+def test_what_a_host_may_not_do_is_said_before_a_run(ready, wish, text, said):
+  ready.wish(wish, text)
+  done = ready.run('setup_hosts.sh', *SLICE, BUCKET)
+  assert done.returncode == 3
+  assert said in done.stderr
+  assert 'canary' not in done.stderr + done.stdout
+
+
+@pytest.mark.parametrize(
+  ('flag', 'state', 'said'),
+  [
+    ('--bucket=b', 'ACTIVE', '--bucket=b: gs://NAME, without a folder'),
+    ('--bucket=gs://b/runs', 'ACTIVE', '--bucket=gs://b/runs: gs://NAME, with'),
+    (BUCKET, 'SUSPENDED', 'pod is SUSPENDED; create it first'),
+    ('--mount', 'ACTIVE', '--mount needs the bucket: --bucket=gs://NAME'),
+    ('--cache=copies', 'ACTIVE', '--cache=copies: a folder of the hosts, as'),
+  ],
+)
+def test_what_cannot_be_set_up_is_one_line(cloud, flag, state, said):
   cloud.wish('state', state)
-  done = cloud.run('setup_hosts.sh', *SLICE, f'--bucket={bucket}')
+  done = cloud.run('setup_hosts.sh', *SLICE, flag)
   assert done.returncode == 3
   assert said in done.stderr
   assert done.stderr.count('\n') == 1

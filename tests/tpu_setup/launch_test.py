@@ -13,7 +13,7 @@ CREATE = (*SLICE, '--topology=v5e-16', '--tier=spot', '--max-hours=2.5')
 LAUNCH = (*CREATE, '--bucket=gs://my-bucket')
 TRAIN = (
   *('train', '--config=configs/x.py:base'),
-  '--workdir=/mnt/biobert/runs/x',
+  '--workdir=gs://my-bucket/runs/x',
 )
 # Words that a shell would make something else of.
 HARD = (
@@ -153,7 +153,7 @@ def test_words_arrive_on_this_machine_too(cloud: Cloud, tmp_path) -> None:
 
 def test_other_commands_run_on_the_first_host_alone(ready: Cloud) -> None:
   ready.wish('plan', '0\n')
-  words = ('evaluate', '--workdir=/mnt/biobert/runs/x', '--split=test')
+  words = ('evaluate', '--workdir=gs://my-bucket/runs/x', '--split=test')
   done = ready.run('launch.sh', *LAUNCH, '--', *words)
   assert done.returncode == 0, done.stderr
   assert ready.argv(0) == [*words]
@@ -166,7 +166,7 @@ def test_other_commands_run_on_the_first_host_alone(ready: Cloud) -> None:
 
 def test_what_does_not_fit_is_not_launched(ready: Cloud) -> None:
   ready.wish('preflight', '3')
-  elsewhere = '--config.init_from=/mnt/biobert/no-such-bert'
+  elsewhere = '--config.init_from=gs://my-bucket/bert'
   step = '--config.init_from_step=5000'
   words = (*TRAIN, elsewhere, step, '--config.batch_size', '9999')
   done = ready.run('launch.sh', *LAUNCH, '--', *words)
@@ -197,16 +197,9 @@ def test_a_preflight_that_fails_itself_is_told_apart(ready: Cloud) -> None:
     ((), 'nothing to run; write -- and a command'),
     (('train', '--hf_token=abc'), '--hf_token looks like a secret'),
     (('train', '--config.API_KEY=abc'), '--config.API_KEY looks like a secret'),
-    (
-      ('train', '--workdir=gs://my-bucket/runs/x'),
-      'give --workdir=/mnt/biobert/runs/x',
-    ),
-    (
-      ('train', '--config.data.dir=gs://my-bucket/c'),
-      'give --config.data.dir=/mnt/biobert/c',
-    ),
-    (('train', '--workdir=runs/x'), 'a path on the hosts, below /mnt/biobert'),
-    (('train', '--continue-as=runs/y'), 'a path on the hosts, below /mnt/biob'),
+    (('train', '--workdir=runs/x'), 'share the folder; give gs://BUCKET/FOLD'),
+    (('train', '--workdir=gs:/b/x'), 'share the folder; give gs://BUCKET/FOLD'),
+    (('train', '--continue-as=runs/y'), 'share the folder; give gs://BUCKET'),
   ],
 )
 def test_wrong_commands_are_one_line_before_any_call(cloud, words, said):
@@ -227,12 +220,39 @@ def test_a_slice_that_is_not_set_up_is_one_line(cloud: Cloud) -> None:
   )
 
 
-def test_a_host_that_started_again_mounts_the_bucket_first(ready) -> None:
-  """Else a run would begin anew, below an empty mount point."""
+def test_who_gives_mounted_paths_gets_them_mounted_or_told(ready) -> None:
+  words = ('train', '--config=configs/x.py:base', '--workdir=/mnt/biobert/x')
+  done = ready.run('launch.sh', *LAUNCH, '--', *words)
+  assert done.returncode == 3
+  assert 'nothing is mounted at' in done.stderr
+  assert 'or run setup_hosts.sh with --mount' in done.stderr
+  done = ready.run('launch.sh', *CREATE, '--', *words)
+  assert done.returncode == 3
+  assert '--bucket is missing, which is mounted at /mnt' in done.stderr
+  flags = (*SLICE, '--bucket=gs://my-bucket', '--mount')
+  assert ready.run('setup_hosts.sh', *flags).returncode == 0
+  # A host that started again: else a run would begin below an empty folder.
   (ready.folder / 'mounted-1').unlink()
+  ready.wish('plan', 'preempted\n0\n')
+  done = ready.run('launch.sh', *LAUNCH, '--', *words)
+  assert done.returncode == 0, done.stderr
+  assert (ready.folder / 'mounted-1').exists()
+  # The slice that was made anew has it, too.
+  named = ready.folder / 'host-1' / 'opt' / 'mounted'
+  assert named.read_text() == 'my-bucket\n'
+
+
+def test_local_copies_go_where_the_hosts_were_told(ready, tmp_path) -> None:
   ready.wish('plan', '0\n')
   assert ready.run('launch.sh', *LAUNCH, '--', *TRAIN).returncode == 0
-  assert (ready.folder / 'mounted-1').exists()
+  folder = (ready.folder / 'cache-1').read_text().strip()
+  assert folder.endswith('/host-1/opt/copies')
+  flag = f'--cache={tmp_path / "data disk"}'
+  assert ready.run('setup_hosts.sh', *SLICE, flag).returncode == 0
+  ready.wish('plan', 'preempted\n0\n')
+  done = ready.run('launch.sh', *LAUNCH, flag, '--', *TRAIN)
+  assert done.returncode == 0, done.stderr
+  assert (ready.folder / 'cache-0').read_text() == f'{tmp_path}/data disk\n'
 
 
 def test_a_slice_made_anew_runs_the_same_commit(ready, clone) -> None:

@@ -8,7 +8,8 @@
 #   job.sh show JOB LINES          the end of its log
 #   job.sh guard                   how long this slice may live
 #   job.sh version                 the commit that lies here
-#   job.sh mount                   mounts the bucket that setup_hosts.sh named
+#   job.sh mount                   mounts the bucket that setup_hosts.sh --mount
+#                                  named
 #
 # Where launch.sh keeps all hosts on one machine, it says so in the environment:
 # JOB_FOLDER, JOB_MOUNT, JOB_PYTHON, JOB_HOST, JOB_HOSTS, JOB_COORDINATOR.
@@ -44,7 +45,9 @@ start() {  # start ATTEMPT -- COMMAND...
   local attempt=$1
   shift 2
   # A host that started again would write below an empty mount point.
-  mount_bucket
+  [[ ! -f "$root/mounted" ]] || mount_bucket
+  [[ ! -f "$root/cache_folder" ]] ||
+    export BIOBERT_CACHE=${BIOBERT_CACHE:-$(<"$root/cache_folder")}
   # ssh that lost its connection is tried again by gcloud: start once.
   mkdir -p "$job"
   mkdir "$job/$attempt" 2>/dev/null || return 0
@@ -65,7 +68,11 @@ start() {  # start ATTEMPT -- COMMAND...
 
 mount_bucket() {
   local bucket
-  bucket=$(cat "$root/bucket" 2>/dev/null) || return 0
+  bucket=$(cat "$root/mounted" 2>/dev/null) || {
+    echo "$host: nothing is mounted at $mount; give gs:// paths, or run" \
+      'setup_hosts.sh with --mount' >&2
+    exit 3
+  }
   ! mountpoint -q "$mount" || return 0
   # No cached metadata: hosts must see at once what another has written.
   gcsfuse --implicit-dirs --metadata-cache-ttl-secs=0 --rename-dir-limit=0 \
@@ -76,9 +83,16 @@ mount_bucket() {
 }
 
 copy_log() {  # Into the bucket, where it outlives the slice.
-  local to=$mount/logs/$name/$attempt
-  [[ -n "${JOB_HOST:-}" ]] || mountpoint -q "$mount" || return
-  mkdir -p "$to" && cp "$job/$attempt/log" "$to/$host.log"
+  local to=logs/$name/$attempt bucket
+  if [[ -n "${JOB_HOST:-}" ]]; then
+    mkdir -p "$mount/$to" && cp "$job/$attempt/log" "$mount/$to/$host.log"
+  elif bucket=$(cat "$root/bucket" 2>/dev/null); then
+    "$python" -c 'import pathlib, sys
+from biobert_jax.io import storage
+log = pathlib.Path(sys.argv[1]).read_bytes()
+storage.write(storage.path(sys.argv[2]), log)' \
+      "$job/$attempt/log" "gs://$bucket/$to/$host.log"
+  fi
 }
 
 attend() {  # attend ATTEMPT -- COMMAND...: the parent of the program.
