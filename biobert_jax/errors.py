@@ -62,6 +62,40 @@ class StorageError(UserError, OSError):
   exit_code = EXIT_FAILED
 
 
+class BucketError(UserError, OSError):
+  """A request to Cloud Storage failed; as an OSError, with its attributes.
+
+  Attributes:
+    filename: the gs:// name.
+    strerror: why, and the remedy, in one line.
+  """
+
+  kind = 'failed'
+  exit_code = EXIT_FAILED
+
+  def __init__(self, code: int, strerror: str, filename: object):
+    """Takes what an OSError takes."""
+    super().__init__(code, strerror, str(filename))
+
+  def __str__(self) -> str:
+    return f'{self.filename}: {self.strerror}'
+
+
+class BucketMissingError(BucketError, FileNotFoundError):
+  """There is no such bucket, object or folder."""
+
+  kind = 'error'
+  exit_code = EXIT_BAD_INPUT
+
+
+class BucketAccessError(BucketError, PermissionError):
+  """The credentials are refused, or may not do this."""
+
+
+class BucketChangedError(BucketError):
+  """An object is not of the generation that was expected."""
+
+
 class StartupError(UserError, RuntimeError):
   """Hosts of a job did not start in time."""
 
@@ -135,7 +169,8 @@ def as_user_error(error: BaseException) -> UserError | None:
   """What the user is told of an error; None of a fault of ours.
 
   A full disk at any depth is a StorageError, whatever was made of it on the
-  way: the command is right, and may run again.
+  way, and a bucket that failed a BucketError: the command is right, and may run
+  again.
   """
   if isinstance(error, KeyboardInterrupt):
     # In training, a second Ctrl-C: the first saves the state.
@@ -145,6 +180,8 @@ def as_user_error(error: BaseException) -> UserError | None:
   below: BaseException | None = error
   full, name = '', None
   while below is not None:
+    if isinstance(below, BucketError) and below.exit_code == EXIT_FAILED:
+      return below
     if is_disk_full(below):
       text = str(below)
       full = full or next(said for said in _FULL if said in text)

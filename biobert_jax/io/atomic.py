@@ -1,7 +1,8 @@
 """Files and folders that appear under their names only when they are whole.
 
 Links stay: what they name is replaced. Pipes, devices and open descriptors are
-written through, as the bytes come.
+written through, as the bytes come. What goes to a bucket is written to the
+disk first.
 """
 
 import contextlib
@@ -12,10 +13,13 @@ import re
 import shutil
 import stat
 import sys
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Iterator, Sequence
 from typing import IO, Any
 
 from biobert_jax.errors import InputError, is_disk_full
+from biobert_jax.io.buckets import bucket_path, objects, trees
+from biobert_jax.io.buckets.bucket_path import AnyPath, BucketPath
 
 StrPath = str | os.PathLike[str]
 _STANDARD = {'-': 1, '/dev/stdout': 1, '/dev/stderr': 2}
@@ -38,13 +42,21 @@ def _descriptor(path: str) -> int | None:
   return int(match[1]) if match else _STANDARD.get(path)
 
 
-def is_stdout(path: StrPath) -> bool:
+def _bucket_path(path: AnyPath) -> BucketPath | None:
+  """The place in a bucket that a path names; None of a local one."""
+  place = bucket_path.path(path)
+  return place if isinstance(place, BucketPath) else None
+
+
+def is_stdout(path: AnyPath) -> bool:
   """Whether what is written there goes to standard output."""
-  return _descriptor(_resolved(path)) == 1
+  return not isinstance(path, BucketPath) and _descriptor(_resolved(path)) == 1
 
 
-def is_stream(path: StrPath) -> bool:
+def is_stream(path: AnyPath) -> bool:
   """Whether it is written through: a descriptor, a pipe or a device."""
+  if isinstance(path, BucketPath):
+    return False
   if _descriptor(found := _resolved(path)) is not None:
     return True
   try:
@@ -55,7 +67,7 @@ def is_stream(path: StrPath) -> bool:
 
 
 @contextlib.contextmanager
-def named_when_full(name: StrPath, aside: StrPath = '') -> Iterator[None]:
+def named_when_full(name: AnyPath, aside: StrPath = '') -> Iterator[None]:
   """Names a file in the error of a full disk, which a write leaves open.
 
   It is in place of the name `aside`, which no user knows.
@@ -65,19 +77,31 @@ def named_when_full(name: StrPath, aside: StrPath = '') -> Iterator[None]:
   except Exception as error:  # Libraries have errors of their own.
     known = getattr(error, 'filename', None) not in (None, os.fspath(aside))
     if is_disk_full(error) and not known:
-      setattr(error, 'filename', os.fspath(name))  # noqa: B010
+      setattr(error, 'filename', str(name))  # noqa: B010
     raise
 
 
 @contextlib.contextmanager
-def staged(path: StrPath, marker: str = '') -> Iterator[pathlib.Path]:
+def staged(
+  path: AnyPath, marker: str = '', last: Sequence[str] = ()
+) -> Iterator[pathlib.Path]:
   """Gives a place for a file or a folder, which is then renamed to `path`.
 
   The place is beside `path`: `PATH.tmp`, or `PATH.MARKER.tmp` where processes
   may write the same file at once. If anything fails, what was written there is
-  deleted, and what stands at `path` stays.
+  deleted, and what stands at `path` stays. Of a `path` in a bucket it is a
+  temporary folder of this machine; see `publish`.
   """
-  target = _resolved(path)
+  if (bucket := _bucket_path(path)) is not None:
+    objects.check_writable(bucket)
+    with (
+      named_when_full(f'{tempfile.gettempdir()} (for {path})'),
+      tempfile.TemporaryDirectory(prefix='biobert-') as folder,
+    ):
+      yield (aside := pathlib.Path(folder, bucket.name))
+      trees.upload(aside, bucket, last)
+    return
+  target = _resolved(os.fspath(path))
   aside = pathlib.Path(target + (f'.{marker}.tmp' if marker else '.tmp'))
   try:
     with named_when_full(path, aside):
@@ -88,11 +112,18 @@ def staged(path: StrPath, marker: str = '') -> Iterator[pathlib.Path]:
       shutil.rmtree(aside) if aside.is_dir() else aside.unlink()
 
 
-def publish(aside: StrPath, target: StrPath) -> None:
+def publish(aside: StrPath, target: AnyPath, last: Sequence[str] = ()) -> None:
   """Puts a finished file or folder in the place of `target`.
 
-  The files of a folder that stands there are deleted last.
+  The files of a folder that stands there are deleted last. In a bucket nothing
+  is renamed: a file appears as a whole; of a folder those files that are named
+  `last`, which make it valid, are deleted first and written last.
   """
+  if (bucket := _bucket_path(target)) is not None:
+    trees.upload(pathlib.Path(aside), bucket, last)
+    shutil.rmtree(aside) if os.path.isdir(aside) else os.unlink(aside)
+    return
+  target = os.fspath(target)
   old = f'{os.fspath(aside)}.old'
   swaps = os.path.isdir(aside) and os.path.isdir(target)
   if swaps:
@@ -109,7 +140,7 @@ def publish(aside: StrPath, target: StrPath) -> None:
 
 @contextlib.contextmanager
 def atomic_write(
-  path: StrPath, binary: bool = False, marker: str = ''
+  path: AnyPath, binary: bool = False, marker: str = ''
 ) -> Iterator[IO[Any]]:
   """Opens a file to write, which is renamed into place if nothing fails.
 
@@ -128,7 +159,13 @@ def atomic_write(
   how: dict[str, Any] = {'mode': 'wb'}
   if not binary:
     how = {'mode': 'w', 'encoding': 'utf-8', 'newline': '\n'}
-  target = pathlib.Path(path)
+  if (bucket := _bucket_path(path)) is not None:
+    trees.refuse_folder(bucket)
+    with staged(bucket) as aside, open(aside, **how) as file:
+      yield file
+      file.close()
+    return
+  target = pathlib.Path(os.fspath(path))
   place: pathlib.Path | int
   with contextlib.ExitStack() as stack:
     try:
@@ -150,12 +187,15 @@ def atomic_write(
         os.fsync(file.fileno())
 
 
-def write_text(path: StrPath, text: str) -> None:
+def write_text(path: AnyPath, text: str) -> None:
   """Writes a UTF-8 file, whole or not at all; newlines stay as they are."""
   write_bytes(path, text.encode())
 
 
-def write_bytes(path: StrPath, content: bytes | bytearray) -> None:
+def write_bytes(path: AnyPath, content: bytes | bytearray) -> None:
   """Writes a file, whole or not at all."""
+  if (bucket := _bucket_path(path)) is not None:
+    objects.write(bucket, bytes(content))
+    return
   with staged(path) as aside:
     aside.write_bytes(content)
