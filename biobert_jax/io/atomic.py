@@ -42,12 +42,6 @@ def _descriptor(path: str) -> int | None:
   return int(match[1]) if match else _STANDARD.get(path)
 
 
-def _bucket_path(path: AnyPath) -> BucketPath | None:
-  """The place in a bucket that a path names; None of a local one."""
-  place = bucket_path.path(path)
-  return place if isinstance(place, BucketPath) else None
-
-
 def is_stdout(path: AnyPath) -> bool:
   """Whether what is written there goes to standard output."""
   return not isinstance(path, BucketPath) and _descriptor(_resolved(path)) == 1
@@ -92,16 +86,17 @@ def staged(
   deleted, and what stands at `path` stays. Of a `path` in a bucket it is a
   temporary folder of this machine; see `publish`.
   """
-  if (bucket := _bucket_path(path)) is not None:
-    objects.check_writable(bucket)
+  place = bucket_path.path(path)
+  if isinstance(place, BucketPath):
+    objects.check_writable(place)
     with (
       named_when_full(f'{tempfile.gettempdir()} (for {path})'),
       tempfile.TemporaryDirectory(prefix='biobert-') as folder,
     ):
-      yield (aside := pathlib.Path(folder, bucket.name))
-      trees.upload(aside, bucket, last)
+      yield (aside := pathlib.Path(folder, place.name))
+      trees.upload(aside, place, last)
     return
-  target = _resolved(os.fspath(path))
+  target = _resolved(place)
   aside = pathlib.Path(target + (f'.{marker}.tmp' if marker else '.tmp'))
   try:
     with named_when_full(path, aside):
@@ -119,20 +114,20 @@ def publish(aside: StrPath, target: AnyPath, last: Sequence[str] = ()) -> None:
   is renamed: a file appears as a whole; of a folder those files that are named
   `last`, which make it valid, are deleted first and written last.
   """
-  if (bucket := _bucket_path(target)) is not None:
-    trees.upload(pathlib.Path(aside), bucket, last)
+  place = bucket_path.path(target)
+  if isinstance(place, BucketPath):
+    trees.upload(pathlib.Path(aside), place, last)
     shutil.rmtree(aside) if os.path.isdir(aside) else os.unlink(aside)
     return
-  target = os.fspath(target)
   old = f'{os.fspath(aside)}.old'
-  swaps = os.path.isdir(aside) and os.path.isdir(target)
+  swaps = os.path.isdir(aside) and place.is_dir()
   if swaps:
-    os.replace(target, old)
+    os.replace(place, old)
   try:
-    os.replace(aside, target)
+    os.replace(aside, place)
   except OSError:
     if swaps:
-      os.replace(old, target)
+      os.replace(old, place)
     raise
   if swaps:
     shutil.rmtree(old, ignore_errors=True)
@@ -159,18 +154,18 @@ def atomic_write(
   how: dict[str, Any] = {'mode': 'wb'}
   if not binary:
     how = {'mode': 'w', 'encoding': 'utf-8', 'newline': '\n'}
-  if (bucket := _bucket_path(path)) is not None:
-    trees.refuse_folder(bucket)
-    with staged(bucket) as aside, open(aside, **how) as file:
+  target = bucket_path.path(path)
+  if isinstance(target, BucketPath):
+    trees.refuse_folder(target)
+    with staged(target) as aside, open(aside, **how) as file:
       yield file
       file.close()
     return
-  target = pathlib.Path(os.fspath(path))
   place: pathlib.Path | int
   with contextlib.ExitStack() as stack:
     try:
       if through := is_stream(path):
-        descriptor = _descriptor(_resolved(path))
+        descriptor = _descriptor(_resolved(target))
         place = target if descriptor is None else os.dup(descriptor)
       else:
         if target.is_dir():
@@ -194,8 +189,9 @@ def write_text(path: AnyPath, text: str) -> None:
 
 def write_bytes(path: AnyPath, content: bytes | bytearray) -> None:
   """Writes a file, whole or not at all."""
-  if (bucket := _bucket_path(path)) is not None:
-    objects.write(bucket, bytes(content))
+  place = bucket_path.path(path)
+  if isinstance(place, BucketPath):
+    objects.write(place, bytes(content))
     return
   with staged(path) as aside:
     aside.write_bytes(content)

@@ -130,8 +130,8 @@ def _bucket_path(text: str) -> BucketPath:
   if key and not {'', '.', '..'}.isdisjoint(key.split('/')):
     what = 'has an empty part, "." or ".." in it; write the name without'
     raise InputError(f'{text}: {what}')
-  if (what := unusable(key)) is not None:
-    raise InputError(f'{text!r}: {what}')
+  if (why := unusable(key)) is not None:
+    raise InputError(f'{text!r}: {why}')
   return BucketPath(bucket, key)
 
 

@@ -108,7 +108,7 @@ def any_below(folder: BucketPath) -> bool:
 def read(place: BucketPath) -> bytes:
   """The bytes of an object; what arrives damaged is read again."""
   blob = request.bucket(place).blob(place.key)
-  options = {'raw_download': True, 'checksum': 'crc32c'}
+  options: dict[str, Any] = {'raw_download': True, 'checksum': 'crc32c'}
   for last in (False, False, True):
     try:
       content = request.ask(place, blob.download_as_bytes, **options)
@@ -161,8 +161,8 @@ def download(
       # As long as it advances, it has all the time.
       try:
         blob = request.bucket(place).blob(of.name)
-        options = {'raw_download': True, 'checksum': None, 'start': at}
-        options['if_generation_match'] = of.generation
+        options: dict[str, Any] = {'raw_download': True, 'checksum': None}
+        options |= {'start': at, 'if_generation_match': of.generation}
         stream = _Counted(file, count)
         request.ask(place, blob.download_to_file, stream, **options)
       except errors.BucketError:
@@ -197,8 +197,8 @@ def write(
   kind = mimetypes.guess_type(place.name)[0] or 'application/octet-stream'
   is_file = isinstance(source, pathlib.Path)
   send = blob.upload_from_filename if is_file else blob.upload_from_string
-  options = {'content_type': kind, 'if_generation_match': match}
-  options |= {'checksum': 'crc32c', 'failures': failures}
+  options: dict[str, Any] = {'content_type': kind, 'checksum': 'crc32c'}
+  options |= {'if_generation_match': match, 'failures': failures}
   try:
     request.ask(place, send, source, **options)
   except errors.BucketChangedError:

@@ -50,16 +50,16 @@ def _connected(process: int, emulator: str | None) -> Any:
   del process
   import google.auth
   from google.auth.exceptions import DefaultCredentialsError
-  from google.cloud import storage
+  from google.cloud.storage import Client
 
   if emulator:
-    return storage.Client()
+    return Client()
   try:
-    credentials, project = google.auth.default(scopes=storage.Client.SCOPE)
+    credentials, project = google.auth.default(scopes=Client.SCOPE)
   except DefaultCredentialsError:
     _log.warning('no Google Cloud credentials found; reading as anybody may')
-    return storage.Client.create_anonymous_client()
-  return storage.Client(project=project or '-', credentials=credentials)
+    return Client.create_anonymous_client()
+  return Client(project=project or '-', credentials=credentials)
 
 
 def bucket(place: BucketPath) -> Any:
