@@ -46,7 +46,8 @@ run_tests() {
 
 export JAX_PLATFORMS=cpu TF_CPP_MIN_LOG_LEVEL=2
 readonly PYTHON_FOLDERS=(biobert_jax configs scripts tests)
-readonly SLOWER=(end_to_end fault_injection real_data comparison beam tpu)  # Minutes more: CONTRIBUTING.md.
+# Minutes more: CONTRIBUTING.md.
+readonly SLOWER=(end_to_end fault_injection real_data comparison beam gcs tpu)
 mapfile -t shell_scripts < <(
   find .ci/run scripts tpu_setup tests -path .ci/run -o -name '*.sh')
 

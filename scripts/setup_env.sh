@@ -10,6 +10,8 @@
 #          systems to compare with, kept apart so that neither meets the other
 #   beam   .venv/beam with scripts/requirements-beam.txt, for corpora on many
 #          machines (biobert-jax prepare-corpus-beam)
+#   gcs    .venv/gcs with tests/gcs/requirements.txt: an emulator of Cloud Storage,
+#          for tests of buckets
 #   tpu    .venv/tpu with tests/tpu/requirements.txt: the TPU's compiler alone,
 #          beside .venv, for tests of what it makes of a step
 #
@@ -168,6 +170,10 @@ case "${1:-run}" in
     make_venv .venv
     beside beam "$(python_of_pins)" scripts/requirements-beam.txt
     ;;
+  gcs)
+    make_venv .venv
+    beside gcs .venv/bin/python tests/gcs/requirements.txt
+    ;;
   tpu)
     make_venv .venv
     beside tpu .venv/bin/python tests/tpu/requirements.txt
@@ -182,7 +188,7 @@ case "${1:-run}" in
     done
     ;;
   *)
-    fail "unknown environment '$1': run, dev, baselines, beam, tpu, 3.11, 3.12," \
-      '3.13 or pythons.'
+    fail "unknown environment '$1': run, dev, baselines, beam, gcs, tpu, 3.11," \
+      '3.12, 3.13 or pythons.'
     ;;
 esac
