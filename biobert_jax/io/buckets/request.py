@@ -82,6 +82,7 @@ def _is_transient(error: BaseException) -> bool:
   import http.client
 
   import requests
+  import urllib3
   from google.auth import exceptions as auth
 
   if isinstance(error, auth.TransportError | auth.RefreshError):
@@ -90,7 +91,7 @@ def _is_transient(error: BaseException) -> bool:
     requests.ConnectionError,
     requests.Timeout,
     requests.exceptions.ChunkedEncodingError,
-    requests.packages.urllib3.exceptions.HTTPError,
+    urllib3.exceptions.HTTPError,
     http.client.HTTPException,
     ConnectionError,
   )
