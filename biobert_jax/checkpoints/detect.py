@@ -1,11 +1,12 @@
 """The form of a checkpoint, detected from its files, once per command."""
 
 import dataclasses
+import functools
 import json
 import pathlib
 import re
 import weakref
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any
 
@@ -27,6 +28,7 @@ from biobert_jax.checkpoints.formats import (
 from biobert_jax.checkpoints.formats.file_magic import LazyTensor
 from biobert_jax.checkpoints.formats.torch import file as torch_file
 from biobert_jax.errors import STEP, InputError, check_ranges
+from biobert_jax.io import storage
 from biobert_jax.io.checksums import array_sha256
 
 # The forms.
@@ -61,6 +63,14 @@ _NOT_READ = {
 _DATED = ('_CHECKPOINT_METADATA', 'commit_success.txt')
 _PART = re.compile(r'\.(index|meta|data-\d{5}-of-\d{5})$')
 _CONFIG = 'config.json'
+# What may lie beside weights and is read with them.
+_SMALL = frozenset(
+  {
+    *(_CONFIG, 'bert_config.json', 'vocab.txt', 'tokenizer.json'),
+    *('tokenizer_config.json', 'special_tokens_map.json', 'added_tokens.json'),
+    *('checkpoint', 'results.json', folders.SUMS, *folders.STATES_LICENSE),
+  }
+)
 _TAKES = (
   'a TF1 or TF2 checkpoint (prefix, folder or .tar.gz), a Hugging Face folder '
   '(model.safetensors, pytorch_model.bin, flax_model.msgpack, tf_model.h5), a '
@@ -79,18 +89,34 @@ class Source:
   # Ours, of an import, an export or a work folder; else empty.
   record: Mapping[str, Any] = dataclasses.field(repr=False)
   step: str = ''  # Of a work folder: as asked for and, once read, its number.
+  origin: storage.BucketPath | None = None  # Of `folder`, where it is a copy.
   # Holds the folder of an unpacked archive.
   unpacked: object = dataclasses.field(default=None, repr=False, compare=False)
 
   @property
   def name(self) -> str:
     """The last part of what the user wrote."""
-    return pathlib.Path(self.given).expanduser().resolve().name
+    place = storage.path(self.given)
+    if isinstance(place, storage.BucketPath):
+      return place.name
+    return place.resolve().name
 
   @property
+  def run(self) -> storage.Place:
+    """The work folder itself, which holds the steps that are there now."""
+    return self.origin or self.folder
+
+  def with_step(self, weights: storage.Place, step: str) -> 'Source':
+    """The same work folder, with the weights of a step of its `run`."""
+    run = pathlib.PurePosixPath(str(self.run))
+    within = pathlib.PurePosixPath(str(weights)).relative_to(run)
+    return dataclasses.replace(self, weights=self.folder / within, step=step)
+
+  @functools.cached_property
   def model_folder(self) -> pathlib.Path:
     """Where vocabulary and architecture lie."""
-    return self.folder / 'model' if self.form == WORKDIR else self.folder
+    is_run = self.form == WORKDIR
+    return storage.local(self.run / 'model') if is_run else self.folder
 
   @property
   def config_file(self) -> pathlib.Path:
@@ -109,11 +135,15 @@ class Source:
   @property
   def weight_files(self) -> list[pathlib.Path]:
     """The files with the tensors; equal bytes for equal tensors."""
-    if self.form == WORKDIR and self.weights.parent != self.folder:
-      # The fingerprints of a whole state: gigabytes take long, and it may go.
-      return [self.weights / integrity.GUARD / 'metadata']
-    if self.weights.is_dir():
-      files = folders.list_files(self.weights)
+    weights = self.weights
+    if self.form == WORKDIR:
+      place = self.run / weights.relative_to(self.folder)
+      if weights.parent != self.folder:
+        # The fingerprints of a whole state: gigabytes take long, and it may go.
+        return [storage.local(place / integrity.GUARD / 'metadata')]
+      weights = storage.local(place)
+    if weights.is_dir():
+      files = folders.list_files(weights)
       return [path for path in files if path.name not in _DATED]
     if self.form == TENSORFLOW:
       found = self.weights.parent.glob(f'{self.weights.name}.*')
@@ -143,16 +173,18 @@ def detect(given: str | pathlib.Path, step: str = '') -> Source:
       raise InputError(f'{what}; leave out the step {step}')
     return source
   config = source.record['config']
-  weights = run_steps.weights(source.folder, config, step)
-  return dataclasses.replace(source, weights=weights, step=step)
+  weights = run_steps.weights(source.run, config, step)
+  return source.with_step(weights, step)
 
 
 def _detect(given: str | pathlib.Path) -> Source:
-  path = pathlib.Path(given).expanduser()
   if not str(given):
     raise InputError(f'no checkpoint is named; give {_TAKES}')
-  if '://' in str(given):
-    raise InputError(f'{given}: copy it to a (mounted) file system first')
+  path = storage.path(given)
+  if isinstance(path, storage.BucketPath):
+    if not archive.is_archive(path.name) or not storage.is_file(path):
+      return _fetched(path)
+    path = storage.local(path)
   if not path.is_file() or not archive.is_archive(path):
     source = _look(path, str(given))
     _verify(source)
@@ -164,12 +196,44 @@ def _detect(given: str | pathlib.Path) -> Source:
   return dataclasses.replace(source, unpacked=holder)
 
 
-def _look(path: pathlib.Path, given: str) -> Source:
+def _fetched(place: storage.BucketPath) -> Source:
+  """What lies at a place in a bucket, with copies of the files that it needs.
+
+  A step of a work folder is fetched when it is read.
+  """
+  is_folder = not storage.is_file(place) and storage.is_dir(place)
+  folder = place if is_folder else place.parent
+  named = '' if folder == place else place.name
+  names = storage.names(folder)
+  first = {*_SMALL, named}
+  some = [n for n in names if n in first or n.endswith('.index')]
+  source = _look(storage.local(folder, some) / named, str(place), names)
+  weights, is_run = source.weights.name, source.form == WORKDIR
+  if source.form == TENSORFLOW:
+    some += [n for n in names if n.startswith(f'{weights}.data-')]
+  elif source.form == HUGGINGFACE:
+    if weights.endswith(sharded_index.SUFFIX):
+      index = storage.local(folder, [weights]) / weights
+      some += sharded_index.shards(index)
+    some.append(weights)
+  every = bool(source.record) and not is_run  # Its checksums are of all files.
+  copy = storage.local(folder, None if every else some)
+  source = _look(copy / named, str(place), names)
+  _verify(source)
+  return dataclasses.replace(source, origin=folder)
+
+
+def _look(
+  path: pathlib.Path, given: str, names: Sequence[str] | None = None
+) -> Source:
+  """The form of what is there; `names` are of more files than were fetched."""
   if path.is_dir():
-    return _look_into(path, given)
+    if names is None:
+      names = sorted(file.name for file in path.iterdir())
+    return _look_into(path, given, names)
   if path.is_file():
     record = folders.read_record(path.parent)
-    is_named = path.suffix in _SUFFIXES and not _not_read([path])
+    is_named = path.suffix in _SUFFIXES and not _not_read([path.name])
     if path.name in HUGGINGFACE_FILES or is_named:
       return Source(given, HUGGINGFACE, path.parent, path, record)
     if path.suffix == '.onnx' and record:  # Its int8 variant, for one.
@@ -180,19 +244,20 @@ def _look(path: pathlib.Path, given: str) -> Source:
     record = folders.read_record(prefix.parent)
     return Source(given, TENSORFLOW, prefix.parent, prefix, record)
   what = 'not a checkpoint' if path.exists() else 'no such file or folder'
-  raise InputError(f'{given}: {_not_read([path]) or what}; give {_TAKES}')
+  there = _not_read([path.name]) if path.exists() else ''
+  raise InputError(f'{given}: {there or what}; give {_TAKES}')
 
 
-def _not_read(paths: Iterable[pathlib.Path]) -> str:
-  """The name of the first thing that is there but not read; '' without one."""
-  for path in paths:
+def _not_read(names: Iterable[str]) -> str:
+  """The first of the files there that is not read; '' without one."""
+  for name in names:
     for ending, what in _NOT_READ.items():
-      if path.name.endswith(ending) and path.exists():
-        return f'{path.name} is {what}, which is not read'
+      if name.endswith(ending):
+        return f'{name} is {what}, which is not read'
   return ''
 
 
-def _look_into(path: pathlib.Path, given: str) -> Source:
+def _look_into(path: pathlib.Path, given: str, names: Sequence[str]) -> Source:
   record = folders.read_record(path)
   if record:
     form, where = record['form'], pathlib.PurePath(record['weights'])
@@ -202,7 +267,8 @@ def _look_into(path: pathlib.Path, given: str) -> Source:
     return Source(given, form, path, path / where, record)
   if record := _workdir_record(path):
     return Source(given, WORKDIR, path, path / 'best', record)
-  found = [path / n for n in HUGGINGFACE_FILES if (path / n).is_file()]
+  found = [path / n for n in HUGGINGFACE_FILES if n in names]
+  found = [file for file in found if not file.is_dir()]
   prefix = tensorflow.find_prefix(path)
   if prefix is not None:  # Copies for Flax and Keras beside it are left.
     found = [path for path in found if _reader(path) not in _FOREIGN]
@@ -213,12 +279,11 @@ def _look_into(path: pathlib.Path, given: str) -> Source:
     return Source(given, HUGGINGFACE, path, found[0], {})
   if prefix is not None:
     return Source(given, TENSORFLOW, path, prefix, {})
-  files = sorted(path.iterdir())
-  names = ', '.join(p.name for p in files[:12]) or 'nothing'
-  what = _not_read(files) or f'no checkpoint (it holds {names})'
-  weights = [file for file in files if file.suffix in _SUFFIXES]
-  if weights and not _not_read(files):
-    what += f'; if {weights[0].name} has the weights, name it: {weights[0]}'
+  held = ', '.join(names[:12]) or 'nothing'
+  what = _not_read(names) or f'no checkpoint (it holds {held})'
+  weights = [n for n in names if n.endswith(_SUFFIXES) and '/' not in n]
+  if weights and not _not_read(names):
+    what += f'; if {weights[0]} has the weights, name it: {path / weights[0]}'
     raise InputError(f'{given}: {what}')
   raise InputError(f'{given}: {what}; give {_TAKES}')
 

@@ -74,7 +74,7 @@ def export(
       '--format=huggingface), or train with --config.data.pooling=cls'
     )
   pretrained.check_known(model)
-  reads = model.source.folder
+  reads = model.source.origin or model.source.folder
   with model_folder.publish_folder(output, overwrite, reads) as aside:
     model.tokenizer.save(aside, model.bert.max_position_embeddings)
     checked = _write_and_check(model, aside, form)

@@ -29,7 +29,7 @@ def import_weights(
   beside, by name. Returns a report for the user.
   """
   pretrained.check_known(model)
-  reads = model.source.folder
+  reads = model.source.origin or model.source.folder
   with model_folder.publish_folder(output, overwrite, reads) as aside:
     params = to_tree(model.params, scan_layers=False)
     orbax_params.write_params(aside / PARAMS_FOLDER, params)

@@ -14,13 +14,17 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from biobert_jax.errors import InputError, is_disk_full
-from biobert_jax.io.atomic import named_when_full, publish
+from biobert_jax.io import storage
+from biobert_jax.io.atomic import named_when_full, publish, staged
 from biobert_jax.io.checksums import file_sha256
 from biobert_jax.io.json_files import read_json
 
 RECORD = 'biobert_jax.json'
 SUMS = 'SHA256SUMS'
 CARD = 'README.md'
+_LICENSE_FILES = ('LICENSE', 'LICENSE.txt')
+# The files that may tell a model's licence.
+STATES_LICENSE = (RECORD, CARD, *_LICENSE_FILES)
 # Characters of a card or licence that are looked at.
 _CARD_HEAD = 2**14
 _LICENSES = (
@@ -37,16 +41,23 @@ _KEYS = {
 
 @contextlib.contextmanager
 def publish_folder(
-  output: str | os.PathLike[str],
+  output: str | os.PathLike[str] | storage.BucketPath,
   overwrite: bool,
-  reads: pathlib.Path | None = None,
+  reads: storage.Place | None = None,
 ) -> Iterator[pathlib.Path]:
   """Gives an empty folder, which is published as `output` if nothing fails.
 
   For arguments and refusals see `check_output`.
   """
-  target = pathlib.Path(output).expanduser().resolve()
   check_output(output, overwrite, reads)
+  place = storage.path(output)
+  if isinstance(place, storage.BucketPath):
+    with staged(place, last=(SUMS, RECORD)) as aside:
+      aside.mkdir()
+      yield aside
+      _write_sums(aside)
+    return
+  target = place.resolve()
   # Whose it is: what a killed process left is removed by the next one.
   mine = f'.{target.name}.{socket.gethostname()}-'
   try:
@@ -73,9 +84,9 @@ def publish_folder(
 
 
 def check_output(
-  output: str | os.PathLike[str],
+  output: str | os.PathLike[str] | storage.BucketPath,
   overwrite: bool,
-  reads: pathlib.Path | None = None,
+  reads: storage.Place | None = None,
 ) -> None:
   """Refuses a place where something stands that should stay.
 
@@ -84,24 +95,28 @@ def check_output(
   """
   if not str(output):
     raise InputError('--output is empty; name a folder')
-  given, target = (
-    f'--output {output}',
-    pathlib.Path(output).expanduser().resolve(),
-  )
-  if target.exists() and not target.is_dir():
+  given, target = f'--output {output}', storage.path(output)
+  is_folder = storage.is_dir(target)
+  if not is_folder and storage.exists(target):
     raise InputError(f'{given}: is a file; name a folder')
-  if not target.is_dir() or not any(target.iterdir()):
+  if not is_folder or not storage.names(target):
     return
   if not overwrite:
     what = f'{given}: already exists and is not empty'
     raise InputError(f'{what}; choose another, or add --overwrite')
-  if not (target / RECORD).is_file():
+  if not storage.exists(target / RECORD):
     raise InputError(
       f'{given}: is not an import or export of ours, so --overwrite '
       'does not remove it; choose another, or remove it yourself'
     )
-  if reads is not None and reads.resolve().is_relative_to(target):
+  if reads is not None and _lies_in(reads, target):
     raise InputError(f'{given}: the model is read from there; choose another')
+
+
+def _lies_in(place: storage.Place, folder: storage.Place) -> bool:
+  if isinstance(place, pathlib.Path) and isinstance(folder, pathlib.Path):
+    return place.resolve().is_relative_to(folder.resolve())
+  return isinstance(place, storage.BucketPath) and place.is_relative_to(folder)
 
 
 def _remove_left(parent: pathlib.Path, mine: str) -> None:
@@ -162,7 +177,7 @@ def license_of(folder: pathlib.Path) -> str:
   It has the name that model hubs give it, such as 'apache-2.0'.
   """
   texts = {}
-  for name in (CARD, 'LICENSE', 'LICENSE.txt'):
+  for name in (CARD, *_LICENSE_FILES):
     if (path := folder / name).is_file():
       with path.open(encoding='utf-8', errors='replace') as file:
         texts[name] = file.read(_CARD_HEAD)

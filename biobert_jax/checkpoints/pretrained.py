@@ -21,6 +21,7 @@ from biobert_jax.checkpoints.detect import Source
 from biobert_jax.checkpoints.formats import orbax_params, safetensors_file
 from biobert_jax.checkpoints.name_map import Imported
 from biobert_jax.errors import InputError
+from biobert_jax.io import storage
 from biobert_jax.io.json_files import read_json
 from biobert_jax.models.config import BertConfig
 from biobert_jax.models.heads import CLASSIFIERS, HEADS
@@ -51,7 +52,7 @@ SETTINGS = (
 )
 _NAME_THEM = 'give --labels=A,B,C in the order of their ids'
 # The folders of an option's value.
-_ABSOLUTE = re.compile(r'=[/~]\S*/')
+_ABSOLUTE = re.compile(r'=(?:gs:/|[/~])\S*/')
 SLOTS_FILE = 'optimizer.safetensors'
 PARAMS_FOLDER = 'params'
 
@@ -171,10 +172,9 @@ def read_params(
   A run may have deleted the step that was found; then it has another.
   """
   if found.form == detect.WORKDIR:
-    run, config = found.folder, found.record['config']
-    chosen, tree = run_steps.read(run, config, found.step)
-    weights = run_steps.weights_of(chosen)
-    found = dataclasses.replace(found, weights=weights, step=chosen.name)
+    config = found.record['config']
+    chosen, tree = run_steps.read(found.run, config, found.step)
+    found = found.with_step(run_steps.weights_of(chosen), chosen.name)
     params = to_flat(tree)
     name_map.check(params, bert, chosen)
     return found, Imported(params, {}, Counter())
@@ -246,14 +246,18 @@ def _about_run(found: Source) -> dict[str, Any]:
     'data_sha256': record['data_sha256'],
     'results': results.get('results', {}),
     **step,
-    **_license(pathlib.Path(record['config']['init_from'] or found.folder)),
+    **_license(record['config']['init_from'] or found.folder),
   }
 
 
-def _license(place: pathlib.Path) -> dict[str, str]:
+def _license(given: str | pathlib.Path) -> dict[str, str]:
   """The licence of the weights at a place, where it is known."""
-  place = place.expanduser()
-  folder = place if place.is_dir() else place.parent
+  place = storage.path(given)
+  try:
+    place = place if storage.is_dir(place) else place.parent
+    folder = storage.local(place, model_folder.STATES_LICENSE)
+  except OSError:  # The run may have started from what has gone since.
+    return {}
   about = read_json(folder / model_folder.RECORD).get('about')
   kept = about.get('license') if isinstance(about, dict) else ''
   stated = kept or model_folder.license_of(folder)
@@ -264,7 +268,7 @@ def _without_folders(value: Any) -> Any:
   """A config whose absolute paths are cut to their last parts."""
   if isinstance(value, dict):
     return {name: _without_folders(item) for name, item in value.items()}
-  absolute = isinstance(value, str) and value.startswith(('/', '~'))
+  absolute = isinstance(value, str) and value.startswith(('/', '~', 'gs://'))
   return last_part(value) if absolute else value
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from biobert_jax.commands.values import did_you_mean, nearest_path, typed
 from biobert_jax.errors import InputError
+from biobert_jax.io import storage
 
 if TYPE_CHECKING:
   from ml_collections import ConfigDict
@@ -36,14 +37,17 @@ def find_config(name: str) -> pathlib.Path:
   """The file of a config.
 
   Args:
-    name: a path to a `.py` file; or the bare name of an experiment, or
-      `configs/NAME.py`: in the current folder's `configs`, else in
-      `configs_folder`.
+    name: a path to a `.py` file, also in a bucket; or the bare name of an
+      experiment, or `configs/NAME.py`: in the current folder's `configs`, else
+      in `configs_folder`.
 
   Raises:
     InputError: no such file; names the nearest experiment.
   """
-  path = pathlib.Path(name).expanduser()
+  place = storage.path(name)
+  if isinstance(place, storage.BucketPath):
+    return _fetched(place)
+  path = place
   if path.suffix == '.py' and path.is_file():
     return path
   stem = path.name.removesuffix('.py')
@@ -76,8 +80,9 @@ def load_config(
   Raises:
     InputError: no such config, variant or key; or a value of another type.
   """
-  name, _, variant = given.partition(':')
-  path = find_config(name)
+  scheme, mark, rest = given.rpartition('://')
+  name, _, variant = rest.partition(':')
+  path = find_config(f'{scheme}{mark}{name}')
   module = _load(path)
   if not hasattr(module, 'get_config'):
     raise InputError(f'{path}: has no function get_config(size)')
@@ -94,6 +99,15 @@ def load_config(
       # Such as labels, which may have been written as numbers.
       group[name] = tuple(map(str, value))
   return config
+
+
+def _fetched(place: storage.BucketPath) -> pathlib.Path:
+  """The local copy of a config file; of a folder `configs`, beside the rest."""
+  if not storage.exists(place):
+    raise InputError(f'--config {place}: no such object; check the name')
+  if place.parent.name == 'configs':
+    return storage.local(place.parent) / place.name
+  return storage.local(place)
 
 
 def _load(path: pathlib.Path) -> types.ModuleType:
@@ -173,6 +187,7 @@ def _value(key: str, text: str, wanted: type) -> Any:
     raise InputError(f'{what}; give a value or leave it out')
   if key in PATH_KEYS:
     text = os.path.expanduser(text)
+    storage.path(text)
     if close := nearest_path(text):
       what = f'{flag}={text}: no such file or folder; did you mean {close}?'
       raise InputError(what)

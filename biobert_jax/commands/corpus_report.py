@@ -10,6 +10,7 @@ import os
 
 from biobert_jax.commands.command import Command, Flag, Flags, Summary
 from biobert_jax.errors import InputError
+from biobert_jax.io import storage
 
 
 def _run(flags: Flags) -> Summary:
@@ -20,7 +21,8 @@ def _run(flags: Flags) -> Summary:
   from biobert_jax.preprocessing.report import shard_statistics
   from biobert_jax.text.readers.article import Options
 
-  folder, sampling = flags.dir, {'sample': flags.sample, 'seed': flags.seed}
+  folder = storage.local(flags.dir)
+  sampling = {'sample': flags.sample, 'seed': flags.seed}
   tokenizer = None
   if flags.vocab or os.path.exists(os.path.join(folder, 'vocab.txt')):
     tokenizer = read_tokenizer(folder, flags.vocab)
@@ -35,7 +37,7 @@ def _run(flags: Flags) -> Summary:
     unknown = shard_statistics.unknown_words(
       flags.input, tokenizer, reading, **sampling
     )
-  output = flags.output or os.path.join(folder, 'report')
+  output = flags.output or os.path.join(flags.dir, 'report')
   print(reports.write_report(folder, output, statistics, unknown))
   report = os.path.join(output, 'report.html')
   return {'report': report, **reports.summary(statistics)}

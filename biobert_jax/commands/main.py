@@ -23,6 +23,7 @@ from biobert_jax.commands.command import (
   Flags,
 )
 from biobert_jax.commands.values import did_you_mean
+from biobert_jax.io import storage
 from biobert_jax.io.atomic import is_stdout, named_when_full
 
 # The files of the commands, in the order of the help.
@@ -78,7 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
       sys.stdout.flush()  # At its exit, Python would hide a full disk.
 
   try:
-    code = errors.exit_code_of(program)
+    code = errors.exit_code_of(program, storage.shown)
   except BrokenPipeError:  # Its reader has left, as `head` does.
     code = errors.EXIT_FAILED
   try:
@@ -129,9 +130,17 @@ def _find(arguments: Sequence[str]) -> tuple[str, Sequence[str]]:
   raise errors.InputError(what)
 
 
+def _names_as_given(record: logging.LogRecord) -> bool:
+  """Lets a record pass, with the names of what was copied from a bucket."""
+  record.msg, record.args = storage.shown(record.getMessage()), ()
+  return True
+
+
 def _run(command: Command, flags: Flags, overrides: parser.Overrides) -> str:
   logging.basicConfig(format='[%(asctime)s] %(message)s', datefmt='%H:%M:%S')
   logging.getLogger('biobert_jax').setLevel(logging.INFO)
+  for handler in logging.getLogger().handlers:
+    handler.addFilter(_names_as_given)
   # Orbax's threads show a stack of what is also raised, and is one line then.
   logging.getLogger('absl').addFilter(
     lambda record: not errors.is_disk_full(record.getMessage())

@@ -5,6 +5,7 @@
 the opposite. A flag that does not exist is refused, with the nearest one.
 """
 
+import fnmatch
 import glob
 import os
 from collections.abc import Iterable
@@ -25,7 +26,7 @@ from biobert_jax.commands.values import (
   typed,
 )
 from biobert_jax.errors import InputError
-from biobert_jax.io import atomic
+from biobert_jax.io import atomic, storage
 
 _CONFIG = 'config.'
 # Flags of other commands -> keys of the config that say the same.
@@ -75,11 +76,14 @@ def _check_apart(command: Command, values: dict[str, Any]) -> None:
   for output in writes:
     for path in _paths(output, values):
       place = '/dev/fd/1' if atomic.is_stdout(path) else path
-      if not os.path.isfile(place):
+      remote = isinstance(storage.path(path), storage.BucketPath)
+      if not remote and not os.path.isfile(place):
         continue
       for flag in reads:
         for given in _paths(flag, values):
-          if _reads(flag, given, place):
+          if remote and not _names(flag, given, path):
+            continue
+          if storage.exists(path) if remote else _reads(flag, given, place):
             what = f'{output.shown} {path} is read too, by {flag.shown} {given}'
             raise InputError(f'{what}; name another file')
 
@@ -90,6 +94,12 @@ def _paths(flag: Flag, values: dict[str, Any]) -> list[str]:
   if isinstance(value, str):
     value = value.split(',') if flag.value_name.endswith(',...') else [value]
   return list(value)
+
+
+def _names(flag: Flag, given: str, name: str) -> bool:
+  """Whether a path, folder or pattern covers the name of an object."""
+  inside = flag.name == 'input' and name.startswith(f'{given.rstrip("/")}/')
+  return inside or name == given or fnmatch.fnmatchcase(name, given)
 
 
 def _reads(flag: Flag, given: str, file: str) -> bool:
@@ -281,8 +291,9 @@ def _value(flag: Flag, text: str) -> Any:
 
 
 def _path(flag: Flag, text: str) -> str:
-  """A path of a flag, with `~` expanded."""
+  """A path of a flag, with `~` expanded; that of a bucket is checked."""
   path = os.path.expanduser(text)
+  storage.path(path)
   close = nearest_path(path) if flag.path in ('input', 'stdin') else ''
   if close:
     what = f'{flag.shown} {path}: no such file or folder'

@@ -14,8 +14,6 @@ most context. The `pooling` says what the vectors stand for:
 
 import dataclasses
 import itertools
-import os
-import pathlib
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -37,6 +35,7 @@ from biobert_jax.inference import embedding_files, inputs
 from biobert_jax.inference.embedding_files import POOLINGS, Embedded, Header
 from biobert_jax.inference.inputs import TextStream
 from biobert_jax.inference.model_runner import Model, load_any
+from biobert_jax.io import storage
 from biobert_jax.io.atomic import atomic_write
 from biobert_jax.models.encoder import BertEncoder, Inputs
 from biobert_jax.models.param_tree import to_tree
@@ -406,7 +405,7 @@ def embed(
     Output, texts, pieces (tokens, with [CLS] and [SEP]), vectors, layers and
     hidden_size. An InputError: a wrong option, no model, or unreadable text.
   """
-  suffix = '.jsonl' if output == '-' else pathlib.Path(output).suffix
+  suffix = '.jsonl' if output == '-' else storage.path(output).suffix
   if suffix not in embedding_files.WRITERS:
     names = ' or '.join(f'OUT{ending}' for ending in embedding_files.WRITERS)
     raise InputError(f'--output is {output!r}; name it {names}')
@@ -421,7 +420,7 @@ def embed(
   numbers, casing = _layers_of(layers), pretrained.parse_casing(do_lower_case)
   length = int(max_seq_length) if max_seq_length else None
   totals: Counter[str] = Counter(texts=0, pieces=0, vectors=0)
-  with atomic_write(os.path.expanduser(output), binary=True) as file:
+  with atomic_write(storage.path(output), binary=True) as file:
     # Only now: a wrong output has been refused by then.
     source = detect.detect(model, step)
     embedder = Embedder(

@@ -1,8 +1,9 @@
 """Predictions of a long input, kept part by part until all of it is done.
 
-A part is a file `OUTPUT.parts/NUMBER.json`: the digest of its records and of
-the model, and its results. When the same command runs again, also with an
-input whose bad line was corrected, parts of the same records are read.
+A part is a file `OUTPUT.parts/NUMBER.json`, in the same bucket where the output
+is in one: the digest of its records and of the model, and its results. When the
+same command runs again, also with an input whose bad line was corrected, parts
+of the same records are read.
 """
 
 import contextlib
@@ -27,7 +28,8 @@ from biobert_jax.inference.results import (
   RelatedDocument,
   YesNoResult,
 )
-from biobert_jax.io.atomic import is_stream, write_text
+from biobert_jax.io import storage
+from biobert_jax.io.atomic import atomic_write, is_stream
 from biobert_jax.io.checksums import array_sha256
 from biobert_jax.text.documents import Document
 
@@ -40,7 +42,7 @@ class FinishedParts:
 
   def __init__(self, output: str, key: str):
     """`key` is of all that decides the results of a record."""
-    self._folder = pathlib.Path(f'{output}.parts')
+    self._folder = storage.path(f'{output}.parts')
     self._kept = not is_stream(output)
     self._key = key
     self._reused = 0
@@ -110,24 +112,26 @@ class FinishedParts:
         'counts': counts - before,
         'results': results,
       }
-      self._folder.mkdir(parents=True, exist_ok=True)
-      write_text(self._path(number), _encode(fields))
+      with atomic_write(self._path(number)) as file:
+        file.write(_encode(fields))
     return results
 
-  def _path(self, number: int) -> pathlib.Path:
+  def _path(self, number: int) -> storage.Place:
     return self._folder / f'{number:06}.json'
 
   def _read(self, number: int) -> dict[str, Any]:
     try:
-      return dict(json.loads(self._path(number).read_text('utf-8')))
+      return dict(json.loads(storage.read_text(self._path(number))))
     except (OSError, ValueError, TypeError):
       return {}  # None, or damaged: it is made again.
 
   def delete(self) -> None:
     """Deletes the parts, when the output is written."""
-    if self._kept and self._folder.is_dir():
-      for path in self._folder.glob('[0-9]*.json'):
-        path.unlink()
+    if not self._kept or not storage.is_dir(self._folder):
+      return
+    for path in storage.glob(self._folder / '[0-9]*.json'):
+      storage.remove(path)
+    if isinstance(self._folder, pathlib.Path):
       with contextlib.suppress(OSError):  # It holds somebody's other files.
         self._folder.rmdir()
 

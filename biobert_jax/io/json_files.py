@@ -8,6 +8,7 @@ from typing import Any
 
 from biobert_jax.errors import InputError
 from biobert_jax.io.atomic import atomic_write
+from biobert_jax.io.buckets.bucket_path import AnyPath
 
 _log = logging.getLogger(__name__)
 
@@ -25,7 +26,7 @@ def json_text(
   return text + '\n'
 
 
-def write_json(path: str | os.PathLike[str], value: Any, **form: Any) -> None:
+def write_json(path: AnyPath, value: Any, **form: Any) -> None:
   """Writes `json_text(value, **form)`, and waits until the disk has it."""
   text = json_text(value, **form)
   with atomic_write(path) as file:

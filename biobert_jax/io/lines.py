@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import IO
 
 from biobert_jax.errors import InputError
+from biobert_jax.io import storage
 
 Source = str | os.PathLike[str] | IO[bytes] | IO[str]
 
@@ -34,7 +35,8 @@ def read_lines(
       stream = sys.stdin.buffer
     elif isinstance(source, str | os.PathLike):
       try:
-        stream = stack.enter_context(open(source, 'rb'))
+        place = storage.local(source)
+        stream = stack.enter_context(open(place, 'rb'))
       except OSError as error:
         raise InputError(f'{name}: cannot read: {error.strerror}') from error
     else:
@@ -68,7 +70,7 @@ def read_text(path: str) -> str:
     if path == '-':
       content = sys.stdin.buffer.read()
     else:
-      with open(path, 'rb') as file:
+      with open(storage.local(path), 'rb') as file:
         content = file.read()
   except OSError as error:
     what = f'{path}: cannot be read ({error.strerror}); name a file that can'

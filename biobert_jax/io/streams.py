@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import IO, Any, cast
 
 from biobert_jax.errors import InputError
+from biobert_jax.io import storage
 from biobert_jax.io.lines import Source, source_name
 
 CHUNK = 2**16  # Bytes read at a time.
@@ -123,7 +124,8 @@ def open_stream(source: Source) -> Iterator[Stream]:
     try:
       file: Any = sys.stdin.buffer
       if source != '-':
-        file = stack.enter_context(open(source, 'rb'))
+        place = storage.local(source)
+        file = stack.enter_context(open(place, 'rb'))
       counted = _Counted(file)
     except OSError as error:
       raise InputError(f'{name}: cannot read: {error.strerror}') from error

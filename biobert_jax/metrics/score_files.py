@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from biobert_jax.errors import InputError
+from biobert_jax.io import storage
 from biobert_jax.io.atomic import atomic_write
 from biobert_jax.metrics import (
   bioasq,
@@ -186,7 +187,7 @@ def score_relation(
       rows += [[k, *_counted(v), ''] for k, v in report.per_label.items()]
     total = [*_counted(report.overall), f'{report.specificity:.2f}']
     rows.append([f'fold {name}' if name else 'overall', *total])
-  if os.path.isdir(gold):
+  if _is_folder(gold):
     return _over_folds(rows, reports)
   lines = [_layout(rows), *_interval_line('F1', report.interval)]
   for name, note in relation.NOTES.items():
@@ -197,19 +198,25 @@ def score_relation(
 
 def _folds(gold: str, predictions: str) -> list[tuple[str, str, str]]:
   """(name, gold file, prediction file) of each fold, or of the one pair."""
-  if not os.path.isdir(gold):
+  if not _is_folder(gold):
     return [('', gold, predictions)]
-  count = max((int(n) for n in os.listdir(gold) if n.isdecimal()), default=1)
+  names = storage.names(gold)
+  count = max((int(name) for name in names if name.isdecimal()), default=1)
   found = []
   for name in map(str, range(1, count + 1)):
     gold_path = os.path.join(gold, name, 'test.tsv')
     path = os.path.join(predictions, name, 'test_results.tsv')
     for file in (gold_path, path):
-      if not os.path.isfile(file):
+      if not storage.exists(file):
         what = f'{file}: fold {name} of {count} is missing'
         raise InputError(f'{what}; add it, or name two files of one fold')
     found.append((name, gold_path, path))
   return found
+
+
+def _is_folder(path: str) -> bool:
+  """Whether it is a folder, of folds."""
+  return path != '-' and storage.is_dir(path)
 
 
 def _over_folds(

@@ -18,6 +18,7 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from biobert_jax.errors import InputError
+from biobert_jax.io import atomic, storage
 from biobert_jax.preflight import compiler, topology
 from biobert_jax.preflight import report as reports
 from biobert_jax.preflight.compile_worker import EVALUATE, TRAIN
@@ -216,7 +217,15 @@ def _folder(kept: str, name: str) -> Iterator[pathlib.Path]:
     with tempfile.TemporaryDirectory(prefix='preflight') as path:
       yield pathlib.Path(path)
     return
-  folder = pathlib.Path(kept).expanduser().resolve() / name.replace(':', '-')
+  folder = storage.path(kept) / name.replace(':', '-')
+  if isinstance(folder, storage.BucketPath):
+    if storage.is_dir(folder):
+      raise InputError(f'--hlo {folder}: not empty; name another folder')
+    with atomic.staged(folder) as aside:
+      aside.mkdir()
+      yield aside
+    return
+  folder = folder.resolve()
   try:
     folder.mkdir(parents=True, exist_ok=True)
     if any(folder.iterdir()):

@@ -36,6 +36,7 @@ from biobert_jax.data.relation.candidates import (
 from biobert_jax.data.relation.pair_words import Placeholders, is_of_type
 from biobert_jax.errors import InputError
 from biobert_jax.io import lines as io_lines
+from biobert_jax.io import storage
 from biobert_jax.io.atomic import atomic_write
 from biobert_jax.io.json_files import write_json
 from biobert_jax.preprocessing import annotated_documents
@@ -304,7 +305,7 @@ def _types_of(annotated: Iterable[Annotated]) -> tuple[str, str]:
   return found[0], found[1]
 
 
-def _write(rows: Sequence[Row], split: str, folder: pathlib.Path) -> None:
+def _write(rows: Sequence[Row], split: str, folder: storage.Place) -> None:
   """Writes the rows of a split, and what stands behind them."""
   lines = [f'{row.pair.text}\t{row.label}\n' for row in rows]
   if split == 'test':
@@ -340,7 +341,7 @@ def prepare(source: str, output: str, choices: Choices) -> dict[str, Any]:
 
   `overrides` are the keys of a config that train what was written.
   """
-  splits = find_splits(pathlib.Path(source))
+  splits = find_splits(storage.local(source))
   counts = {split: Counter[str]() for split in FILES if split in splits}
   annotated = {
     split: read(splits[split], found, choices.max_broken)
@@ -365,7 +366,7 @@ def prepare(source: str, output: str, choices: Choices) -> dict[str, Any]:
       f'--input {source}: no pair of {" and ".join(types)} has a relation '
       'in one sentence; look at --types and --relations'
     )
-  folder = pathlib.Path(output)
+  folder = storage.path(output)
   for split, rows in made.items():
     _write(rows, split, folder)
   kept = {split: dict(+found) for split, found in counts.items()}

@@ -10,7 +10,6 @@ less than a given share of the sample get no token: each takes two entries.
 import collections
 import hashlib
 import itertools
-import pathlib
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -18,6 +17,7 @@ import numpy as np
 import tqdm
 
 from biobert_jax import errors
+from biobert_jax.io import storage
 from biobert_jax.preprocessing.token_shards import prepare
 from biobert_jax.text.readers import any_format
 from biobert_jax.text.readers.article import Article
@@ -142,15 +142,15 @@ def measure(texts: Iterable[Text], tokenizer: WordPieceTokenizer) -> Any:
   }
 
 
-def output_folder(output: str) -> pathlib.Path:
+def output_folder(output: str) -> storage.Place:
   """The folder to write into, from a folder's name or that of a vocab.txt."""
-  path = pathlib.Path(output)
-  if path.suffix and path.name != 'vocab.txt' and not path.is_dir():
+  path = storage.path(output)
+  if path.suffix and path.name != 'vocab.txt' and not storage.is_dir(path):
     what = f'{path}: the file has to be named vocab.txt'
     raise errors.InputError(f'{what}; name it so, or a folder, with --output')
   folder = path.parent if path.name == 'vocab.txt' else path
   for file in (folder / 'vocab.txt', folder / 'tokenizer_config.json'):
-    if file.exists():
+    if storage.exists(file):
       what = f'{file}: already exists, and a model may need it'
       raise errors.InputError(f'{what}; name another --output, or remove it')
   return folder

@@ -7,7 +7,6 @@ import copy
 import hashlib
 import itertools
 import json
-import pathlib
 import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -15,6 +14,7 @@ from typing import Any, NamedTuple
 from ml_collections import ConfigDict
 
 from biobert_jax.errors import InputError
+from biobert_jax.io import storage
 from biobert_jax.training import experiment as experiments
 from biobert_jax.training import workdir
 
@@ -119,18 +119,18 @@ def parse_folds(text: str) -> list[str]:
   return [str(fold) for fold in found]
 
 
-def corpus_folder(config: ConfigDict) -> pathlib.Path:
+def corpus_folder(config: ConfigDict) -> storage.Place:
   """The folder of a corpus; with folds, the folder that holds them."""
-  folder = pathlib.Path(config.data.dir).expanduser()
+  folder = storage.path(config.data.dir)
   return folder.parent if folder.name.isdecimal() else folder
 
 
 def check_folds(config: ConfigDict, folds: Sequence[str]) -> None:
   """Raises an InputError that names all missing folds."""
   folder = corpus_folder(config)
-  missing = [f for f in folds if f and not (folder / f).is_dir()]
+  missing = [f for f in folds if f and not storage.is_dir(folder / f)]
   if missing:
-    there = [p.name for p in folder.glob('*') if p.name.isdecimal()]
+    there = [name for name in storage.names(folder) if name.isdecimal()]
     held = ', '.join(sorted(there, key=int)) or 'no folds'
     what = f'no fold {", ".join(missing)}; it holds {held}'
     raise InputError(f'{folder}: {what}; name those with --folds')

@@ -7,16 +7,13 @@ import statistics
 from collections.abc import Sequence
 from typing import Any
 
-from etils import epath
-
 from biobert_jax.errors import InputError
-from biobert_jax.io import atomic, report
+from biobert_jax.io import atomic, report, storage
 from biobert_jax.io.json_files import json_text
 from biobert_jax.io.report import Block, Heading, Table
 from biobert_jax.metrics import ner
 from biobert_jax.protocol import published_results
 from biobert_jax.protocol.ledger import Line
-from biobert_jax.training import workdir as training_workdir
 
 SUMMARY_FILE = 'table.json'
 Summary = dict[str, Any]
@@ -113,7 +110,7 @@ def summary(
   }
 
 
-def write(folder: epath.Path, summaries: Sequence[Summary]) -> None:
+def write(folder: storage.Place, summaries: Sequence[Summary]) -> None:
   """Writes `table.md`, `.html`, `.csv`, and of one protocol `.json`."""
   blocks = _blocks(summaries)
   texts = {'table.md': report.markdown(blocks), 'table.csv': _csv(summaries)}
@@ -121,7 +118,8 @@ def write(folder: epath.Path, summaries: Sequence[Summary]) -> None:
   if len(summaries) == 1:
     texts[SUMMARY_FILE] = json_text(summaries[0], ascii=True)
   for name, text in texts.items():
-    atomic.write_text(folder / name, text)
+    with atomic.atomic_write(folder / name) as file:
+      file.write(text)
 
 
 def _published(one: Summary) -> tuple[int, dict[str, tuple[str, ...]]]:
@@ -264,17 +262,16 @@ def table(workdirs: str, output: str) -> dict[str, Any]:
   """Joins the tables of several protocols, work folders with commas between."""
   summaries = []
   for workdir in workdirs.split(','):
-    path = training_workdir.folder_of(workdir) / SUMMARY_FILE
+    path = storage.path(workdir) / SUMMARY_FILE
     try:
-      summaries.append(json.loads(path.read_text(encoding='utf-8')))
+      summaries.append(json.loads(storage.read_text(path)))
     except (OSError, ValueError) as error:
       raise InputError(
         f'{path}: cannot be read; --workdirs are folders of finished '
         f'`biobert-jax protocol` runs ({error})'
       ) from error
-  folder = training_workdir.folder_of(output)
+  folder = storage.path(output)
   try:
-    folder.mkdir(parents=True, exist_ok=True)
     write(folder, summaries)
   except OSError as error:
     raise InputError(f'--output {folder}: {error.strerror}') from error

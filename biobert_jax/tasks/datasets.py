@@ -16,6 +16,7 @@ from biobert_jax.data.packing import PackedRows
 from biobert_jax.data.splits import count_overlap
 from biobert_jax.data.windows import Windows
 from biobert_jax.errors import DivergedError, InputError
+from biobert_jax.io import storage
 from biobert_jax.tasks import losses
 from biobert_jax.tasks.task import Names, Outputs, Shapes
 from biobert_jax.text.vocabulary import build_vocabulary
@@ -38,7 +39,7 @@ def data_folder(config: ConfigDict, what: str = '') -> pathlib.Path:
   """The folder of the corpus; `what` says in an error what it has to hold."""
   if not config.data.dir:
     raise InputError(f'data.dir is not set; give --config.data.dir=DIR{what}')
-  return pathlib.Path(config.data.dir).expanduser()
+  return storage.local(config.data.dir)
 
 
 def no_conditions(config: ConfigDict) -> None:

@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from biobert_jax.errors import InputError
+from biobert_jax.io import storage
 from biobert_jax.io.atomic import staged
 from biobert_jax.io.lines import read_lines, read_text
 from biobert_jax.text.documents import (
@@ -33,13 +34,13 @@ _MENTION = re.compile(
 )
 _RELATION = re.compile(r'(\S+) \S+?:(T\S+) \S+?:(T\S+)\s*')
 # BioNLP's tasks have mentions in one file and events in another.
-_ENDINGS = ('.ann', '.a1', '.a2')
+ENDINGS = ('.ann', '.a1', '.a2')
 
 
 def annotations(text_file: StrPath) -> list[pathlib.Path]:
   """The files of annotation that stand beside a text."""
   path = pathlib.Path(text_file)
-  beside = [path.with_suffix(ending) for ending in _ENDINGS]
+  beside = [path.with_suffix(ending) for ending in ENDINGS]
   return [file for file in beside if file.is_file()]
 
 
@@ -155,11 +156,12 @@ def write(documents: Iterable[Document], path: StrPath) -> None:
     InputError: the folder is not empty (what lies in it could be somebody's
       annotation), or two ids give one file name.
   """
-  target, seen = pathlib.Path(path), dict[str, str]()
+  target, seen = storage.path(path), dict[str, str]()
   kinds: dict[str, set[str]] = {'entities': set(), 'relations': set()}
   with staged(path) as aside:
     try:
-      if target.exists() and (not target.is_dir() or any(target.iterdir())):
+      is_folder = storage.is_dir(target)
+      if storage.names(target) if is_folder else storage.exists(target):
         raise InputError(f'{target}: exists; name a new or an empty folder')
       shutil.rmtree(aside, ignore_errors=True)
       aside.mkdir(parents=True)

@@ -7,12 +7,12 @@ a word begins with `##`.
 import collections
 import io
 import os
-import pathlib
 import re
 import string
 from collections.abc import Iterable
 
 from biobert_jax.errors import InputError
+from biobert_jax.io import storage
 from biobert_jax.io.json_files import read_json
 from biobert_jax.text.bert_normalizer import basic_words
 
@@ -33,9 +33,8 @@ def read_vocab_file(path: str | os.PathLike[str]) -> tuple[str, ...]:
   tokenization.py (`load_vocab`). A repeated line, which there shifts ids, is
   an error here, as is an empty one.
   """
-  path = pathlib.Path(path)
   try:
-    data = path.read_bytes()
+    data = storage.local(path).read_bytes()
   except OSError as error:
     what = f'{path}: cannot read the vocabulary ({error.strerror}); expected'
     raise InputError(f'{what} a file with one token per line') from None

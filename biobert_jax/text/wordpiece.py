@@ -24,6 +24,7 @@ import tokenizers
 from tokenizers import decoders, models, pre_tokenizers, processors
 
 from biobert_jax.errors import InputError
+from biobert_jax.io import storage
 from biobert_jax.io.atomic import write_text
 from biobert_jax.io.json_files import json_text, read_json, write_json
 from biobert_jax.text import added_tokens, bert_normalizer, vocabulary
@@ -97,7 +98,7 @@ class WordPieceTokenizer:
     (`do_lower_case`), else of `tokenizer.json` (`normalizer.lowercase`).
     Added tokens are read too, see `added_tokens.py`.
     """
-    folder = pathlib.Path(directory)
+    folder = storage.local(directory)
     path, read = folder / 'vocab.txt', vocabulary.read_vocab_file
     fast_path = folder / 'tokenizer.json'
     if not path.exists() and fast_path.exists():
@@ -283,15 +284,16 @@ class WordPieceTokenizer:
     return text
 
   def save(
-    self, directory: StrPath, model_max_length: int = 512, fast: bool = False
+    self, directory: storage.AnyPath, model_max_length: int = 512, fast: bool = False
   ) -> None:
     """Writes `vocab.txt` and a `tokenizer_config.json` that states casing.
 
     Without the latter, transformers would lower-case a cased vocabulary; beyond
     `model_max_length` tokens it warns. `fast` adds a `tokenizer.json` for it.
     """
-    folder = pathlib.Path(directory)
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = storage.path(directory)
+    if isinstance(folder, pathlib.Path):
+      folder.mkdir(parents=True, exist_ok=True)
     added = added_tokens.files(self.added, len(self.base))
     config: dict[str, Any] = {
       'do_lower_case': self.do_lower_case,

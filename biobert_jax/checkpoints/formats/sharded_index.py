@@ -63,6 +63,23 @@ def _locate(folder: pathlib.Path, weights_file: str) -> pathlib.Path:
 
 def weight_map(path: pathlib.Path) -> dict[str, str]:
   """The map of an index: tensor -> name of a file that is there beside it."""
+  where = _weight_map(path)
+  shards = sorted(set(where.values()))
+  missing = [name for name in shards if not path.with_name(name).is_file()]
+  if missing:
+    raise InputError(
+      f'{path}: {", ".join(missing[:8])} missing beside it '
+      f'({len(missing)} of {len(shards)} files); copy all of them'
+    )
+  return where
+
+
+def shards(path: pathlib.Path) -> list[str]:
+  """The names of the files that an index names, there or not."""
+  return sorted(set(_weight_map(path).values()))
+
+
+def _weight_map(path: pathlib.Path) -> dict[str, str]:
   read_start(path)
   damaged = (ValueError, RecursionError, OSError)
   with refused(f'{path}: not an index', damaged):
@@ -73,13 +90,6 @@ def weight_map(path: pathlib.Path) -> dict[str, str]:
     raise InputError(f'{path}: has no weight_map; copy it again')
   for name, shard in where.items():
     _check_shard(path, name, shard)
-  shards = sorted(set(where.values()))
-  missing = [name for name in shards if not path.with_name(name).is_file()]
-  if missing:
-    raise InputError(
-      f'{path}: {", ".join(missing[:8])} missing beside it '
-      f'({len(missing)} of {len(shards)} files); copy all of them'
-    )
   return where
 
 

@@ -18,7 +18,7 @@ def read_tokenizer(
 ) -> WordPieceTokenizer:
   """The vocabulary beside shards, the manifest's, else an InputError."""
   made_with = read_manifest(directory)['vocabulary']
-  path = pathlib.Path(vocab or os.path.join(directory, 'vocab.txt'))
+  path = vocab or os.path.join(directory, 'vocab.txt')
   tokenizer = dataclasses.replace(
     WordPieceTokenizer.from_vocab_file(path, made_with['do_lower_case']),
     tokenize_chinese_chars=made_with['tokenize_chinese_chars'],

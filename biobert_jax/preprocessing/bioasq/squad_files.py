@@ -30,7 +30,6 @@ answers_inside_words (not taken).
 
 import functools
 import itertools
-import pathlib
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -39,6 +38,7 @@ from typing import Any, NamedTuple
 from biobert_jax.data.qa.span_decoding import passage_id
 from biobert_jax.data.random_streams import mix
 from biobert_jax.errors import InputError
+from biobert_jax.io import storage
 from biobert_jax.io.json_files import write_json
 from biobert_jax.preprocessing.bioasq import questions as bioasq_questions
 from biobert_jax.preprocessing.bioasq.questions import RawQuestion, Snippet
@@ -279,7 +279,7 @@ def prepare(
       pmids.update(question.pmids, (s.pmid for s in question.snippets))
     abstracts = read_abstracts(choices.corpus, pmids - {''}, reading)
   counts = {'reading': reading}
-  folder = pathlib.Path(output)
+  folder = storage.path(output)
   for type_, some in found.items():
     for split, part in _parts(some, choices).items():
       name = f'{type_} {split}'

@@ -15,7 +15,8 @@ from biobert_jax.data.pretraining import corpus_warnings
 from biobert_jax.data.pretraining.manifest import Manifest
 from biobert_jax.errors import InputError
 from biobert_jax.io import report as pages
-from biobert_jax.io.atomic import write_bytes
+from biobert_jax.io import storage
+from biobert_jax.io.atomic import atomic_write
 from biobert_jax.io.report import Block, Heading, Paragraph, Table
 from biobert_jax.preprocessing.report import shard_statistics
 from biobert_jax.preprocessing.report.shard_statistics import (
@@ -68,16 +69,16 @@ def write_report(
     *_texts(statistics),
   ]
   text = pages.markdown(blocks)
-  folder = pathlib.Path(output)
+  folder = storage.path(output)
   contents = {
     CHART: png,
     'report.html': pages.page(blocks).encode(),
     'report.md': text.encode(),
   }
   try:
-    folder.mkdir(parents=True, exist_ok=True)
-    for file, content in contents.items():
-      write_bytes(folder / file, content)
+    for name, content in contents.items():
+      with atomic_write(folder / name, binary=True) as file:
+        file.write(content)
   except OSError as error:
     what = f'{folder}: cannot be written ({error.strerror})'
     raise InputError(f'{what}; name another folder with --output') from None

@@ -1,4 +1,7 @@
-"""The files that `--input` names: files, folders, patterns, standard input."""
+"""The files that `--input` names: files, folders, patterns, standard input.
+
+Those in a bucket are copied to this machine once, see `io/storage.py`.
+"""
 
 import glob
 import logging
@@ -8,7 +11,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from biobert_jax.errors import InputError
-from biobert_jax.io import streams
+from biobert_jax.io import storage, streams
+from biobert_jax.text import brat
 from biobert_jax.text.documents import Document
 from biobert_jax.text.readers import any_format
 
@@ -28,6 +32,8 @@ def find_files(
 ) -> list[str]:
   """The files that paths, folders or patterns (`**` too) name, each once.
 
+  Of a file in a bucket it is the copy on this machine.
+
   They are sorted within each; `-`, standard input, is one too. Of what a folder
   or pattern names, files that are no text are skipped, counted
   (`files_skipped`) and named in the log: those beside an archive (LICENSE,
@@ -39,18 +45,16 @@ def find_files(
   """
   found, skipped = dict[str, None](), set[str]()
   for pattern in patterns:
-    folder = os.path.isdir(pattern)
-    if pattern == '-' or (os.path.exists(pattern) and not folder):
+    place = storage.path(pattern)
+    named = pattern == '-' or storage.is_file(place)
+    folder = not named and storage.is_dir(place)
+    if named or (storage.exists(place) and not folder):
       found[pattern] = None
       continue
     if not folder and not glob.has_magic(pattern):
       raise InputError(f'--input {pattern}: no such file; check the path')
     under = os.path.join(glob.escape(pattern), '**') if folder else pattern
-    files = {
-      path
-      for path in glob.glob(under, recursive=True)
-      if not os.path.isdir(path)
-    }
+    files = _matching(under)
     texts = set(filter(_is_text, files))
     if not texts:
       what = 'no file there is text' if files else 'no file matches'
@@ -74,7 +78,44 @@ def find_files(
       '--input: skipped %d files that are no text: %s%s',
       *(len(skipped), some, more),
     )
-  return kept
+  return _on_this_machine(kept)
+
+
+def _matching(pattern: str) -> set[str]:
+  """The files that a pattern names."""
+  place = storage.path(pattern)
+  if isinstance(place, storage.BucketPath):
+    top: storage.Place = place
+    while glob.has_magic(str(top)):
+      top = top.parent
+    files = {file.place for file in storage.files(top)}
+    return {str(path) for path in storage.glob(place) if path in files}
+  paths = glob.glob(pattern, recursive=True)
+  return {path for path in paths if not os.path.isdir(path)}
+
+
+def _on_this_machine(files: Sequence[str]) -> list[str]:
+  """The same files; copies of those in buckets, beside their annotations."""
+  folders: dict[storage.Place, set[str]] = {}
+  places = {file: storage.path(file) for file in files}
+  for place in places.values():
+    if isinstance(place, storage.BucketPath):
+      folders.setdefault(place.parent, set()).add(place.name)
+  copies = {}
+  for folder, names in folders.items():
+    stems = {name.removesuffix('.txt') for name in names if '.txt' in name}
+    beside = {
+      name
+      for name in (storage.names(folder) if stems else ())
+      if name.endswith(brat.ENDINGS) and name.rpartition('.')[0] in stems
+    }
+    copies[folder] = storage.local(folder, names | beside)
+  return [
+    str(copies[places[file].parent] / places[file].name)
+    if places[file].parent in copies
+    else file
+    for file in files
+  ]
 
 
 def read_documents(
