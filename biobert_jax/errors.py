@@ -195,14 +195,19 @@ def as_user_error(error: BaseException) -> UserError | None:
   return error if isinstance(error, InputError) else None
 
 
-def exit_code_of(program: Callable[[], object]) -> int:
-  """Runs a program to its exit code; an error of the user's is one line."""
+def exit_code_of(
+  program: Callable[[], object], shown: Callable[[str], str] = str
+) -> int:
+  """Runs a program to its exit code; an error of the user's is one line.
+
+  `shown` gives that line as the user knows its names.
+  """
   try:
     program()
   except (Exception, KeyboardInterrupt) as error:
     told = as_user_error(error)
     if told is None:
       raise
-    sys.stderr.write(f'{told.kind}: {told}\n')
+    sys.stderr.write(shown(f'{told.kind}: {told}\n'))
     return told.exit_code
   return EXIT_DONE

@@ -102,7 +102,7 @@ class Source:
     return place.resolve().name
 
   @property
-  def run(self) -> storage.Place:
+  def run(self) -> Any:
     """The work folder itself, which holds the steps that are there now."""
     return self.origin or self.folder
 

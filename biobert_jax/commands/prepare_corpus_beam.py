@@ -44,7 +44,7 @@ def _run(flags: Flags) -> Summary:
 EXAMPLES = (
   "--input 'pubmed/*.xml.gz' --output=corpus --vocab=vocab.txt "
   '--do_lower_case=false --runner=DirectRunner',
-  "--input 'gs://b/*.xml.gz' --output=gs://b/corpus --vocab=vocab.txt "
+  "--input 'gs://mine/*.xml.gz' --output=gs://mine/corpus --vocab=vocab.txt "
   '--do_lower_case=false --runner=DataflowRunner',
 )
 COMMAND = Command(

@@ -29,7 +29,7 @@ from biobert_jax.inference.results import (
   YesNoResult,
 )
 from biobert_jax.io import storage
-from biobert_jax.io.atomic import atomic_write, is_stream
+from biobert_jax.io.atomic import is_stream
 from biobert_jax.io.checksums import array_sha256
 from biobert_jax.text.documents import Document
 
@@ -112,8 +112,7 @@ class FinishedParts:
         'counts': counts - before,
         'results': results,
       }
-      with atomic_write(self._path(number)) as file:
-        file.write(_encode(fields))
+      storage.write(self._path(number), _encode(fields))
     return results
 
   def _path(self, number: int) -> storage.Place:

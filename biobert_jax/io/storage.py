@@ -15,7 +15,7 @@ import os
 import pathlib
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
 from biobert_jax.errors import BucketChangedError, InputError
@@ -53,18 +53,21 @@ __all__ = [
 _MAGIC = frozenset('*?[')
 
 
-def local(place: AnyPath) -> pathlib.Path:
+def local(place: AnyPath, only: Collection[str] | None = None) -> pathlib.Path:
   """A path of this disk with what a place holds.
 
   A local path is given as it is. An object or folder of a bucket is copied,
   once for all processes of this host, and checked; what the path holds never
-  changes.
+  changes. Of a folder in a bucket `only` are the names of files that lie in it:
+  no others are copied, and one that is not there is passed over.
 
   Raises:
     BucketMissingError: the bucket holds neither an object nor a folder there.
   """
   place = path(place)
-  return cache.local_copy(place) if isinstance(place, BucketPath) else place
+  if isinstance(place, BucketPath):
+    return cache.local_copy(place, only)
+  return place
 
 
 def is_file(place: AnyPath) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from biobert_jax.errors import InputError
-from biobert_jax.io import atomic, report, storage
+from biobert_jax.io import report, storage
 from biobert_jax.io.json_files import json_text
 from biobert_jax.io.report import Block, Heading, Table
 from biobert_jax.metrics import ner
@@ -118,8 +118,7 @@ def write(folder: storage.Place, summaries: Sequence[Summary]) -> None:
   if len(summaries) == 1:
     texts[SUMMARY_FILE] = json_text(summaries[0], ascii=True)
   for name, text in texts.items():
-    with atomic.atomic_write(folder / name) as file:
-      file.write(text)
+    storage.write(folder / name, text)
 
 
 def _published(one: Summary) -> tuple[int, dict[str, tuple[str, ...]]]:

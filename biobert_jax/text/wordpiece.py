@@ -284,7 +284,10 @@ class WordPieceTokenizer:
     return text
 
   def save(
-    self, directory: storage.AnyPath, model_max_length: int = 512, fast: bool = False
+    self,
+    directory: storage.AnyPath,
+    model_max_length: int = 512,
+    fast: bool = False,
   ) -> None:
     """Writes `vocab.txt` and a `tokenizer_config.json` that states casing.
 

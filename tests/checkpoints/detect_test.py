@@ -99,7 +99,7 @@ def test_weights_of_another_name_are_to_be_named(tmp_path):
   ('given', 'message'),
   [
     ('', 'no checkpoint is named'),
-    ('gs://bucket/model', r'copy it to a \(mounted\) file system'),
+    ('s3://bucket/model', 'supported are local paths and gs://BUCKET/NAME'),
     ('{here}/absent', 'no such file or folder'),
     ('{here}', 'no checkpoint \\(it holds notes.txt\\)'),
     ('{here}/notes.txt', 'not a checkpoint'),

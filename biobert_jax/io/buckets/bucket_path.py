@@ -94,7 +94,7 @@ AnyPath: TypeAlias = str | os.PathLike[str] | BucketPath
 
 
 def path(given: AnyPath) -> Place:
-  """The place that a path of a user names, of a flag or a config.
+  """The place that a path of a user names, with `~`, of a flag or a config.
 
   Raises:
     InputError: a URL of another kind, or a bucket or name that cannot be.
@@ -106,7 +106,7 @@ def path(given: AnyPath) -> Place:
     return _bucket_path(text)
   if _URL.match(text) or _COLLAPSED.match(text):
     raise InputError(f'{text}: cannot be used; {_SUPPORTED}')
-  return pathlib.Path(given)
+  return pathlib.Path(os.path.expanduser(text))
 
 
 def _bucket_path(text: str) -> BucketPath:

@@ -21,7 +21,7 @@ import pathlib
 import re
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from biobert_jax import errors
@@ -53,15 +53,20 @@ def shown(text: str) -> str:
   return re.sub(re.escape(f'{_copies()}/') + r'[0-9a-f]{16}/', SCHEME, text)
 
 
-def local_copy(place: BucketPath) -> pathlib.Path:
+def local_copy(
+  place: BucketPath, only: Collection[str] | None = None
+) -> pathlib.Path:
   """The copy of an object, or of all that lies below a folder.
+
+  `only` are names of objects in the folder; then nothing else is copied, and
+  what has no object is passed over.
 
   Raises:
     BucketMissingError: there is neither.
     InputError: names that cannot be files.
   """
   for left in reversed(range(_TRIES)):
-    found = _listed(place)
+    found = _listed(place) if only is None else _chosen(place, only)
     try:
       return _copy(place, found)
     except (errors.BucketChangedError, errors.BucketMissingError):
@@ -82,6 +87,13 @@ def _listed(place: BucketPath) -> list[objects.Object]:
     what = 'no such object or folder; check the path'
     raise errors.BucketMissingError(errno.ENOENT, what, place)
   return _without_conflicts(place, below) if below else [one] if one else []
+
+
+def _chosen(folder: BucketPath, only: Collection[str]) -> list[objects.Object]:
+  """The objects of some names in a folder."""
+  there, _ = objects.children(folder) if only else ((), ())
+  found = [one for one in there if one.name.rpartition('/')[2] in only]
+  return _without_conflicts(folder, found)
 
 
 def _without_conflicts(

@@ -16,7 +16,6 @@ from biobert_jax.data.pretraining.manifest import Manifest
 from biobert_jax.errors import InputError
 from biobert_jax.io import report as pages
 from biobert_jax.io import storage
-from biobert_jax.io.atomic import atomic_write
 from biobert_jax.io.report import Block, Heading, Paragraph, Table
 from biobert_jax.preprocessing.report import shard_statistics
 from biobert_jax.preprocessing.report.shard_statistics import (
@@ -77,8 +76,7 @@ def write_report(
   }
   try:
     for name, content in contents.items():
-      with atomic_write(folder / name, binary=True) as file:
-        file.write(content)
+      storage.write(folder / name, content)
   except OSError as error:
     what = f'{folder}: cannot be written ({error.strerror})'
     raise InputError(f'{what}; name another folder with --output') from None
