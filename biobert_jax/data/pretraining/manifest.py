@@ -8,17 +8,18 @@ from typing import Any
 
 import numpy as np
 
-from biobert_jax.errors import InputError
+from biobert_jax.errors import EXIT_FAILED, BucketError, InputError
+from biobert_jax.io import storage
 from biobert_jax.io.json_files import write_json
 from biobert_jax.text.wordpiece import WordPieceTokenizer, piece_dtype
 
 
 def read_tokenizer(
-  directory: str | os.PathLike[str], vocab: str | None = None
+  directory: storage.AnyPath, vocab: str | None = None
 ) -> WordPieceTokenizer:
   """The vocabulary beside shards, the manifest's, else an InputError."""
   made_with = read_manifest(directory)['vocabulary']
-  path = vocab or os.path.join(directory, 'vocab.txt')
+  path = vocab or str(storage.path(directory) / 'vocab.txt')
   tokenizer = dataclasses.replace(
     WordPieceTokenizer.from_vocab_file(path, made_with['do_lower_case']),
     tokenize_chinese_chars=made_with['tokenize_chinese_chars'],
@@ -87,12 +88,14 @@ def write_tfds_metadata(
   write_json(pathlib.Path(directory, 'dataset_info.json'), info, sort_keys=True)
 
 
-def read_manifest(directory: str | os.PathLike[str]) -> Manifest:
+def read_manifest(directory: storage.AnyPath) -> Manifest:
   """Reads `manifest.json`; an InputError: missing, damaged, another format."""
-  path = pathlib.Path(directory, MANIFEST)
+  path = storage.path(directory) / MANIFEST
   try:
-    manifest = json.loads(path.read_text(encoding='utf-8'))
+    manifest = json.loads(storage.read_text(path))
   except OSError as error:
+    if isinstance(error, BucketError) and error.exit_code == EXIT_FAILED:
+      raise
     raise InputError(
       f'{path}: cannot be read ({error.strerror}); finish the corpus with'
       ' biobert-jax prepare-corpus, or name its folder'

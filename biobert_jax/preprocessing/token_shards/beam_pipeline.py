@@ -267,13 +267,11 @@ class ReadFile(beam.DoFn):
         yield from _outputs(tally, place)
         return
       said = stages.read_input(
-        here, self._article_tokenizer, self._job, tally, lambda *_: None
+        *(here, self._article_tokenizer, self._job, tally, lambda *_: None),
+        file.path,
       )
-      try:
-        for ordinal, (id, version, documents) in enumerate(said):
-          yield external_sort.encode(id, version, documents, ordinal, number)
-      except InputError as error:
-        raise InputError(str(error).replace(path, file.path)) from None
+      for ordinal, (id, version, documents) in enumerate(said):
+        yield external_sort.encode(id, version, documents, ordinal, number)
     yield from _outputs(tally, place)
 
 
@@ -432,15 +430,18 @@ def _local_copy(path: str) -> Iterator[str]:
   if not _is_remote(path):
     yield path
     return
-  with tempfile.TemporaryDirectory(prefix='biobert-') as folder:
-    copy = os.path.join(folder, path.rpartition('/')[2])
-    with (
-      _explained(path),
-      _Files.open(path, compression_type=_AS_IT_IS) as source,
-      open(copy, 'wb') as target,
-    ):
-      shutil.copyfileobj(source, target, _BUFFER)
+  with stages.copied(path, _fetch, _exists) as copy:
     yield copy
+
+
+def _fetch(path: str, copy: str) -> None:
+  """Copies a remote file to a local path."""
+  with (
+    _explained(path),
+    _Files.open(path, compression_type=_AS_IT_IS) as source,
+    open(copy, 'wb') as target,
+  ):
+    shutil.copyfileobj(source, target, _BUFFER)
 
 
 @contextlib.contextmanager

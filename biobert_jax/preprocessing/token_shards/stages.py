@@ -1,10 +1,12 @@
 """The work of one process: articles to tokens, files to a part, to shards."""
 
+import contextlib
 import dataclasses
 import hashlib
 import itertools
 import json
 import os
+import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
@@ -12,14 +14,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from biobert_jax.data.pretraining import manifest, shards
-from biobert_jax.errors import InputError
+from biobert_jax.errors import InputError, UserError
+from biobert_jax.io import storage
 from biobert_jax.io.atomic import atomic_write
 from biobert_jax.preprocessing.token_shards import external_sort
 from biobert_jax.preprocessing.token_shards.external_sort import (
   Document,
   SortRecord,
 )
-from biobert_jax.text import wordpiece
+from biobert_jax.text import brat, wordpiece
 from biobert_jax.text.readers import any_format
 from biobert_jax.text.readers.article import Article, Deletion, Options
 from biobert_jax.text.sentence_splitter import sentence_spans
@@ -46,7 +49,57 @@ class InputFile(NamedTuple):
   path: str
   name: str  # The end of the path that no other file has.
   bytes: int
-  modified: int  # Nanoseconds.
+  modified: int  # Nanoseconds; the generation of an object in a bucket.
+
+
+@contextlib.contextmanager
+def on_this_disk(
+  file: InputFile, folder: str | None = None
+) -> Iterator[InputFile]:
+  """A file as it is, or a copy of an object, which is dropped at the end.
+
+  The copy lies in a new folder, made in `folder` or among temporary files.
+
+  Raises:
+    BucketChangedError: the object is not the one that was found.
+  """
+  place = storage.path(file.path)
+  if not isinstance(place, storage.BucketPath):
+    yield file
+    return
+
+  def fetch(path: str, copy: str) -> None:
+    found = file.modified if path == file.path else None
+    storage.fetch(path, copy, found)
+
+  with copied(file.path, fetch, storage.is_file, folder) as copy:
+    yield file._replace(path=copy)
+
+
+@contextlib.contextmanager
+def copied(
+  path: str,
+  fetch: Callable[[str, str], None],
+  exists: Callable[[str], bool],
+  folder: str | None = None,
+) -> Iterator[str]:
+  """A copy of a remote file on this disk, beside those that are read with it.
+
+  Args:
+    path: its remote name.
+    fetch: makes a copy, of a remote name, at a local path.
+    exists: whether there is a remote file of a name.
+    folder: where a temporary folder is made.
+  """
+  with tempfile.TemporaryDirectory('.tmp', 'input-', folder) as here:
+    copy = os.path.join(here, path.rpartition('/')[2])
+    fetch(path, copy)
+    stem = path.removesuffix('.txt')
+    is_brat = stem != path and exists(f'{stem}.ann')
+    for ending in brat.ENDINGS if is_brat else ():
+      if exists(stem + ending):
+        fetch(stem + ending, copy.removesuffix('.txt') + ending)
+    yield copy
 
 
 class CorpusJob(NamedTuple):
@@ -257,17 +310,22 @@ def _read_unit(
         if number in skipped:
           tally.skip(file.name, skipped[number])
           continue
-        said = read_input(file, article_tokenizer, job, tally, progress)
-        try:
-          for one in said:
-            writer.add(*one, number)
-        except InputError as error:
-          if job.on_error != 'skip':
-            raise
-          raise _BadFileError(number, error) from None
+        with on_this_disk(file, os.path.dirname(unit.path)) as copy:
+          said = read_input(
+            copy, article_tokenizer, job, tally, progress, file.path
+          )
+          try:
+            for one in said:
+              writer.add(*one, number)
+          except InputError as error:
+            if job.on_error != 'skip':
+              raise
+            raise _BadFileError(number, error) from None
         progress(0, file.bytes)
       writer.finish(tally.as_dict())
   except OSError as error:
+    if isinstance(error, UserError):
+      raise
     raise InputError(
       f'{error.filename or unit.path}: {error.strerror}; free the disk or fix'
       ' the file, and run again: finished files are kept'
@@ -291,31 +349,35 @@ def read_input(
   job: CorpusJob,
   tally: Tally,
   progress: Progress,
+  origin: str,
 ) -> Iterator[tuple[str, int, tuple[Document, ...] | None]]:
   """The articles of a file, tokenized; the tally takes what was left out.
 
   Yields (id, version, documents) in the file's order; None for the documents of
-  an article that is withdrawn.
+  an article that is withdrawn. What is said of a copy names its `origin`.
   """
-  for item in article_tokenizer.items(_wanted(file, job, tally)):
-    if isinstance(item, Deletion):
-      yield item.id, 0, None
-      continue
-    progress(item.characters, 0)
-    if item.documents:
-      yield item.article.id, item.article.version, item.documents
-    else:
-      tally.counts['without text'] += 1
-      tally.note('without text', item.article.id, file.name)
+  try:
+    for item in article_tokenizer.items(_wanted(file, job, tally, origin)):
+      if isinstance(item, Deletion):
+        yield item.id, 0, None
+        continue
+      progress(item.characters, 0)
+      if item.documents:
+        yield item.article.id, item.article.version, item.documents
+      else:
+        tally.counts['without text'] += 1
+        tally.note('without text', item.article.id, file.name)
+  except InputError as error:
+    raise InputError(str(error).replace(file.path, origin)) from None
 
 
 def _wanted(
-  file: InputFile, job: CorpusJob, tally: Tally
+  file: InputFile, job: CorpusJob, tally: Tally, origin: str
 ) -> Iterator[Article | Deletion]:
   """The articles of a file without those that are excluded."""
 
   def note(reason: str, id: str) -> None:
-    tally.note(reason, id, file.name)
+    tally.note(reason, id.replace(file.path, origin), file.name)
 
   key = external_sort.article_key
   for item in any_format.read_file(
