@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import pathlib
 import shutil
 import sys
 import tempfile
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from biobert_jax.commands.command import Flag, Flags, Summary
 from biobert_jax.errors import InputError
+from biobert_jax.io import storage
 
 if TYPE_CHECKING:
   from biobert_jax.data.pretraining.manifest import Manifest
@@ -54,12 +56,17 @@ FLAGS = (
 WRITES = 'in DIR: manifest.json, vocab.txt and the shards of each split'
 
 
-def prepare(flags: Flags, prepare_shards: 'Callable[..., Manifest]') -> Summary:
+def prepare(
+  flags: Flags,
+  prepare_shards: 'Callable[..., Manifest]',
+  fetch: 'Callable[[str, pathlib.Path], None]',
+) -> Summary:
   """Makes token shards; prints a table of counts.
 
   Args:
     flags: with the values of `FLAGS`.
     prepare_shards: of `preprocessing.token_shards`, without what `FLAGS` say.
+    fetch: copies a remote file to a local path.
   """
   from biobert_jax.data.pretraining.manifest import MANIFEST
   from biobert_jax.text.readers.article import Options
@@ -81,7 +88,7 @@ def prepare(flags: Flags, prepare_shards: 'Callable[..., Manifest]') -> Summary:
       max_errors=flags.max_errors,
     )
   _print_counts(manifest)
-  for line in _remarks(manifest, flags.output):
+  for line in _remarks(manifest, flags.output, fetch):
     print(line, file=sys.stderr)
   return {
     'manifest': os.path.join(flags.output, MANIFEST),
@@ -102,11 +109,18 @@ def files_of(inputs: Sequence[str]) -> Iterator[list[str]]:
     yield [copy if path == '-' else path for path in inputs]
 
 
-def _remarks(manifest: 'Manifest', folder: str) -> Iterator[str]:
+def _remarks(
+  manifest: 'Manifest',
+  folder: str,
+  fetch: 'Callable[[str, pathlib.Path], None]',
+) -> Iterator[str]:
   """What was chosen, what was skipped, and what training could not use."""
   from biobert_jax.data.pretraining import corpus_warnings
   from biobert_jax.data.pretraining.shards import Shards
-  from biobert_jax.preprocessing.token_shards.prepare import DROPPED
+  from biobert_jax.preprocessing.token_shards.prepare import (
+    DROPPED,
+    first_shard,
+  )
   from biobert_jax.preprocessing.token_shards.stages import SKIPPED
 
   read = manifest['readers']
@@ -125,19 +139,21 @@ def _remarks(manifest: 'Manifest', folder: str) -> Iterator[str]:
       f'warning: of {files} files {skipped} could not be read and'
       f' left out; {path} names each:'
     )
-  if '://' in folder:
-    return
-  with open(os.path.join(folder, DROPPED), encoding='utf-8') as file:
-    rows = [line.rstrip('\n').split('\t') for line in file]
-  yield from (f'  {fault}' for reason, fault, _ in rows if reason == SKIPPED)
-  for line in corpus_warnings.warnings_of(Shards(folder), _SEQUENCE):
-    yield f'warning: {line}'
+  with contextlib.ExitStack() as stack:
+    here: str | pathlib.Path = folder
+    if '://' in folder:
+      here = stack.enter_context(first_shard(folder, manifest, fetch))
+    with open(os.path.join(here, DROPPED), encoding='utf-8') as file:
+      rows = [line.rstrip('\n').split('\t') for line in file]
+    yield from (f'  {fault}' for reason, fault, _ in rows if reason == SKIPPED)
+    for line in corpus_warnings.warnings_of(Shards(here), _SEQUENCE):
+      yield f'warning: {line}'
 
 
 def read_ids(path: str) -> list[str]:
   """The ids in a file, one a line, without blank lines and `#` comments."""
   try:
-    with open(path, encoding='utf-8-sig') as file:
+    with open(storage.local(path), encoding='utf-8-sig') as file:
       lines = [line.partition('#')[0].strip() for line in file]
   except (OSError, UnicodeDecodeError) as error:
     what = error.strerror if isinstance(error, OSError) else 'not UTF-8'

@@ -5,19 +5,25 @@ several records of an article the latest version is kept, then the one read
 last, so name the baseline before the updates. The same command resumes an
 interrupted run. A table of what was read, repaired and left out goes to
 standard error.
+
+Inputs in a bucket are copied to the disk a file at a time. An output in one is
+prepared in a folder of $BIOBERT_CACHE (default ~/.cache/biobert_jax), which the
+log names, and uploaded when it is whole, its manifest last.
 """
 
 import functools
 
 from biobert_jax.commands import corpus
 from biobert_jax.commands.command import Command, Flag, Flags, Summary
+from biobert_jax.io import storage
 
 
 def _run(flags: Flags) -> Summary:
   from biobert_jax.preprocessing.token_shards import prepare
 
   own = {'workers': flags.workers, 'keep_parts': flags.keep_parts}
-  return corpus.prepare(flags, functools.partial(prepare.prepare, **own))
+  shards = functools.partial(prepare.prepare, **own)
+  return corpus.prepare(flags, shards, storage.fetch)
 
 
 FLAGS = (

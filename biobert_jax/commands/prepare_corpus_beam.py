@@ -36,9 +36,8 @@ def _run(flags: Flags) -> Summary:
       ' scripts/requirements-beam.txt in an environment of its own'
     ) from None
   options = PipelineOptions(flags.passed_on)
-  return corpus.prepare(
-    flags, functools.partial(beam_pipeline.prepare_with_beam, options=options)
-  )
+  shards = functools.partial(beam_pipeline.prepare_with_beam, options=options)
+  return corpus.prepare(flags, shards, beam_pipeline.fetch)
 
 
 EXAMPLES = (

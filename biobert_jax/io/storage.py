@@ -15,7 +15,7 @@ import os
 import pathlib
 import shutil
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
 from biobert_jax.errors import BucketChangedError, InputError
@@ -23,7 +23,8 @@ from biobert_jax.io import atomic
 from biobert_jax.io.atomic import publish
 from biobert_jax.io.buckets import cache, objects, trees
 from biobert_jax.io.buckets.bucket_path import AnyPath, BucketPath, Place, path
-from biobert_jax.io.buckets.cache import shown
+from biobert_jax.io.buckets.cache import shown, unfinished
+from biobert_jax.io.buckets.objects import check_writable
 
 __all__ = [
   'AnyPath',
@@ -31,7 +32,10 @@ __all__ = [
   'File',
   'Lines',
   'Place',
+  'add_files',
+  'check_writable',
   'exists',
+  'fetch',
   'files',
   'generation',
   'glob',
@@ -47,6 +51,7 @@ __all__ = [
   'remove',
   'remove_tree',
   'shown',
+  'unfinished',
   'write',
 ]
 
@@ -68,6 +73,34 @@ def local(place: AnyPath, only: Collection[str] | None = None) -> pathlib.Path:
   if isinstance(place, BucketPath):
     return cache.local_copy(place, only)
   return place
+
+
+def fetch(place: AnyPath, to: pathlib.Path, match: int | None = None) -> None:
+  """Copies an object to a new file of this disk, and checks it; once.
+
+  Raises:
+    BucketMissingError: there is none.
+    BucketChangedError: it is not of the generation `match`.
+  """
+  place = path(place)
+  if isinstance(place, BucketPath):
+    cache.fetch(place, to, match)
+  else:
+    shutil.copyfile(place, to)
+
+
+def add_files(
+  folder: pathlib.Path, to: BucketPath, last: Sequence[str] = ()
+) -> None:
+  """Uploads the files of a local folder beside what stands there.
+
+  Those named `last` make the rest valid, and are written last. What a kill
+  broke off goes on.
+
+  Raises:
+    InputError: an object of the same name has other content.
+  """
+  trees.add(folder, to, last)
 
 
 def is_file(place: AnyPath) -> bool:

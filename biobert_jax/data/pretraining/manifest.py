@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from biobert_jax.errors import EXIT_FAILED, BucketError, InputError
+from biobert_jax.errors import InputError
 from biobert_jax.io import storage
 from biobert_jax.io.json_files import write_json
 from biobert_jax.text.wordpiece import WordPieceTokenizer, piece_dtype
@@ -94,8 +94,6 @@ def read_manifest(directory: storage.AnyPath) -> Manifest:
   try:
     manifest = json.loads(storage.read_text(path))
   except OSError as error:
-    if isinstance(error, BucketError) and error.exit_code == EXIT_FAILED:
-      raise
     raise InputError(
       f'{path}: cannot be read ({error.strerror}); finish the corpus with'
       ' biobert-jax prepare-corpus, or name its folder'

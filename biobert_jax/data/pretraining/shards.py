@@ -15,7 +15,8 @@ Nothing is masked and no special token is added. Beside each shard stands
 import bisect
 import dataclasses
 import functools
-import glob
+import hashlib
+import io
 import itertools
 import os
 import pathlib
@@ -35,7 +36,7 @@ from biobert_jax.data.pretraining.manifest import (
   read_manifest,
 )
 from biobert_jax.errors import InputError
-from biobert_jax.io import tf_example
+from biobert_jax.io import storage, tf_example
 from biobert_jax.io.atomic import staged
 from biobert_jax.io.checksums import file_sha256
 from biobert_jax.text.wordpiece import WordPieceTokenizer, piece_dtype
@@ -139,8 +140,35 @@ def _describe(path: pathlib.Path, name: str) -> dict[str, Any]:
   return {'file': name, 'bytes': size, 'sha256': file_sha256(path)}
 
 
+def check_names(
+  directory: storage.AnyPath, manifest: Manifest, split: str
+) -> None:
+  """Compares names and sizes of a split's files with the manifest.
+
+  Raises:
+    InputError: The first file that is missing, superfluous or of another size.
+  """
+  entries = manifest['splits'][split]['shards']
+  known = {entry['file'] for entry in entries}
+  folder = storage.path(directory)
+  sizes = {
+    one.place.name: one.size
+    for one in storage.files(folder)
+    if one.place.parent == folder
+  }
+  for name in sorted(sizes.keys() - known):
+    if name.startswith(f'{NAME}-{split}.array_record-') and name[-4:] != '.tmp':
+      raise InputError(f'{folder / name}: is not in {MANIFEST}; remove it')
+  for file in (file for one in entries for file in (one, one['lengths'])):
+    size = sizes.get(file['file'])
+    if size != file['bytes']:
+      found = 'is missing' if size is None else f'has {size} bytes'
+      what = f'{found}, {MANIFEST} says {file["bytes"]}'
+      raise _fault(folder / file['file'], what)
+
+
 def check_shards(
-  directory: str | os.PathLike[str],
+  directory: storage.AnyPath,
   manifest: Manifest,
   split: str,
   verify: Verify = 'sizes',
@@ -155,35 +183,30 @@ def check_shards(
   """
   if verify not in ('sizes', 'sample', 'all'):
     raise InputError(f'verify={verify!r} is not sizes, sample or all')
+  check_names(directory, manifest, split)
   entries = manifest['splits'][split]['shards']
-  known = {entry['file'] for entry in entries}
-  folder = glob.escape(os.fspath(directory))
-  pattern = os.path.join(folder, f'{NAME}-{split}.array_record-*')
-  for path in sorted(glob.glob(pattern)):
-    if os.path.basename(path) not in known and not path.endswith('.tmp'):
-      raise InputError(f'{path}: is not in {MANIFEST}; remove it')
   every = range(len(entries))
   hashed = set(every if verify == 'all' else ())
   if verify == 'sample':
     hashed = set(random.sample(every, -(-len(entries) // _SAMPLE)))
+  folder = storage.path(directory)
   for index, entry in enumerate(entries):
-    for file in (entry, entry['lengths']):
-      path = os.path.join(directory, file['file'])
-      size = os.path.getsize(path) if os.path.isfile(path) else None
-      if size != file['bytes']:
-        found = 'is missing' if size is None else f'has {size} bytes'
-        raise _fault(path, f'{found}, {MANIFEST} says {file["bytes"]}')
-      if index in hashed and file_sha256(path) != file['sha256']:
+    for file in (entry, entry['lengths']) if index in hashed else ():
+      if _sha256(path := folder / file['file']) != file['sha256']:
         raise _fault(path, f'differs from its sha256 in {MANIFEST}')
-    _open_shard(directory, entry).close()
+    _open_shard(folder, entry).close()
 
 
-def _open_shard(
-  directory: str | os.PathLike[str], entry: dict[str, Any]
-) -> Any:
-  path = os.path.join(directory, entry['file'])
+def _sha256(path: storage.Place) -> str:
+  if isinstance(path, pathlib.Path):
+    return file_sha256(path)
+  return hashlib.sha256(storage.read_bytes(path)).hexdigest()
+
+
+def _open_shard(folder: storage.Place, entry: dict[str, Any]) -> Any:
+  path = folder / entry['file']
   reader = _array_record().ArrayRecordReader(
-    path, _READER, file_reader_buffer_size=_READER_BUFFER
+    str(path), _READER, file_reader_buffer_size=_READER_BUFFER
   )
   if not reader.ok():
     raise _fault(path, 'is not an ArrayRecord file')
@@ -200,12 +223,13 @@ def _fault(path: object, what: str) -> InputError:
 class Shards(Sequence[TokenizedDocument]):
   """The documents of a split, by number.
 
-  Reading is safe in several threads, and takes about 40 us a document.
+  Reading is safe in several threads, and takes about 40 us a document. Those in
+  a bucket are read there, by a request or more a document; see `local_copy`.
   """
 
   def __init__(
     self,
-    directory: str | os.PathLike[str],
+    directory: storage.AnyPath,
     split: str = TRAIN,
     verify: Verify = 'sizes',
     tokenizer: WordPieceTokenizer | None = None,
@@ -216,7 +240,7 @@ class Shards(Sequence[TokenizedDocument]):
       InputError: No such split, a vocabulary other than that of the tokenizer
         (if one is given), or a file at fault.
     """
-    self.directory = pathlib.Path(directory)
+    self.directory = storage.path(directory)
     self.manifest = read_manifest(directory)
     if split not in self.manifest['splits']:
       what = (
@@ -305,7 +329,8 @@ class Shards(Sequence[TokenizedDocument]):
   def _read_lengths(self, entry: dict[str, Any]) -> np.ndarray:
     path = self.directory / entry['lengths']['file']
     try:
-      table = np.load(path, allow_pickle=False)
+      content = io.BytesIO(storage.read_bytes(path))
+      table = np.load(content, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
       raise _fault(path, f'cannot be read ({error})') from None
     pieces = table[:, 0].sum(dtype=np.int64) if table.ndim == 2 else -1

@@ -5,6 +5,7 @@ Below `$BIOBERT_CACHE` (default `~/.cache/biobert_jax`):
     buckets/objects/KEY                  an object of one generation, checked
     buckets/objects/KEY.part             what has come of it so far
     buckets/copies/KEY/BUCKET/NAME       a folder as it was listed: hard links
+    buckets/unfinished/KEY/NAME          what will be put into a bucket
 
 What a copy holds never changes: an object of another generation is another
 file, and a folder that changed another copy. Processes that want the same
@@ -20,8 +21,7 @@ import os
 import pathlib
 import re
 import shutil
-import sys
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
 from biobert_jax import errors
@@ -74,6 +74,33 @@ def local_copy(
         break
   what = 'changes while it is read; run the same command again when it is whole'
   raise errors.BucketError(errno.ESTALE, what, place)
+
+
+def fetch(place: BucketPath, to: pathlib.Path, match: int | None) -> None:
+  """Copies an object to a new file, and checks it; it is not kept here.
+
+  Raises:
+    BucketMissingError: there is none.
+    BucketChangedError: it is not of the generation `match`.
+  """
+  one = objects.stat(place)
+  if one is None:
+    what = 'no such object; check the path'
+    raise errors.BucketMissingError(errno.ENOENT, what, place)
+  if match not in (None, one.generation):
+    what = 'was changed meanwhile; run the same command again'
+    raise errors.BucketChangedError(errno.ESTALE, what, place)
+  if one.size > shutil.disk_usage(to.parent).free:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(to.parent))
+  with open(to, 'x+b') as file:
+    objects.download(BucketPath(place.bucket), one, file, lambda _: None)
+  if one.encoding == 'gzip':
+    _expand(to)
+
+
+def unfinished(place: BucketPath) -> pathlib.Path:
+  """A folder of this disk for what will be at a place, the same each time."""
+  return folder() / 'buckets' / 'unfinished' / _digest(place)[:16] / place.name
 
 
 def _listed(place: BucketPath) -> list[objects.Object]:
@@ -146,7 +173,8 @@ def _copy(place: BucketPath, found: list[objects.Object]) -> pathlib.Path:
     _copies().mkdir(parents=True, exist_ok=True)
     missing = [o for o in found if not _file_of(place.bucket, o).exists()]
     _check_space(place, missing)
-    with _progress(place, missing) as count:
+    total = sum(one.size for one in missing)
+    with trees.progress(f'copying {place}', total) as count:
       trees.each(lambda one: _fetch(place, one, count), missing)
     _link(place, found, top)
   except OSError as error:
@@ -174,20 +202,6 @@ def _check_space(place: BucketPath, missing: list[objects.Object]) -> None:
   if needed > free:
     full = f'{needed / 1e9:.1f} GB are missing, {free / 1e9:.1f} GB are free'
     raise _refused(place, OSError(errno.ENOSPC, full))
-
-
-@contextlib.contextmanager
-def _progress(
-  place: BucketPath, missing: list[objects.Object]
-) -> Iterator[Any]:
-  """Shows on a terminal how much has come."""
-  from tqdm import tqdm
-
-  total = sum(one.size for one in missing)
-  silent = not (missing and sys.stderr.isatty())
-  form: dict[str, Any] = {'unit': 'B', 'unit_scale': True, 'disable': silent}
-  with tqdm(total=total, desc=f'copying {place}', **form) as bar:
-    yield bar.update
 
 
 def _fetch(place: BucketPath, one: objects.Object, count: Any) -> None:

@@ -1,11 +1,13 @@
 """Folders in a bucket: uploaded, moved and deleted, several objects at once."""
 
+import contextlib
 import os
 import pathlib
-from collections.abc import Callable, Iterable, Sequence
-from typing import TypeVar
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, TypeVar
 
-from biobert_jax.errors import InputError
+from biobert_jax.errors import BucketChangedError, InputError
 from biobert_jax.io.buckets import objects
 from biobert_jax.io.buckets.bucket_path import BucketPath, unusable
 
@@ -76,6 +78,53 @@ def upload(
   for name in last:
     if name in names:
       objects.write(to / name, source / name)
+
+
+def add(source: pathlib.Path, to: BucketPath, last: Sequence[str] = ()) -> None:
+  """Uploads the files of a folder beside what stands there.
+
+  One that is there with the same content stays: what a kill broke off goes on.
+  Those named `last` make the rest valid and are written last.
+
+  Raises:
+    InputError: an object of the same name has other content.
+  """
+  there = {one.name: one for one in objects.objects(to)}
+
+  def send(name: str) -> None:
+    place, file = to / name, source / name
+    one = there.get(place.key)
+    if one is None:
+      try:
+        objects.write(place, file, match=0)
+      except BucketChangedError:  # Somebody made it meanwhile.
+        if (one := objects.stat(place)) is None:
+          raise
+    if one is not None:
+      with open(file, 'rb') as opened:
+        if objects.crc32c_of(opened) != one.crc32c:
+          what = 'is there already with other content; remove what lies in'
+          what = f'{what} {to}, or name another --output'
+          raise InputError(f'{place}: {what}')
+    count(file.stat().st_size)
+
+  names = files_below(source)
+  sizes = [(source / name).stat().st_size for name in names]
+  with progress(f'copying to {to}', sum(sizes)) as count:
+    each(send, [name for name in names if name not in last])
+    for name in last:
+      send(name)
+
+
+@contextlib.contextmanager
+def progress(what: str, total: int) -> Iterator[Callable[[int], object]]:
+  """Shows on a terminal how many of the bytes are done."""
+  from tqdm import tqdm
+
+  silent = not (total and sys.stderr.isatty())
+  form: dict[str, Any] = {'unit': 'B', 'unit_scale': True, 'disable': silent}
+  with tqdm(total=total, desc=what, **form) as bar:
+    yield bar.update
 
 
 def delete(

@@ -430,11 +430,11 @@ def _local_copy(path: str) -> Iterator[str]:
   if not _is_remote(path):
     yield path
     return
-  with stages.copied(path, _fetch, _exists) as copy:
+  with stages.copied(path, fetch, _exists) as copy:
     yield copy
 
 
-def _fetch(path: str, copy: str) -> None:
+def fetch(path: str, copy: pathlib.Path) -> None:
   """Copies a remote file to a local path."""
   with (
     _explained(path),

@@ -6,6 +6,7 @@ import hashlib
 import itertools
 import json
 import os
+import pathlib
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -68,9 +69,9 @@ def on_this_disk(
     yield file
     return
 
-  def fetch(path: str, copy: str) -> None:
-    found = file.modified if path == file.path else None
-    storage.fetch(path, copy, found)
+  def fetch(path: str, copy: pathlib.Path) -> None:
+    beside = place.with_name(copy.name)
+    storage.fetch(beside, copy, file.modified if path == file.path else None)
 
   with copied(file.path, fetch, storage.is_file, folder) as copy:
     yield file._replace(path=copy)
@@ -79,7 +80,7 @@ def on_this_disk(
 @contextlib.contextmanager
 def copied(
   path: str,
-  fetch: Callable[[str, str], None],
+  fetch: Callable[[str, pathlib.Path], None],
   exists: Callable[[str], bool],
   folder: str | None = None,
 ) -> Iterator[str]:
@@ -92,14 +93,14 @@ def copied(
     folder: where a temporary folder is made.
   """
   with tempfile.TemporaryDirectory('.tmp', 'input-', folder) as here:
-    copy = os.path.join(here, path.rpartition('/')[2])
+    copy = pathlib.Path(here, path.rpartition('/')[2])
     fetch(path, copy)
     stem = path.removesuffix('.txt')
     is_brat = stem != path and exists(f'{stem}.ann')
     for ending in brat.ENDINGS if is_brat else ():
       if exists(stem + ending):
-        fetch(stem + ending, copy.removesuffix('.txt') + ending)
-    yield copy
+        fetch(stem + ending, copy.with_suffix(ending))
+    yield str(copy)
 
 
 class CorpusJob(NamedTuple):
