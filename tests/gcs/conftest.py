@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from biobert_jax.io.buckets import request
 from tests.gcs import emulator
 from tests.gcs.door import Door, opened
 
@@ -56,5 +57,7 @@ def bucket(
     monkeypatch.setenv(key, value)
   monkeypatch.setenv('BIOBERT_CACHE', str(tmp_path / 'cache'))
   monkeypatch.setenv('BIOBERT_STORAGE_TIMEOUT', '20')
+  monkeypatch.setattr(request, '_PAUSES', (0.02, 0.5))
+  monkeypatch.setattr(request, '_gave_up', set())
   door.log.clear()
   return f'gs://{name}'

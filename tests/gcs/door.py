@@ -25,7 +25,7 @@ import threading
 import time
 import urllib.parse
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from tests.gcs import certificates, emulator
@@ -79,6 +79,7 @@ class Door:
     api: the strict API, and what it refuses.
     faults: the rules that are left.
     log: the requests so far.
+    before: called with 'METHOD path?query' before a request is looked at.
     token: the one that is valid; `handed_out`: the one that the metadata
       server gives, where it differs; `expires_in`: its seconds.
   """
@@ -114,6 +115,7 @@ class Door:
     self.log: deque[Entry] = deque(maxlen=100_000)
     self.token, self.handed_out, self.expires_in = 'token-1', '', 3599
     self.tokens_given = 0
+    self.before: Callable[[str], None] = lambda line: None
     self._random = random.Random(0)
 
   def stop(self) -> None:
@@ -279,6 +281,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
       self._send(_metadata(door, self.path))
       return
     line = f'{self.command} {self.path}'
+    door.before(line)
     fault = door.fault_of(line) or Fault('')
     body = self._body(0.5 if fault.kind == 'half' else 1.0)
     request = self._request(body)

@@ -22,6 +22,7 @@ from biobert_jax.io.buckets.bucket_path import BucketPath
 TIMEOUT_VARIABLE = 'BIOBERT_STORAGE_TIMEOUT'
 _SECONDS = 240.0
 _ANSWER_SECONDS = 30.0  # The longest silence within a request.
+_PAUSES = (0.5, 15.0)  # The first between two tries, and the longest.
 # After a bucket did not answer for all the time, what is left to clean up is
 # tried for a moment only: a command ends within five minutes.
 _AGAIN_SECONDS = 5.0
@@ -115,8 +116,8 @@ def ask(
   seconds = min(timeout_seconds(), _AGAIN_SECONDS if again else math.inf)
   retry = Retry(
     predicate=_is_transient,
-    initial=0.5,
-    maximum=15.0,
+    initial=_PAUSES[0],
+    maximum=_PAUSES[1],
     timeout=seconds,
     on_error=failures.append if failures is not None else None,
   )
