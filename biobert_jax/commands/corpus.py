@@ -117,7 +117,7 @@ def _remarks(
   """What was chosen, what was skipped, and what training could not use."""
   from biobert_jax.data.pretraining import corpus_warnings
   from biobert_jax.data.pretraining.shards import Shards
-  from biobert_jax.preprocessing.token_shards.prepare import (
+  from biobert_jax.preprocessing.token_shards.output_folder import (
     DROPPED,
     first_shard,
   )

@@ -23,7 +23,7 @@ from biobert_jax.preprocessing.report.shard_statistics import (
   UnknownWords,
   Word,
 )
-from biobert_jax.preprocessing.token_shards.prepare import DROPPED
+from biobert_jax.preprocessing.token_shards.output_folder import DROPPED
 from biobert_jax.preprocessing.token_shards.stages import SKIPPED
 
 CHART = 'lengths.png'

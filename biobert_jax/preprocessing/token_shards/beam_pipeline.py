@@ -49,6 +49,7 @@ from biobert_jax.errors import InputError
 from biobert_jax.io.atomic import publish
 from biobert_jax.preprocessing.token_shards import (
   external_sort,
+  output_folder,
   prepare,
   stages,
 )
@@ -126,9 +127,9 @@ def prepare_with_beam(
   if _is_remote(output):
     return _made_remotely(output, spec, run)
   folder = pathlib.Path(output).resolve()
-  if (done := prepare.finished_manifest(folder, spec)) is not None:
+  if (done := output_folder.finished_manifest(folder, spec)) is not None:
     return done
-  with prepare.open_output(folder, spec) as parts:
+  with output_folder.open_output(folder, spec) as parts:
     run(str(folder))
   shutil.rmtree(parts)
   return pretraining_manifest.read_manifest(folder)
@@ -154,7 +155,7 @@ def _made_remotely(
     run(output)
   with _local_copy(path) as copy:
     manifest = pretraining_manifest.read_manifest(os.path.dirname(copy))
-  prepare.check_same_spec(path, manifest, spec)
+  output_folder.check_same_spec(path, manifest, spec)
   return manifest
 
 

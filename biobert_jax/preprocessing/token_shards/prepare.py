@@ -13,19 +13,14 @@ Inputs in a bucket are copied one by one. Where the output is in one, parts and
 shards lie on this disk, in `storage.unfinished`, until all is there.
 """
 
-import contextlib
 import dataclasses
-import fcntl
 import itertools
-import json
-import logging
 import os
 import pathlib
 import shutil
 import subprocess
-import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -36,15 +31,16 @@ from biobert_jax.data.pretraining import shards
 from biobert_jax.data.pretraining.manifest import HELD_OUT, TRAIN, Manifest
 from biobert_jax.errors import InputError
 from biobert_jax.io import atomic, json_files, storage
-from biobert_jax.preprocessing.token_shards import external_sort, stages
+from biobert_jax.preprocessing.token_shards import (
+  external_sort,
+  output_folder,
+  stages,
+)
 from biobert_jax.preprocessing.token_shards.worker_pool import Workers
 from biobert_jax.text.readers import input_files
 from biobert_jax.text.readers.article import Options
 from biobert_jax.text.wordpiece import WordPieceTokenizer
 
-_log = logging.getLogger(__name__)
-DROPPED = 'dropped.tsv'
-PARTS = 'parts'
 NAMED = 10_000  # Lines of `dropped.tsv` for each reason.
 _PARTS = 1024  # About so many, where files are small.
 _SMALL_FILE = 256 << 10  # Bytes.
@@ -110,12 +106,12 @@ def prepare(
   most = most_errors(on_error, max_errors, len(files))
   spec = corpus_spec(files, tokenizer, job, held_out, num_shards, skipped)
   place = storage.path(output)
-  if (done := finished_manifest(place, spec)) is not None:
+  if (done := output_folder.finished_manifest(place, spec)) is not None:
     return done
-  with _shards_folder(place) as folder:
-    if (done := finished_manifest(folder, spec)) is not None:
+  with output_folder.shards_folder(place, keep_parts) as folder:
+    if (done := output_folder.finished_manifest(folder, spec)) is not None:
       return done  # A kill came between the disk and the bucket.
-    with open_output(folder, spec) as parts:
+    with output_folder.open_output(folder, spec) as parts:
       tokenizer.save(folder)  # Without it the shards are but numbers.
       units = plan_units(files, parts, spec, sizes)
       with Workers(workers, tokenizer, job) as pool:
@@ -124,42 +120,6 @@ def prepare(
     if not keep_parts:
       shutil.rmtree(parts)
     return manifest
-
-
-@contextlib.contextmanager
-def _shards_folder(output: storage.Place) -> Iterator[pathlib.Path]:
-  """The output, or a folder whose files are put into a bucket at the end."""
-  if isinstance(output, pathlib.Path):
-    yield output
-    return
-  storage.check_writable(output)
-  folder = storage.unfinished(output)
-  folder.mkdir(parents=True, exist_ok=True)
-  with _locked(folder.with_name('lock'), output):
-    made = folder / pretraining_manifest.MANIFEST
-    if not made.exists() and storage.names(output):
-      what = f'{output}: holds something that no run of this machine put there'
-      raise InputError(f'{what}; name an empty --output, or remove it')
-    _log.info('parts and shards lie in %s until all is in %s', folder, output)
-    yield folder
-    if (folder / PARTS).exists():
-      aside = folder.with_name(PARTS)
-      atomic.publish(folder / PARTS, aside)
-      _log.info('the parts are kept in %s', aside)
-    storage.add_files(folder, output, last=(made.name,))
-    shutil.rmtree(folder)
-
-
-@contextlib.contextmanager
-def _locked(path: pathlib.Path, folder: storage.Place) -> Iterator[None]:
-  """Holds a lock, so that one run writes to a folder."""
-  with open(path, 'w') as lock:
-    try:
-      fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-      what = f'{folder}: another run is writing there; wait for it or stop it'
-      raise InputError(what) from None
-    yield
 
 
 def most_errors(on_error: str, given: str, files: int) -> int | None:
@@ -299,90 +259,6 @@ def plan_units(
   return units
 
 
-def finished_manifest(
-  folder: storage.Place, spec: dict[str, Any]
-) -> Manifest | None:
-  """The manifest of a folder that is complete; None if it is not."""
-  if not storage.exists(path := folder / pretraining_manifest.MANIFEST):
-    return None
-  manifest = pretraining_manifest.read_manifest(folder)
-  check_same_spec(path, manifest, spec)
-  for split in manifest['splits']:
-    if isinstance(folder, pathlib.Path):
-      shards.check_shards(folder, manifest, split)
-    else:  # Their headers are not fetched.
-      shards.check_names(folder, manifest, split)
-  return manifest
-
-
-@contextlib.contextmanager
-def first_shard(
-  output: str, manifest: Manifest, fetch: Callable[[str, pathlib.Path], None]
-) -> Iterator[pathlib.Path]:
-  """A corpus of one shard of training: a remote one, for a look at documents.
-
-  Shards are by the hash of ids, so its documents are a sample of all. The
-  folder also holds `dropped.tsv`. `fetch` copies a remote file.
-  """
-  split = manifest['splits'][TRAIN]
-  entry = next(entry for entry in split['shards'] if entry['records'])
-  splits = {TRAIN: {**split, 'shards': [entry]}}
-  with tempfile.TemporaryDirectory(prefix='biobert-') as here:
-    folder = pathlib.Path(here)
-    for name in (DROPPED, entry['file'], entry['lengths']['file']):
-      fetch(f'{output.rstrip("/")}/{name}', folder / name)
-    path = folder / pretraining_manifest.MANIFEST
-    json_files.write_json(path, {**manifest, 'splits': splits})
-    yield folder
-
-
-def check_same_spec(
-  path: object, stored: dict[str, Any], spec: dict[str, Any]
-) -> None:
-  for name, value in spec.items():
-    known, wanted = _comparable(stored[name]), _comparable(value)
-    if known != wanted:
-      differ = [key for key in wanted if known.get(key) != wanted[key]]
-      what = f'{path}: the folder is of other {name} ({", ".join(differ)})'
-      raise InputError(f'{what}; name another --output, or remove the folder')
-
-
-def _comparable(part: dict[str, Any]) -> dict[str, Any]:
-  """A part of a manifest as it was before the latest options came."""
-  kept = {key: value for key, value in part.items() if key != 'skipped'}
-  if 'reading' in kept:
-    kept['reading'] = dataclasses.asdict(Options()) | kept['reading']
-  return kept
-
-
-@contextlib.contextmanager
-def open_output(
-  folder: pathlib.Path, spec: dict[str, Any]
-) -> Iterator[pathlib.Path]:
-  """The folder of parts, for this run alone."""
-  parts = folder / PARTS
-  try:
-    if folder.exists() and not parts.exists() and any(folder.iterdir()):
-      what = f'{folder}: holds something else'
-      raise InputError(f'{what}; name an empty folder for --output')
-    parts.mkdir(parents=True, exist_ok=True)
-    (parts / 'lock').touch()
-  except OSError as error:
-    what = f'{folder}: cannot be written ({error.strerror})'
-    raise InputError(f'{what}; name another --output') from None
-  with _locked(parts / 'lock', folder):
-    # Input may be added; the rest was decided when the folder was begun.
-    fixed = {'vocabulary': spec['vocabulary'], 'options': spec['options']}
-    path = parts / 'asked.json'
-    if path.exists():
-      check_same_spec(path, json.loads(path.read_text()), fixed)
-    else:
-      json_files.write_json(path, fixed, sort_keys=True)
-    for left in (*folder.glob('*.tmp'), *parts.glob('*.tmp')):
-      shutil.rmtree(left) if left.is_dir() else left.unlink()
-    yield parts
-
-
 def _write_shards(
   folder: pathlib.Path,
   units: Sequence[stages.Unit],
@@ -478,7 +354,9 @@ def write_manifest(
   try:
     lines = ['reason\tid\tfile', *('\t'.join(note) for note in tally.notes)]
     text = '\n'.join(lines) + '\n'
-    atomic.write_bytes(folder / DROPPED, text.encode('utf-8', 'replace'))
+    atomic.write_bytes(
+      folder / output_folder.DROPPED, text.encode('utf-8', 'replace')
+    )
     pretraining_manifest.write_tfds_metadata(folder, manifest)
     json_files.write_json(
       folder / pretraining_manifest.MANIFEST, manifest, sort_keys=True

@@ -1,6 +1,7 @@
 """What is given to prepare: files at fault, files that are none, paragraphs.
 
-Also `data/pretraining/corpus_warnings.py`.
+Also `data/pretraining/corpus_warnings.py` and
+`preprocessing/token_shards/output_folder.py`.
 """
 
 import gzip
