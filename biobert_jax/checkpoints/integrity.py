@@ -12,11 +12,13 @@ from typing import Any, TypeVar
 import jax
 import numpy as np
 import orbax.checkpoint as ocp
-from etils import epath
 from jax.experimental import multihost_utils
 
+from biobert_jax.checkpoints import bucket_steps, orbax_access
 from biobert_jax.checkpoints.formats import array_checksums, orbax_params
-from biobert_jax.errors import DivergedError, InputError
+from biobert_jax.errors import DivergedError, InputError, StorageError
+from biobert_jax.io import storage
+from biobert_jax.io.storage import BucketPath, Place
 
 STATE, GUARD = 'state', 'guard'
 DAMAGED_FOLDER = 'checkpoints_damaged'
@@ -51,27 +53,42 @@ def restore_targets(abstract: Any, shardings: Any) -> Any:
 
 
 def read_step(
-  folder: epath.Path, step: int, target: Tree
+  folder: Place, step: int, target: Tree
 ) -> tuple[Tree | None, str]:
   """One saved state, of the shapes of `target`, compared with its record.
 
   Or None and why it must not be used: the verdict is every host's, the reason
-  its own.
+  its own. A StorageError: the bucket does not let us see what is there.
   """
-  state, record, reason = None, {}, ''
+  state, reason = _read_step(folder, step, target)
+  if reason and isinstance(folder, BucketPath):
+    # TensorStore knows no checksum of the service: bits may flip on their way.
+    _log.warning('checkpoint %d in %s: %s; read again', step, folder, reason)
+    state, reason = _read_step(folder, step, target)
+  return state, reason
+
+
+def _read_step(
+  folder: Place, step: int, target: Tree
+) -> tuple[Tree | None, str]:
+  state, record, reason, refused = None, {}, '', ''
+  path = orbax_access.orbax_path(folder / str(step))
   # The handlers alone: Orbax's managers meet the other hosts when they have
   # read, and would wait there for one that could not.
   try:
     state = ocp.StandardCheckpointHandler().restore(
-      folder / str(step) / STATE, args=ocp.args.StandardRestore(target)
+      path / STATE, args=ocp.args.StandardRestore(target)
     )
-    record = ocp.JsonCheckpointHandler().restore(folder / str(step) / GUARD)
+    record = ocp.JsonCheckpointHandler().restore(path / GUARD)
     if record['step'] != step:
       reason = f'its record is of step {record["step"]}'
   # A damaged file can make a reader raise anything.
   except Exception as error:
     text = ' '.join(str(error).split())
     reason = f'{type(error).__name__}: {text[:200]}'
+    refused = orbax_access.refusal(error)
+  if isinstance(folder, BucketPath) and (refused := _agreed(refused)):
+    raise StorageError(f'{folder}: {refused}')
   reason = _agreed(reason) or _agreed(_difference(state, record))
   return (None if reason else state), reason
 
@@ -86,14 +103,28 @@ def _difference(state: Any, record: dict[str, Any]) -> str:
   return f'{", ".join(names[:3])} differs from its fingerprint'
 
 
-def damage_of(folder: epath.Path) -> str:
-  """Compares a saved state with its record, on this host alone; '' if whole."""
+def damage_of(folder: Place) -> str:
+  """Compares a saved state with its record, on this host alone; '' if whole.
+
+  A StorageError: the bucket does not let us see what is there.
+  """
+  damage = _damage_of(folder)
+  if damage and isinstance(folder, BucketPath):
+    damage = _damage_of(folder)  # As `read_step` does.
+  return damage
+
+
+def _damage_of(folder: Place) -> str:
+  path = orbax_access.orbax_path(folder)
   try:
-    if not (folder / GUARD).exists():
+    if not (path / GUARD).exists():
       return 'its record is missing'
-    orbax_params.read_tree(folder / STATE, folder / GUARD)
+    orbax_params.read_tree(path / STATE, path / GUARD)
   # A damaged file can make a reader raise anything.
   except Exception as error:
+    refused = orbax_access.refusal(error)
+    if refused and isinstance(folder, BucketPath):
+      raise StorageError(f'{folder}: {refused}') from error
     return ' '.join(str(error).split())[:300] or type(error).__name__
   return ''
 
@@ -109,7 +140,7 @@ def _agreed(reason: str) -> str:
 def newest_whole(
   steps: Sequence[int],
   read: Callable[[int], tuple[Tree | None, str]],
-  folder: epath.Path,
+  folder: Place,
 ) -> tuple[Tree, list[int]]:
   """Walks back from the latest step to one that is whole.
 
@@ -130,7 +161,7 @@ def newest_whole(
   )
 
 
-def set_aside(folder: epath.Path, steps: Sequence[int]) -> None:
+def set_aside(folder: Place, steps: Sequence[int]) -> None:
   """Moves damaged steps to `checkpoints_damaged/STEP` (or `STEP.1`, …).
 
   The first host moves; all wait for it.
@@ -146,18 +177,23 @@ def set_aside(folder: epath.Path, steps: Sequence[int]) -> None:
     raise InputError(failure or f'{folder}: see what the first host says')
 
 
-def _move(source: epath.Path, into: epath.Path) -> None:
-  into.mkdir(parents=True, exist_ok=True)
+def _move(source: Place, into: Place) -> None:
   target, numbers = into / source.name, itertools.count(1)
-  while target.exists():
+  while storage.exists(target):
     target = into / f'{source.name}.{next(numbers)}'
-  source.rename(target)
+  storage.move_tree(source, target)
   _log.warning('moved %s to %s', source, target)
 
 
-def drop_unfinished(folder: epath.Path) -> None:
-  """Deletes steps that a killed run left half written; first host only."""
-  if jax.process_index() == 0:
-    for path in folder.glob('*.orbax-checkpoint-tmp*'):
-      path.rmtree(missing_ok=True)
-      _log.info('deleted %s, which was not finished', path)
+def drop_unfinished(folder: Place) -> None:
+  """Deletes steps that a killed run left half written; first host only.
+
+  In a bucket they are set aside where it is in doubt who left them.
+  """
+  if jax.process_index() != 0:
+    return
+  for path in storage.glob(folder / '*.orbax-checkpoint-tmp*'):
+    storage.remove_tree(path)
+    _log.info('deleted %s, which was not finished', path)
+  if isinstance(folder, BucketPath):
+    bucket_steps.settle(folder)

@@ -6,16 +6,15 @@ old steps, perhaps while they are read here.
 """
 
 import logging
-import pathlib
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from etils import epath
-
-from biobert_jax.checkpoints import integrity
+from biobert_jax.checkpoints import bucket_steps, integrity
 from biobert_jax.checkpoints.formats import orbax_params
 from biobert_jax.errors import InputError
+from biobert_jax.io import storage
+from biobert_jax.io.storage import BucketPath, Place
 
 BEST, LATEST = 'best', 'latest'
 # Of the same step, parameters alone are read sooner than a whole state.
@@ -31,18 +30,18 @@ def selects(config: Mapping[str, Any]) -> bool:
   return scores and config['train']['keep'] == 'best'
 
 
-def saved(
-  run: pathlib.Path, folders: Sequence[str] = _FOLDERS
-) -> list[pathlib.Path]:
+def saved(run: Place, folders: Sequence[str] = _FOLDERS) -> list[Place]:
   """The folders of all complete steps of a run, the newest first."""
-  found = [p for name in folders for p in (run / name).glob('*')]
-  steps = [path for path in found if path.name.isdecimal()]
+  steps: list[Place] = []
+  for folder in (run / name for name in folders):
+    if isinstance(folder, BucketPath):
+      steps += bucket_steps.complete(folder)
+    else:
+      steps += [path for path in folder.glob('*') if path.name.isdecimal()]
   return sorted(steps, key=lambda path: -int(path.name))
 
 
-def candidates(
-  run: pathlib.Path, config: Mapping[str, Any], step: str
-) -> list[pathlib.Path]:
+def candidates(run: Place, config: Mapping[str, Any], step: str) -> list[Place]:
   """The folders that a step means, the first choice first.
 
   `step` is 'best', 'latest' or a number; '' is the best where the run chooses
@@ -57,14 +56,12 @@ def candidates(
   return [path for path in every if int(path.name) == int(step)]
 
 
-def weights_of(step: pathlib.Path) -> pathlib.Path:
+def weights_of(step: Place) -> Place:
   """The folder whose files identify the weights of a step."""
   return step.parent if step.parent.name == BEST else step
 
 
-def weights(
-  run: pathlib.Path, config: Mapping[str, Any], step: str
-) -> pathlib.Path:
+def weights(run: Place, config: Mapping[str, Any], step: str) -> Place:
   """The folder of the weights that a step means, which may be gone."""
   for found in candidates(run, config, step):
     return weights_of(found)
@@ -72,24 +69,24 @@ def weights(
   return run / BEST if named else run / 'checkpoints' / step
 
 
-def read(
-  run: pathlib.Path, config: Mapping[str, Any], step: str
-) -> tuple[pathlib.Path, Any]:
+def read(run: Place, config: Mapping[str, Any], step: str) -> tuple[Place, Any]:
   """The folder and the parameters of a step, on the host, found whole.
 
   Where a step is damaged, or deleted while it is read, the next newest of
   `candidates` is read instead, and said. An InputError: there is none.
   """
-  failures: dict[pathlib.Path, InputError] = {}
+  failures: dict[Place, InputError] = {}
   while True:
     found = candidates(run, config, step)
     left = [path for path in found if path not in failures]
     if not left:
       raise _none_left(run, step, failures)
     try:
-      params = _read(epath.Path(left[0]))
+      params = _read(left[0])
     # A damaged file can make a reader raise anything.
     except Exception as error:
+      if _is_refused(left[0], error):
+        raise
       failures[left[0]] = _failure(left[0], error)
       _log.warning('%s', failures[left[0]])
       continue
@@ -103,22 +100,32 @@ def read(
     return left[0], params
 
 
-def _read(folder: epath.Path) -> Any:
-  if folder.parent.name == BEST:
-    return orbax_params.read_tree(folder / 'params', folder / 'score')
-  guard = folder / integrity.GUARD
-  if not guard.exists():
-    raise InputError(f'{folder}: its record is missing; copy it again')
-  state = orbax_params.read_tree(folder / integrity.STATE, guard, 'params')
+def _read(step: Place) -> Any:
+  folder = storage.local(step)
+  try:
+    if step.parent.name == BEST:
+      return orbax_params.read_tree(folder / 'params', folder / 'score')
+    guard = folder / integrity.GUARD
+    if not guard.exists():
+      raise InputError(f'{folder}: its record is missing; copy it again')
+    state = orbax_params.read_tree(folder / integrity.STATE, guard, 'params')
+  except InputError as error:  # Its copy is as damaged as what is there.
+    raise InputError(storage.shown(str(error))) from error
   return state['params']
 
 
-def _failure(folder: pathlib.Path, error: Exception) -> InputError:
+def _is_refused(step: Place, error: Exception) -> bool:
+  """Whether a bucket could not be read, which says nothing about the step."""
+  ours = isinstance(step, BucketPath) and isinstance(error, OSError)
+  return ours and not isinstance(error, FileNotFoundError)
+
+
+def _failure(folder: Place, error: Exception) -> InputError:
   """Why a step could not be read: the run has deleted it, or it is damaged."""
   until = time.monotonic() + _DELETING_SECONDS
-  while folder.exists() and time.monotonic() < until:
+  while storage.exists(folder) and time.monotonic() < until:
     time.sleep(0.1)
-  if not folder.exists():
+  if not storage.exists(folder):
     return InputError(f'{folder}: deleted by the run while it was read')
   if isinstance(error, InputError):
     return error
@@ -127,7 +134,7 @@ def _failure(folder: pathlib.Path, error: Exception) -> InputError:
 
 
 def _none_left(
-  run: pathlib.Path, step: str, failures: Mapping[pathlib.Path, InputError]
+  run: Place, step: str, failures: Mapping[Place, InputError]
 ) -> InputError:
   there = sorted({int(path.name) for path in saved(run)})
   others = [n for n in there if str(n) not in {p.name for p in failures}]

@@ -7,8 +7,9 @@ import pathlib
 from typing import Any
 
 from biobert_jax.errors import InputError
+from biobert_jax.io import storage
 from biobert_jax.io.atomic import atomic_write
-from biobert_jax.io.buckets.bucket_path import AnyPath
+from biobert_jax.io.storage import AnyPath, Place
 
 _log = logging.getLogger(__name__)
 
@@ -47,13 +48,22 @@ def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
   return value
 
 
-def read_json_lines(path: pathlib.Path) -> list[dict[str, Any]]:
+def read_json_lines(path: Place) -> list[dict[str, Any]]:
   """The objects of a file of our own that is appended to, one per line.
 
   A line that a crash has cut is left out; without a file there are none.
   """
+  try:
+    text = storage.read_text(path)
+  except FileNotFoundError:
+    return []
+  return parse_json_lines(text, path)
+
+
+def parse_json_lines(text: str, path: Place) -> list[dict[str, Any]]:
+  """The objects of the text of such a file; the path is for messages."""
   objects = []
-  for line in path.read_text().splitlines() if path.exists() else ():
+  for line in text.splitlines():
     try:
       value = json.loads(line)
     except ValueError:

@@ -11,11 +11,12 @@ import errno
 import fcntl
 import fnmatch
 import glob as local_glob
+import logging
 import os
 import pathlib
 import shutil
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import NamedTuple
 
 from biobert_jax.errors import BucketChangedError, InputError
@@ -56,6 +57,7 @@ __all__ = [
 ]
 
 _MAGIC = frozenset('*?[')
+_log = logging.getLogger(__name__)
 
 
 def local(place: AnyPath, only: Collection[str] | None = None) -> pathlib.Path:
@@ -319,15 +321,23 @@ class Lines:
 
   EVERY = 30.0
 
-  def __init__(self, place: AnyPath):
-    """Opens a log; a last line that a crash truncated is dropped."""
-    self._place = path(place)
+  def __init__(
+    self, place: AnyPath, before_write: Callable[[], None] = lambda: None
+  ):
+    """Opens a log; a last line that a crash truncated is dropped.
+
+    `before_write` is called whenever something is to be written; it may raise
+    to forbid it.
+    """
+    self._place, self._before_write = path(place), before_write
     self._sent = time.monotonic()
     self._generation = generation(self._place)
     text = read_text(self._place) if self._generation else ''
     kept = text[: text.rfind('\n') + 1]
     self._lines = kept.splitlines(keepends=True)
     self._unsent = kept != text
+    if self._unsent:
+      _log.warning('%s: dropped a cut line', self._place)
     self.flush()
 
   @property
@@ -353,6 +363,7 @@ class Lines:
       if time.monotonic() - self._sent >= self.EVERY:
         self.flush()
       return
+    self._before_write()
     with open(self._place, 'a', encoding='utf-8') as file:
       file.write(f'{line}\n')
       file.flush()
@@ -362,6 +373,7 @@ class Lines:
     """Sends what is not there yet: at checkpoints, evaluations and the end."""
     if not self._unsent:
       return
+    self._before_write()
     match = self._generation if isinstance(self._place, BucketPath) else None
     self._generation = write(self._place, self.text, match)
     self._sent, self._unsent = time.monotonic(), False

@@ -1,18 +1,17 @@
 """The ledger of a protocol, `ledger.jsonl`: itself, then a line a finished run.
 
-A line is appended when its run is scored, by a single write; a line that a
-crash truncated is dropped, and its run is made again.
+A line is appended when its run is scored, by a single write, in a bucket only
+if no other process wrote meanwhile; a line that a crash truncated is dropped,
+and its run is made again.
 """
 
 import json
 import logging
-import os
 from typing import Any
 
-from etils import epath
-
-from biobert_jax.errors import InputError, StorageError
-from biobert_jax.io.atomic import write_text
+from biobert_jax.errors import InputError, StorageError, UserError
+from biobert_jax.io import storage
+from biobert_jax.io.storage import Place
 
 LEDGER_FILE = 'ledger.jsonl'
 _log = logging.getLogger(__name__)
@@ -23,9 +22,10 @@ Line = dict[str, Any]
 class Ledger:
   """The finished runs, by their digests."""
 
-  def __init__(self, path: epath.Path, lines: list[Line]):
+  def __init__(self, path: Place, lines: list[Line]):
     """Use `open_ledger`."""
     self._path = path
+    self._file: storage.Lines | None = None
     self._lines = {line['digest']: line for line in lines}
 
   def __contains__(self, digest: str) -> bool:
@@ -50,34 +50,35 @@ class Ledger:
   def add(self, line: Line) -> None:
     """Appends a run by one write; a StorageError: the disk is full."""
     try:
-      with open(self._path, 'a', encoding='utf-8') as file:
-        file.write(_text(line))
-        file.flush()
-        os.fsync(file.fileno())
+      self._file = self._file or storage.Lines(self._path)
+      self._file.add(_text(line))
+      self._file.flush()
+    except UserError:
+      raise
     except OSError as error:
       what = f'{self._path}: {error.strerror}; free some space'
       raise StorageError(f'{what}, then run the same command again') from error
     self._lines[line['digest']] = line
 
 
-def _text(*records: Line) -> str:
-  return ''.join(json.dumps(r, ensure_ascii=False) + '\n' for r in records)
+def _text(record: Line) -> str:
+  return json.dumps(record, ensure_ascii=False)
 
 
-def open_ledger(folder: epath.Path, protocol: dict[str, Any]) -> Ledger:
+def open_ledger(folder: Place, protocol: dict[str, Any]) -> Ledger:
   """The ledger of a work folder, new or resumed.
 
   `protocol` are the settings that all its runs share, flat, of JSON values. An
   InputError: the ledger belongs to another protocol, or is damaged.
   """
   path = folder / LEDGER_FILE
-  if not path.exists():
+  if not storage.exists(path):
     try:
-      folder.mkdir(parents=True, exist_ok=True)
-      write_text(path, _text({'protocol': protocol}))
+      storage.write(path, _text({'protocol': protocol}) + '\n', match=0)
     except OSError as error:
       raise InputError(f'--workdir {folder}: {error.strerror}') from error
     return Ledger(path, [])
+  generation = storage.generation(path)
   there, lines = read(folder)
   drift = [
     f'{key}: {there.get(key)!r} there, {protocol.get(key)!r} now'
@@ -87,7 +88,9 @@ def open_ledger(folder: epath.Path, protocol: dict[str, Any]) -> Ledger:
   if drift:
     what = f'{path}: belongs to another protocol; use a new --workdir'
     raise InputError(f'{what}, or the old values: {"; ".join(drift)}')
-  write_text(path, _text({'protocol': there}, *lines))  # No truncated line.
+  # No truncated line stays.
+  whole = [_text(record) + '\n' for record in ({'protocol': there}, *lines)]
+  storage.write(path, ''.join(whole), match=generation)
   return Ledger(path, lines)
 
 
@@ -95,11 +98,11 @@ def _refuse_nonfinite(constant: str) -> None:
   raise InputError(f'a score is {constant}, by which nothing is compared')
 
 
-def read(folder: epath.Path) -> tuple[dict[str, Any], list[Line]]:
+def read(folder: Place) -> tuple[dict[str, Any], list[Line]]:
   """(settings that all runs share, the finished runs); else an InputError."""
   path = folder / LEDGER_FILE
   try:
-    texts = path.read_text(encoding='utf-8').split('\n')
+    texts = storage.read_text(path).split('\n')
   except (OSError, UnicodeDecodeError) as error:
     what = 'cannot be read; give a folder of `biobert-jax protocol`'
     raise InputError(f'{path}: {what} ({error})') from error

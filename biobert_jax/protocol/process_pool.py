@@ -1,7 +1,7 @@
 """Several runs at once: each a training process on a chip of its own.
 
 A run's bytes are those of the same run alone on one such chip. Its log is
-`log.txt` in its work folder.
+`log.txt` in its work folder; in a bucket, when its process has ended.
 """
 
 import collections
@@ -15,11 +15,14 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from biobert_jax import errors
+from biobert_jax.io import storage
+from biobert_jax.io.storage import BucketPath, Place
 from biobert_jax.protocol import device_slots, run_worker
 from biobert_jax.protocol.device_slots import Slot
 from biobert_jax.protocol.plan import Run
@@ -35,6 +38,8 @@ _ATTEMPTS = 2
 _SCORES = ('f1', 'macro_f1')
 # On a terminal the table is drawn anew; elsewhere one line per minute each.
 _REDRAW_SECONDS, _PRINT_SECONDS = 1.0, 60.0
+# Metrics in a bucket are written anew no more often.
+_LOOK_SECONDS = 30.0
 
 
 @dataclasses.dataclass
@@ -42,16 +47,15 @@ class RunJob:
   """A run that is to be made, and the slots whose processes failed."""
 
   run: Run
-  folder: pathlib.Path
+  folder: Place
   num_steps: int
   failed_on: list[str] = dataclasses.field(default_factory=list)
+  # What was seen of its metrics in a bucket, and when.
+  _seen: tuple[float, str] = (-_LOOK_SECONDS, '')
 
   def progress(self) -> str:
     """Its step and best score, from the metrics written so far."""
-    lines = []
-    with contextlib.suppress(FileNotFoundError):
-      text = (self.folder / METRICS_FILE).read_text(encoding='utf-8')
-      lines = text.splitlines(keepends=True)
+    lines = self._metrics().splitlines(keepends=True)
     # The last line may be incomplete.
     records = [json.loads(line) for line in lines if line.endswith('\n')]
     step = max((record['step'] for record in records), default=0)
@@ -62,6 +66,19 @@ class RunJob:
         shown += f', best dev {name} {max(scores):.2f}'
         break
     return f'{shown}, {self.run.name}'
+
+  def _metrics(self) -> str:
+    path = self.folder / METRICS_FILE
+    if not isinstance(path, BucketPath):
+      with contextlib.suppress(FileNotFoundError):
+        return path.read_text(encoding='utf-8')
+      return ''
+    if time.monotonic() - self._seen[0] >= _LOOK_SECONDS:
+      text = self._seen[1]
+      with contextlib.suppress(OSError):  # It is only shown.
+        text = storage.read_text(path)
+      self._seen = time.monotonic(), text
+    return self._seen[1]
 
 
 class ProgressTable:
@@ -114,6 +131,7 @@ class ProcessPool:
     self._slots, self._table = slots, table
     self._running: dict[str, tuple[RunJob, subprocess.Popen[bytes], float]] = {}
     self._stop_requested = False
+    self._logs = tempfile.TemporaryDirectory()  # Of runs in buckets.
     self.failures: list[str] = []
 
   def __enter__(self) -> 'ProcessPool':
@@ -124,13 +142,22 @@ class ProcessPool:
     signal.signal(signal.SIGTERM, self._before)
     self._stop_children()
     self._table.clear()
+    self._logs.cleanup()
+
+  def _log_of(self, job: RunJob) -> pathlib.Path:
+    """Where the process of a run writes its log."""
+    if isinstance(job.folder, BucketPath):
+      name = f'{job.run.name}.{len(job.failed_on)}'
+      return pathlib.Path(self._logs.name, name)
+    return job.folder / LOG_FILE
 
   def _request_stop(self, *_: object) -> None:
     self._stop_requested = True
 
   def _stop_children(self) -> None:
     """SIGTERM, time to save, SIGKILL; a second Ctrl-C cuts the time short."""
-    children = [child for _, child, _ in self._running.values()]
+    running = [*self._running.values()]
+    children = [child for _, child, _ in running]
     try:
       for child in children:
         child.terminate()
@@ -144,6 +171,8 @@ class ProcessPool:
         child.wait()
         _close(child)
       self._running.clear()
+    for job, _, _ in running:
+      _send_log(self._log_of(job), job.folder)
 
   def run(self, jobs: Sequence[RunJob]) -> Iterator[Finished]:
     """Makes all runs; those that end are handed out at once.
@@ -166,6 +195,7 @@ class ProcessPool:
           continue
         del self._running[name]
         _close(child)
+        _send_log(self._log_of(job), job.folder)
         self._table.clear()
         report = self._outcome(name, job, code, waiting)
         if report is not None:
@@ -180,7 +210,7 @@ class ProcessPool:
       job = next((j for j in waiting if slot.name not in j.failed_on), None)
       if job is not None:
         waiting.remove(job)
-        child = _popen(slot, job)
+        child = _popen(slot, job, self._log_of(job))
         self._running[slot.name] = job, child, time.monotonic()
 
   def _outcome(
@@ -188,10 +218,10 @@ class ProcessPool:
   ) -> dict[str, Any] | None:
     """The report of a run whose process ended; None where it failed."""
     if code == errors.EXIT_DONE:
-      text = (job.folder / 'results.json').read_text(encoding='utf-8')
+      text = storage.read_text(job.folder / 'results.json')
       report: dict[str, Any] = json.loads(text)
       return report
-    why = _last_line(job.folder / LOG_FILE)
+    why = _last_line(self._log_of(job))
     if code == errors.EXIT_BAD_INPUT:
       raise errors.InputError(f'{job.run.name}: {why.removeprefix("error: ")}')
     if code == errors.EXIT_DIVERGED:
@@ -208,16 +238,19 @@ class ProcessPool:
     return None
 
 
-def _popen(slot: Slot, job: RunJob) -> subprocess.Popen[bytes]:
+def _popen(
+  slot: Slot, job: RunJob, log_file: pathlib.Path
+) -> subprocess.Popen[bytes]:
   """Starts the process of a run, confined to a slot."""
-  job.folder.mkdir(parents=True, exist_ok=True)
+  if isinstance(job.folder, pathlib.Path):
+    job.folder.mkdir(parents=True, exist_ok=True)
   request = {
     'config': json.loads(job.run.config.to_json_best_effort()),
     'workdir': str(job.folder),
     'argv': sys.argv,
   }
   everywhere = device_slots.available_cores()
-  with (job.folder / LOG_FILE).open('ab') as log:
+  with log_file.open('ab') as log:
     # A child inherits the cores of the thread that starts it.
     _confine(slot.cores)
     try:
@@ -236,6 +269,19 @@ def _popen(slot: Slot, job: RunJob) -> subprocess.Popen[bytes]:
     child.stdin.write(json.dumps(request).encode() + b'\n')
     child.stdin.flush()
   return child
+
+
+def _send_log(log_file: pathlib.Path, folder: Place) -> None:
+  """Adds a local log to that in a bucket."""
+  if not isinstance(folder, BucketPath):
+    return
+  target, before = folder / LOG_FILE, b''
+  try:
+    with contextlib.suppress(FileNotFoundError):
+      before = storage.read_bytes(target)
+    storage.write(target, before + log_file.read_bytes())
+  except OSError as error:
+    _log.warning('%s: %s', target, error.strerror)
 
 
 def _close(child: subprocess.Popen[bytes]) -> None:

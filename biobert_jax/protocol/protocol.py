@@ -7,15 +7,15 @@ same command. An interrupted run resumes from its last checkpoint.
 
 import contextlib
 import logging
-import pathlib
 import time
 from collections.abc import Generator, Mapping, Sequence
 from typing import Any
 
-from etils import epath
 from ml_collections import ConfigDict
 
 from biobert_jax.errors import DivergedError, InputError, RunsFailedError
+from biobert_jax.io import storage
+from biobert_jax.io.storage import Place
 from biobert_jax.protocol import plan as plans
 from biobert_jax.protocol import process_pool, published_results, results_table
 from biobert_jax.protocol.device_slots import Slot, find_slots
@@ -44,7 +44,7 @@ class Executor:
 
   def __init__(
     self,
-    folder: epath.Path,
+    folder: Place,
     ledger: Ledger,
     total: int,
     slots: Sequence[Slot],
@@ -70,10 +70,10 @@ class Executor:
         self._lease.check()
         self._ledger.add(line)
         # States to resume from; those of twelve runs would fill a disk.
-        (self._workdir(run) / 'checkpoints').rmtree(missing_ok=True)
+        storage.remove_tree(self._workdir(run) / 'checkpoints')
         self._done.append(line)
 
-  def _workdir(self, run: Run) -> epath.Path:
+  def _workdir(self, run: Run) -> Place:
     return self._folder / 'runs' / run.name
 
   def _one_by_one(self, runs: Sequence[Run]) -> Generator[Finished, None, None]:
@@ -89,8 +89,7 @@ class Executor:
 
   def _in_pool(self, runs: Sequence[Run]) -> Generator[Finished, None, None]:
     jobs = [
-      RunJob(run, pathlib.Path(self._workdir(run)), self._num_steps(run))
-      for run in runs
+      RunJob(run, self._workdir(run), self._num_steps(run)) for run in runs
     ]
     table = process_pool.ProgressTable(
       lambda: f'runs done: {self._progress(len(self._done))}'
@@ -124,7 +123,7 @@ def _line(
   run: Run, report: dict[str, Any], seconds: float, at_once: int
 ) -> Line:
   """A run's line in the ledger; runs at once share the time."""
-  record = training_workdir.read_record(epath.Path(report['workdir']))
+  record = training_workdir.read_record(storage.path(report['workdir']))
   data = run.config.data
   scalars = {
     split: {k: v for k, v in figures.items() if isinstance(v, int | float)}

@@ -6,20 +6,20 @@ left out.
 """
 
 import logging
-import os
 import pathlib
 import shutil
 from typing import Any
 
-from etils import epath
 from ml_collections import ConfigDict
 
 from biobert_jax.checkpoints import integrity, run_steps
 from biobert_jax.checkpoints.formats import orbax_params
 from biobert_jax.data.batch_sizes import first_row
 from biobert_jax.errors import InputError
-from biobert_jax.io.atomic import publish
+from biobert_jax.io import storage
+from biobert_jax.io.atomic import staged
 from biobert_jax.io.json_files import write_json
+from biobert_jax.io.storage import Place
 from biobert_jax.parallel import multihost
 from biobert_jax.training import optimizer
 from biobert_jax.training import workdir as workdirs
@@ -65,9 +65,7 @@ def log_change(
     )
 
 
-def continue_as(
-  experiment: Experiment, old: epath.Path, new: epath.Path
-) -> None:
+def continue_as(experiment: Experiment, old: Place, new: Place) -> None:
   """Begins the run `new` at the newest whole step of `old`, once.
 
   `new` gets the state, the best parameters so far and the metrics; both
@@ -93,8 +91,8 @@ def continue_as(
 def _continue_as(
   experiment: Experiment,
   record: dict[str, Any],
-  old: epath.Path,
-  new: epath.Path,
+  old: Place,
+  new: Place,
 ) -> None:
   before = workdirs.read_record(old)
   changed = workdirs.changes(before, record, experiment, old)
@@ -106,9 +104,9 @@ def _continue_as(
       f'may change; for others use --config.init_from={old} with a new '
       '--workdir'
     )
-  if (new / workdirs.CONFIG_FILE).exists():
+  if storage.exists(new / workdirs.CONFIG_FILE):
     events = [e for e in workdirs.history_of(new) if e['from']]
-    if not events or pathlib.Path(events[-1]['from']).name != old.name:
+    if not events or storage.path(events[-1]['from']).name != old.name:
       what = f'--continue-as {new}: already holds another run'
       raise InputError(f'{what}; name a new folder')
     event = events[-1]
@@ -126,43 +124,41 @@ def _continue_as(
 def _begin(
   experiment: Experiment,
   record: dict[str, Any],
-  old: epath.Path,
-  new: epath.Path,
+  old: Place,
+  new: Place,
   changed: workdirs.Changes,
 ) -> dict[str, Any]:
   """Makes the folder `new`, which appears when it is whole."""
-  if new.exists() and (not new.is_dir() or any(new.iterdir())):
+  if storage.exists(new) and (not storage.is_dir(new) or storage.names(new)):
     what = f'--continue-as {new}: already exists and is not empty'
     raise InputError(f'{what}; name a new folder')
-  aside = new.parent / f'.{new.name}.unfinished'
-  if aside.exists():
-    aside.rmtree()
-  aside.mkdir(parents=True)
-  step = _copy_newest_whole(old, aside)
-  event = {'step': step, 'changed': changed, 'from': str(old)}
-  history = [*workdirs.history_of(old), event]
-  rows = experiment.dataset.rows(experiment.config.data.train_split).num_rows
-  last = num_steps(experiment.config, rows, workdirs.stages_of(history))
-  if last <= step:
-    aside.rmtree()
-    raise InputError(
-      f'--continue-as {new}: {old} is at step {step}, and this config ends at '
-      f'step {last}; raise --config.train.steps above {step}'
-    )
-  write_json(aside / workdirs.CONFIG_FILE, {**record, 'history': history})
-  publish(aside, new)
+  with staged(new, 'unfinished', (workdirs.CONFIG_FILE,)) as aside:
+    if aside.exists():  # Of a run that was killed here.
+      shutil.rmtree(aside)
+    aside.mkdir(parents=True)
+    step = _copy_newest_whole(old, aside)
+    event = {'step': step, 'changed': changed, 'from': str(old)}
+    history = [*workdirs.history_of(old), event]
+    rows = experiment.dataset.rows(experiment.config.data.train_split).num_rows
+    last = num_steps(experiment.config, rows, workdirs.stages_of(history))
+    if last <= step:
+      raise InputError(
+        f'--continue-as {new}: {old} is at step {step}, and this config ends '
+        f'at step {last}; raise --config.train.steps above {step}'
+      )
+    write_json(aside / workdirs.CONFIG_FILE, {**record, 'history': history})
   _log.info('%s continues %s from step %d', new, old, step)
   return event
 
 
-def _copy_newest_whole(old: epath.Path, aside: epath.Path) -> int:
+def _copy_newest_whole(old: Place, aside: pathlib.Path) -> int:
   """Copies a state that is whole, and what belongs to it; gives its step.
 
   A run that still trains may delete a step meanwhile: then the next is taken.
   """
   failed: dict[int, str] = {}
   while True:
-    found = run_steps.saved(pathlib.Path(old), ('checkpoints',))
+    found = run_steps.saved(old, ('checkpoints',))
     left = [int(p.name) for p in found if int(p.name) not in failed]
     if not left:
       why = '; '.join(f'step {step}: {why}' for step, why in failed.items())
@@ -172,29 +168,30 @@ def _copy_newest_whole(old: epath.Path, aside: epath.Path) -> int:
     step = left[0]
     copy = aside / 'checkpoints' / str(step)
     try:
-      shutil.copytree(os.fspath(old / 'checkpoints' / str(step)), copy)
+      shutil.copytree(storage.local(old / 'checkpoints' / str(step)), copy)
       failed[step] = integrity.damage_of(copy)
     except (FileNotFoundError, shutil.Error) as error:
       failed[step] = str(error).splitlines()[0][:200]
     if not failed[step]:
       break
     _log.warning('checkpoint %d of %s: %s', step, old, failed[step])
-    copy.rmtree(missing_ok=True)
+    shutil.rmtree(copy, ignore_errors=True)
   _copy_best(old, aside, step)
-  if (old / METRICS_FILE).exists():
-    shutil.copy(old / METRICS_FILE, aside / METRICS_FILE)
+  if storage.exists(old / METRICS_FILE):
+    metrics = storage.read_bytes(old / METRICS_FILE)
+    (aside / METRICS_FILE).write_bytes(metrics)
   return step
 
 
-def _copy_best(old: epath.Path, aside: epath.Path, step: int) -> None:
+def _copy_best(old: Place, aside: pathlib.Path, step: int) -> None:
   """Copies the best parameters, if they are of this step or an earlier one."""
-  for path in run_steps.saved(pathlib.Path(old), ('best',)):
+  for path in run_steps.saved(old, ('best',)):
     if int(path.name) > step:
       continue
     try:
-      shutil.copytree(path, aside / 'best' / path.name)
+      shutil.copytree(storage.local(path), aside / 'best' / path.name)
       orbax_params.read_params(aside / 'best')
       return
     except (InputError, OSError) as error:
       _log.warning('the best parameters do not go along: %s', error)
-      (aside / 'best').rmtree(missing_ok=True)
+      shutil.rmtree(aside / 'best', ignore_errors=True)

@@ -8,13 +8,14 @@ from typing import Any
 
 import jax
 import numpy as np
-from etils import epath
 from jax.experimental import multihost_utils
 
 from biobert_jax.checkpoints import integrity, run_steps
 from biobert_jax.errors import STEP, DivergedError, check_ranges
+from biobert_jax.io import storage
 from biobert_jax.io.atomic import write_text
 from biobert_jax.io.json_files import write_json
+from biobert_jax.io.storage import Place
 from biobert_jax.parallel import sharding
 from biobert_jax.parallel.multihost import is_first_host
 from biobert_jax.tasks.evaluator import Evaluator
@@ -29,13 +30,13 @@ _LEARNING_RATE = ('learning rate', ('train/learning_rate',))
 _log = logging.getLogger(__name__)
 
 
-def _write_files(scored: Scored, workdir: epath.Path) -> None:
+def _write_files(scored: Scored, workdir: Place) -> None:
   for name, text in scored.files.items():
     write_text(workdir / name, text)
 
 
 def write_report(
-  folder: epath.Path, task: str, step: int, scores: dict[str, Scored]
+  folder: Place, task: str, step: int, scores: dict[str, Scored]
 ) -> dict[str, Any]:
   """Writes the last files of a run: scores, what they rest on, the curves.
 
@@ -70,7 +71,7 @@ def _log_report(how: str, task: str, report: dict[str, Any]) -> None:
 
 
 def finished_report(
-  experiment: Experiment, folder: epath.Path
+  experiment: Experiment, folder: Place
 ) -> dict[str, Any] | None:
   """The report of a run that was finished before; None where steps are left.
 
@@ -92,24 +93,23 @@ def finished_report(
   return report
 
 
-def _read_report(folder: epath.Path) -> dict[str, Any] | None:
+def _read_report(folder: Place) -> dict[str, Any] | None:
   """The report in a folder; None where it, or what it names, is not whole."""
   try:
-    report = json.loads((folder / RESULTS_FILE).read_text())
+    report = json.loads(storage.read_text(folder / RESULTS_FILE))
     kept = folder / 'best' / str(report['step'])
-    whole = {'results', 'selection'} <= report.keys() and kept.exists()
+    whole = {'results', 'selection'} <= report.keys() and storage.exists(kept)
   except (OSError, ValueError, TypeError, KeyError, AttributeError):
     return None
   return report if whole else None
 
 
-def _last_checkpoint_is_whole(folder: epath.Path) -> bool:
+def _last_checkpoint_is_whole(folder: Place) -> bool:
   """Compares the last state with its record; true where none was kept."""
-  found = folder.glob('*') if folder.exists() else ()
-  steps = [path.name for path in found if path.name.isdecimal()]
+  steps = run_steps.saved(folder.parent, (folder.name,))
   if not steps:
     return True
-  path = folder / max(steps, key=int)
+  path = steps[0]
   damage = integrity.damage_of(path)
   if damage:
     _log.warning('checkpoint %s is damaged: %s', path, damage)
@@ -138,7 +138,7 @@ def evaluate(
   overrides = {'data.dir': data_dir} if data_dir else {}
   experiment = workdirs.from_workdir(folder, overrides, (split,))
   config, rows = experiment.config, experiment.dataset.rows(split)
-  path, params = run_steps.read(pathlib.Path(folder), config, step)
+  path, params = run_steps.read(folder, config, step)
   size, shapes = config.train.eval_batch_size, rows.feature_shapes
   mesh = sharding.make_mesh('dp', 1)
   evaluator = Evaluator(experiment.task, mesh, 'dp', size, shapes).compile()
@@ -147,7 +147,8 @@ def evaluate(
   check_finite(scored, split, int(path.name))
   if is_first_host():
     target = folder / f'step_{path.name}' if step else folder
-    target.mkdir(parents=True, exist_ok=True)
+    if isinstance(target, pathlib.Path):
+      target.mkdir(parents=True, exist_ok=True)
     _write_files(scored, target)
   results = {split: scored.metrics}
   _log.info('\n%s', score_table.table(config.task, results))

@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import jax
-from etils import epath
 from ml_collections import ConfigDict
 
+from biobert_jax.io.storage import Place
 from biobert_jax.parallel.multihost import is_first_host
 from biobert_jax.training.checkpointing.manager import Checkpoints
 from biobert_jax.training.checkpointing.workdir_lease import Lease
@@ -30,6 +30,7 @@ class RunGuard(NamedTuple):
     """Saves a whole state in the background; see `Checkpoints.save`."""
     with self.timeline.spent('checkpoint'):
       self.checkpoints.save(state)
+    self.timeline.flush()
 
   def check(self, state: TrainState, flush: Callable[[], None]) -> None:
     """Called between steps, and between batches of an evaluation.
@@ -45,7 +46,7 @@ class RunGuard(NamedTuple):
 
 @contextlib.contextmanager
 def guarded_run(
-  config: ConfigDict, folder: epath.Path, began: float
+  config: ConfigDict, folder: Place, began: float
 ) -> Iterator[RunGuard]:
   """Takes the work folder and watches over a run until it ends."""
   with contextlib.ExitStack() as stack:

@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 import jax
 import optax
 import tqdm
-from etils import epath
 from ml_collections import ConfigDict
 
 from biobert_jax.errors import DivergedError
+from biobert_jax.io.storage import Place
 from biobert_jax.models.flops import training_flops
 from biobert_jax.parallel.chips import peak_flops
 from biobert_jax.parallel.multihost import is_first_host
@@ -111,7 +111,7 @@ class Log:
 
   def __init__(
     self,
-    workdir: epath.Path,
+    workdir: Place,
     config: ConfigDict,
     plan: Plan,
     learning_rate: optax.Schedule,
@@ -123,11 +123,13 @@ class Log:
 
     `may_write` is called before each line; it may raise to forbid it.
     """
-    self._writer = MetricWriter(workdir, start) if is_first_host() else None
+    self._writer = (
+      MetricWriter(workdir, start, may_write) if is_first_host() else None
+    )
     self._every = config.train.log_every_steps
     self._patience = config.train.max_skipped_steps
     self._task = config.task
-    self._meter, self._may_write = meter, may_write
+    self._meter = meter
     self._learning_rate = learning_rate
     self._pending: tuple[int, dict[str, jax.Array]] | None = None
     self._progress = Progress('training', plan.num_steps, start)
@@ -181,9 +183,17 @@ class Log:
       self.restart_clock(step)
     self._progress.advance(f'loss {loss:.4f}')
 
+  def sync(self) -> None:
+    """As `flush`, and has all lines written: before a checkpoint, at the end.
+
+    A run that resumes there writes none of them again.
+    """
+    self.flush()
+    if self._writer is not None:
+      self._writer.flush()
+
   def _write(self, step: int, scalars: dict[str, float]) -> None:
     if self._writer is not None:
-      self._may_write()
       self._writer.write(step, scalars)
 
   def scores(
@@ -195,6 +205,7 @@ class Log:
     numbers = {k: v for k, v in scored.metrics.items() if isinstance(v, float)}
     scalars = {f'{split}/{name}': value for name, value in numbers.items()}
     self._write(step, scalars | {'run/goodput': goodput})
+    self.sync()
 
   def close(self) -> None:
     """Closes files and bar."""

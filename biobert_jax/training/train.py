@@ -151,7 +151,7 @@ def train(
     batches = log.timed(sharding.shard_host_batch(batch, mesh) for batch in own)
 
     def check() -> None:
-      guard.check(state, log.flush)
+      guard.check(state, log.sync)
 
     def score(params: Any, split: str) -> Scored:
       with timeline.spent('evaluation'):
@@ -184,13 +184,13 @@ def train(
       log.step(step, metrics)
       timeline.step(step)
       if plan.saves_after(step):
-        log.flush()
+        log.sync()
         guard.save(state)
       if plan.evaluates_after(step):
         evaluate_and_select()
       if plan.saves_after(step):
         log.restart_clock(step)
-    log.flush()
+    log.sync()
     if not plan.selects:
       checkpoints.save_best(step, state.params, 0.0)
 

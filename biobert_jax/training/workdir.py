@@ -10,16 +10,16 @@ import sys
 from collections.abc import Iterable
 from typing import Any
 
-from etils import epath
 from ml_collections import ConfigDict
 
-from biobert_jax.checkpoints import run_steps
+from biobert_jax.checkpoints import orbax_access, run_steps
 from biobert_jax.checkpoints.detect import WORKDIR, Source
 from biobert_jax.data.batch_sizes import Stage, Stages
 from biobert_jax.errors import InputError
-from biobert_jax.io.atomic import publish
+from biobert_jax.io import storage
 from biobert_jax.io.checksums import file_sha256
 from biobert_jax.io.json_files import write_json
+from biobert_jax.io.storage import BucketPath, Place
 from biobert_jax.models.config import BertConfig
 from biobert_jax.parallel import multihost
 from biobert_jax.text.wordpiece import WordPieceTokenizer
@@ -53,15 +53,16 @@ _FINGERPRINTS = (
 )
 
 
-def folder_of(workdir: str) -> epath.Path:
-  """The absolute path of a work folder; a URL is an InputError."""
-  if '://' in workdir:
-    what = f'--workdir {workdir}: give a folder of a (mounted) file system'
-    raise InputError(f'{what}, one that all hosts share')
-  return epath.Path(workdir).expanduser().resolve()
+def folder_of(workdir: str) -> Place:
+  """The absolute path of a work folder, which all hosts share; or `gs://…`."""
+  place = storage.path(workdir)
+  if isinstance(place, BucketPath):
+    orbax_access.bound_retries()  # TensorFlow reads them when it is imported.
+    return place
+  return place.expanduser().resolve()
 
 
-def save_experiment(experiment: Experiment, workdir: epath.Path) -> None:
+def save_experiment(experiment: Experiment, workdir: Place) -> None:
   """Writes config, architecture, vocabulary and labels to a work folder.
 
   Where a run is continued with more steps, its record says so from then on.
@@ -75,11 +76,11 @@ def save_experiment(experiment: Experiment, workdir: epath.Path) -> None:
   if multihost.is_first_host():
     path, model = workdir / CONFIG_FILE, workdir / MODEL_FOLDER
     try:
-      old = read_record(workdir) if path.exists() else {}
+      old = read_record(workdir) if storage.exists(path) else {}
       grown = _compare(old, record, experiment, workdir) if old else {}
       # Also when a run resumes: a folder that has become read-only shows here.
       length = experiment.bert.max_position_embeddings
-      experiment.tokenizer.save(str(model), length)
+      experiment.tokenizer.save(model, length)
       write_json(model / 'bert_config.json', record['architecture'])
       if grown:
         _grow(workdir, old, record['config'], grown)
@@ -96,9 +97,9 @@ def save_experiment(experiment: Experiment, workdir: epath.Path) -> None:
 History = list[dict[str, Any]]  # Of events: step, changed and from.
 
 
-def history_of(workdir: epath.Path) -> History:
+def history_of(workdir: Place) -> History:
   """What changed in the course of a run; empty for a new one."""
-  if not (workdir / CONFIG_FILE).exists():
+  if not storage.exists(workdir / CONFIG_FILE):
     return []
   history: History = read_record(workdir).get('history', [])
   return history
@@ -114,18 +115,20 @@ def stages_of(history: History) -> Stages:
 
 
 def _grow(
-  workdir: epath.Path, old: dict[str, Any], config: Any, grown: Changes
+  workdir: Place, old: dict[str, Any], config: Any, grown: Changes
 ) -> None:
   """Records that a run becomes longer; a report it had stays beside."""
   step = max((int(p.name) for p in _states(workdir)), default=0)
   report = workdir / RESULTS_FILE
-  if report.exists():
+  if storage.exists(report):
     if not step:
       what = f'--workdir {workdir}: has no checkpoints/ to continue from'
       raise InputError(
         f'{what}; use a new one with --config.init_from={workdir}'
       )
-    publish(report, workdir / f'results_at_step_{step}.json')
+    kept = workdir / f'results_at_step_{step}.json'
+    storage.write(kept, storage.read_bytes(report))
+    storage.remove(report)
   event = {'step': step, 'changed': grown, 'from': ''}
   history = [*old.get('history', []), event]
   write_json(
@@ -133,27 +136,27 @@ def _grow(
   )
 
 
-def _states(workdir: epath.Path) -> list[pathlib.Path]:
-  return run_steps.saved(pathlib.Path(workdir), ('checkpoints',))
+def _states(workdir: Place) -> list[Place]:
+  return run_steps.saved(workdir, ('checkpoints',))
 
 
-def resumes(workdir: epath.Path) -> bool:
+def resumes(workdir: Place) -> bool:
   """Whether a run has a state of its own, so that nothing else is loaded."""
   return bool(_states(workdir))
 
 
-def is_same_experiment(experiment: Experiment, workdir: epath.Path) -> bool:
+def is_same_experiment(experiment: Experiment, workdir: Place) -> bool:
   """Writes nothing; raises as `save_experiment` does; False: it has grown."""
   old = read_record(workdir)
   return not _compare(old, agreed_record(experiment), experiment, workdir)
 
 
-def read_record(workdir: epath.Path) -> dict[str, Any]:
+def read_record(workdir: Place) -> dict[str, Any]:
   """The record of `save_experiment`; an InputError where it is not whole."""
   path = workdir / CONFIG_FILE
   advice = '--workdir must be a folder of `biobert-jax train`'
   try:
-    record = json.loads(path.read_text(encoding='utf-8'))
+    record = json.loads(storage.read_text(path))
   except FileNotFoundError as error:
     raise InputError(f'{path}: no such file; {advice}') from error
   except (OSError, ValueError) as error:
@@ -215,7 +218,7 @@ def changes(
   old: dict[str, Any],
   new: dict[str, Any],
   experiment: Experiment,
-  workdir: epath.Path,
+  workdir: Place,
 ) -> Changes:
   """What decides the result, and differs between two records."""
   before, after = flatten(old['config']), flatten(new['config'])
@@ -254,7 +257,7 @@ def _compare(
   old: dict[str, Any],
   new: dict[str, Any],
   experiment: Experiment,
-  workdir: epath.Path,
+  workdir: Place,
 ) -> Changes:
   """What makes a run longer; an InputError for any other difference."""
   changed = changes(old, new, experiment, workdir)
@@ -283,7 +286,7 @@ def _grows(old: dict[str, Any], experiment: Experiment) -> bool:
 
 
 def from_workdir(
-  workdir: epath.Path,
+  workdir: Place,
   overrides: dict[str, Any] | None = None,
   splits: tuple[str, ...] = (),
 ) -> Experiment:
@@ -294,9 +297,9 @@ def from_workdir(
   record = read_record(workdir)
   config = ConfigDict(record['config'])
   config.update_from_flattened_dict(overrides or {})
-  model = workdir / MODEL_FOLDER
-  tokenizer = WordPieceTokenizer.from_directory(str(model))
-  stored = BertConfig.from_json(str(model / 'bert_config.json'))
+  model = storage.local(workdir / MODEL_FOLDER)
+  tokenizer = WordPieceTokenizer.from_directory(model)
+  stored = BertConfig.from_json(model / 'bert_config.json')
   names = ('dtype', 'param_dtype', 'scan_layers')
   bert = stored.replace(**{name: config.compute[name] for name in names})
   module, labels = TASKS[config.task], tuple(record['labels'])

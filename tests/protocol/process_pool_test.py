@@ -164,7 +164,9 @@ def test_leaving_the_pool_early_ends_the_children(tmp_path):
 def test_a_process_is_confined_to_its_cores(tmp_path):
   cores = sorted(os.sched_getaffinity(0))
   child = process_pool._popen(
-    Slot('CPU 0', {'CHIP': 'A'}, (cores[-1],)), jobs(tmp_path, 'waits')[0]
+    Slot('CPU 0', {'CHIP': 'A'}, (cores[-1],)),
+    jobs(tmp_path, 'waits')[0],
+    tmp_path / 'log.txt',
   )
   try:
     assert os.sched_getaffinity(child.pid) == {cores[-1]}

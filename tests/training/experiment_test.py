@@ -159,11 +159,6 @@ def test_workdir_that_cannot_be_written(tmp_path):
     workdir.save_experiment(made, epath.Path(blocked / 'run'))
 
 
-def test_a_url_is_refused_as_a_workdir():
-  with pytest.raises(InputError, match='gs://b/x'):
-    workdir.folder_of('gs://b/x')
-
-
 @pytest.mark.parametrize('content', ['{"hidden_size": 4}', '{', '[]'])
 def test_a_folder_of_another_program(tmp_path, content):
   """A Hugging Face folder has a `config.json` too."""

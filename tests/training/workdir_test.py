@@ -68,6 +68,9 @@ def test_a_file_that_is_not_ours(folder, text):
     workdir.read_record(folder)
 
 
-def test_a_bucket_is_no_work_folder():
-  with pytest.raises(InputError, match='give a folder of a'):
-    workdir.folder_of('gs://bucket/run')
+def test_a_work_folder_is_a_path_or_lies_in_a_bucket(tmp_path, monkeypatch):
+  monkeypatch.chdir(tmp_path)
+  assert workdir.folder_of('run') == tmp_path / 'run'
+  assert str(workdir.folder_of('gs://bucket/run')) == 'gs://bucket/run'
+  with pytest.raises(InputError, match='supported are local paths and gs:'):
+    workdir.folder_of('s3://bucket/run')

@@ -2,7 +2,7 @@
 
 `checkpoints/STEP/` hold whole states, `best/STEP/` the parameters that scored
 highest on the dev set, with their score. Orbax writes each aside and renames it
-when complete; fingerprints beside it show damage.
+when complete, and in a bucket marks it; fingerprints beside it show damage.
 """
 
 import contextlib
@@ -15,12 +15,12 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import orbax.checkpoint as ocp
-from etils import epath
 
-from biobert_jax.checkpoints import integrity
+from biobert_jax.checkpoints import integrity, orbax_access
 from biobert_jax.checkpoints.formats.array_checksums import fingerprints
 from biobert_jax.checkpoints.formats.orbax_params import compare
 from biobert_jax.errors import InputError, StorageError, UserError
+from biobert_jax.io.storage import BucketPath, Place
 from biobert_jax.training.checkpointing.orbax_logging import quieten_orbax
 from biobert_jax.training.train_step import TrainState
 
@@ -75,9 +75,7 @@ class _Manager(ocp.CheckpointManager):
     return False
 
 
-def _manager(
-  folder: epath.Path, keep: int, keep_every: int | None = None
-) -> Any:
+def _manager(folder: Place, keep: int, keep_every: int | None = None) -> Any:
   # Two managers may save at the same time, and must not meet at a barrier.
   apart = {'barrier_sync_key_prefix': folder.name}
   options = ocp.CheckpointManagerOptions(
@@ -88,7 +86,8 @@ def _manager(
     single_host_load_and_broadcast=True,
     multiprocessing_options=ocp.options.MultiprocessingOptions(**apart),
   )
-  return _Manager(folder, options=options)
+  with orbax_access.refusals(folder):
+    return _Manager(orbax_access.orbax_path(folder), options=options)
 
 
 def _step_of(manager: Any) -> int | None:
@@ -98,17 +97,24 @@ def _step_of(manager: Any) -> int | None:
 
 
 @contextlib.contextmanager
-def _storage_errors(folder: epath.Path) -> Iterator[None]:
+def _storage_errors(folder: Place) -> Iterator[None]:
   """Turns errors of the disk, also in the background, into one line."""
+  # TensorStore's are ValueErrors, JAX's and a barrier's RuntimeErrors; those of
+  # TensorFlow and of the client, which a bucket needs, have no such parent.
+  in_bucket = isinstance(folder, BucketPath)
+  kinds: tuple[type[Exception], ...] = (OSError, ValueError, RuntimeError)
+  kinds = (Exception,) if in_bucket else kinds
   try:
-    yield
+    with orbax_access.refusals(folder):
+      yield
   except UserError:
     raise
-  # TensorStore's are ValueErrors, JAX's and a barrier's RuntimeErrors.
-  except (OSError, ValueError, RuntimeError) as error:
+  except kinds as error:
     reason = ' '.join(str(error).split())[:200]
-    what = f'{folder}: {reason}; earlier steps are kept; free some space'
-    raise StorageError(f'{what}, then run the same command again') from error
+    what = f'{folder}: {reason}; earlier steps are kept'
+    remedy = 'run the same command again'
+    remedy = remedy if in_bucket else f'free some space, then {remedy}'
+    raise StorageError(f'{what}; {remedy}') from error
 
 
 class Checkpoints:
@@ -116,7 +122,7 @@ class Checkpoints:
 
   def __init__(
     self,
-    workdir: epath.Path,
+    workdir: Place,
     keep: int,
     keep_every: int | None = None,
     before_write: Callable[[], None] = lambda: None,
@@ -127,8 +133,9 @@ class Checkpoints:
     called before each save; it may raise to forbid it.
     """
     quieten_orbax()
-    self._latest = _manager(workdir / 'checkpoints', keep, keep_every)
-    self._best = _manager(workdir / 'best', 1)
+    self._states, self._kept = workdir / 'checkpoints', workdir / 'best'
+    self._latest = _manager(self._states, keep, keep_every)
+    self._best = _manager(self._kept, 1)
     self._best_score: float | None = None
     self._before_write = before_write
     self._watcher: SaveWatcher | None = None
@@ -140,8 +147,14 @@ class Checkpoints:
 
   def drop_unfinished(self) -> None:
     """Deletes what killed runs left half written; for the only writer."""
-    for manager in (self._latest, self._best):
-      integrity.drop_unfinished(manager.directory)
+    for folder, manager in self._managers():
+      integrity.drop_unfinished(folder)
+      if isinstance(folder, BucketPath):  # Where copied steps may count now.
+        with orbax_access.refusals(folder):
+          manager.reload()
+
+  def _managers(self) -> list[tuple[Place, Any]]:
+    return [(self._states, self._latest), (self._kept, self._best)]
 
   def prepare(self, state: TrainState) -> None:
     """Compiles the checksums of `save`: a preempted host has no time for it."""
@@ -162,7 +175,7 @@ class Checkpoints:
     record = integrity.integrity_record(step, state)
     items = {integrity.STATE: ocp.args.StandardSave(state)}
     items[integrity.GUARD] = ocp.args.JsonSave(record)
-    with _storage_errors(self._latest.directory):
+    with _storage_errors(self._states):
       # Nothing later may be on disk before the best that was found earlier:
       # a killed run would resume without it.
       self._best.wait_until_finished()
@@ -179,7 +192,7 @@ class Checkpoints:
   def check(self) -> None:
     """Waits for nothing; raises what kept the last save from the disk."""
     if self._watcher is not None and self._watcher.failure is not None:
-      with _storage_errors(self._latest.directory):
+      with _storage_errors(self._states):
         raise self._watcher.failure
 
   def restore(self, abstract: TrainState, shardings: TrainState) -> TrainState:
@@ -187,14 +200,15 @@ class Checkpoints:
 
     Later ones that are damaged are moved to `checkpoints_damaged/`.
     """
-    folder = self._latest.directory
+    folder = self._states
     target = integrity.restore_targets(abstract, shardings)
     steps = [int(step) for step in self._latest.all_steps()]
     read = functools.partial(integrity.read_step, folder, target=target)
     state, damaged = integrity.newest_whole(steps, read, folder)
     if damaged:
       integrity.set_aside(folder, damaged)
-      self._latest.reload()
+      with orbax_access.refusals(folder):
+        self._latest.reload()
     return state
 
   def best_score(self) -> float:
@@ -206,15 +220,18 @@ class Checkpoints:
       return -math.inf
     arguments = ocp.args.Composite(score=ocp.args.JsonRestore())
     try:
-      restored = self._best.restore(step, args=arguments)
+      with orbax_access.refusals(self._kept):
+        restored = self._best.restore(step, args=arguments)
       score = float(restored['score']['score'])
       if not math.isfinite(score):  # Nothing would ever be better.
         raise ValueError(score)
       self._best_score = score
       return score
+    except StorageError:
+      raise
     except (OSError, ValueError, KeyError, TypeError) as error:
       raise InputError(
-        f'{self._best.directory / str(step)}: the score is damaged; move this '
+        f'{self._kept / str(step)}: the score is damaged; move this '
         'folder away, and the best is chosen among the steps to come'
       ) from error
 
@@ -227,7 +244,7 @@ class Checkpoints:
     arguments = ocp.args.Composite(
       params=ocp.args.StandardSave(params), score=ocp.args.JsonSave(record)
     )
-    with _storage_errors(self._best.directory):
+    with _storage_errors(self._kept):
       for later in [s for s in self._best.all_steps() if s > step]:
         # Found by a run that was killed before its checkpoint, on another
         # mesh, and beaten here; Orbax would refuse to go back.
@@ -238,18 +255,27 @@ class Checkpoints:
 
   def restore_best(self, abstract_params: Any, shardings: Any) -> Any:
     """The best parameters; an InputError where nothing was trained yet."""
-    folder = self._best.directory
+    folder = self._kept
     with _storage_errors(folder):
       self._best.wait_until_finished()
     step = self._best.latest_step()
     if step is None:
       raise InputError(f'{folder}: holds no parameters; train first')
     target = integrity.restore_targets(abstract_params, shardings)
+    try:
+      return self._read_best(step, target)
+    except ValueError:
+      if not isinstance(folder, BucketPath):
+        raise
+      return self._read_best(step, target)  # As `integrity.read_step` does.
+
+  def _read_best(self, step: int, target: Any) -> Any:
     arguments = ocp.args.Composite(
       params=ocp.args.StandardRestore(target), score=ocp.args.JsonRestore()
     )
-    restored = self._best.restore(step, args=arguments)
-    compare(restored['params'], restored['score'], folder)
+    with orbax_access.refusals(self._kept):
+      restored = self._best.restore(step, args=arguments)
+    compare(restored['params'], restored['score'], self._kept)
     return restored['params']
 
   @property
@@ -260,8 +286,8 @@ class Checkpoints:
 
   def close(self) -> None:
     """Waits until everything is written, or raises a StorageError."""
-    for manager in (self._latest, self._best):
-      with _storage_errors(manager.directory):
+    for folder, manager in self._managers():
+      with _storage_errors(folder):
         manager.wait_until_finished()
         manager.close()
     if self._watcher is not None:

@@ -1,9 +1,10 @@
 """`curves.png`: the metrics of a run over its steps."""
 
+import io
 from typing import Any
 
-from etils import epath
-
+from biobert_jax.io.atomic import write_bytes
+from biobert_jax.io.storage import Place
 from biobert_jax.training.monitoring.metric_writer import read_metrics
 
 # Title, and the names of the metrics that it shows. A title that ends with
@@ -16,7 +17,7 @@ _KEPT = {'color': 'tab:gray', 'linestyle': ':', 'linewidth': 1.2}
 
 
 def draw_curves(
-  workdir: epath.Path, panels: Panels, kept_step: int, factor: float = 1.0
+  workdir: Place, panels: Panels, kept_step: int, factor: float = 1.0
 ) -> None:
   """Draws panels that have metrics; `factor` makes the scores percent."""
   # A second to import, and only the end of a run needs it.
@@ -47,9 +48,10 @@ def draw_curves(
       axis.legend(fontsize='small')
   axes[0][0].set_xlim(left=0)
   figure.tight_layout()
-  with (workdir / 'curves.png').open('wb') as file:
-    figure.savefig(file, format='png', dpi=110)
+  picture = io.BytesIO()
+  figure.savefig(picture, format='png', dpi=110)
   pyplot.close(figure)
+  write_bytes(workdir / 'curves.png', picture.getvalue())
 
 
 def _draw(

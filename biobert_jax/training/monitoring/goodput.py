@@ -14,10 +14,10 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from etils import epath
-
 from biobert_jax.errors import TakenOverError
-from biobert_jax.io.json_files import read_json_lines
+from biobert_jax.io import storage
+from biobert_jax.io.json_files import parse_json_lines, read_json_lines
+from biobert_jax.io.storage import Place
 
 TIMELINE_FILE = 'timeline.jsonl'
 _SPANS = ('checkpoint', 'evaluation')  # Their `time` is their end.
@@ -32,7 +32,7 @@ class Timeline:
 
   def __init__(
     self,
-    workdir: epath.Path,
+    workdir: Place,
     writes: bool = True,
     before_write: Callable[[], None] = lambda: None,
     began: float | None = None,
@@ -43,23 +43,17 @@ class Timeline:
     `before_write` may raise to forbid a line; `began` is when the program
     began, by a clock that gives seconds since 1970.
     """
-    self._workdir, self._path = workdir, workdir / TIMELINE_FILE
-    self._writes, self._before_write, self._clock = writes, before_write, clock
+    self._path, self._clock = workdir / TIMELINE_FILE, clock
     self._told = self._step = 0
     self._since, self._span = clock(), ''
-    old = self._path.read_bytes() if writes and self._path.exists() else b'\n'
-    if old and not old.endswith(b'\n'):  # A crash cut the last line.
-      with self._path.open('a') as file:
-        file.write('\n')
+    self._lines = storage.Lines(self._path, before_write) if writes else None
     self._write('start', self._since if began is None else began)
 
   def _write(self, event: str, at: float, **fields: Any) -> None:
-    if self._writes:
-      self._before_write()
+    if self._lines is not None:
       record = {'time': at, 'event': event, **fields}
       try:
-        with self._path.open('a') as file:
-          file.write(json.dumps(record) + '\n')
+        self._lines.add(json.dumps(record))
       except OSError as error:
         # An account is not worth the end of a run, or of its last words.
         _log.warning('%s: %s', self._path, error.strerror)
@@ -98,9 +92,24 @@ class Timeline:
       self._tell()
       self._span = around
 
+  def flush(self) -> None:
+    """Sends what a bucket has not got yet."""
+    if self._lines is not None:
+      try:
+        self._lines.flush()
+      except OSError as error:
+        _log.warning('%s: %s', self._path, error.strerror)
+
+  def _account(self) -> 'Account':
+    text = self._lines.text if self._lines is not None else ''
+    return account(_events(parse_json_lines(text, self._path)))
+
   def goodput(self) -> float:
-    """The fraction 0-1 of the time so far, of all starts, that counted."""
-    return account(read(self._workdir)).goodput
+    """The fraction 0-1 of the time so far, of all starts, that counted.
+
+    Only the process that writes knows it.
+    """
+    return self._account().goodput
 
   def __enter__(self) -> 'Timeline':
     """Itself."""
@@ -114,13 +123,17 @@ class Timeline:
     why = getattr(error, 'kind', type(error).__name__) if error else 'done'
     self._tell()
     self._write('end', self._clock(), step=self._step, why=why)
-    if self._writes:
-      _log.info('%s', account(read(self._workdir)))
+    self.flush()
+    if self._lines is not None:
+      _log.info('%s', self._account())
 
 
-def read(workdir: epath.Path) -> list[dict[str, Any]]:
+def read(workdir: Place) -> list[dict[str, Any]]:
   """The events of a work folder; a line cut by a crash is left out."""
-  records = read_json_lines(workdir / TIMELINE_FILE)
+  return _events(read_json_lines(workdir / TIMELINE_FILE))
+
+
+def _events(records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
   return [r for r in records if r.get('event') in _EVENTS]
 
 

@@ -4,14 +4,20 @@ JAX's heartbeats beat on while a host's Python sleeps or a collective waits
 indefinitely (jax-ml/jax#38503), so a pod can hang until somebody looks.
 """
 
+import contextlib
 import faulthandler
+import hashlib
 import logging
+import pathlib
 import threading
 import time
 from typing import IO
 
 import jax
-from etils import epath
+
+from biobert_jax.io import storage
+from biobert_jax.io.buckets import cache
+from biobert_jax.io.storage import BucketPath, Place
 
 _LOOK_SECONDS = 0.25  # Between two looks of the stall detector.
 _STOOD_STILL_SECONDS = 1.5  # Shorter stops are common on a shared machine.
@@ -25,14 +31,14 @@ class Watchdog:
   leaves; the others, waiting for it, do the same. No GIL can stop that.
   """
 
-  def __init__(self, seconds: float, workdir: epath.Path):
+  def __init__(self, seconds: float, workdir: Place):
     """Begins to watch; a step may take so many seconds, or any time for 0.
 
     Until the first `beat` it is ten times as patient: first, all is compiled.
     """
     self._seconds = seconds
     self._file: IO[str] | None = None
-    self._path = workdir / f'stacks_{jax.process_index()}.txt'
+    self._path = _local_file(workdir / f'stacks_{jax.process_index()}.txt')
     if seconds > 0:
       # Appended to: the stacks of an earlier fault may not have been read.
       self._file = open(self._path, 'a')  # noqa: SIM115
@@ -53,8 +59,31 @@ class Watchdog:
     faulthandler.cancel_dump_traceback_later()
     self._file.close()
     self._file = None
-    if self._path.exists() and not self._path.stat().length:
+    if self._path.exists() and not self._path.stat().st_size:
       self._path.unlink()
+
+
+def _local_file(place: Place) -> pathlib.Path:
+  """Where stacks are written; what an earlier start left goes to a bucket.
+
+  A process that is stuck can write to its own disk, and to nothing else.
+  """
+  if not isinstance(place, BucketPath):
+    return pathlib.Path(place)
+  digest = hashlib.sha256(str(place).encode()).hexdigest()[:16]
+  path = cache.folder() / 'stacks' / digest / place.name
+  try:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.exists() and (stacks := path.read_bytes()):
+      before = b''
+      with contextlib.suppress(FileNotFoundError):
+        before = storage.read_bytes(place)
+      storage.write(place, before + stacks)
+      path.unlink()
+      _log.warning('this host was stuck in an earlier start: see %s', place)
+  except OSError as error:  # No stacks are worth the end of a run.
+    _log.warning('%s: %s', place, error.strerror)
+  return path
 
 
 class StallDetector(threading.Thread):

@@ -7,6 +7,7 @@ import pytest
 from etils import epath
 
 from biobert_jax.errors import StorageError
+from biobert_jax.io import storage
 from biobert_jax.training.monitoring import metric_writer
 from biobert_jax.training.monitoring.metric_writer import MetricWriter
 
@@ -95,7 +96,7 @@ def test_a_full_disk_is_told_once(folder, caplog, monkeypatch):
   writer = MetricWriter(folder, 0)
   board = writer._board
   with monkeypatch.context() as patch:
-    patch.setattr(type(folder), 'open', full)
+    patch.setattr(storage.Lines, 'add', full)
     with pytest.raises(StorageError, match='metrics.jsonl: No space left'):
       writer.write(1, {'train/loss': 1.0})
     patch.setattr(board, 'close', full)
