@@ -35,7 +35,7 @@ def read_lines(
       stream = sys.stdin.buffer
     elif isinstance(source, str | os.PathLike):
       try:
-        place = storage.local(source)
+        place = storage.local_file(source)
         stream = stack.enter_context(open(place, 'rb'))
       except OSError as error:
         raise InputError(f'{name}: cannot read: {error.strerror}') from error
@@ -70,7 +70,7 @@ def read_text(path: str) -> str:
     if path == '-':
       content = sys.stdin.buffer.read()
     else:
-      with open(storage.local(path), 'rb') as file:
+      with open(storage.local_file(path), 'rb') as file:
         content = file.read()
   except OSError as error:
     what = f'{path}: cannot be read ({error.strerror}); name a file that can'

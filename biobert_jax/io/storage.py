@@ -43,6 +43,7 @@ __all__ = [
   'is_dir',
   'is_file',
   'local',
+  'local_file',
   'move_tree',
   'names',
   'path',
@@ -103,6 +104,14 @@ def add_files(
     InputError: an object of the same name has other content.
   """
   trees.add(folder, to, last)
+
+
+def local_file(place: AnyPath) -> pathlib.Path:
+  """As `local`, where a folder is not wanted: it is refused, not copied."""
+  place = path(place)
+  if isinstance(place, BucketPath) and not is_file(place) and is_dir(place):
+    raise InputError(f'{place}: is a folder; name a file')
+  return local(place)
 
 
 def is_file(place: AnyPath) -> bool:

@@ -124,7 +124,7 @@ def open_stream(source: Source) -> Iterator[Stream]:
     try:
       file: Any = sys.stdin.buffer
       if source != '-':
-        place = storage.local(source)
+        place = storage.local_file(source)
         file = stack.enter_context(open(place, 'rb'))
       counted = _Counted(file)
     except OSError as error:

@@ -34,7 +34,7 @@ def read_vocab_file(path: str | os.PathLike[str]) -> tuple[str, ...]:
   an error here, as is an empty one.
   """
   try:
-    data = storage.local(path).read_bytes()
+    data = storage.local_file(path).read_bytes()
   except OSError as error:
     what = f'{path}: cannot read the vocabulary ({error.strerror}); expected'
     raise InputError(f'{what} a file with one token per line') from None
