@@ -243,7 +243,9 @@ def _look(
   if (prefix := tensorflow.find_prefix(path)) is not None:
     record = folders.read_record(prefix.parent)
     return Source(given, TENSORFLOW, prefix.parent, prefix, record)
-  what = 'not a checkpoint' if path.exists() else 'no such file or folder'
+  what = 'not a checkpoint'
+  if not path.exists():
+    what = f'no such file or folder{storage.nearest(given)}'
   there = _not_read([path.name]) if path.exists() else ''
   raise InputError(f'{given}: {there or what}; give {_TAKES}')
 

@@ -46,6 +46,7 @@ __all__ = [
   'local_file',
   'move_tree',
   'names',
+  'nearest',
   'path',
   'publish',
   'read_bytes',
@@ -112,6 +113,12 @@ def local_file(place: AnyPath) -> pathlib.Path:
   if isinstance(place, BucketPath) and not is_file(place) and is_dir(place):
     raise InputError(f'{place}: is a folder; name a file')
   return local(place)
+
+
+def nearest(place: AnyPath) -> str:
+  """`; did you mean …?` of a missing name in a bucket; '' of a local one."""
+  place = path(place)
+  return objects.nearest(place) if isinstance(place, BucketPath) else ''
 
 
 def is_file(place: AnyPath) -> bool:

@@ -111,7 +111,8 @@ def _listed(place: BucketPath) -> list[objects.Object]:
   # An empty object may stand for a folder, as some tools make them.
   below = list(objects.objects(place))
   if not below and one is None:
-    what = 'no such object or folder; check the path'
+    hint = objects.nearest(place) if place.key else ''
+    what = f'no such object or folder{hint or "; check the path"}'
     raise errors.BucketMissingError(errno.ENOENT, what, place)
   return _without_conflicts(place, below) if below else [one] if one else []
 
@@ -247,6 +248,8 @@ def _link(
     with atomic.staged(top) as aside:
       aside.mkdir()
       (aside / _PLACE).write_text(str(place), 'utf-8')
+      if not found:  # None of the names that are wanted of a folder.
+        (aside / place.bucket / place.key).mkdir(parents=True)
       for one in found:
         file = aside / place.bucket / one.name
         file.parent.mkdir(parents=True, exist_ok=True)

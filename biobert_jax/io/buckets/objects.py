@@ -6,6 +6,7 @@ it replaces.
 
 import base64
 import contextlib
+import difflib
 import errno
 import functools
 import gzip
@@ -103,6 +104,14 @@ def children(folder: BucketPath) -> tuple[list[Object], list[str]]:
 def any_below(folder: BucketPath) -> bool:
   """Whether it is a folder: something lies in it."""
   return any(page for page, _ in _pages(folder, max_results=1))
+
+
+def nearest(place: BucketPath) -> str:
+  """`; did you mean gs://…?` of what lies beside a missing name; else ''."""
+  found, below = children(place.parent)
+  there = [*(one.name.rpartition('/')[2] for one in found), *below]
+  like = difflib.get_close_matches(place.name, there, n=1, cutoff=0.6)
+  return f'; did you mean {place.with_name(like[0])}?' if like else ''
 
 
 def read(place: BucketPath) -> bytes:
