@@ -361,7 +361,7 @@ class Lines:
     """All lines so far."""
     return ''.join(self._lines)
 
-  def replace(self, lines: list[str]) -> None:
+  def rewrite(self, lines: list[str]) -> None:
     """Puts other lines, without their ends, in the place of all so far."""
     self._lines = [f'{line}\n' for line in lines]
     self._unsent = True

@@ -36,7 +36,7 @@ class MetricWriter:
       or (record['step'] == start_step and 'train/loss' in record)
     ]
     self._lines = storage.Lines(self._path, before_write)
-    self._lines.replace([json.dumps(record) for record in kept])
+    self._lines.rewrite([json.dumps(record) for record in kept])
     board = str(workdir / 'tensorboard')
     self._board = SummaryWriter(board, purge_step=start_step + 1)
 
