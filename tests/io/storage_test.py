@@ -79,5 +79,5 @@ def test_lines_are_appended_and_a_truncated_one_is_dropped(
   log = storage.Lines(place)
   log.add('{"step": 2}')
   assert place.read_text() == log.text == '{"step": 1}\n{"step": 2}\n'
-  log.replace(['{"step": 3}'])
+  log.rewrite(['{"step": 3}'])
   assert place.read_text() == '{"step": 3}\n'
