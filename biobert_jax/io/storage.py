@@ -47,6 +47,7 @@ __all__ = [
   'move_tree',
   'names',
   'nearest',
+  'objects_of',
   'path',
   'publish',
   'read_bytes',
@@ -170,14 +171,16 @@ class File(NamedTuple):
   generation: int
 
 
+def _file(bucket: str, one: objects.Object) -> File:
+  place = BucketPath(bucket, one.name)
+  return File(place, one.size, one.updated, one.generation)
+
+
 def files(folder: AnyPath) -> list[File]:
   """All files below a folder, at any depth; [] without one."""
   folder = path(folder)
   if isinstance(folder, BucketPath):
-    return [
-      File(BucketPath(folder.bucket, o.name), o.size, o.updated, o.generation)
-      for o in objects.objects(folder)
-    ]
+    return [_file(folder.bucket, one) for one in objects.objects(folder)]
   found = []
   for name in trees.files_below(folder):
     status = (folder / name).stat()
@@ -199,12 +202,31 @@ def glob(pattern: AnyPath) -> list[Place]:
     return [pathlib.Path(name) for name in exact or sorted(found)]
   if exists(pattern):
     return [pattern]
-  matched = _matched(BucketPath(pattern.bucket), pattern.key.split('/'))
-  return sorted(set(matched))
+  return sorted({place for place, _ in _matched_all(pattern)})
 
 
-def _matched(folder: BucketPath, parts: list[str]) -> Iterator[BucketPath]:
-  """The places below a folder that the parts of a pattern name."""
+def objects_of(pattern: BucketPath) -> list[File]:
+  """The objects that a name, a folder or a pattern stands for, sorted."""
+  if (one := objects.stat(pattern)) is not None:
+    return [_file(pattern.bucket, one)]
+  if _MAGIC.isdisjoint(pattern.key) or is_dir(pattern):
+    return files(pattern)
+  found = {one.name: one for _, one in _matched_all(pattern) if one}
+  return [_file(pattern.bucket, one) for _, one in sorted(found.items())]
+
+
+_Matched = tuple[BucketPath, objects.Object | None]
+
+
+def _matched_all(pattern: BucketPath) -> Iterator[_Matched]:
+  return _matched(BucketPath(pattern.bucket), pattern.key.split('/'))
+
+
+def _matched(folder: BucketPath, parts: list[str]) -> Iterator[_Matched]:
+  """The places below a folder that the parts of a pattern name.
+
+  Each has its object, or None where it is a folder.
+  """
   part, rest = parts[0], parts[1:]
   if part == '**':
     yield from _matched(folder, rest or ['*'])
@@ -212,16 +234,22 @@ def _matched(folder: BucketPath, parts: list[str]) -> Iterator[BucketPath]:
       yield from _matched(folder / name, parts)
     return
   if _MAGIC.isdisjoint(part):
-    places = [folder / part]
-  else:
-    found = [n for n in names(folder) if fnmatch.fnmatchcase(n, part)]
-    hidden = part.startswith('.')
-    places = [folder / n for n in found if hidden or not n.startswith('.')]
-  for place in places:
+    place = folder / part
     if rest:
       yield from _matched(place, rest)
-    elif place.name != part or exists(place):
-      yield place
+    elif (one := objects.stat(place)) is not None or is_dir(place):
+      yield place, one
+    return
+  found, below = objects.children(folder)
+  there = dict.fromkeys(below) | {o.name.rpartition('/')[2]: o for o in found}
+  for name, one in there.items():
+    is_hidden = name.startswith('.') and not part.startswith('.')
+    if is_hidden or not fnmatch.fnmatchcase(name, part):
+      continue
+    if not rest:
+      yield folder / name, one
+    elif name in below:
+      yield from _matched(folder / name, rest)
 
 
 def read_bytes(place: AnyPath) -> bytes:

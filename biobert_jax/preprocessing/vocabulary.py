@@ -18,9 +18,9 @@ import tqdm
 
 from biobert_jax import errors
 from biobert_jax.io import storage
-from biobert_jax.preprocessing.token_shards import prepare
+from biobert_jax.preprocessing.token_shards import prepare, stages
 from biobert_jax.text.readers import any_format
-from biobert_jax.text.readers.article import Article
+from biobert_jax.text.readers.article import Article, Options
 from biobert_jax.text.vocabulary import SPECIALS, build_vocabulary
 from biobert_jax.text.wordpiece import (
   CachedWordPiece,
@@ -93,9 +93,8 @@ def read_sample(patterns: Sequence[str], characters: int) -> TextSample:
   sample = TextSample(characters)
   # By path: the order of files decides between equal versions of an article.
   files = sorted(prepare.find_inputs(patterns), key=lambda file: file.path)
-  ignored = (collections.Counter[str](), lambda reason, id: None)
   for file in tqdm.tqdm(files, unit='file', disable=None):
-    for item in any_format.read_file(file.path, *ignored, name=file.name):
+    for item in stages.read_articles(file, Options()):
       if isinstance(item, Article):
         sample.add(item)
       else:

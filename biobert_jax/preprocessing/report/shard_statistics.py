@@ -22,7 +22,7 @@ from biobert_jax.data.pretraining import corpus_warnings
 from biobert_jax.data.pretraining import manifest as pretraining_manifest
 from biobert_jax.data.pretraining.manifest import Manifest
 from biobert_jax.data.pretraining.shards import Shards, TokenizedDocument
-from biobert_jax.preprocessing.token_shards import prepare
+from biobert_jax.preprocessing.token_shards import prepare, stages
 from biobert_jax.preprocessing.token_shards.stages import InputFile
 from biobert_jax.text import wordpiece
 from biobert_jax.text.readers import any_format
@@ -380,7 +380,6 @@ def _articles(
 
 
 def _read(file: InputFile, reading: Options) -> Iterator[Article]:
-  ignored = (collections.Counter[str](), lambda reason, id: None)
-  for item in any_format.read_file(file.path, *ignored, reading, file.name):
+  for item in stages.read_articles(file, reading):
     if isinstance(item, Article):
       yield item

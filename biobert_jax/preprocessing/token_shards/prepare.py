@@ -214,21 +214,25 @@ def find_inputs(
 ) -> tuple[stages.InputFile, ...]:
   """The files that patterns match, each once; by pattern, then by name.
 
-  `skipped` takes `files_skipped`, see `input_files.find_files`.
+  `skipped` takes `files_skipped`, see `input_files.named_files`.
   """
-  paths: dict[str, None] = {}
+  found: dict[str, storage.File | None] = {}
   for pattern in patterns:
-    for path in input_files.find_files([pattern], skipped):
-      paths[os.path.realpath(path)] = None
-  if not paths:
+    for path, file in input_files.named_files([pattern], skipped).items():
+      found[path if file else os.path.realpath(path)] = file
+  if not found:
     raise InputError('no input: name files or patterns with --input')
   files = []
-  for path, name in input_files.short_names(list(paths)).items():
-    try:
-      state = os.stat(path)
-    except OSError as error:
-      raise InputError(f'{path}: {error.strerror}; remove it') from None
-    files.append(stages.InputFile(path, name, state.st_size, state.st_mtime_ns))
+  for path, name in input_files.short_names(list(found)).items():
+    if (file := found[path]) is not None:
+      state = (file.size, file.generation)
+    else:
+      try:
+        status = os.stat(path)
+      except OSError as error:
+        raise InputError(f'{path}: {error.strerror}; remove it') from None
+      state = (status.st_size, status.st_mtime_ns)
+    files.append(stages.InputFile(path, name, *state))
   return tuple(files)
 
 

@@ -335,13 +335,24 @@ def _read_unit(
 
 def fault_of(file: InputFile, job: CorpusJob) -> str:
   """Why a file cannot be read to its end; '' where it can."""
-  ignored = (Counter[str](), lambda reason, id: None)
   try:
-    for _ in any_format.read_file(file.path, *ignored, job.reading, file.name):
+    for _ in read_articles(file, job.reading):
       pass
   except InputError as error:
     return str(error)
   return ''
+
+
+def read_articles(
+  file: InputFile, reading: Options
+) -> Iterator[Article | Deletion]:
+  """All that a file holds; nothing is counted."""
+  ignored = (Counter[str](), lambda reason, id: None)
+  with on_this_disk(file) as copy:
+    try:
+      yield from any_format.read_file(copy.path, *ignored, reading, file.name)
+    except InputError as error:
+      raise InputError(str(error).replace(copy.path, file.path)) from None
 
 
 def read_input(

@@ -30,45 +30,47 @@ _SIDE_NAME = re.compile(
 def find_files(
   patterns: Sequence[str], counts: Counter[str] | None = None
 ) -> list[str]:
-  """The files that paths, folders or patterns (`**` too) name, each once.
+  """The files of `named_files`; of a file in a bucket, its kept copy."""
+  return _on_this_machine(list(named_files(patterns, counts)))
 
-  Of a file in a bucket it is the copy on this machine.
+
+def named_files(
+  patterns: Sequence[str], counts: Counter[str] | None = None
+) -> dict[str, storage.File | None]:
+  """The files that paths, folders or patterns (`**` too) name, each once.
 
   They are sorted within each; `-`, standard input, is one too. Of what a folder
   or pattern names, files that are no text are skipped, counted
   (`files_skipped`) and named in the log: those beside an archive (LICENSE,
   .md5, lists of files), and those of no known ending whose content no reader
-  knows.
+  knows. Objects of buckets have their size and generation.
 
   Raises:
     InputError: a pattern names no file, or none that is text.
   """
-  found, skipped = dict[str, None](), set[str]()
+  found: dict[str, storage.File | None] = {}
+  skipped = set[str]()
   for pattern in patterns:
-    place = storage.path(pattern)
-    named = pattern == '-' or storage.is_file(place)
-    folder = not named and storage.is_dir(place)
-    if named or (storage.exists(place) and not folder):
-      found[pattern] = None
+    files = _matching(pattern)
+    if pattern in files:
+      found[pattern] = files[pattern]
       continue
-    if not folder and not glob.has_magic(pattern):
+    if not files and not glob.has_magic(pattern) and not os.path.isdir(pattern):
       raise InputError(f'--input {pattern}: no such file; check the path')
-    under = os.path.join(glob.escape(pattern), '**') if folder else pattern
-    files = _matching(under)
     texts = set(filter(_is_text, files))
     if not texts:
       what = 'no file there is text' if files else 'no file matches'
       hint = f': {", ".join(sorted(files)[:_SHOWN])}' if files else ''
       what = f'--input {pattern!r}: {what}{hint}; check the path'
       raise InputError(what)
-    found |= dict.fromkeys(sorted(texts))
-    skipped |= files - texts
+    found |= {name: files[name] for name in sorted(texts)}
+    skipped |= files.keys() - texts
   # Of a pair of brat, the text stands for both.
-  kept = [
-    path
-    for path in found
+  kept = {
+    path: file
+    for path, file in found.items()
     if not (path.endswith('.ann') and f'{path[:-4]}.txt' in found)
-  ]
+  }
   skipped -= found.keys()
   if skipped and counts is not None:
     counts['files_skipped'] += len(skipped)
@@ -78,20 +80,20 @@ def find_files(
       '--input: skipped %d files that are no text: %s%s',
       *(len(skipped), some, more),
     )
-  return _on_this_machine(kept)
+  return kept
 
 
-def _matching(pattern: str) -> set[str]:
-  """The files that a pattern names."""
+def _matching(pattern: str) -> dict[str, storage.File | None]:
+  """The files that a path, a folder or a pattern names."""
   place = storage.path(pattern)
   if isinstance(place, storage.BucketPath):
-    top: storage.Place = place
-    while glob.has_magic(str(top)):
-      top = top.parent
-    files = {file.place for file in storage.files(top)}
-    return {str(path) for path in storage.glob(place) if path in files}
+    return {str(one.place): one for one in storage.objects_of(place)}
+  if os.path.isdir(pattern):
+    pattern = os.path.join(glob.escape(pattern), '**')
+  elif pattern == '-' or os.path.exists(pattern):
+    return {pattern: None}
   paths = glob.glob(pattern, recursive=True)
-  return {path for path in paths if not os.path.isdir(path)}
+  return {path: None for path in paths if not os.path.isdir(path)}
 
 
 def _on_this_machine(files: Sequence[str]) -> list[str]:
