@@ -14,7 +14,7 @@ import sys
 from collections.abc import Sequence
 
 from biobert_jax import __version__, errors
-from biobert_jax.commands import config_files, parser, score
+from biobert_jax.commands import config_files, parser
 from biobert_jax.commands.command import (
   COMPILE_CACHE,
   EXIT_CODES,
@@ -30,14 +30,14 @@ from biobert_jax.io.atomic import is_stdout, named_when_full
 _FILES = """
   train evaluate predict embed protocol table preflight score export
   import_weights extend build_vocabulary prepare_corpus prepare_corpus_beam
-  corpus_report prepare_relation prepare_bioasq prepare_submission
+  corpus_report prepare_relation prepare_bioasq prepare_submission cache
 """
 
 
 COMMANDS: dict[str, Command] = {}
 for _name in _FILES.split():
   _file = importlib.import_module(f'biobert_jax.commands.{_name}')
-  for _one in score.COMMANDS if _file is score else (_file.COMMAND,):
+  for _one in getattr(_file, 'COMMANDS', ()) or (_file.COMMAND,):
     COMMANDS[_one.name] = _one
 
 

@@ -17,6 +17,11 @@ NO_EMULATOR = (
 _numbers = itertools.count()
 
 
+def pytest_configure(config: pytest.Config) -> None:
+  """A connection that a fault has broken off is closed by the collector."""
+  config.addinivalue_line('filterwarnings', 'ignore:unclosed:ResourceWarning')
+
+
 def has_emulator() -> bool:
   """Whether the emulator of PyPI is there."""
   return bool(os.environ.get(emulator.VARIABLE))

@@ -139,7 +139,7 @@ class StrictApi:
     }
     headers = {
       key: request.headers[key]
-      for key in ('content-type', 'range')
+      for key in ('accept-encoding', 'content-type', 'range')
       if key in request.headers
     }
     return self.backend.handle(

@@ -274,13 +274,15 @@ class Copy(NamedTuple):
   used: float
 
 
-def copies() -> list[Copy]:
-  """The copies that are kept, the last used first."""
+def copies(below: BucketPath | None = None) -> list[Copy]:
+  """The copies of what lies below a place, or all; the last used first."""
   found = []
   for top in _copies().glob('*/'):
     text = (top / _PLACE).read_text('utf-8')
     bucket, _, key = text.removeprefix(SCHEME).partition('/')
     place = BucketPath(bucket, key)
+    if below is not None and not place.is_relative_to(below):
+      continue
     sizes = [(top / name).stat().st_size for name in trees.files_below(top)]
     size = sum(sizes) - len(text.encode())
     used = top.stat().st_mtime
@@ -290,9 +292,8 @@ def copies() -> list[Copy]:
 
 def clear(below: BucketPath | None = None) -> int:
   """Deletes the copies of what lies below a place, or all; the freed bytes."""
-  for copy in copies():
-    if below is None or copy.place.is_relative_to(below):
-      shutil.rmtree(_copies() / copy.path.relative_to(_copies()).parts[0])
+  for copy in copies(below):
+    shutil.rmtree(_copies() / copy.path.relative_to(_copies()).parts[0])
   freed = 0
   for file in _objects().glob('*'):
     # The part of an object is locked while it comes.

@@ -156,7 +156,7 @@ def _as_user_error(
   cause = error.cause if isinstance(error, RetryError) else error
   if isinstance(error, RetryError) or _is_transient(error):
     _gave_up.add(place.bucket)
-    what = f'no answer within {seconds:.0f} s ({_reason(cause)}); check the'
+    what = f'no answer within {seconds:g} s ({_reason(cause)}); check the'
     what = f'{what} network, then run the same command again'
     return errors.BucketError(errno.ETIMEDOUT, what, place)
   status = _status(error)
