@@ -25,7 +25,15 @@ FLAGS = [(c, flag) for c in main.COMMANDS.values() for flag in c.flags]
 NAMED = [(c, flag) for c, flag in FLAGS if not flag.positional]
 IDS = [f'{c.name} {flag.name}' for c, flag in FLAGS]
 NAMED_IDS = [f'{c.name} {flag.name}' for c, flag in NAMED]
-HEAVY = ('jax', 'tensorflow', 'flax', 'numpy', 'ml_collections', 'absl')
+HEAVY = [
+  'jax',
+  'tensorflow',
+  'flax',
+  'numpy',
+  'ml_collections',
+  'absl',
+  'google.auth',
+]
 
 
 def value_of(flag: Flag) -> str:
