@@ -1,4 +1,4 @@
-"""The room is imported without TensorFlow, and without the client of buckets."""
+"""The room is imported without TensorFlow and without the client of buckets."""
 
 import pathlib
 import subprocess
