@@ -116,11 +116,9 @@ def _remarks(
 ) -> Iterator[str]:
   """What was chosen, what was skipped, and what training could not use."""
   from biobert_jax.data.pretraining import corpus_warnings
+  from biobert_jax.data.pretraining.manifest import DROPPED
   from biobert_jax.data.pretraining.shards import Shards
-  from biobert_jax.preprocessing.token_shards.output_folder import (
-    DROPPED,
-    first_shard,
-  )
+  from biobert_jax.preprocessing.token_shards.output_folder import first_shard
   from biobert_jax.preprocessing.token_shards.stages import SKIPPED
 
   read = manifest['readers']

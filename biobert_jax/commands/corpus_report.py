@@ -10,18 +10,18 @@ import os
 
 from biobert_jax.commands.command import Command, Flag, Flags, Summary
 from biobert_jax.errors import InputError
-from biobert_jax.io import storage
 
 
 def _run(flags: Flags) -> Summary:
   if min(flags.sample, flags.seed, flags.texts) < 0:
     raise InputError('--sample, --seed and --texts: at least 0')
+  from biobert_jax.data.pretraining import shards
   from biobert_jax.data.pretraining.manifest import read_tokenizer
   from biobert_jax.preprocessing.report import report as reports
   from biobert_jax.preprocessing.report import shard_statistics
   from biobert_jax.text.readers.article import Options
 
-  folder = storage.local(flags.dir)
+  folder = shards.local_copy(flags.dir)
   sampling = {'sample': flags.sample, 'seed': flags.seed}
   tokenizer = None
   if flags.vocab or os.path.exists(os.path.join(folder, 'vocab.txt')):

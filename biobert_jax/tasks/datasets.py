@@ -35,11 +35,16 @@ def named_splits(config: ConfigDict) -> Names:
   return tuple(split for split in named if split)
 
 
-def data_folder(config: ConfigDict, what: str = '') -> pathlib.Path:
-  """The folder of the corpus; `what` says in an error what it has to hold."""
+def data_place(config: ConfigDict, what: str = '') -> storage.Place:
+  """Where the corpus is; `what` says in an error what it has to hold."""
   if not config.data.dir:
     raise InputError(f'data.dir is not set; give --config.data.dir=DIR{what}')
-  return storage.local(config.data.dir)
+  return storage.path(config.data.dir)
+
+
+def data_folder(config: ConfigDict) -> pathlib.Path:
+  """The folder of the corpus; of one in a bucket, the copy of this machine."""
+  return storage.local(data_place(config))
 
 
 def no_conditions(config: ConfigDict) -> None:

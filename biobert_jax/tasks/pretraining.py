@@ -1,11 +1,9 @@
 """Pre-training: masked tokens and next sentences, over token shards."""
 
-import glob
 import hashlib
 import logging
 import math
 import os
-import pathlib
 from collections import Counter, defaultdict
 from typing import Any
 
@@ -20,6 +18,7 @@ from biobert_jax.data.pretraining.manifest import read_tokenizer
 from biobert_jax.data.pretraining.sentence_pairs import feature_shapes
 from biobert_jax.data.pretraining.sequences import PretrainingSequences
 from biobert_jax.errors import COUNT, InputError, Range
+from biobert_jax.io import storage
 from biobert_jax.models.config import BertConfig
 from biobert_jax.models.heads import PreTrainer, PretrainingLogits
 from biobert_jax.tasks import datasets, losses, task
@@ -146,13 +145,14 @@ def masking_of(config: ConfigDict, tokenizer: WordPieceTokenizer) -> Masking:
 
 def _is_tf_examples(folder: str) -> bool:
   """Whether a corpus is TFRecord files of the reference, not our shards."""
-  path = pathlib.Path(folder).expanduser()
-  return bool(folder) and not path.is_dir() and bool(glob.glob(str(path)))
+  if not folder:
+    return False
+  return not storage.is_dir(folder) and bool(storage.glob(folder))
 
 
-def _matching(pattern: str, key: str = 'dir') -> list[str]:
+def _matching(pattern: str, key: str = 'dir') -> list[storage.Place]:
   """The TFRecord files of a pattern of `data`, or the folder of shards."""
-  paths = sorted(glob.glob(str(pathlib.Path(pattern).expanduser())))
+  paths = storage.glob(pattern)
   if not paths:
     wanted = (
       'a folder that prepare-corpus wrote, or a pattern of TFRecord files'
@@ -171,9 +171,9 @@ def tokenizer_of(config: ConfigDict) -> WordPieceTokenizer:
   if _is_tf_examples(config.data.dir):
     what = f'{config.data.dir}: TFRecord files hold no vocabulary'
     raise InputError(f'{what}; give --config.init_from or --config.vocab.path')
-  folder = datasets.data_folder(config, _WROTE)
-  _matching(str(folder))
-  return read_tokenizer(folder)
+  place = datasets.data_place(config, _WROTE)
+  _matching(str(place))
+  return read_tokenizer(place)
 
 
 def shapes_of(config: ConfigDict, batch_size: int) -> task.Shapes:
@@ -190,19 +190,22 @@ def dataset_of(
 ) -> Dataset:
   """Opens splits and checks their files; see `TaskModule.dataset_of`."""
   del labels  # There are none.
-  folder, data = datasets.data_folder(config, _WROTE), config.data
+  place, data = datasets.data_place(config, _WROTE), config.data
   opened: dict[str, Any] = {}
   rows: dict[str, Any] = {}
   digests: list[str] = []
   splits = splits or datasets.named_splits(config)
-  _matching(str(folder))
-  if _is_tf_examples(str(folder)):
+  _matching(str(place))
+  if _is_tf_examples(str(place)):
     opened = {split: _files(data, split) for split in splits}
     for split, paths in opened.items():
       # First: it refuses what cannot be read.
       rows[split] = _tf_examples(config, tokenizer, paths)
       digests.append(_digest_of_files(paths))
   else:
+    # Work folders of before there were buckets have no such key.
+    in_place = 'read_in_place' in data and data.read_in_place
+    folder = place if in_place else shards.local_copy(place)
     for split in splits:
       opened[split] = shards.Shards(folder, split, data.verify, tokenizer)
     for split, found in opened.items():
@@ -240,9 +243,13 @@ def _shards(
 
 
 def _files(data: ConfigDict, split: str) -> list[str]:
-  if split == data.train_split:
-    return _matching(data.dir)
-  return _matching(split, 'devel_split')
+  is_train = split == data.train_split
+  found = _matching(data.dir) if is_train else _matching(split, 'devel_split')
+  names: defaultdict[storage.Place, set[str]] = defaultdict(set)
+  for place in found:
+    names[place.parent].add(place.name)
+  here = {folder: storage.local(folder, some) for folder, some in names.items()}
+  return [str(here[place.parent] / place.name) for place in found]
 
 
 def _tf_examples(

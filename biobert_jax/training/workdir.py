@@ -42,7 +42,7 @@ RESUMABLE_OVERRIDES = (
   *('train.log_every_steps', 'train.checkpoint_every_steps'),
   *('train.keep_checkpoints', 'train.keep_every_steps'),
   'train.max_skipped_steps',
-  *('train.profile_step', 'train.watchdog_seconds'),
+  *('train.profile_step', 'train.watchdog_seconds', 'data.read_in_place'),
 )
 # Those that may differ where a run continues as another.
 CONTINUABLE = ('optim.', 'train.', 'batch_size', 'accumulate')

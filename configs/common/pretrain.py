@@ -50,6 +50,9 @@ def get_config(size: str, steps: int) -> ml_collections.ConfigDict:
   config.data.verify = (
     'sample'  # Shards whose hash is checked: or 'sizes', 'all'.
   )
+  # Of shards in a bucket each host makes a copy once, in $BIOBERT_CACHE. True:
+  # they are read in the bucket, by a request or more a document, slowly.
+  config.data.read_in_place = False
   config.data.max_seq_length = 512  # Tokens of a packed sequence.
   config.data.pack = True  # False: one pair per sequence, then padding.
   config.data.max_pairs = 8  # Most pairs in a packed sequence.

@@ -38,6 +38,7 @@ NAME = 'corpus'  # The tfds name of every directory.
 TRAIN, HELD_OUT = 'train', 'validation'
 FORMAT = 'biobert_jax token shards 1'
 MANIFEST = 'manifest.json'
+DROPPED = 'dropped.tsv'  # Names what was left out, and why.
 LENGTH_DTYPE = np.dtype('<u2')
 
 Manifest = dict[str, Any]

@@ -18,15 +18,18 @@ import functools
 import hashlib
 import io
 import itertools
+import logging
 import os
 import pathlib
 import random
+import time
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
 import numpy as np
 
 from biobert_jax.data.pretraining.manifest import (
+  DROPPED,
   LENGTH_DTYPE,
   MANIFEST,
   NAME,
@@ -41,6 +44,7 @@ from biobert_jax.io.atomic import staged
 from biobert_jax.io.checksums import file_sha256
 from biobert_jax.text.wordpiece import WordPieceTokenizer, piece_dtype
 
+_log = logging.getLogger(__name__)
 Verify = Literal['sizes', 'sample', 'all']
 
 # A record is read alone; zstd's level 3 gains nothing over 1 on such records.
@@ -167,6 +171,37 @@ def check_names(
       raise _fault(folder / file['file'], what)
 
 
+def local_copy(directory: storage.AnyPath) -> pathlib.Path:
+  """The folder of shards; of one in a bucket, the copy of this machine.
+
+  It is made once, of what the manifest names; then each file is compared with
+  its sha256 there, once too.
+
+  Raises:
+    InputError: As `check_shards`, and before anything is copied `check_names`.
+  """
+  place = storage.path(directory)
+  if isinstance(place, pathlib.Path):
+    return place
+  manifest = read_manifest(place)
+  names = {MANIFEST, DROPPED, 'vocab.txt'}
+  for split, part in manifest['splits'].items():
+    check_names(place, manifest, split)
+    names |= {
+      e['file'] for one in part['shards'] for e in (one, one['lengths'])
+    }
+  began = time.monotonic()
+  folder = storage.local(place, names)
+  checked = folder.with_name(f'.{folder.name}.checked')
+  if not checked.exists():
+    for split in manifest['splits']:
+      check_shards(folder, manifest, split, 'all')
+    checked.touch()
+    seconds = time.monotonic() - began
+    _log.info('%s: copied to this machine, checked (%.0f s)', place, seconds)
+  return folder
+
+
 def check_shards(
   directory: storage.AnyPath,
   manifest: Manifest,
@@ -224,7 +259,8 @@ class Shards(Sequence[TokenizedDocument]):
   """The documents of a split, by number.
 
   Reading is safe in several threads, and takes about 40 us a document. Those in
-  a bucket are read there, by a request or more a document; see `local_copy`.
+  a bucket are read in place, by a request or more a document, which sends some
+  230 kB: MEASURED; see `local_copy`.
   """
 
   def __init__(

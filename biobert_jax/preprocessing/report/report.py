@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from biobert_jax.data.pretraining import corpus_warnings
-from biobert_jax.data.pretraining.manifest import Manifest
+from biobert_jax.data.pretraining.manifest import DROPPED, Manifest
 from biobert_jax.errors import InputError
 from biobert_jax.io import report as pages
 from biobert_jax.io import storage
@@ -23,7 +23,6 @@ from biobert_jax.preprocessing.report.shard_statistics import (
   UnknownWords,
   Word,
 )
-from biobert_jax.preprocessing.token_shards.output_folder import DROPPED
 from biobert_jax.preprocessing.token_shards.stages import SKIPPED
 
 CHART = 'lengths.png'

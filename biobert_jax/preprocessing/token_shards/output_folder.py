@@ -18,6 +18,7 @@ from typing import Any
 
 from biobert_jax.data.pretraining import shards
 from biobert_jax.data.pretraining.manifest import (
+  DROPPED,
   MANIFEST,
   TRAIN,
   Manifest,
@@ -28,7 +29,6 @@ from biobert_jax.io import atomic, json_files, storage
 from biobert_jax.text.readers.article import Options
 
 _log = logging.getLogger(__name__)
-DROPPED = 'dropped.tsv'
 _PARTS = 'parts'
 
 

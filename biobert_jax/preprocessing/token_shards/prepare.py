@@ -359,7 +359,7 @@ def write_manifest(
     lines = ['reason\tid\tfile', *('\t'.join(note) for note in tally.notes)]
     text = '\n'.join(lines) + '\n'
     atomic.write_bytes(
-      folder / output_folder.DROPPED, text.encode('utf-8', 'replace')
+      folder / pretraining_manifest.DROPPED, text.encode('utf-8', 'replace')
     )
     pretraining_manifest.write_tfds_metadata(folder, manifest)
     json_files.write_json(
