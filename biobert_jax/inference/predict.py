@@ -45,8 +45,9 @@ class Prediction(NamedTuple):
   """The prediction of one task for a file."""
 
   predictor: Callable[..., Any]
-  # (files, counts, predictor) -> what the predictor takes.
-  read: Callable[[Sequence[str], Counter[str], Any], Iterable[Any]]
+  # (files, counts, predictor) -> what the predictor takes. Without counts,
+  # nothing is logged either.
+  read: Callable[[Sequence[str], Counter[str] | None, Any], Iterable[Any]]
   # Format -> writer of (results, path).
   writers: Mapping[str, Callable[..., None]]
   noun: str  # Whose formats a message lists.
@@ -348,7 +349,7 @@ def _run(
     total = None
     # A bad line is found before any compute. What comes by a pipe is read once.
     if all(map(os.path.isfile, files)):
-      total = sum(1 for _ in job.read(files, Counter(), predictor))
+      total = sum(1 for _ in job.read(files, None, predictor))
     for one in _with_progress(every, job.figures[0], total):
       numbers, names = job.measure(one)
       totals.update(numbers)

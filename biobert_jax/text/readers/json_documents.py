@@ -27,7 +27,9 @@ def read(stream: Stream, reading: article.Reading) -> Iterator[Document]:
         what = 'entities need one string "text", which their offsets count in'
         raise InputError.at(*where, what)
       yield json_rows.document_of(row, name, *where)
-    elif found := jsonl.article_of(record, number, stream.name, reading):
+      continue
+    reading.counts['json_lines'] += 1
+    if found := jsonl.article_of(record, number, stream.name, reading):
       yield article.document_of(found, name, number)
 
 

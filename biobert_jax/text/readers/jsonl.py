@@ -3,7 +3,7 @@
 Keys: `title`, `abstract`, `text`, `body`; each of the last three a string, or
 a list of strings, or a list of `{"section": ..., "text": ...}`. The id is that
 of `pmcid`, `pmid`, `id`, `doc_id` or `doi`, in this order. Other keys are
-counted and not read.
+counted and not read. Europe PMC's `abstractText` is an abstract in HTML.
 """
 
 import itertools
@@ -15,22 +15,23 @@ from typing import Any
 
 from biobert_jax.errors import InputError
 from biobert_jax.io.streams import Stream
-from biobert_jax.text.readers import article, json_stream
+from biobert_jax.text.readers import article, html_text, json_stream
 
 _PARTS = ('title', 'abstract', 'text', 'body')
-_ID_FORMS = {
+ID_FORMS = {
   'pmcid': ('(?:PMC)?([0-9]{1,12})', 'pmcid:PMC'),
   'pmid': ('([0-9]{1,9})', 'pmid:'),
   'id': (r'(\S.{0,199})', ''),
   'doc_id': (r'(\S.{0,199})', ''),
   'doi': (r'(\S.{0,199})', 'doi:'),
 }
-_KNOWN = {*_PARTS, *_ID_FORMS}
+_KNOWN = {*_PARTS, *ID_FORMS}
 
 
 def read(stream: Stream, reading: article.Reading) -> Iterator[article.Article]:
   """One article of each record that `json_stream.records` finds."""
   for number, record in json_stream.records(stream, reading.counts):
+    reading.counts['json_lines'] += 1
     if found := article_of(record, number, stream.name, reading):
       yield found
 
@@ -40,7 +41,8 @@ def article_of(
 ) -> article.Article | None:
   """The article of a record at a line; None where it is dropped."""
   where = (path, number)
-  reading.counts['json_lines'] += 1
+  if isinstance(record, dict) and 'abstractText' in record:
+    record = _of_europe_pmc(record)
   if not isinstance(record, dict) or not record.keys() & set(_PARTS):
     what = f'want an object with some of {", ".join(_PARTS)}; got'
     raise InputError.at(*where, f'{what} {json.dumps(record)[:60]}')
@@ -54,6 +56,18 @@ def article_of(
   return None
 
 
+def _of_europe_pmc(record: dict[str, Any]) -> dict[str, Any]:
+  """A record whose title and abstract are HTML, in the other keys."""
+  record = {**record}
+  title, abstract = record.get('title'), record.pop('abstractText')
+  if isinstance(title, str):
+    record['title'] = html_text.plain(title)
+  if isinstance(abstract, str):
+    parts = html_text.paragraphs(abstract)
+    abstract = [{'section': head, 'text': text} for head, text in parts]
+  return {**record, 'abstract': abstract}
+
+
 def _count_unread(keys: set[str], counts: Counter[str]) -> None:
   if keys:
     counts['json_keys_not_read'] += len(keys)
@@ -62,7 +76,7 @@ def _count_unread(keys: set[str], counts: Counter[str]) -> None:
 def _ids(record: dict[str, Any], where: tuple[str, int]) -> list[str]:
   """Ids that a record states, the one that names it first."""
   found = []
-  for key, (form, prefix) in _ID_FORMS.items():
+  for key, (form, prefix) in ID_FORMS.items():
     value = record.get(key)
     if value is None or value == '':
       continue
