@@ -24,7 +24,6 @@ from biobert_jax.text.readers import (
   brat,
   flat_records,
   jats,
-  json_documents,
   json_stream,
   jsonl,
   plain_text,
@@ -40,6 +39,7 @@ from biobert_jax.text.readers.article import (
   Reading,
   article_of,
   document_of,
+  is_latin,
 )
 
 _T = TypeVar('_T')
@@ -260,7 +260,7 @@ def _members(
     content = streams.unpacked(content)
     if not is_text(content, member):
       reading.counts['archive_members_skipped'] += 1
-      reading.notes('archive_member_skipped', content.name)
+      reading.notes('archive_member_skipped', member)
       continue
     if not (strict or content.head(1)):
       reading.drop('no_record', content.name)
@@ -361,7 +361,7 @@ FORMS = {
     functools.partial(bioc.read, is_xml=False),
   ),
   'json': Form(
-    'JSON', ('.jsonl', '.json', '.ndjson'), jsonl.read, json_documents.read
+    'JSON', ('.jsonl', '.json', '.ndjson'), jsonl.read, jsonl.documents
   ),
   'pubtator': Form(
     'PubTator',
@@ -423,7 +423,7 @@ def read_file(
     for one in _all(_form(stream).articles, stream, reading):
       if isinstance(one, Deletion):
         yield one
-      elif _is_latin(one):
+      elif is_latin(one):
         counts['articles'] += 1
         yield one
       else:
@@ -494,19 +494,3 @@ def _form(stream: Stream, strict: bool = True) -> Form:
     what = f'{ending} is no ending of a text: name it .txt if it is one'
     raise InputError(f'{path}: {what}; {shown}')
   return form
-
-
-# Letters that are not of the Latin script, phonetic or Greek: the last two
-# stand in English texts.
-_FOREIGN = re.compile('[\u0400-\u1cff\u2c00-\u2dff\u3040-\ud7ff\uf900-\ufaff]')
-
-
-def _is_latin(article: Article) -> bool:
-  """Whether most of the text is in letters that English has."""
-  foreign = letters = 0
-  for text in (one for part in article.sections for one in part.paragraphs):
-    letters += len(text)
-    # Such letters take two bytes or three.
-    if not text.isascii() and len(text.encode()) > 1.2 * len(text):
-      foreign += len(_FOREIGN.findall(text))
-  return 3 * foreign <= letters

@@ -1,8 +1,8 @@
 """What every form is recognised by, and read as; what none is, is refused.
 
-Also `text/readers/json_stream.py`, `text/readers/json_documents.py`,
-`text/readers/plain_text.py`, `text/readers/brat.py`, `text/readers/bioc.py`,
-`text/readers/flat_records.py` and `text/readers/html_text.py`.
+Also `text/readers/json_stream.py`, `text/readers/plain_text.py`,
+`text/readers/brat.py`, `text/readers/bioc.py` and
+`text/readers/flat_records.py`.
 """
 
 import io
