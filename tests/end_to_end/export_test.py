@@ -24,6 +24,7 @@ from biobert_jax.checkpoints.formats.onnx import onnx
 from biobert_jax.errors import InputError
 from biobert_jax.inference import predict, tagger
 from biobert_jax.models.heads import HEADS
+from biobert_jax.models.param_tree import to_tree
 from biobert_jax.training import train
 from tests.fixtures import model_folders, small_run
 from tests.fixtures.texts import TEXT
@@ -246,6 +247,17 @@ def test_an_output_that_is_not_finite_is_named(
   with pytest.raises(InputError, match='of the output logits are not finite'):
     export.export(model, 'onnx', str(tmp_path / 'out'))
   assert not (tmp_path / 'out').exists()
+
+  function, params = export._function(model), to_tree(model.params, False)
+
+  def at_padding(ids, mask, types):
+    found = function(params, ids, mask, types)
+    found = {name: np.array(array) for name, array in found.items()}
+    found['last_hidden_state'][mask == 0] = np.nan
+    return found
+
+  with pytest.raises(InputError, match='output last_hidden_state are not'):
+    export._compare(model, at_padding, 'onnx')
 
 
 @pytest.mark.parametrize('form', ['huggingface', 'tensorflow'])
