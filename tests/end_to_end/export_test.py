@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 
+import jax
 import numpy as np
 import pytest
 
@@ -248,7 +249,8 @@ def test_an_output_that_is_not_finite_is_named(
     export.export(model, 'onnx', str(tmp_path / 'out'))
   assert not (tmp_path / 'out').exists()
 
-  function, params = export._function(model), to_tree(model.params, False)
+  function = jax.jit(export._function(model))
+  params = to_tree(model.params, scan_layers=False)
 
   def at_padding(ids, mask, types):
     found = function(params, ids, mask, types)
