@@ -54,13 +54,11 @@ def exports(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
   return folder
 
 
-def entities(**model: str) -> str:
+def entities(folder: Path, model: Path) -> str:
   """What `predict` finds in a text, rounded scores apart."""
-  path = pathlib.Path(model.pop('folder'))
-  (path / 'in.txt').write_text(TEXT, 'utf-8')
-  workdir = model.pop('workdir', '')
-  out = path / 'out.jsonl'
-  predict.predict(workdir, str(path / 'in.txt'), str(out), 'jsonl', **model)
+  (folder / 'in.txt').write_text(TEXT, 'utf-8')
+  out = folder / 'out.jsonl'
+  predict.predict(str(model), str(folder / 'in.txt'), str(out))
   rows = [json.loads(line) for line in out.read_text('utf-8').splitlines()]
   found = [
     (
@@ -82,9 +80,8 @@ def entities(**model: str) -> str:
 def test_predict_finds_the_same_with_every_export(
   form: str, trained: Path, exports: Path, tmp_path: Path
 ) -> None:
-  folder = str(tmp_path)
-  own = entities(folder=folder, workdir=str(trained))
-  assert entities(folder=folder, model=str(exports / form)) == own
+  own = entities(tmp_path, trained)
+  assert entities(tmp_path, exports / form) == own
 
 
 @pytest.mark.parametrize('form', sorted(export.FORMATS))
@@ -329,12 +326,6 @@ def test_labels_must_be_bio_tags() -> None:
   assert tags == ('O', 'B', 'I', 'O', 'O', 'O', 'O')
   with pytest.raises(InputError, match='here: its labels .LABEL_0, LABEL_1'):
     tagger.entity_tags(('LABEL_0', 'LABEL_1'), 'here')
-
-
-def test_predict_wants_one_model() -> None:
-  for names in (('', ''), ('a', 'b')):
-    with pytest.raises(InputError, match='one of --workdir, --model and'):
-      predict.predict(names[0], '-', 'out', 'jsonl', model=names[1])
 
 
 def test_both_commands_convert_by_themselves(tmp_path: Path) -> None:

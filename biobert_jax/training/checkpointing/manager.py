@@ -19,9 +19,9 @@ from etils import epath
 
 from biobert_jax.checkpoints import integrity
 from biobert_jax.checkpoints.formats.array_checksums import fingerprints
+from biobert_jax.checkpoints.formats.orbax_logging import quieten_orbax
 from biobert_jax.checkpoints.formats.orbax_params import compare
-from biobert_jax.errors import InputError, StorageError, UserError
-from biobert_jax.training.checkpointing.orbax_logging import quieten_orbax
+from biobert_jax.errors import InputError, StorageError, UserError, disk_full
 from biobert_jax.training.train_step import TrainState
 
 GRACE_SECONDS = 15.0  # That a preempted machine may have left (a Spot VM).
@@ -106,7 +106,7 @@ def _storage_errors(folder: epath.Path) -> Iterator[None]:
     raise
   # TensorStore's are ValueErrors, JAX's and a barrier's RuntimeErrors.
   except (OSError, ValueError, RuntimeError) as error:
-    reason = ' '.join(str(error).split())[:200]
+    reason = disk_full(error) or ' '.join(str(error).split())[:200]
     what = f'{folder}: {reason}; earlier steps are kept; free some space'
     raise StorageError(f'{what}, then run the same command again') from error
 
