@@ -7,7 +7,7 @@ import errno
 import math
 import os
 import sys
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, NamedTuple
 
 EXIT_DONE = 0
@@ -160,9 +160,18 @@ def check_ranges(
 _FULL = tuple(map(os.strerror, (errno.ENOSPC, errno.EDQUOT)))
 
 
-def is_disk_full(error: BaseException | str) -> bool:
-  """Whether the error is that of a full disk, or says so in its text."""
-  return any(said in str(error) for said in _FULL)
+def disk_full(error: BaseException | str | None) -> str:
+  """The words of a full disk in an error, or in one that it came of; or ''."""
+  chain = [error] if isinstance(error, str) else _chain(error)
+  found = (said for below in chain for said in _FULL if said in str(below))
+  return next(found, '')
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+  """An error, and those that it came of."""
+  while error is not None:
+    yield error
+    error = error.__cause__ or error.__context__
 
 
 def as_user_error(error: BaseException) -> UserError | None:
@@ -177,19 +186,17 @@ def as_user_error(error: BaseException) -> UserError | None:
     return UserInterruptError('stopped by Ctrl-C')
   if isinstance(error, UserError) and not isinstance(error, InputError):
     return error
-  below: BaseException | None = error
-  full, name = '', None
-  while below is not None:
+  name = None
+  for below in _chain(error):
     if isinstance(below, BucketError) and below.exit_code == EXIT_FAILED:
       return below
-    if is_disk_full(below):
-      text = str(below)
-      full = full or next(said for said in _FULL if said in text)
+    text, ours = str(below), isinstance(below, UserError)
+    said = disk_full(text)
+    if said or ours:
       name = name or getattr(below, 'filename', None)
-      if isinstance(below, UserError):
-        name = name or text.partition(full)[0].strip(' :(')
-    below = below.__cause__ or below.__context__
-  if full:
+    if said and ours:
+      name = name or text.partition(said)[0].strip(' :(')
+  if full := disk_full(error):
     remedy = 'free some space, then run the same command again'
     return StorageError(f'{name or "a file"}: {full}; {remedy}')
   return error if isinstance(error, InputError) else None

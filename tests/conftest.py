@@ -7,7 +7,9 @@ run all the same. A session and its child processes compile each program once.
 """
 
 import os
+import pathlib
 import shutil
+import subprocess
 import tempfile
 
 import hypothesis
@@ -16,6 +18,7 @@ import pytest
 from tests.fixtures.compiler_flags import QUICK
 
 os.environ['JAX_PLATFORMS'] = 'cpu'
+os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')  # JAX would set 1.
 os.environ['XLA_FLAGS'] = ' '.join(
   [
     os.environ.get('XLA_FLAGS', ''),
@@ -41,3 +44,32 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 hypothesis.settings.register_profile('local', deadline=None)
 hypothesis.settings.register_profile('ci', deadline=None, derandomize=True)
 hypothesis.settings.load_profile('ci' if os.environ.get('CI') else 'local')
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+  """A function that gives a folder on a disk of so many bytes, or fills it."""
+  if os.getuid() or not shutil.which('mount'):
+    pytest.skip('only root can mount a small tmpfs')
+  folder = tmp_path / 'disk'
+  folder.mkdir()
+  made = subprocess.run(
+    ['mount', '-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', str(folder)],
+    capture_output=True,
+    text=True,
+  )
+  if made.returncode:
+    pytest.skip(f'no tmpfs can be mounted here: {made.stderr.strip()}')
+
+  def resize(size: str, filled: bool = False) -> pathlib.Path:
+    options = f'remount,size={size}'
+    subprocess.run(['mount', '-o', options, str(folder)], check=True)
+    if filled:
+      free = shutil.disk_usage(folder).free
+      (folder / 'filler').write_bytes(bytes(free))
+    return folder
+
+  try:
+    yield resize
+  finally:
+    subprocess.run(['umount', '-l', str(folder)], check=True)

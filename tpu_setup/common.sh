@@ -115,7 +115,7 @@ need_waiting() {  # Checks and completes the flags of await_slice.
   done
 }
 
-need_topology() {  # Sets ACCELERATOR, RUNTIME, CHIPS of --topology.
+need_topology() {  # Sets ACCELERATOR, RUNTIME, CHIPS, ON_ONE of --topology.
   local topology=${FLAG[topology]} size
   need topology
   topology=${topology/#v5litepod-/v5e-}  # Google Cloud's own name of it.
@@ -129,12 +129,13 @@ need_topology() {  # Sets ACCELERATOR, RUNTIME, CHIPS of --topology.
     v5p-*) ACCELERATOR=$topology RUNTIME=v2-alpha-tpuv5 ;;
     v6e-*) ACCELERATOR=$topology RUNTIME=v2-alpha-tpuv6e ;;
   esac
-  case "$topology" in  # These are named by their cores, two a chip.
-    v[2-4]-* | v5p-*) CHIPS=$((size / 2)) ;;
-    *) CHIPS=$size ;;
+  case "$topology" in  # ON_ONE: the most chips that one host has.
+    # These are named by their cores, two a chip.
+    v[2-4]-* | v5p-*) CHIPS=$((size / 2)) ON_ONE=4 ;;
+    *) CHIPS=$size ON_ONE=8 ;;
   esac
   RUNTIME=${FLAG[runtime-version]:-$RUNTIME}
-  export ACCELERATOR RUNTIME CHIPS
+  export ACCELERATOR RUNTIME CHIPS ON_ONE
 }
 
 need_gcloud() {

@@ -66,7 +66,7 @@ command=("${REST[@]}")
 if [[ "${REST[0]:-}" == train ]]; then
   hosts=all
   [[ -n "$local_processes" ]] || command+=(--multihost)
-elif [[ -z "$local_processes" ]] && ((CHIPS > 8)); then
+elif [[ -z "$local_processes" ]] && ((CHIPS > ON_ONE)); then
   # One host of several, with its own four chips.
   alone=(env "TPU_PROCESS_BOUNDS=1,1,1" "TPU_CHIPS_PER_PROCESS_BOUNDS=2,2,1")
 fi

@@ -1,5 +1,6 @@
 """The form of a checkpoint, detected from its files, once per command."""
 
+import contextlib
 import dataclasses
 import functools
 import json
@@ -7,7 +8,6 @@ import pathlib
 import re
 import weakref
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import ExitStack
 from typing import Any
 
 from biobert_jax.checkpoints import (
@@ -154,6 +154,25 @@ class Source:
     return [self.weights]
 
 
+def identity(source: Source) -> str:
+  """Tells the weights of a source from others, without reading them.
+
+  By their checksums, where they stand in a file, else by size and time.
+  """
+  sums = source.folder / folders.SUMS
+  if source.record and source.form != WORKDIR and sums.is_file():
+    return sums.read_text('utf-8')
+  files = source.weight_files
+  if source.unpacked:  # They are as old as this process.
+    files = [pathlib.Path(source.given).expanduser()]
+  facts = [source.step]
+  for path in files:
+    with contextlib.suppress(FileNotFoundError):  # Its run has deleted it.
+      found = path.stat()
+      facts.append(f'{path.name} {found.st_size} {found.st_mtime_ns}')
+  return '\n'.join(facts)
+
+
 class _Unpacked:
   """Lives as long as a `Source` needs the folder of its archive."""
 
@@ -189,7 +208,7 @@ def _detect(given: str | pathlib.Path) -> Source:
     source = _look(path, str(given))
     _verify(source)
     return source
-  with ExitStack() as stack:
+  with contextlib.ExitStack() as stack:
     source = _look(stack.enter_context(archive.extracted(path)), str(given))
     holder = _Unpacked()
     weakref.finalize(holder, stack.pop_all().close)

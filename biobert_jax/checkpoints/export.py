@@ -185,11 +185,12 @@ def _compare(
     if ours.keys() != theirs.keys():
       raise RuntimeError(f'{form} gives {sorted(theirs)}, not {sorted(ours)}')
     for name, array in ours.items():
-      # Padded positions mean nothing, and are computed otherwise.
-      real = mask > 0 if array.shape[:2] == mask.shape else ...
-      array, other = array[real], np.asarray(theirs[name])[real]
+      other = np.asarray(theirs[name])
       refuse_nonfinite(model.source.given, f'the output {name}', array)
       refuse_nonfinite(f'the {form} export', f'the output {name}', other)
+      # Padded positions mean nothing, and are computed otherwise.
+      real = mask > 0 if array.shape[:2] == mask.shape else ...
+      array, other = array[real], other[real]
       largest = max(largest, float(np.abs(array - other).max()))
   if not largest <= TOLERANCES[form]:
     what = f'the {form} export differs from the model by {largest:.2g}, more'

@@ -6,9 +6,10 @@ of attention by heads. Prefixes (`module.`, `model.`) go where that maps all.
 """
 
 import dataclasses
+import itertools
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from biobert_jax.checkpoints.formats.file_magic import LazyTensor
 from biobert_jax.checkpoints.formats.tensorflow import OBJECT_GRAPH
@@ -51,6 +52,8 @@ _WORDS, _POSITIONS, _TYPES = _TABLES = (
 )
 _NORM, _POOLER = 'bert/embeddings/LayerNorm', 'bert/pooler/dense'
 _TRANSFORM, _PAIRS = 'cls/predictions/transform', 'cls/seq_relationship'
+# A layer of classes, of spans or of sentence pairs.
+_LOGITS = 'predictions/transform/logits'
 # Other modules; what stands before them in a name does not count.
 _MODULES = _by_name(
   {
@@ -66,7 +69,7 @@ _MODULES = _by_name(
     f'{_TRANSFORM}/dense': 'masked_lm/dense',
     f'{_TRANSFORM}/LayerNorm': f'{_TRANSFORM}/layer_norm masked_lm/layer_norm',
     'cls/predictions': 'cls/predictions/output_bias masked_lm/output_bias',
-    _PAIRS: 'predictions/transform/logits classification_heads/0/out_proj',
+    _PAIRS: f'{_LOGITS} classification_heads/0/out_proj',
     'classifier': '',
     'qa_outputs': '',
   }
@@ -87,6 +90,17 @@ _OF_LAYER = re.compile(
 _COUNTED = re.compile(
   r'(?:model/|encoder/)?(?:layer_with_weights-(\d+)/)?layer_with_weights-(\d+)'
   r'/(?:(.+)/)?(\w+)'
+)
+# Parts of the names of heads: official/nlp's attributes and layers, and those
+# of its programs of 2019.
+_SPANS = {'span_labeling', 'squad_logits', 'final_dense', '_span_labeling'}
+_CLASSES = {'classifier', 'classification', 'sentence_prediction'}
+_INNER = {'pooler_dense', 'dense'}  # A pooler inside of a head of classes.
+_OWN_POOLER = re.compile(
+  r'\bnext_sentence|\b(?:classifier|sentence_prediction)\b.*dense/'
+)
+_OF_MASKED = re.compile(
+  r'masked_lm|cls/predictions|layer_with_weights-1/layer_with_weights-2/'
 )
 _COUNTED_EMBEDDINGS = (_WORDS, _POSITIONS, _TYPES, _NORM)
 _COUNTED_HEADS = {
@@ -132,8 +146,15 @@ def in_our_names(
   The optimizer's are left out, and counted in `skipped`.
   """
   named: dict[str, LazyTensor] = {}
-  # A pre-trained model has the pooler of sentence pairs beside an unused one.
-  pairs = any(name.startswith('next_sentence') for name in tensors)
+  names = {name: (name, *tensor.also) for name, tensor in tensors.items()}
+  pretraining = any(map(_OF_MASKED.search, itertools.chain(*names.values())))
+  paths = {
+    name: _path_of(names[name], layers, pretraining, tensor.shape)
+    for name, tensor in tensors.items()
+  }
+  # A head may have a pooler of its own beside one that it does not use.
+  poolers = {n for n, path in paths.items() if path.startswith(_POOLER)}
+  own = {name for name in poolers if _OWN_POOLER.search(' '.join(names[name]))}
   for name, tensor in tensors.items():
     if name == OBJECT_GRAPH:
       continue
@@ -143,14 +164,33 @@ def in_our_names(
     if _COUNTERS.fullmatch(name):
       skipped[f'counters ({name})'] += 1
       continue
-    path = _ours(name, layers) or _ours(tensor.also, layers)
-    if pairs and path.startswith(_POOLER) and name.startswith('encoder/'):
-      skipped['a pooler that pre-training did not use'] += 1
+    path = paths[name]
+    if own and name in poolers - own:
+      skipped['a pooler that the head does not use'] += 1
     elif path and path not in named:
       named[path] = _joined_heads(path, tensor)
     else:
       named[name] = tensor
   return named
+
+
+def _path_of(
+  names: Sequence[str], layers: int, pretraining: bool, shape: Sequence[int]
+) -> str:
+  """Our path of a tensor with several names; '' where none tells."""
+  path = next(filter(None, (_ours(one, layers) for one in names)), '')
+  if pretraining or path.startswith('bert/') and not path.startswith(_POOLER):
+    return path
+  for name in names:
+    *modules, leaf = name.split('/')
+    if leaf in _LEAVES and not _SPANS.isdisjoint(modules):
+      return f'qa_outputs/{leaf}'
+    if leaf in _LEAVES and not _CLASSES.isdisjoint(modules):
+      inner = modules[-1] in _INNER
+      return f'{_POOLER if inner else "classifier"}/{leaf}'
+  if any(_LOGITS in name for name in names):  # Two columns may be a span's.
+    return f'classifier/{names[0].split("/")[-1]}' if shape[-1] != 2 else ''
+  return path
 
 
 def _joined_heads(path: str, tensor: LazyTensor) -> LazyTensor:

@@ -10,10 +10,11 @@ import re
 import shutil
 import socket
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from biobert_jax.errors import InputError, is_disk_full
+from biobert_jax.errors import InputError, disk_full
 from biobert_jax.io import storage
 from biobert_jax.io.atomic import named_when_full, publish, staged
 from biobert_jax.io.checksums import file_sha256
@@ -70,17 +71,24 @@ def publish_folder(
   try:
     os.umask(mask := os.umask(0))
     aside.chmod(0o777 & ~mask)
-    with named_when_full(output):
+    with named_when_full(output, aside):
       yield aside
       _write_sums(aside)
       publish(aside, target)
   except OSError as error:
-    if is_disk_full(error):
+    if disk_full(error):
       raise
     why = f'{error.strerror or error}; nothing was left there'
     raise InputError(f'--output {output}: {why}') from error
   finally:
-    shutil.rmtree(aside, ignore_errors=True)
+    _remove(aside)
+
+
+def _remove(folder: pathlib.Path) -> None:
+  """Removes a folder, if it is there; threads of a failed write may go on."""
+  for _ in range(10 * folder.exists()):
+    shutil.rmtree(folder, ignore_errors=True)
+    time.sleep(0.1)
 
 
 def check_output(

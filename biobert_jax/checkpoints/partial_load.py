@@ -55,8 +55,12 @@ def load_matching(
       faults.append(f'{path} is {list(array.shape)}, not {list(shape)}')
     else:
       params[path] = array
+  if faults and all(fault.startswith(name_map.CLASSIFIERS) for fault in faults):
+    what = f'{given}: {"; ".join(faults)}; name its own classes in the order of'
+    raise InputError(f'{what} their ids by --config.init_from_labels=A,B,C')
   if faults:
-    raise InputError(f'{given}: {"; ".join(faults[:8])}')
+    what = f'{given}: {"; ".join(faults[:8])}; use the configuration'
+    raise InputError(f'{what} that came with the weights')
   return params, LoadReport(
     tuple(params),
     tuple(path for path in shapes if path not in params),

@@ -78,13 +78,6 @@ class Pretrained:
     return self.contents.params
 
 
-def parse_casing(flag: str) -> bool | None:
-  """The value of a flag --do_lower_case; None where it is left out."""
-  if flag not in ('', 'true', 'false'):
-    raise InputError(f'--do_lower_case is {flag!r}; give true or false')
-  return flag == 'true' if flag else None
-
-
 def load_pretrained(
   model: str | pathlib.Path | Source,
   do_lower_case: bool | None = None,

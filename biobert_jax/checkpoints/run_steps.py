@@ -45,12 +45,13 @@ def candidates(run: Place, config: Mapping[str, Any], step: str) -> list[Place]:
   """The folders that a step means, the first choice first.
 
   `step` is 'best', 'latest' or a number; '' is the best where the run chooses
-  one and has one, else the latest.
+  one and has one, else the latest. A whole state of the best step has the same
+  parameters; no other step stands in for the best.
   """
   every = saved(run)
-  best = [path for path in every if path.parent.name == BEST]
+  best = {path.name for path in every if path.parent.name == BEST}
   if step == BEST or (not step and best and selects(config)):
-    return best
+    return [path for path in every if path.name in best]
   if step in ('', LATEST):
     return every
   return [path for path in every if int(path.name) == int(step)]
@@ -141,6 +142,8 @@ def _none_left(
   listed = ', '.join(map(str, others))
   if failures:
     why = '; '.join(map(str, failures.values()))
+    if others and step in ('', BEST):
+      why += '; no other step stands in for the best'
     return InputError(why + (f'; or use step {listed}' if others else ''))
   if not there:
     return InputError(f'{run / BEST}: holds no parameters; train first')

@@ -2,7 +2,6 @@
 
 from biobert_jax.commands import command
 from biobert_jax.commands.command import Command, Flag, Flags, Summary
-from biobert_jax.commands.predict import true_or_false
 
 
 def _run(flags: Flags) -> Summary:
@@ -15,7 +14,7 @@ def _run(flags: Flags) -> Summary:
     flags.layers,
     flags.pooling,
     flags.max_seq_length,
-    true_or_false(flags.do_lower_case),
+    flags.do_lower_case,
     flags.step,
   )
 
@@ -38,7 +37,7 @@ FLAGS = (
   Flag(
     '--max_seq_length=N',
     'tokens of a window; longer texts have several',
-    '',
+    type=int,
     unset="512, or the model's limit",
   ),
   command.STEP,

@@ -33,7 +33,6 @@ _FILES = """
   corpus_report prepare_relation prepare_bioasq prepare_submission cache
 """
 
-
 COMMANDS: dict[str, Command] = {}
 for _name in _FILES.split():
   _file = importlib.import_module(f'biobert_jax.commands.{_name}')
@@ -70,6 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
   for stream in (sys.stdout, sys.stderr):
     if isinstance(stream, io.TextIOWrapper):
       stream.reconfigure(encoding='utf-8')
+  os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')  # JAX would set 1.
   given = list(sys.argv[1:] if arguments is None else arguments)
 
   def program() -> None:
@@ -141,10 +141,6 @@ def _run(command: Command, flags: Flags, overrides: parser.Overrides) -> str:
   logging.getLogger('biobert_jax').setLevel(logging.INFO)
   for handler in logging.getLogger().handlers:
     handler.addFilter(_names_as_given)
-  # Orbax's threads show a stack of what is also raised, and is one line then.
-  logging.getLogger('absl').addFilter(
-    lambda record: not errors.is_disk_full(record.getMessage())
-  )
   if command.has_config:
     flags.config = config_files.load_config(flags.config, overrides)
   if COMPILE_CACHE in command.flags:

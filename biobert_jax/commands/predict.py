@@ -16,14 +16,7 @@ from biobert_jax.commands.command import Command, Flag, Flags, Summary
 from biobert_jax.errors import InputError
 
 
-def true_or_false(value: bool | None) -> str:
-  """'true' or 'false'; '' where a flag is not given."""
-  return '' if value is None else str(value).lower()
-
-
 def _run(flags: Flags) -> Summary:
-  if (flags.model is None) == (flags.pipeline is None):
-    raise InputError('predict needs one of --model and --pipeline')
   if (flags.output, flags.format) == ('-', 'brat'):
     raise InputError('--format=brat writes a folder; name it by --output')
   from biobert_jax.inference import predict
@@ -33,8 +26,8 @@ def _run(flags: Flags) -> Summary:
     flags.input,
     flags.output,
     flags.format,
-    do_lower_case=true_or_false(flags.do_lower_case),
-    keep_entities=true_or_false(flags.keep_entities),
+    do_lower_case=flags.do_lower_case,
+    keep_entities=flags.keep_entities,
     pipeline=flags.pipeline or '',
     step=flags.step,
     head=flags.head,
@@ -60,7 +53,7 @@ FLAGS = (
   Flag('--format', 'form of the output, as listed above', 'jsonl'),
   command.STEP,
   *command.OVERRIDES,
-  Flag('--keep_entities', 'keep the entities that the input has', type=bool),
+  Flag('--keep_entities', 'keep the entities that the input has', False),
   Flag('--scores=best|all', 'all: of every label of each word or pair', 'best'),
   command.COMPILE_CACHE,
 )
@@ -68,5 +61,8 @@ EXAMPLES = (
   '--model=runs/ncbi --input=notes.txt --output=entities.jsonl',
   '--pipeline=runs/ncbi,runs/gad --input=- --output=-',
 )
-WRITES = 'FILE; with --format=brat a folder of .txt and .ann files'
+WRITES = (
+  'FILE; with --format=brat a folder of .txt and .ann files; until it is '
+  'complete, FILE.parts/ with what is done, where the same command goes on'
+)
 COMMAND = Command('predict', __doc__, FLAGS, _run, EXAMPLES, WRITES)

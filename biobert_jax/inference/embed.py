@@ -24,7 +24,7 @@ import jax.numpy as jnp
 import numpy as np
 import tqdm
 
-from biobert_jax.checkpoints import detect, pretrained
+from biobert_jax.checkpoints import detect
 from biobert_jax.checkpoints.formats.file_magic import refuse_nonfinite
 from biobert_jax.checkpoints.pretrained import Pretrained
 from biobert_jax.data import windows
@@ -383,8 +383,8 @@ def embed(
   output: str,
   layers: str = '-1',
   pooling: str = 'mean',
-  max_seq_length: str = '',
-  do_lower_case: str = '',
+  max_seq_length: int | None = None,
+  do_lower_case: bool | None = None,
   step: str = '',
 ) -> dict[str, Any]:
   """Writes the vectors of a file of texts; options are those of an `Embedder`.
@@ -397,8 +397,8 @@ def embed(
       '-' for JSONL on standard output.
     layers: with commas between, as '-1,-2,-3,-4'.
     pooling: one of `POOLINGS`.
-    max_seq_length: a number, or '' for the default.
-    do_lower_case: 'true', 'false' or ''.
+    max_seq_length: as for an `Embedder`.
+    do_lower_case: casing, where no file of the model states it.
     step: of a work folder, as `checkpoints.run_steps.candidates` takes it.
 
   Returns:
@@ -409,22 +409,21 @@ def embed(
   if suffix not in embedding_files.WRITERS:
     names = ' or '.join(f'OUT{ending}' for ending in embedding_files.WRITERS)
     raise InputError(f'--output is {output!r}; name it {names}')
-  if max_seq_length and not re.fullmatch('[0-9]{1,6}', max_seq_length):
-    raise InputError(f'--max_seq_length is {max_seq_length!r}; give a number')
   counts: Counter[str] = Counter()
   files = input_files.find_files(
     [given] if isinstance(given, str) else given, counts
   )
   input_files.log_forms(files)
   _check_pooling(pooling)
-  numbers, casing = _layers_of(layers), pretrained.parse_casing(do_lower_case)
-  length = int(max_seq_length) if max_seq_length else None
+  numbers = _layers_of(layers)
   totals: Counter[str] = Counter(texts=0, pieces=0, vectors=0)
   with atomic_write(storage.path(output), binary=True) as file:
     # Only now: a wrong output has been refused by then.
     source = detect.detect(model, step)
     embedder = Embedder(
-      *(source, numbers, pooling, length), do_lower_case=casing, counts=counts
+      *(source, numbers, pooling, max_seq_length),
+      do_lower_case=do_lower_case,
+      counts=counts,
     )
 
     def counted() -> Iterator[Embedded]:

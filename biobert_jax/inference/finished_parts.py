@@ -13,7 +13,6 @@ import hashlib
 import itertools
 import json
 import logging
-import os
 import pathlib
 import types
 import typing
@@ -21,6 +20,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
+from biobert_jax.checkpoints import detect
 from biobert_jax.checkpoints.pretrained import Pretrained
 from biobert_jax.errors import InputError
 from biobert_jax.inference.results import (
@@ -30,7 +30,6 @@ from biobert_jax.inference.results import (
 )
 from biobert_jax.io import storage
 from biobert_jax.io.atomic import is_stream
-from biobert_jax.io.checksums import array_sha256
 from biobert_jax.text.documents import Document
 
 _KINDS = (Document, RelatedDocument, QuestionResult, YesNoResult)
@@ -142,11 +141,7 @@ def results_key(models: Sequence[Pretrained], **options: Any) -> str:
     facts = (model.head, model.labels, model.settings, model.bert)
     digest.update(f'{facts}{model.tokenizer.do_lower_case}'.encode())
     digest.update('\n'.join(model.tokenizer.pieces).encode())
-    for name, array in sorted(model.params.items()):
-      digest.update(f'{name}{array_sha256(array)}'.encode())
-    if not model.params:  # An exported program: by its file.
-      state = os.stat(model.source.weights)
-      digest.update(f'{state.st_size} {state.st_mtime_ns}'.encode())
+    digest.update(detect.identity(model.source).encode())
   return digest.hexdigest()
 
 

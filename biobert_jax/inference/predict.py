@@ -45,8 +45,9 @@ class Prediction(NamedTuple):
   """The prediction of one task for a file."""
 
   predictor: Callable[..., Any]
-  # (files, counts, predictor) -> what the predictor takes.
-  read: Callable[[Sequence[str], Counter[str], Any], Iterable[Any]]
+  # (files, counts, predictor) -> what the predictor takes. Without counts,
+  # nothing is logged either.
+  read: Callable[[Sequence[str], Counter[str] | None, Any], Iterable[Any]]
   # Format -> writer of (results, path).
   writers: Mapping[str, Callable[..., None]]
   noun: str  # Whose formats a message lists.
@@ -170,13 +171,13 @@ def task_of(model: Pretrained) -> str:
 
 
 def predict(
-  workdir: str,
+  model: str,
   source: str | Sequence[str],
   output: str,
-  form: str,
-  model: str = '',
-  do_lower_case: str = '',
-  keep_entities: str = '',
+  form: str = 'jsonl',
+  *,
+  do_lower_case: bool | None = None,
+  keep_entities: bool = False,
   pipeline: str = '',
   step: str = '',
   head: str = '',
@@ -186,17 +187,16 @@ def predict(
   """Predicts entities, relations or answers for a file.
 
   Args:
-    workdir: folder of a training run; '' where `model` is given.
+    model: path of a model in any form; '' where `pipeline` is given.
     source: files, folders or patterns of texts of any form that
       `text.readers.any_format` knows, with entities where relations are wanted;
       or questions, for `question_files.read`; '-' is standard input.
     output: the file (with brat, the folder) to write.
     form: a key of the task's `writers`.
-    model: instead of `workdir`, the path of a model in any form.
-    do_lower_case: 'true' or 'false'; overrides what the model's files state.
-    keep_entities: 'true': entities of the input stay beside those found.
-    pipeline: instead of `workdir` and `model`, taggers and, last, a model of
-      relations, with commas between; each keeps the entities of those before.
+    do_lower_case: casing, which overrides what the model's files state.
+    keep_entities: whether entities of the input stay beside those found.
+    pipeline: instead of `model`, taggers and, last, a model of relations, with
+      commas between; each keeps the entities of those before.
     scores: 'all' adds, to JSONL, the probability of every label of each word,
       or of each pair, also of those without a relation.
     step: of a work folder, as `checkpoints.run_steps.candidates` takes it.
@@ -209,27 +209,24 @@ def predict(
   Raises:
     InputError: no model there, or unreadable text.
   """
-  if [workdir, model, pipeline].count('') != 2:
-    what = 'predict needs one of --workdir, --model and --pipeline'
-    raise InputError(what)
+  if bool(model) == bool(pipeline):
+    raise InputError('predict needs one of --model and --pipeline')
   counts: Counter[str] = Counter()
   named = [source] if isinstance(source, str) else source
   files = input_files.find_files(named, counts)
-  casing = pretrained.parse_casing(do_lower_case)
-  if keep_entities not in ('', 'true', 'false'):
-    what = f'--keep_entities is {keep_entities!r}'
-    raise InputError(f'{what}; give true or false')
   if pipeline and (head or labels):
     raise InputError(
       f'--pipeline={pipeline}: --head and --labels are of one model; leave '
       'them out, and give them to biobert-jax import of that model'
     )
-  names = pipeline.split(',') if pipeline else [workdir or model]
+  names = pipeline.split(',') if pipeline else [model]
   if step.isdecimal() and pipeline:
     what = f'--step={step}: the models of --pipeline have steps of their own'
     raise InputError(f'{what}; give --step=best or --step=latest')
   *taggers, last = [
-    pretrained.load_pretrained(name.strip(), casing, head, labels, step=step)
+    pretrained.load_pretrained(
+      name.strip(), do_lower_case, head, labels, step=step
+    )
     for name in names
   ]
   task, tasks = task_of(last), [task_of(tagger) for tagger in taggers]
@@ -244,7 +241,7 @@ def predict(
   if form not in job.writers:
     what = f'--format is {form!r}; {job.noun}choose from {sorted(job.writers)}'
     raise InputError(what)
-  keep, every = keep_entities == 'true', scores == 'all'
+  keep, every = keep_entities, scores == 'all'
   if scores not in ('best', 'all') or every and form != 'jsonl':
     what = f'--scores={scores} with --format={form}'
     raise InputError(f'{what}: give best, or all with --format=jsonl')
@@ -348,7 +345,7 @@ def _run(
     total = None
     # A bad line is found before any compute. What comes by a pipe is read once.
     if all(map(os.path.isfile, files)):
-      total = sum(1 for _ in job.read(files, Counter(), predictor))
+      total = sum(1 for _ in job.read(files, None, predictor))
     for one in _with_progress(every, job.figures[0], total):
       numbers, names = job.measure(one)
       totals.update(numbers)

@@ -82,9 +82,12 @@ def _request(
 
 
 def read_all(
-  files: Sequence[str], counts: Counter[str], reasoning: str = 'required'
+  files: Sequence[str],
+  counts: Counter[str] | None,
+  reasoning: str = 'required',
 ) -> Iterator[QuestionRequest]:
   """Reads several files as `read` does; no two may have a question's id."""
+  counts = Counter() if counts is None else counts
   known: dict[str, str] = {}
   for file in files:
     for request in read(file, counts, reasoning):

@@ -96,12 +96,12 @@ class RelationExtractor:
     return f'{self._placeholders.first} causes {self._placeholders.second}.'
 
   def read(
-    self, files: Sequence[str], counts: Counter[str]
+    self, files: Sequence[str], counts: Counter[str] | None
   ) -> Iterator[Document]:
     """The documents of files of any form, also of training files."""
     shown = [f for f in files if self.tagger is None and self._shows_pairs(f)]
     for file in shown:
-      yield from _table(file, counts)
+      yield from _table(file, Counter() if counts is None else counts)
     others = [file for file in files if file not in shown]
     yield from input_files.read_documents(others, counts)
 

@@ -243,7 +243,8 @@ def entity_tags(labels: Sequence[str], model: str) -> tag_schemes.Labels:
       'their ids by --labels=O,B-Type,I-Type'
     )
   read = {a: b for a, b in zip(labels, found.tags, strict=True) if a != b}
-  shown = ', '.join(f'{a} as {b}' for a, b in read.items() if b != 'O')
+  odd = {a: b for a, b in read.items() if b != 'O' or a in ('o', '0')}
+  shown = ', '.join(f'{a} as {b}' for a, b in odd.items())
   if shown or found.scheme != 'bio':
     what = f'read as {found.scheme.upper()} tags'
     _log.warning(

@@ -17,7 +17,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from typing import IO, Any
 
-from biobert_jax.errors import InputError, is_disk_full
+from biobert_jax.errors import InputError, disk_full
 from biobert_jax.io.buckets import bucket_path, objects, trees
 from biobert_jax.io.buckets.bucket_path import AnyPath, BucketPath
 
@@ -64,13 +64,14 @@ def is_stream(path: AnyPath) -> bool:
 def named_when_full(name: AnyPath, aside: StrPath = '') -> Iterator[None]:
   """Names a file in the error of a full disk, which a write leaves open.
 
-  It is in place of the name `aside`, which no user knows.
+  It is in place of the name `aside`, or of one in there, which no user knows.
   """
   try:
     yield
   except Exception as error:  # Libraries have errors of their own.
-    known = getattr(error, 'filename', None) not in (None, os.fspath(aside))
-    if is_disk_full(error) and not known:
+    known = str(getattr(error, 'filename', None) or '')
+    hidden = bool(aside) and known.startswith(os.fspath(aside))
+    if disk_full(error) and (hidden or not known):
       setattr(error, 'filename', str(name))  # noqa: B010
     raise
 

@@ -20,16 +20,22 @@ CHUNK = 2**16  # Bytes read at a time.
 GZIP = b'\x1f\x8b'
 # PubMed and PMC unpack to 5 to 15 times their size.
 MAX_RATIO = 100
-_FREE = 2**24  # Bytes that may unpack before the ratio is looked at.
+_FREE = 2**20
+_PACKED_CHUNK = 2**10  # Packed bytes taken at a time: the ratio is of them.
 MAX_BYTES = 2**40  # Bytes that one file may unpack to.
 MAX_LINE = 2**22  # Bytes; JSON takes up to 30 times as much memory.
 _DAMAGED = (EOFError, zlib.error, gzip.BadGzipFile)
 
 
+class _BombError(InputError):
+  """A file unpacks to more than any corpus does."""
+
+
 class Stream:
   """Bytes of a file, or of a member of an archive, read once and in order.
 
-  `name` is for error messages; `packed` says whether it was gzip.
+  `name` is for error messages; `packed` says whether it was gzip. So many
+  bytes as `free` says may unpack before their ratio is looked at.
   """
 
   def __init__(
@@ -37,6 +43,7 @@ class Stream:
   ) -> None:
     self.name = name
     self.packed = packed
+    self.free = _FREE
     self._read = read
     self._ahead = b''
 
@@ -49,7 +56,7 @@ class Stream:
   def head(self, size: int) -> bytes:
     """The next bytes, which `read` will give again; fewer at the end."""
     while len(self._ahead) < size:
-      more = self._read(size - len(self._ahead))
+      more = self._read(min(size - len(self._ahead), CHUNK))
       if not more:
         break
       self._ahead += more
@@ -57,6 +64,13 @@ class Stream:
 
   def chunks(self) -> Iterator[bytes]:
     """All bytes that are left."""
+    if self.packed:  # A bomb is told before its first record, not damage.
+      try:
+        self.head(_FREE + 1)
+      except _BombError:
+        raise
+      except InputError:
+        pass
     while chunk := self.read():
       yield chunk
 
@@ -87,6 +101,7 @@ class _Counted:
   """A file that counts the bytes it gave; a pipe cannot tell its place."""
 
   def __init__(self, file: Any) -> None:
+    """Takes the first two bytes, which `read` will give again."""
     # What a pipe has, as soon as it has it.
     self._read = getattr(file, 'read1', file.read)
     self._start = self._read(1)
@@ -95,7 +110,8 @@ class _Counted:
     self.place = 0
 
   def read(self, size: int = -1) -> bytes:
-    content = self._start or self._read(size)
+    step = min(size, _PACKED_CHUNK) if self.packed else size
+    content = self._start or self._read(step)
     self._start = b''
     self.place += len(content)
     return content
@@ -119,7 +135,6 @@ def open_stream(source: Source) -> Iterator[Stream]:
   if not isinstance(source, str | os.PathLike):
     yield _of_lines(name, source)
     return
-  unpacked = 0
   with contextlib.ExitStack() as stack:
     try:
       file: Any = sys.stdin.buffer
@@ -129,25 +144,42 @@ def open_stream(source: Source) -> Iterator[Stream]:
       counted = _Counted(file)
     except OSError as error:
       raise InputError(f'{name}: cannot read: {error.strerror}') from error
-    packed, content = counted.packed, cast(IO[bytes], counted)
-    if packed:
-      content = cast(IO[bytes], gzip.GzipFile(fileobj=content))
+    yield _content(name, counted)
 
-    def read(size: int) -> bytes:
-      nonlocal unpacked
-      try:
-        chunk = content.read(size)
-      except _DAMAGED as error:
-        what = f'cut or damaged after {unpacked} bytes of content ({error})'
-        raise InputError(f'{name}: {what}; download it again') from error
-      except OSError as error:
-        raise InputError(f'{name}: cannot read: {error.strerror}') from error
-      unpacked += len(chunk)
-      if packed and unpacked > min(
-        max(_FREE, MAX_RATIO * counted.place), MAX_BYTES
-      ):
-        what = f'unpacks to more than {MAX_RATIO} times its size'
-        raise InputError(f'{name}: {what}; leave it out')
-      return chunk
 
-    yield Stream(name, read, packed)
+def unpacked(stream: Stream) -> Stream:
+  """A member of an archive; one that is gzip is unpacked on the way, too."""
+  if stream.head(2) != GZIP:
+    return stream
+  return _content(stream.name, _Counted(stream))
+
+
+def _content(name: str, counted: _Counted) -> Stream:
+  """What a file holds, unpacked, within the bounds."""
+  packed, content = counted.packed, cast(IO[bytes], counted)
+  if packed:
+    content = cast(IO[bytes], gzip.GzipFile(fileobj=content))
+  total = 0
+  failure: InputError | None = None
+
+  def read(size: int) -> bytes:
+    nonlocal total, failure
+    if failure:
+      raise failure
+    try:
+      chunk = content.read(size)
+    except _DAMAGED as error:
+      what = f'cut or damaged after {total} bytes of content ({error})'
+      failure = InputError(f'{name}: {what}; download it again')
+      raise failure from error
+    except OSError as error:
+      raise InputError(f'{name}: cannot read: {error.strerror}') from error
+    total += len(chunk)
+    most = min(max(stream.free, MAX_RATIO * counted.place), MAX_BYTES)
+    if packed and total > most:
+      what = f'unpacks to more than {MAX_RATIO} times its size'
+      raise _BombError(f'{name}: {what}; leave it out')
+    return chunk
+
+  stream = Stream(name, read, packed)
+  return stream

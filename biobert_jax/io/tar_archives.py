@@ -15,6 +15,7 @@ from biobert_jax.io.streams import CHUNK, Stream
 
 _MAX_HEADER = 2**20  # Bytes that a header may claim for a long name.
 _MAX_PADDING = 2**24  # Bytes of zeros at the end of an archive.
+_FREE = 2**24  # Bytes of gzip: plain figures, say, unpack to a thousand times.
 
 
 class Member(NamedTuple):
@@ -37,6 +38,7 @@ def members(stream: Stream) -> Iterator[Member]:
   adds are not handed on. An InputError: an archive that is cut or damaged, or a
   member that is no plain file, or would lie outside of the archive's folder.
   """
+  stream.free = _FREE
   forward = _Forward(stream)
   with _guarded(stream.name):
     tar = tarfile.TarFile(fileobj=cast(Any, forward))

@@ -12,6 +12,7 @@ fraction of the file's relations that is an InputError.
 """
 
 import dataclasses
+import os
 import pathlib
 import re
 from collections import Counter
@@ -32,7 +33,7 @@ from biobert_jax.io import lines as io_lines
 from biobert_jax.io import streams
 from biobert_jax.text import brat
 from biobert_jax.text.documents import Document, DocumentRelation, Entity, flat
-from biobert_jax.text.readers import any_format, json_stream, pubtator
+from biobert_jax.text.readers import input_files, json_stream, pubtator
 
 UNKNOWN = 'relations_whose_concept_no_mention_has'
 _NONE = {'', '-', '-1'}
@@ -97,7 +98,7 @@ def read_documents(
   if path.is_dir():
     documents: Iterable[Document] = brat.read_folder(path, counts)
   else:
-    documents = any_format.read_documents(path, counts)
+    documents = input_files.read_documents([os.fspath(path)], counts)
   pairs = ((one, [0] * len(one.relations)) for one in documents)
   found, relations = _once(pairs, counts, unknown)
   unknown.check(relations, max_broken)

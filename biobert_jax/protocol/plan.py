@@ -89,7 +89,9 @@ def changed(config: ConfigDict, changes: dict[str, Any]) -> ConfigDict:
       other.update_from_flattened_dict({key: value})
     except (TypeError, ValueError) as error:
       what = ' '.join(str(error).split())
-      raise InputError(f'{key} cannot be {value!r}: {what}') from error
+      remedy = 'give values of the type that the config has'
+      fault = f'--grid: {key} cannot be {value!r}: {what}; {remedy}'
+      raise InputError(fault) from error
   experiments.validate(other)
   return other
 

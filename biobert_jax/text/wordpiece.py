@@ -116,17 +116,16 @@ class WordPieceTokenizer:
         '%s: states do_lower_case=%s; the option overrides it: %s',
         *(source, json.dumps(stored), json.dumps(lower)),
       )
-    added = added_tokens.read_added_tokens(folder, pieces)
-    own = [token.content for token in added if token.id >= len(pieces)]
-    return cls._checked(
-      (*pieces, *own), lower, path, split_cjk, added, len(own)
-    )
+    return cls._checked(pieces, lower, path, split_cjk)
 
   @classmethod
   def from_vocab_file(cls, path: StrPath, do_lower_case: bool) -> Self:
-    """Reads a `vocab.txt`, see `read_vocab_file`."""
-    pieces = vocabulary.read_vocab_file(path)
-    return cls._checked(pieces, do_lower_case, path)
+    """Reads a `vocab.txt`, see `read_vocab_file`, and its added tokens.
+
+    They are read where the file has that name: the others of a folder may be of
+    another vocabulary.
+    """
+    return cls._checked(vocabulary.read_vocab_file(path), do_lower_case, path)
 
   @classmethod
   def _checked(
@@ -135,11 +134,15 @@ class WordPieceTokenizer:
     do_lower_case: bool,
     path: StrPath,
     tokenize_chinese_chars: bool = True,
-    added: tuple[AddedToken, ...] = (),
-    appended: int = 0,
   ) -> Self:
+    added: tuple[AddedToken, ...] = ()
+    folder, name = os.path.split(path)
+    if name in ('vocab.txt', 'tokenizer.json'):
+      added = added_tokens.read_added_tokens(pathlib.Path(folder), pieces)
+    own = [token.content for token in added if token.id >= len(pieces)]
+    whole = (*pieces, *own)
     try:
-      return cls(pieces, do_lower_case, tokenize_chinese_chars, added, appended)
+      return cls(whole, do_lower_case, tokenize_chinese_chars, added, len(own))
     except InputError as error:
       raise InputError(f'{path}: {error}') from None
 

@@ -22,7 +22,7 @@ from biobert_jax.tasks.evaluator import Evaluator
 from biobert_jax.tasks.task import Scored
 from biobert_jax.training import score_table
 from biobert_jax.training import workdir as workdirs
-from biobert_jax.training.experiment import TASKS, Experiment
+from biobert_jax.training.experiment import TASKS, Experiment, flatten
 from biobert_jax.training.monitoring.curves import draw_curves
 
 RESULTS_FILE = workdirs.RESULTS_FILE
@@ -158,11 +158,12 @@ def evaluate(
 
 def check_finite(scored: Scored, split: str, step: int) -> None:
   """Raises a DivergedError for a score that is no number: nothing equals it."""
-  values = {'selection': scored.selection, **scored.metrics}
+  values = flatten({'selection': scored.selection, **scored.metrics})
   for name, value in values.items():
     # A threshold may lie beyond all scores.
     threshold = name.endswith('_thresh')
-    wrong = isinstance(value, float) and not math.isfinite(value)
+    is_float = isinstance(value, float | np.floating)
+    wrong = is_float and not math.isfinite(value)
     if wrong and not threshold:
       raise DivergedError(
         f'{name} of {split} is {value} at step {step}: the model is not '

@@ -9,7 +9,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from biobert_jax import errors
-from biobert_jax.checkpoints import pretrained
+from biobert_jax.checkpoints import name_map, pretrained
 from biobert_jax.checkpoints.detect import COMPILED, Source, detect
 from biobert_jax.checkpoints.partial_load import load_matching
 from biobert_jax.models import param_tree, splash_attention
@@ -211,7 +211,9 @@ def load_weights(
   shapes = {path: leaf.shape for path, leaf in flat.items()}
   found, contents = pretrained.read_params(found, bert)
   named = experiment.config.init_from_labels
-  same_classes = _stated_labels(found, named) == experiment.labels
+  biases = (contents.params.get(f'{n}/bias') for n in name_map.CLASSIFIERS)
+  classes = next((len(one) for one in biases if one is not None), None)
+  same_classes = _stated_labels(found, named, classes) == experiment.labels
   loaded, report = load_matching(contents, shapes, found.given, same_classes)
   _log.info('%s (%s): %s', found.given, found.form, report)
   tree = param_tree.to_tree(loaded, bert.scan_layers)
@@ -221,13 +223,19 @@ def load_weights(
 
 
 def _stated_labels(
-  found: Source, named: tuple[str, ...] | None
+  found: Source, named: tuple[str, ...] | None, classes: int | None
 ) -> tuple[str, ...]:
   """The classes of a checkpoint: those `named` override what it states."""
   stated = pretrained.source_labels(found)
   if not named:
     return stated
   labels = tuple(named)
+  if classes not in (None, len(labels)):
+    what = f'its classifier has {classes} classes, but {len(labels)} are named'
+    raise errors.InputError(
+      f'{found.given}: {what}: {", ".join(labels)}; name each in the order of '
+      'their ids by --config.init_from_labels=A,B,C, or leave it out'
+    )
   if stated and labels != stated:
     _log.warning(
       '%s: states the labels %s; init_from_labels=%s is used',

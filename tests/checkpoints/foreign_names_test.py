@@ -152,7 +152,7 @@ def by_heads(path: str, array: np.ndarray) -> np.ndarray:
   return array
 
 
-def stored(array: np.ndarray, also: str = '') -> LazyTensor:
+def stored(array: np.ndarray, *also: str) -> LazyTensor:
   return LazyTensor(array.shape, array.dtype.name, lambda: array, also)
 
 
@@ -219,10 +219,94 @@ def test_the_pooler_that_was_trained_is_taken() -> None:
     other = np.ones_like(parameters()[f'bert/pooler/dense/{leaf}'])
     tensors[f'encoder/_pooler_layer/{leaf}'] = stored(other)
   contents = name_map.read(tensors, FOREIGN, TINY, 'here')
-  why = 'a pooler that pre-training did not use'
+  why = 'a pooler that the head does not use'
   assert contents.skipped[why] == 2
   path = 'bert/pooler/dense/bias'
   np.testing.assert_array_equal(contents.params[path], parameters()[path])
+
+
+# The names that official/nlp gives heads: of the key, and of the attributes.
+HEADS_OF_NLP = {
+  'a classifier': (
+    'classifier',
+    'model/layer_with_weights-1/out_proj',
+    'sentence_prediction/logits',
+    'model/classifier/out_proj',
+  ),
+  'a classifier of 2020': (
+    'classifier',
+    'model/layer_with_weights-1/layer_with_weights-0',
+    'predictions/transform/logits',
+    'model/classifier/layer_with_weights-0',
+  ),
+  'a classifier of tokens': (
+    'classifier',
+    'model/layer_with_weights-1',
+    'predictions/transform/logits',
+    'model/classifier',
+  ),
+  'its classes alone tell': (
+    'classifier',
+    'model/layer_with_weights-1',
+    'predictions/transform/logits',
+    '',
+  ),
+  'spans': (
+    'qa_outputs',
+    'model/layer_with_weights-1/layer_with_weights-0',
+    'predictions/transform/logits',
+    'model/span_labeling/layer_with_weights-0',
+  ),
+  'spans of 2019': ('qa_outputs', 'squad/final_dense', '', ''),
+}
+
+
+@pytest.mark.parametrize('kind', HEADS_OF_NLP)
+def test_heads_of_objects_are_read(kind: str) -> None:
+  ours, *names = HEADS_OF_NLP[kind]
+  params = {p: a for p, a in parameters().items() if p.startswith('bert/')}
+  tensors = {counted(p): stored(by_heads(p, a)) for p, a in params.items()}
+  head = {p: a for p, a in parameters().items() if p.startswith(f'{ours}/')}
+  for path, array in head.items():
+    key, *also = (f'{name}/{leaf_of(path)}' for name in names)
+    tensors[key] = stored(array, *also)
+  contents = name_map.read(tensors, FOREIGN, TINY, 'here')
+  assert contents.groups == ('encoder', 'pooler', ours)
+  for path, array in (params | head).items():
+    np.testing.assert_array_equal(contents.params[path], array, path)
+
+
+def test_two_columns_of_no_name_are_not_guessed() -> None:
+  tensors = {
+    counted(p): stored(by_heads(p, a))
+    for p, a in parameters().items()
+    if p.startswith('bert/')
+  }
+  kernel = parameters()['qa_outputs/kernel']
+  name = 'predictions/transform/logits/kernel'
+  tensors['model/layer_with_weights-1/kernel'] = stored(kernel, name)
+  with pytest.raises(InputError, match='unmapped model/layer_with_weights-1/k'):
+    name_map.read(tensors, FOREIGN, TINY, 'here')
+
+
+def test_a_head_of_classes_with_a_pooler_of_its_own() -> None:
+  tensors, own = {}, {}
+  for path, array in parameters().items():
+    if path.startswith('bert/'):
+      tensors[counted(path)] = stored(by_heads(path, array))
+    if path.startswith('bert/pooler'):
+      own[path] = np.full_like(array, 0.25)
+      leaf = leaf_of(path)
+      also = f'model/classifier/dense/{leaf}'
+      name = f'sentence_prediction.pooler_dense/{leaf}'
+      tensors[name] = stored(own[path], also)
+    if path.startswith('classifier/'):
+      tensors[f'model/classifier/out_proj/{leaf_of(path)}'] = stored(array)
+  contents = name_map.read(tensors, FOREIGN, TINY, 'here')
+  assert contents.groups == ('encoder', 'pooler', 'classifier')
+  assert contents.skipped['a pooler that the head does not use'] == 2
+  for path, array in own.items():
+    np.testing.assert_array_equal(contents.params[path], array)
 
 
 def column_tensors(column: str, *groups: str) -> dict[str, LazyTensor]:

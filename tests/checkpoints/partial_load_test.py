@@ -68,3 +68,6 @@ def test_a_head_of_another_width_is_an_error() -> None:
   with pytest.raises(InputError, match=r'yes_no/kernel is \[4, 1\], not'):
     load_matching(contents(), wanted, 'here', same_classes=True)
   assert np.shape(contents().params['yes_no/kernel']) == (4, 1)
+  wanted = shapes('classifier') | {'classifier/bias': (5,)}
+  with pytest.raises(InputError, match=r'bias is \[3\], .*init_from_labels=A'):
+    load_matching(contents(), wanted, 'here', same_classes=True)

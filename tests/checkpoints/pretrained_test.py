@@ -45,13 +45,6 @@ def test_another_number_is_a_difference(model):
     pretrained.check_equal(model, changed)
 
 
-def test_casing_and_skip_are_checked(tmp_path):
-  assert [pretrained.parse_casing(t) for t in ('', 'true', 'false')] == [
-    None,
-    True,
-    False,
-  ]
-  with pytest.raises(InputError, match='give true or false'):
-    pretrained.parse_casing('yes')
+def test_skip_is_checked(tmp_path):
   with pytest.raises(InputError, match='no regular expression'):
     pretrained.load_pretrained(tmp_path, skip='(')

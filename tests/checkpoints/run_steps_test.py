@@ -117,6 +117,17 @@ def test_a_damaged_step_is_passed_over_as_on_resume(run, damage, caplog):
   assert f'{run}/checkpoints/4' in caplog.text
 
 
+def test_no_other_step_stands_in_for_the_best(run):
+  flip_numbers(run / 'best/2')
+  path, params = run_steps.read(run, CHOOSES, '')
+  assert path == run / 'checkpoints/2'
+  small_states.same_bits(params, small_states.drawn(2, 2, DP).params)
+  flip_numbers(run / 'checkpoints/2')
+  why = 'damaged .* no other step stands in for the best; or use step 3, 4$'
+  with pytest.raises(InputError, match=why):
+    run_steps.read(run, CHOOSES, '')
+
+
 @pytest.mark.parametrize('step', ['latest', '', '4'])
 def test_a_step_that_the_run_deletes_while_it_is_read(
   run, step, monkeypatch, caplog

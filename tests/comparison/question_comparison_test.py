@@ -162,7 +162,7 @@ def test_an_export_of_ours_answers_the_same_in_transformers(
   corpus = small_questions.write(tmp_path / 'corpus')
   gold = str(corpus / 'train.json')
   ours = tmp_path / 'ours.json'
-  predict.predict('', gold, str(ours), 'squad', exported)
+  predict.predict(exported, gold, str(ours), 'squad')
   baseline.run(
     baseline.script('hf_question.py'),
     *(f'--model={exported}', f'--train={gold}', f'--test={gold}'),

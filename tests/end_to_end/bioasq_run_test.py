@@ -174,7 +174,7 @@ def test_every_export_answers_alike(form, prepared, trained, tmp_path):
   answers = []
   for number, path in enumerate((trained / 'yesno', tmp_path / form)):
     output = tmp_path / f'{number}.jsonl'
-    done = predict.predict('', str(source), str(output), 'jsonl', str(path))
+    done = predict.predict(str(path), str(source), str(output))
     assert (done['questions'], done['passages']) == (6, 12)
     lines = output.read_text().splitlines()
     answers.append([json.loads(line) for line in lines])

@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 
+import jax
 import numpy as np
 import pytest
 
@@ -24,6 +25,7 @@ from biobert_jax.checkpoints.formats.onnx import onnx
 from biobert_jax.errors import InputError
 from biobert_jax.inference import predict, tagger
 from biobert_jax.models.heads import HEADS
+from biobert_jax.models.param_tree import to_tree
 from biobert_jax.training import train
 from tests.fixtures import model_folders, small_run
 from tests.fixtures.texts import TEXT
@@ -52,13 +54,11 @@ def exports(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
   return folder
 
 
-def entities(**model: str) -> str:
+def entities(folder: Path, model: Path) -> str:
   """What `predict` finds in a text, rounded scores apart."""
-  path = pathlib.Path(model.pop('folder'))
-  (path / 'in.txt').write_text(TEXT, 'utf-8')
-  workdir = model.pop('workdir', '')
-  out = path / 'out.jsonl'
-  predict.predict(workdir, str(path / 'in.txt'), str(out), 'jsonl', **model)
+  (folder / 'in.txt').write_text(TEXT, 'utf-8')
+  out = folder / 'out.jsonl'
+  predict.predict(str(model), str(folder / 'in.txt'), str(out))
   rows = [json.loads(line) for line in out.read_text('utf-8').splitlines()]
   found = [
     (
@@ -80,9 +80,8 @@ def entities(**model: str) -> str:
 def test_predict_finds_the_same_with_every_export(
   form: str, trained: Path, exports: Path, tmp_path: Path
 ) -> None:
-  folder = str(tmp_path)
-  own = entities(folder=folder, workdir=str(trained))
-  assert entities(folder=folder, model=str(exports / form)) == own
+  own = entities(tmp_path, trained)
+  assert entities(tmp_path, exports / form) == own
 
 
 @pytest.mark.parametrize('form', sorted(export.FORMATS))
@@ -247,6 +246,18 @@ def test_an_output_that_is_not_finite_is_named(
     export.export(model, 'onnx', str(tmp_path / 'out'))
   assert not (tmp_path / 'out').exists()
 
+  function = jax.jit(export._function(model))
+  params = to_tree(model.params, scan_layers=False)
+
+  def at_padding(ids, mask, types):
+    found = function(params, ids, mask, types)
+    found = {name: np.array(array) for name, array in found.items()}
+    found['last_hidden_state'][mask == 0] = np.nan
+    return found
+
+  with pytest.raises(InputError, match='output last_hidden_state are not'):
+    export._compare(model, at_padding, 'onnx')
+
 
 @pytest.mark.parametrize('form', ['huggingface', 'tensorflow'])
 def test_the_id_of_padding_is_that_of_the_vocabulary(
@@ -315,12 +326,6 @@ def test_labels_must_be_bio_tags() -> None:
   assert tags == ('O', 'B', 'I', 'O', 'O', 'O', 'O')
   with pytest.raises(InputError, match='here: its labels .LABEL_0, LABEL_1'):
     tagger.entity_tags(('LABEL_0', 'LABEL_1'), 'here')
-
-
-def test_predict_wants_one_model() -> None:
-  for names in (('', ''), ('a', 'b')):
-    with pytest.raises(InputError, match='one of --workdir, --model and'):
-      predict.predict(names[0], '-', 'out', 'jsonl', model=names[1])
 
 
 def test_both_commands_convert_by_themselves(tmp_path: Path) -> None:

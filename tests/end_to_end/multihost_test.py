@@ -1,4 +1,7 @@
-"""Two hosts of four devices do what one host of eight does."""
+"""Two hosts of four devices do what one host of eight does.
+
+They train, find that run finished, and continue it as another.
+"""
 
 import json
 import os
@@ -19,8 +22,13 @@ import sys, jax
 jax.distributed.initialize(f'localhost:{sys.argv[1]}', 2, int(sys.argv[2]))
 from biobert_jax.training import train
 from tests.fixtures import small_run
-report = train.train(small_run.config(), sys.argv[3])
-print(jax.process_count(), jax.device_count(), report['results']['test']['f1'])
+two, longer = sys.argv[3:]
+report = train.train(small_run.config(), two)
+assert train.train(small_run.config(), two) == report, 'already finished'
+config = small_run.config(train__epochs=4.0, optim__learning_rate=1e-3)
+more = train.train(config, two, longer)
+f1 = [r['results']['test']['f1'] for r in (report, more)]
+print(jax.process_count(), jax.device_count(), *f1)
 """
 
 
@@ -36,9 +44,10 @@ def test_two_hosts_train_as_one(tmp_path):
     port = str(free.getsockname()[1])
   devices = '--xla_force_host_platform_device_count=4'
   environment = os.environ | {'XLA_FLAGS': devices, 'PYTHONPATH': str(ROOT)}
+  folders = [str(tmp_path / name) for name in ('two', 'two_longer')]
   hosts = [
     subprocess.Popen(
-      [sys.executable, '-c', PROGRAM, port, str(host), str(tmp_path / 'two')],
+      [sys.executable, '-c', PROGRAM, port, str(host), *folders],
       env=environment,
       cwd=ROOT,
       stdout=subprocess.PIPE,
@@ -54,10 +63,14 @@ def test_two_hosts_train_as_one(tmp_path):
       host.kill()
   assert [h.returncode for h in hosts] == [0, 0], said
   report = train.train(small_run.config(), str(tmp_path / 'one'))
-  f1 = report['results']['test']['f1']
+  config = small_run.config(train__epochs=4.0, optim__learning_rate=1e-3)
+  given = (str(tmp_path / 'one'), str(tmp_path / 'one_longer'))
+  more = train.train(config, *given)
+  f1 = [str(r['results']['test']['f1']) for r in (report, more)]
   # Gloo, too, writes to standard output.
   last = [out.splitlines()[-1].split() for out, _ in said]
-  assert last == [['2', '8', str(f1)]] * 2
-  alone = losses(tmp_path / 'one')
-  assert len(alone) > 10
-  assert losses(tmp_path / 'two') == pytest.approx(alone, rel=1e-5)
+  assert last == [['2', '8', *f1]] * 2
+  for run in ('', '_longer'):
+    alone = losses(tmp_path / f'one{run}')
+    assert len(alone) > 10
+    assert losses(tmp_path / f'two{run}') == pytest.approx(alone, rel=1e-5)

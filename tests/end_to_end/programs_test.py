@@ -79,20 +79,16 @@ def test_entities_that_are_there_stay_when_asked(trained, tmp_path):
   row = {'id': 'a', 'text': TEXT.split('\n')[0], 'entities': given}
   source.write_text(json.dumps(row))
   found = {}
-  for keep in ('', 'false', 'true'):
+  for keep in (False, True):
     predict.predict(
       str(folder), str(source), str(out), 'jsonl', keep_entities=keep
     )
     found[keep] = json.loads(out.read_text('utf-8'))['entities']
-  assert found[''] == found['false'] != []
-  assert not [entity for entity in found[''] if entity['type'] == 'Word']
-  both = [*given, *found['']]
+  assert found[False]
+  assert not [entity for entity in found[False] if entity['type'] == 'Word']
+  both = [*given, *found[False]]
   both.sort(key=lambda entity: (entity['start'], entity['end'], entity['type']))
-  assert found['true'] == both
-  with pytest.raises(InputError, match="--keep_entities is 'yes'"):
-    predict.predict(
-      str(folder), str(source), str(out), 'jsonl', keep_entities='yes'
-    )
+  assert found[True] == both
 
 
 def test_tagging_does_not_depend_on_neighbours(trained):

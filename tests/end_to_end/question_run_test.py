@@ -242,7 +242,7 @@ def test_a_foreign_model_answers_too(tmp_path):
   assert predict.task_of(pretrained.load_pretrained(tmp_path / 'span')) == 'qa'
   out = tmp_path / 'out'
   report = predict.predict(
-    '', asked(tmp_path), str(out), 'squad', str(tmp_path / 'span')
+    str(tmp_path / 'span'), asked(tmp_path), str(out), 'squad'
   )
   assert report['questions'] == 2
   assert len(json.loads(out.read_text('utf-8'))) == 3

@@ -65,7 +65,7 @@ def trained(tmp_path_factory):
 def run(model, tmp_path, form='jsonl'):
   out = tmp_path / f'out.{form}'
   source = write(tmp_path / 'in.jsonl')
-  report = predict.predict('', source, str(out), form, str(model))
+  report = predict.predict(str(model), source, str(out), form)
   return out.read_text('utf-8'), report
 
 

@@ -33,6 +33,7 @@ from tests.fixtures import (
   message_literals,
   remedy_cases,
   remedy_lines,
+  remedy_options,
   remedy_runs,
   small_states,
 )
@@ -45,6 +46,7 @@ CASES = (
   *remedy_cases.CONFIGS,
   *remedy_cases.PREPARING,
   *remedy_runs.RUNNING,
+  *remedy_options.ANY_OPTION,
 )
 _PLACEHOLDER = re.compile(r'[A-Z,]*')
 

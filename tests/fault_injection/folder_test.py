@@ -3,10 +3,8 @@
 import contextlib
 import dataclasses
 import os
-import pathlib
 import shutil
 import signal
-import subprocess
 import time
 
 import numpy as np
@@ -15,38 +13,13 @@ from etils import epath
 from ml_collections import ConfigDict
 
 from biobert_jax import errors
+from biobert_jax.commands import main
 from biobert_jax.training import experiment, train, workdir
 from biobert_jax.training.monitoring import goodput
 from tests.fault_injection import children
 from tests.fault_injection.children import LAST, MIDDLE
 from tests.fixtures import small_run
 from tests.fixtures.saved_state import fingerprints_of, leaves_of, steps_of
-
-
-@pytest.fixture
-def small_disk(tmp_path):
-  """A function that gives a folder on a disk of so many bytes."""
-  if os.getuid() or not shutil.which('mount'):
-    pytest.skip('only root can mount a small tmpfs')
-  folder = tmp_path / 'disk'
-  folder.mkdir()
-  made = subprocess.run(
-    ['mount', '-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', str(folder)],
-    capture_output=True,
-    text=True,
-  )
-  if made.returncode:
-    pytest.skip(f'no tmpfs can be mounted here: {made.stderr.strip()}')
-
-  def resize(size: str) -> pathlib.Path:
-    options = f'remount,size={size}'
-    subprocess.run(['mount', '-o', options, str(folder)], check=True)
-    return folder
-
-  try:
-    yield resize
-  finally:
-    subprocess.run(['umount', '-l', str(folder)], check=True)
 
 
 # Orbax's threads, when what they wait for has failed.
@@ -78,6 +51,18 @@ def test_a_full_disk(whole, small_disk, capsys):
   assert set(steps) <= set(steps_of(folder))
   assert fingerprints_of(folder, LAST) == fingerprints_of(whole, LAST)
   assert not (folder / 'checkpoints_damaged').exists()
+
+
+def test_scores_on_a_full_disk(whole, small_disk, capsys):
+  folder = small_disk('5m') / 'run'
+  shutil.copytree(whole, folder)
+  (folder / 'predictions_devel.tsv').unlink(missing_ok=True)
+  before = contents_of(folder)
+  small_disk('5m', filled=True)
+  assert main.main(['evaluate', f'--workdir={folder}', '--split=devel']) == 1
+  said = capsys.readouterr().err.splitlines()[-1]
+  assert said.startswith(f'not saved: {folder}/')
+  assert contents_of(folder) == before
 
 
 def test_two_runs_in_one_folder(tmp_path, cache, whole):

@@ -156,7 +156,7 @@ def test_a_long_text_is_read_where_it_has_most_context(tmp_path, model, alone):
   wanted = np.stack([*wanted, each[-1][-1]])
   text = f'ab\n{text}\ncd\n'
   for pooling in ('mean', 'cls', 'tokens'):
-    flags = ('-1,-2,-3', pooling, '16')
+    flags = ('-1,-2,-3', pooling, 16)
     report, found = run(tmp_path, model, text, *flags)
     assert report['pieces'] == 46 + 2 * 4
     if pooling == 'tokens':
@@ -307,8 +307,6 @@ def test_a_program_gives_no_layers(tmp_path, model):
     ({'layers': '1'}, "--layers is '1'; give layers counted from the last"),
     ({'layers': ''}, '--layers is'),
     ({'layers': '-1,-2,-1'}, 'a layer is repeated'),
-    ({'max_seq_length': 'x'}, "--max_seq_length is 'x'; give a number"),
-    ({'do_lower_case': 'no'}, "--do_lower_case is 'no'"),
     ({'given': 'absent.txt'}, '--input absent.txt: no such file'),
   ],
 )
@@ -326,8 +324,8 @@ def test_a_wrong_option_does_not_wait_for_the_model(tmp_path, flags, what):
   [
     (('-4',), '--layers has -4; .* has 2 layers: -1 is the last, -2 the first'),
     (('-0',), '--layers has 0'),
-    (('-1', 'mean', '2'), '--max_seq_length is 2; .* takes 3 to 64'),
-    (('-1', 'mean', '65'), '--max_seq_length is 65'),
+    (('-1', 'mean', 2), '--max_seq_length is 2; .* takes 3 to 64'),
+    (('-1', 'mean', 65), '--max_seq_length is 65'),
     (('-1', 'entity'), 'in.txt: no entity in 1 texts'),
   ],
 )

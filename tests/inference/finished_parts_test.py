@@ -116,7 +116,7 @@ def test_predict_goes_on_where_a_pipe_ended(tmp_path, monkeypatch, caplog):
     stdin = types.SimpleNamespace(buffer=io.BytesIO(text))
     monkeypatch.setattr('sys.stdin', stdin)
     model = str(tmp_path / 'model')
-    return predict.predict('', '-', str(tmp_path / output), 'jsonl', model)
+    return predict.predict(model, '-', str(tmp_path / output))
 
   given(good, 'whole')
   with pytest.raises(InputError, match=':4: '):

@@ -79,7 +79,7 @@ def test_an_export_is_read_once(tmp_path, monkeypatch):
   )
   out = tmp_path / 'out.jsonl'
   given, wanted = str(tmp_path / 'in.txt'), str(tmp_path / 'export')
-  report = predict.predict('', given, str(out), 'jsonl', wanted)
+  report = predict.predict(wanted, given, str(out))
   assert json.loads(out.read_text())['text'] == 'A bad cold.'
   assert report['documents'] == 1
   assert detected == [wanted]
@@ -116,14 +116,13 @@ def test_scores_are_of_jsonl(scores, form, tmp_path):
   (tmp_path / 'in.txt').write_text('One.')
   given = (str(tmp_path / 'in.txt'), str(tmp_path / 'out'), form)
   with pytest.raises(InputError, match='give best, or all with --format=jsonl'):
-    predict.predict('', *given, str(tmp_path / 'model'), scores=scores)
+    predict.predict(str(tmp_path / 'model'), *given, scores=scores)
 
 
-@pytest.mark.parametrize('workdir', ['', 'a'])
-def test_one_model_is_named(workdir):
-  model = 'b' if workdir else ''
-  with pytest.raises(InputError, match='needs one of --workdir, --model and'):
-    predict.predict(workdir, '-', 'out', 'jsonl', model)
+@pytest.mark.parametrize('name', ['', 'a'])
+def test_one_model_is_named(name):
+  with pytest.raises(InputError, match='needs one of --model and --pipeline'):
+    predict.predict(name, '-', 'out', pipeline=name)
 
 
 def test_progress_is_of_all_documents(tmp_path, monkeypatch, caplog):
@@ -133,7 +132,7 @@ def test_progress_is_of_all_documents(tmp_path, monkeypatch, caplog):
   monkeypatch.setattr(predict, 'SECONDS_BETWEEN_LINES', 0.0)
   caplog.set_level('INFO', 'biobert_jax')
   model = str(tmp_path / 'model')
-  done = predict.predict('', str(text), output, 'jsonl', model)
+  done = predict.predict(model, str(text), output)
   assert done['documents'] == 3
   said = [m for m in caplog.messages if m.endswith(' documents done')]
   assert said == [f'{n} of 3 documents done' for n in (1, 2, 3)]
@@ -153,22 +152,22 @@ def test_files_of_every_form_are_one_input(tmp_path, caplog):
   given = [str(tmp_path / 'd.pubtator'), str(folder)]
   out = tmp_path / 'out.jsonl'
   model = str(tmp_path / 'model')
-  report = predict.predict('', given, str(out), 'jsonl', model)
+  report = predict.predict(model, given, str(out))
   assert report['documents'] == 6
   ids = [json.loads(line)['id'] for line in out.read_text().splitlines()]
   assert ids == ['n-1', 'a.txt:1', 'a.txt:3', 'b', '7', 'x']
   assert 'skipped 1 files that are no text' in caplog.text
   # What was written is read again.
   again = tmp_path / 'again.jsonl'
-  predict.predict('', str(out), str(again), 'jsonl', model)
+  predict.predict(model, str(out), str(again))
   assert again.read_bytes() == out.read_bytes()
   tokens = tmp_path / 'tokens.tsv'
   tokens.write_text('A\tO\nbad\tO\ncold\tB\n\nOne\tO\n')
   with pytest.raises(InputError, match='a token/tag file') as raised:
-    predict.predict('', str(tokens), str(out), 'jsonl', model)
+    predict.predict(model, str(tokens), str(out))
   assert out.read_bytes() == again.read_bytes()
   # The remedy works.
   command = str(raised.value).partition('made by ')[2].partition('; to')[0]
   subprocess.run(command, shell=True, check=True, cwd=tmp_path)
   lines = str(tmp_path / 'lines.txt')
-  assert predict.predict('', lines, str(out), 'jsonl', model)['documents'] == 2
+  assert predict.predict(model, lines, str(out))['documents'] == 2

@@ -131,6 +131,7 @@ def test_odd_labels_are_decoded_with_a_note(model, caplog):
     odd = dataclasses.replace(model, labels=tuple(labels.split()))
     assert Tagger(odd)(TEXTS) == expected
   assert 'read as BIO tags: B_Drug as B-Drug' in caplog.text
+  assert 'read as BIO tags: 0 as O\n' in caplog.text
   inside = dataclasses.replace(model, labels=('Drug', 'O', 'Gene'))
   kinds = [e.type for d in Tagger(inside)(TEXTS) for e in d.entities]
   assert set(kinds) <= {'Drug', 'Gene'}

@@ -122,6 +122,17 @@ def test_a_list_without_flags_is_read(tmp_path: pathlib.Path) -> None:
   assert added['BRCA'] == AddedToken('BRCA', SIZE + 3, False, True, False)
 
 
+def test_a_vocabulary_named_by_itself_has_those_of_its_folder(
+  tmp_path: pathlib.Path,
+) -> None:
+  folder_of(tmp_path, False)
+  whole = WordPieceTokenizer.from_directory(tmp_path)
+  path = tmp_path / 'vocab.txt'
+  assert WordPieceTokenizer.from_vocab_file(path, False) == whole
+  other = path.rename(tmp_path / 'other.txt')
+  assert not WordPieceTokenizer.from_vocab_file(other, False).added
+
+
 def test_words_that_one_token_covers_are_one(tmp_path: pathlib.Path) -> None:
   folder_of(tmp_path, False)
   tokenizer = WordPieceTokenizer.from_directory(tmp_path)

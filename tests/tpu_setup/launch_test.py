@@ -161,7 +161,20 @@ def test_other_commands_run_on_the_first_host_alone(ready: Cloud) -> None:
   assert not (ready.folder / 'preflight_argv').exists()
   start = next(c for c in ready.calls() if ' start ' in c[-1])
   assert '--worker=0' in start
-  assert 'TPU_PROCESS_BOUNDS=1,1,1' in start[-1]
+
+
+@pytest.mark.parametrize(
+  ('topology', 'several'),
+  [('v5e-8', 0), ('v6e-16', 1), ('v4-8', 0), ('v4-16', 1), ('v3-32', 1)],
+)
+def test_one_host_of_several_uses_its_own_chips(
+  cloud: Cloud, topology: str, several: bool
+) -> None:
+  flags = (*SLICE, f'--topology={topology}', '--tier=spot', '--max-hours=none')
+  words = ('--', 'evaluate', '--workdir=/mnt/biobert/runs/x')
+  done = cloud.run('launch.sh', *flags, *words, DRY_RUN='1')
+  assert done.returncode == 0, done.stderr
+  assert ('TPU_PROCESS_BOUNDS=1,1,1' in done.stdout) == several
 
 
 def test_what_does_not_fit_is_not_launched(ready: Cloud) -> None:

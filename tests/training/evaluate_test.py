@@ -6,6 +6,7 @@
 import json
 import math
 
+import numpy as np
 import pytest
 from etils import epath
 
@@ -71,6 +72,8 @@ def test_a_report_that_is_not_whole_is_none(folder, damage):
   [
     (Scored({'f1': 70.0, 'loss': math.nan}, 70.0, {}), 'loss of devel is nan'),
     (Scored({'f1': 70.0}, -math.inf, {}), 'selection of devel is -inf'),
+    (Scored({'by': {'a': {'f1': math.nan}}}, 1.0, {}), 'a.f1 of devel is nan'),
+    (Scored({'f1': np.float32('inf')}, 1.0, {}), 'f1 of devel is inf'),
   ],
 )
 def test_a_score_that_is_not_finite_is_an_error(scored, name):

@@ -45,6 +45,10 @@ def test_classes_of_another_name_are_taken_where_they_are_named(
     _, arrays = experiment.load_weights(made, params)
     assert ('classifier/kernel' in arrays) == taken
     assert ('states the labels a,b,c' in caplog.text) == taken
+  config.init_from_labels = ('O', 'B')
+  made = experiment.from_config(config)
+  with pytest.raises(InputError, match='3 classes, but 2 are named: O, B; '):
+    experiment.load_weights(made, params)
 
 
 def test_scanned_layers_load_the_same_weights(tmp_path):

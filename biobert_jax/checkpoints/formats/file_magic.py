@@ -19,7 +19,7 @@ class LazyTensor:
   shape: tuple[int, ...]
   dtype: str  # NumPy's name of the stored type ('bfloat16', 'int64').
   read: Callable[[], np.ndarray]  # `InputError` where the file is damaged.
-  also: str = ''  # Another name that the file gives it.
+  also: tuple[str, ...] = ()  # Other names that the file gives it.
 
 
 def read_start(path: pathlib.Path) -> bytes:

@@ -10,11 +10,13 @@ import orbax.checkpoint as ocp
 from etils import epath
 
 from biobert_jax.checkpoints.formats.array_checksums import fingerprints
+from biobert_jax.checkpoints.formats.orbax_logging import quieten_orbax
 from biobert_jax.errors import InputError
 
 
 def write_params(folder: str | os.PathLike[str], params: Any) -> None:
   """Writes a tree of parameters alone into a new folder."""
+  quieten_orbax()
   # A file an array: to merge them all into one takes twice their memory.
   # Orbax warns that it has nothing to merge.
   log = logging.getLogger('absl')
@@ -59,12 +61,11 @@ def read_tree(path: epath.Path, record: epath.Path, part: str = '') -> Any:
       restore_args=as_numpy,
       partial_restore=bool(part),
     )
-    with ocp.Checkpointer(ocp.PyTreeCheckpointHandler()) as reader:
-      tree = reader.restore(whole, args=wanted)
+    # The handlers alone: a checkpointer waits until all hosts have read.
+    tree = ocp.PyTreeCheckpointHandler().restore(whole, args=wanted)
     stored: dict[str, Any] = {}
     if record.exists():
-      with ocp.Checkpointer(ocp.JsonCheckpointHandler()) as reader:
-        stored = reader.restore(record.resolve())
+      stored = ocp.JsonCheckpointHandler().restore(record.resolve())
   except (OSError, ValueError, KeyError) as error:
     reason = ' '.join(str(error).split())[:200]
     raise InputError(f'{path}: damaged ({reason}); copy it again') from error

@@ -5,6 +5,7 @@ TensorFlow reads and writes them, and compares the CRC32C of every tensor.
 
 import contextlib
 import functools
+import heapq
 import os
 import pathlib
 import re
@@ -26,6 +27,7 @@ _INDEX = '.index'
 # In a TF2 object checkpoint: its graph, and what ends its variables' keys.
 OBJECT_GRAPH = '_CHECKPOINTABLE_OBJECT_GRAPH'
 _VALUE = '/.ATTRIBUTES/VARIABLE_VALUE'
+_NUMBERED = re.compile(r'layer(_with_weights)?-\d+')
 _STATE = 'checkpoint'  # Beside checkpoints: a text proto that names the last.
 _STATE_LINE = re.compile(r'^\s*model_checkpoint_path:\s*"(.*)"\s*$', re.M)
 
@@ -85,28 +87,46 @@ def list_tensors(prefix: str | os.PathLike[str]) -> dict[str, LazyTensor]:
     with refused(f'{prefix}.data-*: {what}', _faults(tf), text=_one_line):
       return np.asarray(reader.get_tensor(name))
 
-  full_names: dict[str, str] = {}
+  others: dict[str, tuple[str, ...]] = {}
   if OBJECT_GRAPH in shapes:
-    full_names = _full_names(read_tensor(OBJECT_GRAPH))
+    others = _other_names(read_tensor(OBJECT_GRAPH))
   tensors = {}
   for key in sorted(shapes):
     name = key.removesuffix(_VALUE)
     if '/.ATTRIBUTES/' in name:
       continue  # Settings of an object, as text.
-    read, also = functools.partial(read_tensor, key), full_names.get(key, '')
+    read, also = functools.partial(read_tensor, key), others.get(key, ())
     sizes, dtype = tuple(shapes[key]), dtypes[key].name
     tensors[name] = LazyTensor(sizes, dtype, read, also)
   return tensors
 
 
-def _full_names(graph: np.ndarray) -> dict[str, str]:
-  """Key -> the variable's name, of the graph in a TF2 object checkpoint."""
+def _other_names(graph: np.ndarray) -> dict[str, tuple[str, ...]]:
+  """Key -> the variable's name, and its place by attributes with names.
+
+  They are of the graph in a TF2 object checkpoint, whose keys go by
+  `layer_with_weights-1` where an attribute is called `classifier`.
+  """
   from tensorflow.core.protobuf import trackable_object_graph_pb2
 
   parsed = trackable_object_graph_pb2.TrackableObjectGraph()
   parsed.ParseFromString(graph.item())
-  found = (one for node in parsed.nodes for one in node.attributes)
-  return {one.checkpoint_key: one.full_name for one in found}
+  places: dict[int, tuple[str, ...]] = {}
+  ahead: list[tuple[int, int, tuple[str, ...], int]] = [(0, 0, (), 0)]
+  while ahead:
+    numbered, length, place, at = heapq.heappop(ahead)
+    if at in places or at >= len(parsed.nodes):
+      continue
+    places[at] = place
+    for child in parsed.nodes[at].children:
+      more = bool(_NUMBERED.fullmatch(child.local_name))
+      there = (*place, child.local_name)
+      heapq.heappush(ahead, (numbered + more, length + 1, there, child.node_id))
+  return {
+    one.checkpoint_key: (one.full_name, '/'.join(places.get(at, ())))
+    for at, node in enumerate(parsed.nodes)
+    for one in node.attributes
+  }
 
 
 def _check_data(prefix: pathlib.Path) -> None:

@@ -30,7 +30,7 @@ from biobert_jax.data.splits import (
 from biobert_jax.errors import InputError
 from biobert_jax.io import lines
 from biobert_jax.text import brat, documents, tag_schemes
-from biobert_jax.text.readers import any_format, pubtator
+from biobert_jax.text.readers import any_format, input_files, pubtator
 
 # google-research/bert tokenization.py, WordpieceTokenizer: a longer word is
 # [UNK] as a whole.
@@ -301,7 +301,7 @@ def _documents(
     return brat.read_folder(path, counts)
   if any_format.form_of(path) == 'pubtator':
     return pubtator.read_pubtator(path, counts)
-  return any_format.read_documents(path, counts)
+  return input_files.read_documents([os.fspath(path)], counts)
 
 
 def label_set(sentences: Sequence[Sentence]) -> tuple[str, ...]:

@@ -53,7 +53,7 @@ from biobert_jax.preprocessing.token_shards import (
   prepare,
   stages,
 )
-from biobert_jax.text.readers import input_files
+from biobert_jax.text.readers import any_format, input_files
 from biobert_jax.text.readers.article import Options
 from biobert_jax.text.wordpiece import WordPieceTokenizer
 
@@ -412,7 +412,7 @@ def _find_inputs(
     if not result.metadata_list:
       raise InputError(f'--input {pattern!r}: no file matches; check the path')
     for file in sorted(result.metadata_list, key=lambda file: file.path):
-      if file.path == pattern or input_files.is_named_as_text(file.path):
+      if file.path == pattern or any_format.is_named_as_text(file.path):
         found[file.path] = file
       else:
         skipped['files_skipped'] += 1

@@ -22,8 +22,8 @@ from biobert_jax.text.documents import Document
 from biobert_jax.text.readers import (
   bioc,
   brat,
+  flat_records,
   jats,
-  json_documents,
   json_stream,
   jsonl,
   plain_text,
@@ -39,6 +39,7 @@ from biobert_jax.text.readers.article import (
   Reading,
   article_of,
   document_of,
+  is_latin,
 )
 
 _T = TypeVar('_T')
@@ -69,12 +70,40 @@ _SIDE_FILE = re.compile(
 _TAG = re.compile(r'(?:[BIESLUMW]|[BIESLUMW][-_]\S+|O)')
 _SIGNS = re.compile(r'[^\w\s]+')
 _MARK = re.compile('-DOCSTART-|###MEDLINE:')
+# Files that lie beside a corpus and are no part of it, whatever their ending.
+_SIDE_NAME = re.compile(
+  r'(?:read[_-]?me|licen[cs]e|copying|copyright|notice|changelog)(?:[._-].*)?'
+  r'|(?:.*[._-])?(?:file[_-]?list|(?:md5|sha\d*|check)sums?|md5)(?:\.\w+)?'
+  r'|manifest\.\w+|(?:annotation|visual|tools|kb_shortcuts)\.conf',
+  re.IGNORECASE,
+)
 
 
 def form_of(path: str | os.PathLike[str]) -> str:
   """The form of a file, a key of `FORMS`; see `detect` for errors."""
   with streams.open_stream(path) as stream:
     return detect(stream)
+
+
+def is_named_as_text(path: str) -> bool | None:
+  """Whether a file's name tells a text; None where only its content can."""
+  name = os.path.basename(path)
+  if _SIDE_NAME.fullmatch(name):
+    return False
+  ending = os.path.splitext(name.lower().removesuffix('.gz'))[1]
+  known = (form.endings for form in FORMS.values())
+  return any(ending in endings for endings in known) or None
+
+
+def is_text(stream: Stream, name: str) -> bool:
+  """Whether a file that nobody named by itself is a text to read."""
+  named = is_named_as_text(name)
+  if named is not None:
+    return named
+  try:
+    return detect(stream) != 'text'
+  except InputError:
+    return False
 
 
 def detect(stream: Stream) -> str:
@@ -129,7 +158,12 @@ def _xml_form(stream: Stream, start: bytes) -> str:
   raise InputError(f"{stream.name}: {what}'s collection: leave the file out")
 
 
-_ROOTS = {'pubmed': pubmed.ROOTS, 'jats': jats.ROOTS, 'bioc': bioc.ROOTS}
+_ROOTS = {
+  'pubmed': pubmed.ROOTS,
+  'jats': jats.ROOTS,
+  'bioc': bioc.ROOTS,
+  'flat_records': flat_records.ROOTS,
+}
 
 
 def _json_form(stream: Stream) -> str:
@@ -207,20 +241,37 @@ def _shown(stream: Stream) -> str:
 
 
 def _archive(stream: Stream, reading: Reading) -> Iterator[Article | Deletion]:
-  """Articles of the XML files in a tar archive."""
+  """Articles of the texts in a tar archive."""
+  for form, content, own in _members(stream, reading, strict=True):
+    yield from _all(form.articles, content, own)
+
+
+def _archive_documents(stream: Stream, reading: Reading) -> Iterator[Document]:
+  """Documents of the texts in a tar archive, with their entities."""
+  for form, content, own in _members(stream, reading, strict=False):
+    yield from _all(form.documents, content, own)
+
+
+def _members(
+  stream: Stream, reading: Reading, strict: bool
+) -> Iterator[tuple['Form', Stream, Reading]]:
+  """The texts in a tar archive; the rest is skipped as that of a folder is."""
   for member, _, content in tar_archives.members(stream):
-    if not member.lower().endswith(('.xml', '.nxml')):
+    content = streams.unpacked(content)
+    if not is_text(content, member):
       reading.counts['archive_members_skipped'] += 1
+      reading.notes('archive_member_skipped', member)
       continue
+    if not (strict or content.head(1)):
+      reading.drop('no_record', content.name)
+      continue
+    form = _form(content, strict)
+    if form in (FORMS['tar'], FORMS['brat']):
+      what = f'holds {form.name} inside of an archive: unpack the archive'
+      raise InputError(f'{content.name}: {what}, and name its folder')
     reading.counts['files_in_archives'] += 1
-    if not content.head(1):
-      raise InputError(f'{content.name}: the file is empty; download it again')
-    form = FORMS[detect(content)]
-    if '.xml' not in form.endings:
-      what = f'is named as XML, but holds {form.name}: leave it out'
-      raise InputError(f'{content.name}: {what}')
-    name = f'{reading.name}/{PurePosixPath(member).name}'
-    yield from _all(form.articles, content, reading._replace(name=name))
+    name = f'{reading.name}/{member}' if reading.name else member
+    yield form, content, reading._replace(name=name)
 
 
 def _all(
@@ -291,6 +342,12 @@ FORMS = {
   'jats': Form(
     'JATS XML', ('.xml', '.nxml'), jats.read, _from_articles(jats.read)
   ),
+  'flat_records': Form(
+    'XML of titles and abstracts',
+    ('.xml',),
+    flat_records.read,
+    _from_articles(flat_records.read),
+  ),
   'bioc': Form(
     'BioC XML',
     ('.xml', '.bioc'),
@@ -304,7 +361,7 @@ FORMS = {
     functools.partial(bioc.read, is_xml=False),
   ),
   'json': Form(
-    'JSON', ('.jsonl', '.json', '.ndjson'), jsonl.read, json_documents.read
+    'JSON', ('.jsonl', '.json', '.ndjson'), jsonl.read, jsonl.documents
   ),
   'pubtator': Form(
     'PubTator',
@@ -322,9 +379,7 @@ FORMS = {
   'text': Form(
     'plain text', ('.txt', '.text'), plain_text.read, plain_text.documents
   ),
-  'tar': Form(
-    'a tar archive', ('.tar', '.tgz'), _archive, _from_articles(_archive)
-  ),
+  'tar': Form('a tar archive', ('.tar', '.tgz'), _archive, _archive_documents),
 }
 
 
@@ -368,7 +423,7 @@ def read_file(
     for one in _all(_form(stream).articles, stream, reading):
       if isinstance(one, Deletion):
         yield one
-      elif _is_latin(one):
+      elif is_latin(one):
         counts['articles'] += 1
         yield one
       else:
@@ -379,6 +434,7 @@ def read_documents(
   source: Source,
   counts: Counter[str] | None = None,
   name: str = '',
+  notes: Notes | None = None,
 ) -> Iterator[Document]:
   """Documents of one file of any form, read as they come.
 
@@ -390,17 +446,27 @@ def read_documents(
     source: a path, `-` for standard input, or lines.
     counts: takes what was read, fixed and dropped.
     name: what stands before the numbers of texts that state no id.
+    notes: takes reason and place of every record dropped.
 
   Raises:
     InputError: a form that no reader takes, or a malformed place.
   """
   counts = Counter() if counts is None else counts
   options = Options(title_only=True)
-  reading = Reading(name, counts, lambda reason, id: None, options)
   with streams.open_stream(source) as stream:
+
+    def note(reason: str, id: str) -> None:
+      place = id.removeprefix(f'{name}:') if name else id
+      named = place.startswith(stream.name)
+      if notes and reason != 'translated_kept':
+        notes(reason, place if named else f'{stream.name}:{place}')
+
+    reading = Reading(name, counts, note, options)
     if stream.head(1):
       form = _form(stream, strict=False)
       yield from _all(form.documents, stream, reading)
+    else:
+      reading.drop('no_record', stream.name)
 
 
 def _form(stream: Stream, strict: bool = True) -> Form:
@@ -428,19 +494,3 @@ def _form(stream: Stream, strict: bool = True) -> Form:
     what = f'{ending} is no ending of a text: name it .txt if it is one'
     raise InputError(f'{path}: {what}; {shown}')
   return form
-
-
-# Letters that are not of the Latin script, phonetic or Greek: the last two
-# stand in English texts.
-_FOREIGN = re.compile('[\u0400-\u1cff\u2c00-\u2dff\u3040-\ud7ff\uf900-\ufaff]')
-
-
-def _is_latin(article: Article) -> bool:
-  """Whether most of the text is in letters that English has."""
-  foreign = letters = 0
-  for text in (one for part in article.sections for one in part.paragraphs):
-    letters += len(text)
-    # Such letters take two bytes or three.
-    if not text.isascii() and len(text.encode()) > 1.2 * len(text):
-      foreign += len(_FOREIGN.findall(text))
-  return 3 * foreign <= letters

@@ -195,3 +195,19 @@ def full_text(
     else:
       kept.append(section)
   return tuple(kept) if len(kept) > 1 or kept[0].paragraphs else ()
+
+
+# Letters that are not of the Latin script, phonetic or Greek: the last two
+# stand in English texts.
+_FOREIGN = re.compile('[\u0400-\u1cff\u2c00-\u2dff\u3040-\ud7ff\uf900-\ufaff]')
+
+
+def is_latin(article: Article) -> bool:
+  """Whether most of the text is in letters that English has."""
+  foreign = letters = 0
+  for text in (one for part in article.sections for one in part.paragraphs):
+    letters += len(text)
+    # Such letters take two bytes or three.
+    if not text.isascii() and len(text.encode()) > 1.2 * len(text):
+      foreign += len(_FOREIGN.findall(text))
+  return 3 * foreign <= letters

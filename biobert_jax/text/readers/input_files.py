@@ -3,11 +3,11 @@
 Those in a bucket are copied to this machine once, see `io/storage.py`.
 """
 
+import contextlib
 import glob
 import logging
 import os
-import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 
 from biobert_jax.errors import InputError
@@ -15,16 +15,10 @@ from biobert_jax.io import storage, streams
 from biobert_jax.text import brat
 from biobert_jax.text.documents import Document
 from biobert_jax.text.readers import any_format
+from biobert_jax.text.readers.article import Notes
 
 _log = logging.getLogger(__name__)
-_SHOWN = 5  # Names of files that one message lists.
-# Files that lie beside a corpus and are no part of it, whatever their ending.
-_SIDE_NAME = re.compile(
-  r'(?:read[_-]?me|licen[cs]e|copying|copyright|notice|changelog)(?:[._-].*)?'
-  r'|(?:.*[._-])?(?:file[_-]?list|(?:md5|sha\d*|check)sums?|md5)(?:\.\w+)?'
-  r'|manifest\.\w+|(?:annotation|visual|tools|kb_shortcuts)\.conf',
-  re.IGNORECASE,
-)
+_SHOWN = 5  # Names of files, or of records, that one message lists.
 
 
 def find_files(
@@ -121,16 +115,39 @@ def _on_this_machine(files: Sequence[str]) -> list[str]:
 
 
 def read_documents(
-  files: Sequence[str], counts: Counter[str]
+  files: Sequence[str], counts: Counter[str] | None
 ) -> Iterator[Document]:
   """Documents of the files of `find_files`, read as they come.
 
   A text that states no id has the number of its line for one, and with several
-  files their names before it.
+  files their names before it. The first records that are dropped are named in
+  the log; where `counts` is None, nothing is counted or named.
   """
   names = short_names(files) if len(files) > 1 else {}
-  for file in files:
-    yield from any_format.read_documents(file, counts, names.get(file, ''))
+  with log_dropped(counts is not None) as notes:
+    for file in files:
+      name = names.get(file, '')
+      yield from any_format.read_documents(file, counts, name, notes)
+
+
+@contextlib.contextmanager
+def log_dropped(wanted: bool = True) -> Iterator[Notes]:
+  """Gathers a reader's notes; names the first of each reason at the end."""
+  found: defaultdict[str, list[str]] = defaultdict(list)
+  numbers: Counter[str] = Counter()
+
+  def note(reason: str, place: str) -> None:
+    numbers[reason] += 1
+    if numbers[reason] <= _SHOWN:
+      found[reason].append(place)
+
+  yield note
+  for reason, places in found.items() if wanted else ():
+    more = ', ...' * (numbers[reason] > _SHOWN)
+    _log.warning(
+      'input: %d left out (%s): %s%s',
+      *(numbers[reason], reason.replace('_', ' '), ', '.join(places), more),
+    )
 
 
 def log_forms(files: Sequence[str]) -> None:
@@ -149,24 +166,13 @@ def log_forms(files: Sequence[str]) -> None:
     _log.info('input: files of %s', shown)
 
 
-def is_named_as_text(path: str) -> bool | None:
-  """Whether a file's name tells a text; None where only its content can."""
-  name = os.path.basename(path)
-  if _SIDE_NAME.fullmatch(name):
-    return False
-  ending = os.path.splitext(name.lower().removesuffix('.gz'))[1]
-  known = (form.endings for form in any_format.FORMS.values())
-  return any(ending in endings for endings in known) or None
-
-
 def _is_text(path: str) -> bool:
-  """Whether a file that nobody named by itself is a text to read."""
-  told = is_named_as_text(path)
+  told = any_format.is_named_as_text(path)
   if told is not None:
     return told
   try:
     with streams.open_stream(path) as stream:
-      return any_format.detect(stream) != 'text'
+      return any_format.is_text(stream, path)
   except InputError:
     return False
 

@@ -17,7 +17,7 @@ from biobert_jax.io import lines, streams
 from biobert_jax.io.streams import Stream
 
 # Keys by which an object is a document.
-TEXTS = {'title', 'abstract', 'text', 'body', 'passages'}
+TEXTS = {'title', 'abstract', 'abstractText', 'text', 'body', 'passages'}
 # Keys by which it is about questions, whatever else it has.
 _QUESTIONS = {'question', 'questions', 'QUESTION', 'qas'}
 _MAX_VALUE = 2**26  # Characters of one object that holds documents.
@@ -132,7 +132,9 @@ def _is_lines(stream: Stream) -> bool:
         # One broken line, or the first of several that make a value?
         return line.rstrip()[-1:] not in b'[{,:' and b'"' in line
     if size > streams.MAX_LINE:  # Collections of BioC stand on one line.
-      return not re.match(rb'\[|.{,65536}"(?:documents|passages)"', start)
+      return not re.match(
+        rb'\[|.{,65536}"(?:documents|passages|resultList)"', start
+      )
     size *= 4
 
 
@@ -149,6 +151,10 @@ def _documents(value: Any) -> Iterator[Any]:
     return
   if not isinstance(value, dict) or value.keys() & TEXTS:
     yield value
+    return
+  if isinstance(found := value.get('resultList'), dict):  # Of Europe PMC.
+    for row in _documents(found.get('result')):
+      yield {'abstractText': '', **row} if isinstance(row, dict) else row
     return
   inner = list(value.values())
   lists = [one for one in inner if _are_objects(one)]

@@ -1,11 +1,13 @@
-"""JSON of articles, in the layouts people keep corpora in.
+"""JSON of articles, in the layouts people keep corpora in, and of documents.
 
 Keys: `title`, `abstract`, `text`, `body`; each of the last three a string, or
 a list of strings, or a list of `{"section": ..., "text": ...}`. The id is that
 of `pmcid`, `pmid`, `id`, `doc_id` or `doi`, in this order. Other keys are
-counted and not read.
+counted and not read. Europe PMC's `abstractText` is an abstract in HTML. A
+document with entities, as `predict` writes them, has one text.
 """
 
+import html
 import itertools
 import json
 import re
@@ -15,24 +17,67 @@ from typing import Any
 
 from biobert_jax.errors import InputError
 from biobert_jax.io.streams import Stream
+from biobert_jax.text import json_rows
+from biobert_jax.text.documents import Document
 from biobert_jax.text.readers import article, json_stream
 
 _PARTS = ('title', 'abstract', 'text', 'body')
-_ID_FORMS = {
+ID_FORMS = {
   'pmcid': ('(?:PMC)?([0-9]{1,12})', 'pmcid:PMC'),
   'pmid': ('([0-9]{1,9})', 'pmid:'),
   'id': (r'(\S.{0,199})', ''),
   'doc_id': (r'(\S.{0,199})', ''),
   'doi': (r'(\S.{0,199})', 'doi:'),
 }
-_KNOWN = {*_PARTS, *_ID_FORMS}
+_KNOWN = {*_PARTS, *ID_FORMS}
+_TEXTS = json_stream.TEXTS - {'passages'}
+
+# HTML in texts of Europe PMC.
+_HEADING = re.compile(r'<h[1-6]\b[^<>]*>(.*?)</h[1-6]\s*>', re.I | re.S)
+_BLOCK = re.compile(r'</?(?:p|br|div|li|ul|ol|h[1-6])(?:\s[^<>]*)?/?>', re.I)
+_INLINE = re.compile(
+  r'</?(?:i|b|u|em|strong|sub|sup|sc|span|a|small|tt|italic|bold|underline)'
+  r'(?:\s[^<>]*)?/?>',
+  re.I,
+)
+_NAMED = re.compile(r'&(?:[A-Za-z][A-Za-z0-9]*|#[0-9]+|#[xX][0-9A-Fa-f]+);')
 
 
 def read(stream: Stream, reading: article.Reading) -> Iterator[article.Article]:
   """One article of each record that `json_stream.records` finds."""
   for number, record in json_stream.records(stream, reading.counts):
+    reading.counts['json_lines'] += 1
     if found := article_of(record, number, stream.name, reading):
       yield found
+
+
+def documents(stream: Stream, reading: article.Reading) -> Iterator[Document]:
+  """A document of each record that `json_stream.records` finds."""
+  for number, record in json_stream.records(stream, reading.counts):
+    where = (stream.name, number)
+    row = record if isinstance(record, dict) else {}
+    name = _id(row, reading.number(number), *where)
+    if 'entities' in row or row.keys() & _TEXTS == {'text'}:
+      if isinstance(row.get('text'), list):
+        what = 'entities need one string "text", which their offsets count in'
+        raise InputError.at(*where, what)
+      yield json_rows.document_of(row, name, *where)
+      continue
+    reading.counts['json_lines'] += 1
+    if found := article_of(record, number, stream.name, reading):
+      yield article.document_of(found, name, number)
+
+
+def _id(row: dict[str, Any], number: str, path: str, line: int) -> str:
+  """The id that a record states, as it stands there; else its number."""
+  for key in json_rows.IDS:
+    given = row.get(key)
+    if isinstance(given, bool | list | dict | float):
+      what = f'{key} {given!r:.60} is no id: write a string or delete it'
+      raise InputError.at(path, line, what)
+    if given not in (None, ''):
+      return str(given)
+  return number
 
 
 def article_of(
@@ -40,7 +85,8 @@ def article_of(
 ) -> article.Article | None:
   """The article of a record at a line; None where it is dropped."""
   where = (path, number)
-  reading.counts['json_lines'] += 1
+  if isinstance(record, dict) and 'abstractText' in record:
+    record = _of_europe_pmc(record)
   if not isinstance(record, dict) or not record.keys() & set(_PARTS):
     what = f'want an object with some of {", ".join(_PARTS)}; got'
     raise InputError.at(*where, f'{what} {json.dumps(record)[:60]}')
@@ -54,6 +100,36 @@ def article_of(
   return None
 
 
+def _of_europe_pmc(record: dict[str, Any]) -> dict[str, Any]:
+  """A record whose title and abstract are HTML, in the other keys."""
+  record = {**record}
+  title, abstract = record.get('title'), record.pop('abstractText')
+  if isinstance(title, str):
+    record['title'] = _plain(title)
+  if isinstance(abstract, str):
+    parts = _paragraphs(abstract)
+    abstract = [{'section': head, 'text': text} for head, text in parts]
+  return {**record, 'abstract': abstract}
+
+
+def _paragraphs(text: str) -> list[tuple[str, str]]:
+  """(heading, text) of each part that a heading begins, markup taken off.
+
+  Italics, sub- and superscripts join their neighbours; `<p>` and `<br>` part
+  words. Other angle brackets are text (`p<0.05`).
+  """
+  before, *parts = _HEADING.split(text)
+  rows = [('', before), *zip(parts[::2], parts[1::2], strict=True)]
+  found = [(_plain(heading), _plain(part)) for heading, part in rows]
+  return [row for row in found if any(row)]
+
+
+def _plain(text: str) -> str:
+  """The text on one line, without markup."""
+  text = _INLINE.sub('', _BLOCK.sub(' ', text))
+  return ' '.join(_NAMED.sub(lambda m: html.unescape(m[0]), text).split())
+
+
 def _count_unread(keys: set[str], counts: Counter[str]) -> None:
   if keys:
     counts['json_keys_not_read'] += len(keys)
@@ -62,7 +138,7 @@ def _count_unread(keys: set[str], counts: Counter[str]) -> None:
 def _ids(record: dict[str, Any], where: tuple[str, int]) -> list[str]:
   """Ids that a record states, the one that names it first."""
   found = []
-  for key, (form, prefix) in _ID_FORMS.items():
+  for key, (form, prefix) in ID_FORMS.items():
     value = record.get(key)
     if value is None or value == '':
       continue

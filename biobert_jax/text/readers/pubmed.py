@@ -8,6 +8,7 @@ https://www.nlm.nih.gov/bsd/licensee/elements_descriptions.html
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 
 from biobert_jax.io.streams import Stream
@@ -229,15 +230,7 @@ class _Target:
     if _PLACEHOLDER.fullmatch(self._title):
       self._counts['placeholder_titles_dropped'] += 1
       return ''
-    if not translated:
-      return self._title
-    title = _BY_AUTHORS.sub('', self._title)
-    match = _TRANSLATED.fullmatch(title)
-    if match and _closes_last(match[1]):
-      title = match[1] if match[1][-1] in '.?!' else match[1] + match[2]
-    if title != self._title:
-      self._counts['title_brackets_removed'] += 1
-    return title
+    return without_brackets(self._title, self._counts, translated)
 
   def _clean_abstract(self) -> list[str]:
     """Its paragraphs with their labels, without copyright lines."""
@@ -256,6 +249,21 @@ class _Target:
       elif not match and not marks:
         self._counts['empty_paragraphs_dropped'] += 1
     return paragraphs
+
+
+def without_brackets(
+  title: str, counts: Counter[str], translated: bool = True
+) -> str:
+  """A title that NLM translated without the brackets that say so."""
+  if not translated:
+    return title
+  found = _BY_AUTHORS.sub('', title)
+  match = _TRANSLATED.fullmatch(found)
+  if match and _closes_last(match[1]):
+    found = match[1] if match[1][-1] in '.?!' else match[1] + match[2]
+  if found != title:
+    counts['title_brackets_removed'] += 1
+  return found
 
 
 def _closes_last(inside: str) -> bool:

@@ -35,7 +35,7 @@ _BEFORE_ROOT = re.compile(
 # Elements that are records, whatever they are wrapped in: an answer of OAI-PMH,
 # a set of Europe PMC's, a container of one's own.
 _RECORD = re.compile(
-  rb'<(?:[\w.-]+:)?(PubmedArticle|MedlineCitation|article)(?=[\s/>])'
+  rb'<(?:[\w.-]+:)?(PubmedArticle|MedlineCitation|article|dc)(?=[\s/>])'
 )
 _NO_WRAPPERS = {'html', 'collection'}  # Of web pages and BioC.
 _ENCODING = re.compile(rb'<\?xml[^>]*?\sencoding\s*=\s*["\']([^"\']*)')

@@ -18,10 +18,10 @@ import orbax.checkpoint as ocp
 
 from biobert_jax.checkpoints import integrity, orbax_access
 from biobert_jax.checkpoints.formats.array_checksums import fingerprints
+from biobert_jax.checkpoints.formats.orbax_logging import quieten_orbax
 from biobert_jax.checkpoints.formats.orbax_params import compare
-from biobert_jax.errors import InputError, StorageError, UserError
+from biobert_jax.errors import InputError, StorageError, UserError, disk_full
 from biobert_jax.io.storage import BucketPath, Place
-from biobert_jax.training.checkpointing.orbax_logging import quieten_orbax
 from biobert_jax.training.train_step import TrainState
 
 GRACE_SECONDS = 15.0  # That a preempted machine may have left (a Spot VM).
@@ -110,7 +110,7 @@ def _storage_errors(folder: Place) -> Iterator[None]:
   except UserError:
     raise
   except kinds as error:
-    reason = ' '.join(str(error).split())[:200]
+    reason = disk_full(error) or ' '.join(str(error).split())[:200]
     what = f'{folder}: {reason}; earlier steps are kept'
     remedy = 'run the same command again'
     remedy = remedy if in_bucket else f'free some space, then {remedy}'

@@ -114,7 +114,9 @@ def test_objects_of_tf2_go_by_their_keys(tmp_path):
 
   kernel = np.arange(6, dtype=F32).reshape(2, 3)
   tree = {'layer_with_weights-4': {'_attention_layer': {'kernel': kernel}}}
-  written = objects({'model': tree}).save(str(tmp_path / 'bert_model.ckpt'))
+  made = objects({'model': tree})
+  made.model.classifier = getattr(made.model, 'layer_with_weights-4')
+  written = made.save(str(tmp_path / 'bert_model.ckpt'))
   assert tensorflow.find_prefix(tmp_path) == pathlib.Path(written)
   tensors = tensorflow.read(written)
   name = 'model/layer_with_weights-4/_attention_layer/kernel'
@@ -122,7 +124,10 @@ def test_objects_of_tf2_go_by_their_keys(tmp_path):
     *(name, 'save_counter', '_CHECKPOINTABLE_OBJECT_GRAPH')
   }
   np.testing.assert_array_equal(tensors[name].read(), kernel)
-  assert tensors[name].also == 'a_name'
+  assert tensors[name].also == (
+    'a_name',
+    'model/classifier/_attention_layer/kernel',
+  )
 
 
 def test_a_flipped_bit_names_its_tensor(prefix):

@@ -1,8 +1,8 @@
 """What every form is recognised by, and read as; what none is, is refused.
 
-Also `text/readers/json_stream.py`, `text/readers/json_documents.py`,
-`text/readers/plain_text.py`, `text/readers/brat.py` and
-`text/readers/bioc.py`.
+Also `text/readers/json_stream.py`, `text/readers/plain_text.py`,
+`text/readers/brat.py`, `text/readers/bioc.py` and
+`text/readers/flat_records.py`.
 """
 
 import io
@@ -84,6 +84,49 @@ FORMS = {
     jats('<sec><title>In</title><p>B c.</p></sec>'),
     [('PMC7', 'A title\nOne. Two.\nIn\nB c.', ())],
   ),
+  'europe_pmc.xml': (
+    '<?xml version="1.0"?><responseWrapper xmlns="urn:x"><hitCount>2</hitCount>'
+    '<resultList><result><id>3</id><source>MED</source><pmid>3</pmid><title>'
+    'On &lt;i&gt;E. coli&lt;/i&gt;.</title><comments><id>4</id></comments>'
+    '<abstractText>&lt;h4&gt;Aim&lt;/h4&gt;p&lt;0.05 and H&lt;sub&gt;2&lt;/sub'
+    '&gt;O.&lt;h4&gt;End:&lt;/h4&gt;&lt;p&gt;It is.&lt;/p&gt;</abstractText>'
+    '</result><result><id>PPR9</id><title>[Of gout].</title><language>ger'
+    '</language></result></resultList></responseWrapper>',
+    [
+      ('3', 'On E. coli.\nAim: p<0.05 and H2O.\nEnd: It is.', ()),
+      ('PPR9', 'Of gout.', ()),
+    ],
+  ),
+  'europe_pmc.json': (
+    json.dumps({
+      'version': '6',
+      'resultList': {
+        'result': [
+          {
+            'id': '3', 'pmid': '3', 'title': 'On <i>E. coli</i>.',
+            'abstractText': '<h4>Aim</h4>p &lt; 0.05.',
+          },
+          {'id': 'PPR9', 'title': 'Of <b>gout</b>'},
+        ]
+      },
+    }),
+    [('3', 'On E. coli.\nAim: p < 0.05.', ()), ('PPR9', 'Of gout', ())],
+  ),
+  'oai_dc.xml': (
+    '<OAI-PMH xmlns="http://www.openarchives.org/OAI/2.0/"><ListRecords>'
+    '<record><header status="deleted"><identifier>oai:x:1</identifier></header>'
+    '</record><record><header><identifier>oai:x:2</identifier></header>'
+    '<metadata><oai_dc:dc xmlns:oai_dc="urn:y" xmlns:dc="urn:z">'
+    '<dc:title>On gout</dc:title><dc:description xml:lang="de">Es tut weh.'
+    '</dc:description><dc:description>It hurts.</dc:description>'
+    '<dc:description>12 pages</dc:description><dc:identifier>https://doi.org/10.1234/x.5'
+    '</dc:identifier><dc:language>en</dc:language></oai_dc:dc></metadata>'
+    '</record><record><header><identifier>oai:x:3</identifier></header>'
+    '<metadata><oai_dc:dc xmlns:oai_dc="urn:y" xmlns:dc="urn:z"><dc:title>Gicht'
+    '</dc:title><dc:language>de</dc:language></oai_dc:dc></metadata></record>'
+    '</ListRecords></OAI-PMH>',
+    [('oai:x:2', 'On gout\nIt hurts.', ())],
+  ),
   'a.tar': (
     tar([('a.nxml', jats()), ('LICENSE', b'x')]),
     [('PMC7', 'A title\nOne. Two.', ())],
@@ -112,6 +155,14 @@ def test_a_form_is_recognised_and_read(tmp_path, name):
   assert counts['articles'] == len(articles) == len(expected)
   kept = '\n'.join(text for _, text, _ in expected).replace('In\n', '')
   assert ' '.join(said) == ' '.join(kept.split())
+
+
+def test_records_of_oai_that_are_left_out_are_counted_and_named(tmp_path):
+  path = written(tmp_path, 'a.xml', FORMS['oai_dc.xml'][0].encode())
+  (found,), counts, notes = read(path)
+  assert (found.id, found.other_ids) == ('oai:x:2', ('doi:10.1234/x.5',))
+  assert notes == [('no_record', 'oai:x:1'), ('not_english', 'oai:x:3')]
+  assert counts['other_abstracts_dropped'] == 2
 
 
 TOKENS = 'Aspirin{0}O\ncaused{0}O\nheadache{0}B-X\n\nYes{0}O\n'

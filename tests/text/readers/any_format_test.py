@@ -57,6 +57,71 @@ def test_a_file_is_what_its_content_is(tmp_path, name):
   assert counts['archive_members_skipped'] == (name == 'a.tar')
 
 
+MEMBERS = [
+  ('in/a.jsonl', b'{"text": "One a."}\n{"id": "", "title": " "}\n'),
+  ('in/b/a.jsonl', b'{"text": "Two b."}\n'),
+  ('bioc.json', b'{"documents": [{"id": "7", "passages": [{"infons": {}, '
+   b'"offset": 0, "text": "Gout.", "annotations": [{"id": "T1", "text": "Gout",'
+   b' "infons": {"type": "Disease"}, "locations": [{"offset": 0, "length": 4}]'
+   b'}]}]}]}'),
+  ('n.pubtator', b'9|t|Gout\n9|a|\n9\t0\t4\tGout\tDisease\n'),
+  ('c.txt', b'Three c.\n'),
+  ('d.xml.gz', gzip.compress(pubmed(record(pmid='5')))),
+  ('unnamed', jats()),
+  ('LICENSE', b'Do what you like.'),
+  ('in/a.jsonl.md5', b'0' * 32),
+  ('filelist.txt', b'c.txt'),
+  ('figure.jpg', b'\xff\xd8'),
+  ('notes.dat', b'Some text.'),
+]  # fmt: skip
+
+
+def test_the_members_of_an_archive_are_those_of_a_folder(tmp_path):
+  path = written(tmp_path, 'all.tar.gz', tar(MEMBERS))
+  counts, notes = Counter(), []
+  found = list(
+    any_format.read_documents(path, counts, notes=lambda *n: notes.append(n))
+  )
+  assert [(one.id, one.text, len(one.entities)) for one in found] == [
+    ('in/a.jsonl:1', 'One a.', 0),
+    ('in/b/a.jsonl:1', 'Two b.', 0),
+    ('7', 'Gout.', 1),
+    ('9', 'Gout', 1),
+    ('c.txt:1', 'Three c.', 0),
+    ('5', 'A title.\nOne. Two.', 0),
+    ('PMC7', 'A title\nOne. Two.', 0),
+  ]
+  assert counts['files_in_archives'] == 7
+  assert counts['archive_members_skipped'] == 5
+  skipped = [n for n in notes if n[0] == 'archive_member_skipped']
+  assert skipped[0] == ('archive_member_skipped', f'{path}:LICENSE')
+  assert ('no_text', f'{path}:in/a.jsonl:2') in notes
+  articles, counts, notes = read(path, title_only=True)
+  names = [f'all.tar.gz/in/{n}a.jsonl:1' for n in ('', 'b/')]
+  assert [a.id for a in articles[:2]] == names
+  assert len(articles) == counts['articles'] == 7
+  assert sum(name == 'archive_member_skipped' for name, _ in notes) == 5
+
+
+@pytest.mark.parametrize(
+  ('name', 'content', 'what'),
+  [
+    ('a.txt', b'<article/>', 'a.tar:a.txt: .*it holds JATS XML: rename it'),
+    ('b.tar', tar([('a.txt', b'A b.')]), 'a tar archive inside of an archive'),
+    ('b.ann', b'T1\tDisease 0 4\tGout', 'holds brat inside of an archive'),
+    ('a.tsv', b'Gout\tB\nhurts\tO\n', 'a token/tag file'),
+    ('a.txt', b'', 'a.tar:a.txt: the file is empty'),
+  ],
+)
+def test_a_member_that_is_no_text_is_refused_by_its_name(
+  tmp_path, name, content, what
+):
+  path = written(tmp_path, 'a.tar', tar([(name, content)]))
+  with pytest.raises(InputError, match=what) as raised:
+    read(path)
+  assert '\n' not in str(raised.value)
+
+
 @pytest.mark.parametrize(
   ('name', 'content', 'what'),
   [
@@ -196,7 +261,9 @@ def test_bombs_of_gzip_are_refused_at_once(tmp_path):
   zeros = gzip.compress(bytes(10**7), 1)
   text = gzip.compress(PREFIX.encode() + b'</AbstractText>')
   (tmp_path / 'a.xml.gz').write_bytes(text + gzip.compress(b'<i/>' * 10**7, 1))
-  assert_refused(tmp_path / 'a.xml.gz', 'longer or with more tags')
+  assert_refused(tmp_path / 'a.xml.gz', 'unpacks to more than 100 times')
+  (tmp_path / 'a.txt.gz').write_bytes(gzip.compress(b'a\n\n' * 10**7))
+  assert_refused(tmp_path / 'a.txt.gz', 'unpacks to more than 100 times')
   lines = gzip.compress(b'{"text": "%s"}\n' % (b'words ' * 10**5) * 40)
   (tmp_path / 'a.jsonl.gz').write_bytes(lines)
   assert_refused(tmp_path / 'a.jsonl.gz', 'unpacks to more than 100 times')
@@ -250,7 +317,7 @@ def test_a_cut_anywhere_is_an_error(tmp_path, kind):
 def test_a_member_that_is_wrong_is_named(tmp_path):
   for content, what in (
     (b'<article>', r'a\.tar:x/a\.nxml:1: not well-formed'),
-    (b'text', r'a\.tar:x/a\.nxml: is named as XML, but holds plain text'),
+    (b'text', r'a\.tar:x/a\.nxml: .*nxml, but it holds plain text: rename'),
     (b'', r'a\.tar:x/a\.nxml: the file is empty'),
   ):
     path = written(tmp_path, 'a.tar', tar([('x/a.nxml', content)]))

@@ -62,6 +62,24 @@ def test_of_a_pair_of_brat_the_text_stands_for_both(tmp_path):
   assert found_names(tmp_path, f'{tmp_path}/*') == (kept, 0)
 
 
+def test_what_is_left_out_is_named_but_not_without_counts(tmp_path, caplog):
+  (tmp_path / 'a.jsonl').write_text('{"text": "A."}\n{"title": ""}\n')
+  (tmp_path / 'b.jsonl').write_text('{"id": "x", "abstract": " "}\n' * 6)
+  (tmp_path / 'c.txt').touch()
+  files = input_files.find_files([str(tmp_path)])
+  assert [one.id for one in input_files.read_documents(files, None)] == [
+    'a.jsonl:1'
+  ]
+  assert not caplog.text
+  counts = Counter()
+  list(input_files.read_documents(files, counts))
+  a, b, c = files
+  assert f'input: 7 left out (no text): {a}:2, {b}:x' in caplog.text
+  assert ', ...\n' in caplog.text
+  assert f'input: 1 left out (no record): {c}\n' in caplog.text
+  assert counts['dropped_no_text'] == 7
+
+
 def test_short_names_are_no_longer_than_they_have_to_be():
   paths = ['/x/a/p.txt', '/x/b/p.txt', '/y/b/p.txt', '/x/q.txt']
   assert list(input_files.short_names(paths).values()) == [

@@ -184,8 +184,7 @@ def measure_int8(
     real = batch[1] != 0
     for model, outputs in zip(models, results, strict=True):
       for name, array in outputs.items():
-        real_only = array[real] if array.shape[:2] == real.shape else array
-        refuse_nonfinite(model.path, f'the output {name}', real_only)
+        refuse_nonfinite(model.path, f'the output {name}', array)
     x, y = (result['last_hidden_state'][real] for result in results)
     differences.append(np.abs(x - y).max())
     norms = np.linalg.norm(x, axis=-1) * np.linalg.norm(y, axis=-1)

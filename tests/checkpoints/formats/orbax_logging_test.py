@@ -1,19 +1,22 @@
 """An error of Orbax is one line, and nothing comes after it."""
 
+import errno
 import logging
 import sys
+import threading
 import types
 
 import pytest
 
-from biobert_jax.training.checkpointing import orbax_logging
+from biobert_jax.checkpoints.formats import orbax_logging
 
 
 @pytest.fixture
 def heard(monkeypatch):
-  """What reached the hook that there was before ours."""
+  """What reached the hooks that there were before ours."""
   found = []
   monkeypatch.setattr(sys, 'unraisablehook', found.append)
+  monkeypatch.setattr(threading, 'excepthook', found.append)
   orbax_logging.quieten_orbax()
   orbax_logging.quieten_orbax()
   return found
@@ -21,6 +24,13 @@ def heard(monkeypatch):
 
 def unraisable(error, coroutine=None):
   return types.SimpleNamespace(exc_value=error, object=coroutine)
+
+
+def test_threads_are_silent_of_a_full_disk(heard):
+  full = OSError(errno.ENOSPC, 'No space left on device')
+  for error in (full, OSError('handle is closed'), OSError('another')):
+    threading.excepthook(types.SimpleNamespace(exc_value=error))
+  assert [str(event.exc_value) for event in heard] == ['another']
 
 
 def test_late_reports_are_not_heard(heard):
@@ -48,5 +58,6 @@ def test_lines_without_tracebacks_and_echoes(heard, caplog):
     absl.handle(record)
     assert bool(record.exc_info) == kept
   asyncio.error('Future exception was never retrieved')
+  absl.error('cannot save: No space left on device')
   asyncio.error('something else')
   assert caplog.messages == ['failed', 'failed', 'something else']
