@@ -66,12 +66,15 @@ class MetricWriter:
 
   def close(self) -> None:
     """Sends the last lines and flushes TensorBoard's file."""
+    # Whatever ends the run has more to say than a disk.
     try:
-      self._lines.flush()
       self._board.close()
     except OSError as error:
-      # Whatever ends the run has more to say.
       _log.warning("TensorBoard's file is not whole: %s", error.strerror)
+    try:
+      self._lines.flush()
+    except OSError as error:
+      _log.warning('%s: %s', self._path, error.strerror)
 
 
 def read_metrics(workdir: Place) -> list[dict[str, Any]]:
