@@ -102,7 +102,7 @@ class Source:
     return place.resolve().name
 
   @property
-  def run(self) -> Any:
+  def run(self) -> storage.Place:
     """The work folder itself, which holds the steps that are there now."""
     return self.origin or self.folder
 

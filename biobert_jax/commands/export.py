@@ -41,8 +41,6 @@ def int8_scorer(
     Folder of the export -> figures, none where the corpus has moved; None
     where the model is no work folder, or its head has no such score.
   """
-  from etils import epath
-
   from biobert_jax.checkpoints import detect
   from biobert_jax.inference import model_runner
   from biobert_jax.training import workdir
@@ -56,9 +54,8 @@ def int8_scorer(
   def score(folder: pathlib.Path) -> dict[str, float]:
     _log.info('scoring float32 and int8 on %s', split)
     try:
-      run = workdir.from_workdir(
-        epath.Path(model.source.folder), {'data.pack': False}, (split,)
-      )
+      options = {'data.pack': False}
+      run = workdir.from_workdir(model.source.run, options, (split,))
     except errors.InputError as error:
       _log.warning('F1 of int8 is not measured: %s', error)
       return {}
