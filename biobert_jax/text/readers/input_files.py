@@ -50,7 +50,8 @@ def named_files(
       found[pattern] = files[pattern]
       continue
     if not files and not glob.has_magic(pattern) and not os.path.isdir(pattern):
-      raise InputError(f'--input {pattern}: no such file; check the path')
+      hint = storage.nearest(pattern) or '; check the path'
+      raise InputError(f'--input {pattern}: no such file{hint}')
     texts = set(filter(_is_text, files))
     if not texts:
       what = 'no file there is text' if files else 'no file matches'
@@ -81,7 +82,10 @@ def _matching(pattern: str) -> dict[str, storage.File | None]:
   """The files that a path, a folder or a pattern names."""
   place = storage.path(pattern)
   if isinstance(place, storage.BucketPath):
-    return {str(one.place): one for one in storage.objects_of(place)}
+    found = {str(one.place): one for one in storage.objects_of(place)}
+    # As on a disk: what begins with a dot is hidden, unless it is named.
+    hidden = {name for name in found if '/.' in name.removeprefix(str(place))}
+    return {name: one for name, one in found.items() if name not in hidden}
   if os.path.isdir(pattern):
     pattern = os.path.join(glob.escape(pattern), '**')
   elif pattern == '-' or os.path.exists(pattern):
