@@ -118,6 +118,7 @@ def test_the_table_of_commands_runs(tmp_path, monkeypatch, capsys):
   """From the first row to the last, on small stand-ins for MODEL and DATA."""
   monkeypatch.chdir(ROOT)
   monkeypatch.setenv('BIOBERT_DATA', str(tmp_path))  # Benchmarks: the sample.
+  monkeypatch.setenv('BIOBERT_CACHE', str(tmp_path / 'cache'))
   if LIBTPU:
     monkeypatch.syspath_prepend(LIBTPU)
   sample = ROOT / 'biobert_jax' / 'sample' / 'ner'
@@ -168,7 +169,8 @@ def test_the_table_of_commands_runs(tmp_path, monkeypatch, capsys):
     # Eight devices share a batch here.
     command = command.replace('batch_size=10,20', 'batch_size=8,16')
     arguments = shlex.split(command)
-    program = ' '.join(arguments[: 1 + (arguments[0] == 'score')])
+    words = 1 + (arguments[0] in ('score', 'cache'))
+    program = ' '.join(arguments[:words])
     config = next((a for a in arguments if a.startswith('--config=')), '')
     training = program == 'train'
     trained += training and not re.search('=(pretrain|re_|qa_)', config)
