@@ -49,12 +49,14 @@ class Child:
     """Starts it.
 
     Args:
-      options: of `child.py`; `landed` and `log` are added.
+      options: of `child.py`; `landed` is added. `logs` is the beginning of
+        the names of logs, where it is not the work folder.
       devices: virtual devices.
       cache: where compiled programs are kept, or None for none.
     """
     folder, host = options['workdir'], options.get('host', 0)
-    stem = f'{folder}.{time.monotonic_ns()}.{host}'
+    beside = options.get('logs') or folder
+    stem = f'{beside}.{time.monotonic_ns()}.{host}'
     self.landed = pathlib.Path(f'{stem}.landed')
     self._log = pathlib.Path(f'{stem}.log')
     options = options | {'landed': str(self.landed)}
@@ -115,7 +117,7 @@ def free_port() -> int:
 
 @contextlib.contextmanager
 def job(
-  workdir: pathlib.Path,
+  workdir: pathlib.Path | str,
   hosts: int = 1,
   devices: int = 8,
   cache: pathlib.Path | None = None,
@@ -143,7 +145,7 @@ def job(
       child.process.wait()
 
 
-def finish(workdir: pathlib.Path, **options: Any) -> list[Child]:
+def finish(workdir: pathlib.Path | str, **options: Any) -> list[Child]:
   """Runs a job that must end well."""
   with job(workdir, **options) as running:
     codes = [child.wait() for child in running]

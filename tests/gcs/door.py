@@ -230,10 +230,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
       return
     self.send_response_only(200, 'Connection established')
     self.end_headers()
-    with contextlib.suppress(OSError):
-      within = self.server.door.tls.wrap_socket(
-        self.connection, server_side=True
-      )
+    wrap = self.server.door.tls.wrap_socket
+    with (
+      contextlib.suppress(OSError),
+      wrap(self.connection, server_side=True) as within,
+    ):
       inner = type('_Inner', (_Handler,), {'tls_host': host})
       inner(within, self.client_address, self.server)
 
