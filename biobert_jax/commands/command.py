@@ -49,6 +49,7 @@ class Flag:
     range: of a number; None for any.
     unset: what the help shows as default in place of None.
     aliases: other names of the same flag.
+    urls: whether URLs of any kind are handed on, not gs:// alone.
   """
 
   usage: str
@@ -59,6 +60,7 @@ class Flag:
   range: errors.Range | None = None
   unset: str = ''
   aliases: tuple[str, ...] = ()
+  urls: bool = False
 
   def __post_init__(self) -> None:
     """Takes the type from the default."""

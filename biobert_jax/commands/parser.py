@@ -76,14 +76,14 @@ def _check_apart(command: Command, values: dict[str, Any]) -> None:
   for output in writes:
     for path in _paths(output, values):
       place = '/dev/fd/1' if atomic.is_stdout(path) else path
-      remote = isinstance(storage.path(path), storage.BucketPath)
+      remote = '://' in path and not output.urls
       if not remote and not os.path.isfile(place):
         continue
       for flag in reads:
         for given in _paths(flag, values):
           if remote and not _names(flag, given, path):
             continue
-          if storage.exists(path) if remote else _reads(flag, given, place):
+          if storage.is_file(path) if remote else _reads(flag, given, place):
             what = f'{output.shown} {path} is read too, by {flag.shown} {given}'
             raise InputError(f'{what}; name another file')
 
@@ -293,6 +293,8 @@ def _value(flag: Flag, text: str) -> Any:
 def _path(flag: Flag, text: str) -> str:
   """A path of a flag, with `~` expanded; that of a bucket is checked."""
   path = os.path.expanduser(text)
+  if flag.urls and '://' in path:
+    return path
   storage.path(path)
   close = nearest_path(path) if flag.path in ('input', 'stdin') else ''
   if close:

@@ -11,6 +11,7 @@ files by the names given: on a mounted folder, or as gs://bucket/... with
 apache-beam[gcp].
 """
 
+import dataclasses
 import functools
 import os
 import pathlib
@@ -29,7 +30,7 @@ def _run(flags: Flags) -> Summary:
   try:
     from apache_beam.options.pipeline_options import PipelineOptions
 
-    from biobert_jax.preprocessing.token_shards import beam_pipeline
+    from biobert_jax.preprocessing.token_shards import beam_files, beam_pipeline
   except ModuleNotFoundError as error:
     raise InputError(
       f'{sys.executable} lacks {error.name}; install'
@@ -37,9 +38,14 @@ def _run(flags: Flags) -> Summary:
     ) from None
   options = PipelineOptions(flags.passed_on)
   shards = functools.partial(beam_pipeline.prepare_with_beam, options=options)
-  return corpus.prepare(flags, shards, beam_pipeline.fetch)
+  return corpus.prepare(flags, shards, beam_files.fetch)
 
 
+# Beam knows more kinds of files than we do.
+FLAGS = tuple(
+  dataclasses.replace(flag, urls=flag.name in ('input', 'output'))
+  for flag in corpus.FLAGS
+)
 EXAMPLES = (
   "--input 'pubmed/*.xml.gz' --output=corpus --vocab=vocab.txt "
   '--do_lower_case=false --runner=DirectRunner',
@@ -49,7 +55,7 @@ EXAMPLES = (
 COMMAND = Command(
   'prepare-corpus-beam',
   __doc__,
-  corpus.FLAGS,
+  FLAGS,
   _run,
   EXAMPLES,
   corpus.WRITES,

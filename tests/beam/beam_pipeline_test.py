@@ -3,7 +3,8 @@
 `BIOBERT_BEAM_PYTHON` names a Python that has scripts/requirements-beam.txt;
 without it all but one of these tests skip. Nothing here imports Beam.
 
-Of `preprocessing/token_shards/beam_pipeline.py`.
+Of `preprocessing/token_shards/beam_pipeline.py` and
+`preprocessing/token_shards/beam_files.py`.
 """
 
 import gzip

@@ -23,7 +23,7 @@ import os
 import pathlib
 import random
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -152,23 +152,27 @@ def check_names(
   Raises:
     InputError: The first file that is missing, superfluous or of another size.
   """
+  folder = storage.path(directory)
+  files = storage.files(folder)
+  sizes = {f.place.name: f.size for f in files if f.place.parent == folder}
+  check_sizes(folder, sizes, manifest, split)
+
+
+def check_sizes(
+  folder: object, sizes: Mapping[str, int], manifest: Manifest, split: str
+) -> None:
+  """As `check_names`, by the names and sizes of the files in a folder."""
   entries = manifest['splits'][split]['shards']
   known = {entry['file'] for entry in entries}
-  folder = storage.path(directory)
-  sizes = {
-    one.place.name: one.size
-    for one in storage.files(folder)
-    if one.place.parent == folder
-  }
   for name in sorted(sizes.keys() - known):
     if name.startswith(f'{NAME}-{split}.array_record-') and name[-4:] != '.tmp':
-      raise InputError(f'{folder / name}: is not in {MANIFEST}; remove it')
+      raise InputError(f'{folder}/{name}: is not in {MANIFEST}; remove it')
   for file in (file for one in entries for file in (one, one['lengths'])):
     size = sizes.get(file['file'])
     if size != file['bytes']:
       found = 'is missing' if size is None else f'has {size} bytes'
       what = f'{found}, {MANIFEST} says {file["bytes"]}'
-      raise _fault(folder / file['file'], what)
+      raise _fault(f'{folder}/{file["file"]}', what)
 
 
 def local_copy(directory: storage.AnyPath) -> pathlib.Path:
@@ -259,8 +263,8 @@ class Shards(Sequence[TokenizedDocument]):
   """The documents of a split, by number.
 
   Reading is safe in several threads, and takes about 40 us a document. Those in
-  a bucket are read in place, by a request or more a document, which sends some
-  230 kB: MEASURED; see `local_copy`.
+  a bucket are read in place by ArrayRecord, at a request a document: on one
+  machine, without a network between, 24 times as long as a `local_copy` takes.
   """
 
   def __init__(

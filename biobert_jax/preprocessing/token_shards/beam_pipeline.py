@@ -10,16 +10,11 @@ so is the result, byte for byte. Only where a reason for leaving out has more
 than 1,000 records in one file or shard may `dropped.tsv` name others. A worker
 holds one shard in memory.
 
-A path with a scheme, as `gs://bucket/name`, is of Beam's `FileSystems`; any
-other is a file that every worker sees under that name. Remote files are copied
-whole: our readers and ArrayRecord want a local one.
-
 Importing this needs apache-beam, which ours must not meet: it has its own
 environment, scripts/requirements-beam.txt.
 """
 
 import bisect
-import contextlib
 import dataclasses
 import functools
 import json
@@ -28,13 +23,11 @@ import pathlib
 import re
 import shutil
 import struct
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import apache_beam as beam
-from apache_beam.io import filesystem, filesystems
 from apache_beam.options.pipeline_options import (
   PipelineOptions,
   StandardOptions,
@@ -44,16 +37,16 @@ from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.runners.runner import PipelineState
 
 from biobert_jax.data.pretraining import manifest as pretraining_manifest
+from biobert_jax.data.pretraining import shards
 from biobert_jax.data.pretraining.manifest import Manifest
 from biobert_jax.errors import InputError
-from biobert_jax.io.atomic import publish
 from biobert_jax.preprocessing.token_shards import (
+  beam_files,
   external_sort,
   output_folder,
   prepare,
   stages,
 )
-from biobert_jax.text.readers import any_format, input_files
 from biobert_jax.text.readers.article import Options
 from biobert_jax.text.wordpiece import WordPieceTokenizer
 
@@ -61,9 +54,6 @@ from biobert_jax.text.wordpiece import WordPieceTokenizer
 _REASON = re.compile(r'^biobert_jax\.errors\.InputError: (.*)$', re.MULTILINE)
 _WHILE = re.compile(r" \[while running '[^']*'\]$")
 
-_Files = filesystems.FileSystems
-_AS_IT_IS = filesystem.CompressionTypes.UNCOMPRESSED
-_BUFFER = 1 << 20  # Bytes copied at once.
 _COUNTS, _NOTES = 'counts', 'notes'
 # Where a note stands in dropped.tsv: the files' first, then those of versions.
 _FILES, _ARTICLES = 0, 1
@@ -99,7 +89,7 @@ def prepare_with_beam(
   """
   sizes = sizes or prepare.Sizes()
   skipped: Counter[str] = Counter()
-  files = _find_inputs(inputs, skipped)
+  files = beam_files.find_inputs(inputs, skipped)
   job = prepare.make_job(exclude_ids, reading, sizes, on_error)
   most = prepare.most_errors(on_error, max_errors, len(files))
   spec = prepare.corpus_spec(
@@ -121,10 +111,10 @@ def prepare_with_beam(
       raise InputError(_WHILE.sub('', found[-1])) from None
     if state != PipelineState.DONE:
       raise RuntimeError(f'the pipeline ended as {state}')
-    with _atomic_folder_write(folder, 'parts') as here:
+    with beam_files.atomic_folder_write(folder, 'parts') as here:
       tokenizer.save(here)
 
-  if _is_remote(output):
+  if beam_files.is_remote(output):
     return _made_remotely(output, spec, run)
   folder = pathlib.Path(output).resolve()
   if (done := output_folder.finished_manifest(folder, spec)) is not None:
@@ -149,13 +139,16 @@ def _made_remotely(
   output: str, spec: dict[str, Any], run: Callable[[str], None]
 ) -> Manifest:
   path = f'{output.rstrip("/")}/{pretraining_manifest.MANIFEST}'
-  if not _exists(path):
-    if not _is_empty(output):
+  if not beam_files.exists(path):
+    if not beam_files.is_empty(output):
       raise InputError(f'{output}: holds something; name an empty --output')
     run(output)
-  with _local_copy(path) as copy:
+  with beam_files.local_copy(path) as copy:
     manifest = pretraining_manifest.read_manifest(os.path.dirname(copy))
   output_folder.check_same_spec(path, manifest, spec)
+  sizes = beam_files.sizes(output)
+  for split in manifest['splits']:
+    shards.check_sizes(output, sizes, manifest, split)
   return manifest
 
 
@@ -259,7 +252,7 @@ class ReadFile(beam.DoFn):
     file = stages.InputFile(*stated)
     tally = stages.Tally()
     place = functools.partial(_IN_FILE.pack, _FILES, number)
-    with _local_copy(file.path) as path:
+    with beam_files.local_copy(file.path) as path:
       here = file._replace(path=path)
       skips = self._job.on_error == 'skip'
       # What was handed on cannot be taken back: it is read twice.
@@ -297,7 +290,7 @@ def _write_shard(
   number, values = group
   tally = stages.Tally()
   ordered = sorted(filter(None, values), key=external_sort.encoded_key)
-  with _atomic_folder_write(folder, 'parts') as here:
+  with beam_files.atomic_folder_write(folder, 'parts') as here:
     entry = stages.write_articles(
       here, map(external_sort.decode, ordered), _ranges(plan)[number], tally
     )
@@ -336,10 +329,10 @@ def _write_manifest(
     tally.add(shard, 0)
     results.append((entry, shard_tally))
   arguments = (ranges, results, tally, spec)
-  if not _is_remote(folder):
+  if not beam_files.is_remote(folder):
     prepare.write_manifest(pathlib.Path(folder), *arguments)
     return
-  with _atomic_folder_write(folder, '') as here:
+  with beam_files.atomic_folder_write(folder, '') as here:
     prepare.write_manifest(pathlib.Path(here), *arguments)
 
 
@@ -389,112 +382,3 @@ def _assigned(data: bytes, plan: str) -> tuple[int, bytes]:
 def _every_shard(_: str, plan: str) -> list[tuple[int, bytes]]:
   """Each shard's number, since one without articles is written, too."""
   return [(number, b'') for number in range(len(_ranges(plan)))]
-
-
-def _is_remote(path: str) -> bool:
-  """Whether a path has a scheme."""
-  return '://' in path
-
-
-def _find_inputs(
-  patterns: Sequence[str], skipped: Counter[str]
-) -> tuple[stages.InputFile, ...]:
-  """The files that patterns match, all local or all remote."""
-  if not any(map(_is_remote, patterns)):
-    return prepare.find_inputs(patterns, skipped)
-  if not all(map(_is_remote, patterns)):
-    what = '--input: some patterns have a scheme as gs://, others none'
-    raise InputError(f'{what}: workers see one place; copy the rest there')
-  found: dict[str, filesystem.FileMetadata] = {}
-  for pattern in patterns:
-    with _explained(pattern):
-      (result,) = _Files.match([pattern])
-    if not result.metadata_list:
-      raise InputError(f'--input {pattern!r}: no file matches; check the path')
-    for file in sorted(result.metadata_list, key=lambda file: file.path):
-      if file.path == pattern or any_format.is_named_as_text(file.path):
-        found[file.path] = file
-      else:
-        skipped['files_skipped'] += 1
-  files = []
-  for path, name in input_files.short_names(list(found)).items():
-    modified = int(found[path].last_updated_in_seconds * 10**9)
-    files.append(
-      stages.InputFile(path, name, found[path].size_in_bytes, modified)
-    )
-  return tuple(files)
-
-
-@contextlib.contextmanager
-def _local_copy(path: str) -> Iterator[str]:
-  """The path of a file on this machine, until the context ends."""
-  if not _is_remote(path):
-    yield path
-    return
-  with stages.copied(path, fetch, _exists) as copy:
-    yield copy
-
-
-def fetch(path: str, copy: pathlib.Path) -> None:
-  """Copies a remote file to a local path."""
-  with (
-    _explained(path),
-    _Files.open(path, compression_type=_AS_IT_IS) as source,
-    open(copy, 'wb') as target,
-  ):
-    shutil.copyfileobj(source, target, _BUFFER)
-
-
-@contextlib.contextmanager
-def _atomic_folder_write(folder: str, aside: str) -> Iterator[str]:
-  """A new local folder, whose files appear in another when the context ends.
-
-  They come one by one, whole, a manifest last; none comes after an error. Local
-  ones are renamed from the folder `aside` in it.
-  """
-  place = None
-  if not _is_remote(folder):
-    place = os.path.join(folder, aside)
-    os.makedirs(place, exist_ok=True)
-  with tempfile.TemporaryDirectory(prefix='writing-', dir=place) as here:
-    yield here
-    files = pathlib.Path(here).iterdir()
-    for file in sorted(
-      files, key=lambda file: file.name == pretraining_manifest.MANIFEST
-    ):
-      target = f'{folder.rstrip("/")}/{file.name}'
-      if place is not None:
-        publish(file, target)
-        continue
-      # A remote file is there when it is closed, not before.
-      with (
-        _explained(target),
-        open(file, 'rb') as source,
-        _Files.create(target, compression_type=_AS_IT_IS) as sink,
-      ):
-        shutil.copyfileobj(source, sink, _BUFFER)
-
-
-def _exists(path: str) -> bool:
-  """Whether a remote file is there."""
-  with _explained(path):
-    return bool(_Files.exists(path))
-
-
-def _is_empty(folder: str) -> bool:
-  """Whether a remote folder holds no file."""
-  with _explained(folder):
-    (result,) = _Files.match([f'{folder.rstrip("/")}/*'], limits=[1])
-  return not result.metadata_list
-
-
-@contextlib.contextmanager
-def _explained(path: str) -> Iterator[None]:
-  try:
-    yield
-  except (OSError, ValueError, filesystem.BeamIOError) as error:
-    what = str(error).splitlines()[0] if str(error) else type(error).__name__
-    raise InputError(
-      f'{path}: Beam cannot reach it ({what}); check the name and the access,'
-      ' and install what its scheme needs, as apache-beam[gcp] for gs://'
-    ) from None

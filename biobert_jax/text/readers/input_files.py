@@ -8,7 +8,8 @@ import glob
 import logging
 import os
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TypeVar
 
 from biobert_jax.errors import InputError
 from biobert_jax.io import storage, streams
@@ -18,6 +19,7 @@ from biobert_jax.text.readers import any_format
 from biobert_jax.text.readers.article import Notes
 
 _log = logging.getLogger(__name__)
+_T = TypeVar('_T')
 _SHOWN = 5  # Names of files, or of records, that one message lists.
 
 
@@ -60,12 +62,7 @@ def named_files(
       raise InputError(what)
     found |= {name: files[name] for name in sorted(texts)}
     skipped |= files.keys() - texts
-  # Of a pair of brat, the text stands for both.
-  kept = {
-    path: file
-    for path, file in found.items()
-    if not (path.endswith('.ann') and f'{path[:-4]}.txt' in found)
-  }
+  kept = without_annotations(found)
   skipped -= found.keys()
   if skipped and counts is not None:
     counts['files_skipped'] += len(skipped)
@@ -76,6 +73,15 @@ def named_files(
       *(len(skipped), some, more),
     )
   return kept
+
+
+def without_annotations(found: Mapping[str, _T]) -> dict[str, _T]:
+  """The files without one of each pair of brat: the text stands for both."""
+  return {
+    path: file
+    for path, file in found.items()
+    if not (path.endswith('.ann') and f'{path[:-4]}.txt' in found)
+  }
 
 
 def _matching(pattern: str) -> dict[str, storage.File | None]:
