@@ -19,7 +19,7 @@ import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import NamedTuple
 
-from biobert_jax.errors import BucketChangedError, InputError
+from biobert_jax.errors import BucketChangedError, BucketError, InputError
 from biobert_jax.io import atomic
 from biobert_jax.io.atomic import publish
 from biobert_jax.io.buckets import cache, objects, trees
@@ -405,13 +405,23 @@ class Lines:
     if isinstance(self._place, BucketPath):
       self._unsent = True
       if time.monotonic() - self._sent >= self.EVERY:
-        self.flush()
+        self._flush_if_reached()
       return
     self._before_write()
     with open(self._place, 'a', encoding='utf-8') as file:
       file.write(f'{line}\n')
       file.flush()
       os.fsync(file.fileno())
+
+  def _flush_if_reached(self) -> None:
+    """As `flush`; of a bucket that does not answer later."""
+    try:
+      self.flush()
+    except BucketError as error:
+      if error.errno != errno.ETIMEDOUT:
+        raise
+      self._sent = time.monotonic()
+      _log.warning('%s; what was not sent is sent later', error)
 
   def flush(self) -> None:
     """Sends what is not there yet: at checkpoints, evaluations and the end."""

@@ -99,6 +99,24 @@ class TestPreconditions:
       storage.write(place, 'mine', match=0)
     assert storage.read_text(place) == 'of another'
 
+  def test_a_write_that_was_given_up_may_be_repeated(
+    self, door: Door, bucket: str, monkeypatch: pytest.MonkeyPatch
+  ) -> None:
+    """It was carried out, and nobody else has written since."""
+    place = f'{bucket}/metrics.jsonl'
+    log = storage.Lines(place)
+    monkeypatch.setenv('BIOBERT_STORAGE_TIMEOUT', '0.3')
+    monkeypatch.setattr(storage.Lines, 'EVERY', 0.0)
+    door.faults = [Fault('lost', '^POST', times=ALWAYS)]
+    log.add('1')
+    with pytest.raises(OSError, match='no answer within'):
+      log.flush()
+    door.faults = []
+    assert storage.read_text(place) == '1\n'
+    log.add('2')
+    log.flush()
+    assert storage.read_text(place) == '1\n2\n'
+
   @pytest.mark.parametrize('same', [False, True], ids=['own', 'same bytes'])
   def test_of_eight_writers_one_wins_and_knows_it(
     self, door: Door, bucket: str, same: bool

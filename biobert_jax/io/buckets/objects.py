@@ -5,6 +5,7 @@ it replaces.
 """
 
 import base64
+import collections
 import contextlib
 import difflib
 import errno
@@ -23,6 +24,8 @@ from biobert_jax.io.buckets.bucket_path import BucketPath
 
 _CHUNK = 32 * 2**20  # Of an upload that can be resumed.
 _WRITER = 'biobert-jax-write'  # Metadata: which write made the object.
+# Writes that were given up, and may have been carried out all the same.
+_unanswered: dict[BucketPath, set[str]] = collections.defaultdict(set)
 _FIELDS = 'name,size,generation,crc32c,updated,contentEncoding'
 
 
@@ -211,15 +214,19 @@ def write(
   try:
     request.ask(place, send, source, **options)
   except errors.BucketChangedError:
-    # The answer to our own write may have been lost.
-    there = (
-      request.ask(place, request.bucket(place).get_blob, place.key)
-      if failures
-      else None
-    )
-    if there is None or (there.metadata or {}).get(_WRITER) != mark:
-      raise
-    return int(there.generation)
+    there = request.ask(place, request.bucket(place).get_blob, place.key)
+    made_by = (there.metadata or {}).get(_WRITER) if there else None
+    # The answer to our own write may have been lost: to this one,
+    if made_by == mark and failures:
+      return int(there.generation)
+    # or to one before, which was given up.
+    if there and made_by in _unanswered[place]:
+      return write(place, source, int(there.generation))
+    raise
+  except errors.BucketError:
+    _unanswered[place].add(mark)
+    raise
+  _unanswered.pop(place, None)
   return int(blob.generation)
 
 
