@@ -88,7 +88,7 @@ def _read_step(
     reason = f'{type(error).__name__}: {text[:200]}'
     refused = orbax_access.refusal(error)
   if isinstance(folder, BucketPath) and (refused := _agreed(refused)):
-    raise StorageError(f'{folder}: {refused}')
+    raise StorageError(f'{folder}: {refused}; run the same command again')
   reason = _agreed(reason) or _agreed(_difference(state, record))
   return (None if reason else state), reason
 
@@ -124,7 +124,8 @@ def _damage_of(folder: Place) -> str:
   except Exception as error:
     refused = orbax_access.refusal(error)
     if refused and isinstance(folder, BucketPath):
-      raise StorageError(f'{folder}: {refused}') from error
+      what = f'{folder}: {refused}; run the same command again'
+      raise StorageError(what) from error
     return ' '.join(str(error).split())[:300] or type(error).__name__
   return ''
 

@@ -5,6 +5,7 @@ whole state. Orbax gives a step its name when it is complete; the run deletes
 old steps, perhaps while they are read here.
 """
 
+import errno
 import logging
 import time
 from collections.abc import Mapping, Sequence
@@ -12,7 +13,7 @@ from typing import Any
 
 from biobert_jax.checkpoints import bucket_steps, integrity
 from biobert_jax.checkpoints.formats import orbax_params
-from biobert_jax.errors import InputError
+from biobert_jax.errors import BucketError, InputError
 from biobert_jax.io import storage
 from biobert_jax.io.storage import BucketPath, Place
 
@@ -86,7 +87,7 @@ def read(run: Place, config: Mapping[str, Any], step: str) -> tuple[Place, Any]:
       params = _read(left[0])
     # A damaged file can make a reader raise anything.
     except Exception as error:
-      if _is_refused(left[0], error):
+      if is_refused(error):
         raise
       failures[left[0]] = _failure(left[0], error)
       _log.warning('%s', failures[left[0]])
@@ -115,10 +116,11 @@ def _read(step: Place) -> Any:
   return state['params']
 
 
-def _is_refused(step: Place, error: Exception) -> bool:
+def is_refused(error: Exception) -> bool:
   """Whether a bucket could not be read, which says nothing about the step."""
-  ours = isinstance(step, BucketPath) and isinstance(error, OSError)
-  return ours and not isinstance(error, FileNotFoundError)
+  # A run deletes and replaces steps while they are read.
+  gone = getattr(error, 'errno', None) in (errno.ENOENT, errno.ESTALE)
+  return isinstance(error, BucketError) and not gone
 
 
 def _failure(folder: Place, error: Exception) -> InputError:

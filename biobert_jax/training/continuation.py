@@ -193,5 +193,7 @@ def _copy_best(old: Place, aside: pathlib.Path, step: int) -> None:
       orbax_params.read_params(aside / 'best')
       return
     except (InputError, OSError) as error:
+      if run_steps.is_refused(error):
+        raise
       _log.warning('the best parameters do not go along: %s', error)
       shutil.rmtree(aside / 'best', ignore_errors=True)

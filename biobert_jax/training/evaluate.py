@@ -11,7 +11,7 @@ import numpy as np
 from jax.experimental import multihost_utils
 
 from biobert_jax.checkpoints import integrity, run_steps
-from biobert_jax.errors import STEP, DivergedError, check_ranges
+from biobert_jax.errors import STEP, BucketError, DivergedError, check_ranges
 from biobert_jax.io import storage
 from biobert_jax.io.atomic import write_text
 from biobert_jax.io.json_files import write_json
@@ -99,6 +99,10 @@ def _read_report(folder: Place) -> dict[str, Any] | None:
     report = json.loads(storage.read_text(folder / RESULTS_FILE))
     kept = folder / 'best' / str(report['step'])
     whole = {'results', 'selection'} <= report.keys() and storage.exists(kept)
+  except BucketError as error:
+    if not isinstance(error, FileNotFoundError):
+      raise  # Nobody knows whether there is one.
+    return None
   except (OSError, ValueError, TypeError, KeyError, AttributeError):
     return None
   return report if whole else None
