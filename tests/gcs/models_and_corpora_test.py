@@ -18,6 +18,7 @@ from biobert_jax.commands import config_files
 from biobert_jax.errors import BucketError, InputError
 from biobert_jax.inference import finished_parts
 from biobert_jax.io import storage
+from biobert_jax.preflight import preflight
 from biobert_jax.text.documents import Document
 from biobert_jax.training import experiment
 from tests.fixtures import model_folders, small_run
@@ -174,3 +175,17 @@ def test_finished_parts_lie_beside_the_output(bucket):
   assert seen == [['a', 'b'], ['c'], ['d']]
   parts.delete()
   assert storage.files(bucket) == []
+
+
+def test_what_the_compiler_says_is_kept(bucket):
+  hlo = f'{bucket}/hlo'
+  with preflight._folder(hlo, 'v5e-4:train') as folder:
+    (folder / 'module.txt').write_text('HloModule')
+    assert storage.files(bucket) == []
+  place = f'{hlo}/v5e-4-train'
+  assert storage.read_text(f'{place}/module.txt') == 'HloModule'
+  with (
+    pytest.raises(InputError, match=f'--hlo {place}: not empty'),
+    preflight._folder(hlo, 'v5e-4:train'),
+  ):
+    raise AssertionError

@@ -60,17 +60,15 @@ CASES = {
   ' --format=tensorflow',
   'predict': '--model=IN/tagger --input IN/texts/*.txt IN/texts/more/'
   ' --output=OUT/entities.jsonl --keep_entities',
-  'predict to brat': '--model=IN/tagger --input IN/texts --output=OUT/brat'
-  ' --format=brat',
   'predict by a pipeline': '--pipeline=IN/genes,IN/relations --input'
-  ' IN/texts --output=OUT/relations.tsv --format=tsv --keep_entities',
+  ' IN/texts --output=OUT/brat --format=brat --keep_entities',
   'embed': '--model=IN/tagger --input IN/texts/1.txt --output=OUT/v.parquet',
 }
 # Files that hold the time.
 DATED = ('_CHECKPOINT_METADATA', 'commit_success.txt', 'SHA256SUMS')
 # The other path flags -> where they are tried.
 ELSEWHERE = {
-  ('preflight', 'hlo'): 'preflight/preflight_test.py',
+  ('preflight', 'hlo'): 'models_and_corpora_test.py',
   ('train', 'workdir'): 'gcs',
   ('train', 'continue_as'): 'gcs',
   ('evaluate', 'workdir'): 'gcs',
@@ -160,7 +158,7 @@ def places(
 
 
 def _command(case: str) -> str:
-  return re.split(' (?:of|to|by) ', case)[0]
+  return re.split(' (?:of|by) ', case)[0]
 
 
 def run(case: str, place: storage.Place) -> tuple[int, str, str]:
