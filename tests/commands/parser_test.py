@@ -7,6 +7,7 @@ import dataclasses
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import time
@@ -118,6 +119,20 @@ def test_tilde_is_expanded(one, flag, monkeypatch, tmp_path):
     if flag.path in ('input', 'output'):
       with pytest.raises(errors.InputError, match='only files are possible'):
         parse(one, *given(one, flag, '-'))
+
+
+@pytest.mark.parametrize(
+  ('one', 'flag'),
+  [(c, f) for c, f in FLAGS if f.path],
+  ids=lambda one: one.name,
+)
+def test_a_place_in_a_bucket(one, flag):
+  place = 'gs://bucket/a b/#?.txt'
+  found = parse(one, *given(one, flag, place))[flag.name]
+  assert found in (place, [place])
+  for wrong in ('gs:/x', 'gs://', 'gs://B/x', 's3://bucket/x', 'https://x/y'):
+    with pytest.raises(errors.InputError, match=re.escape(wrong)):
+      parse(one, *given(one, flag, wrong))
 
 
 @pytest.mark.parametrize(

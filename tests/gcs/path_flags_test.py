@@ -66,16 +66,16 @@ CASES = {
 }
 # Files that hold the time.
 DATED = ('_CHECKPOINT_METADATA', 'commit_success.txt', 'SHA256SUMS')
-# The other path flags -> where they are tried.
+# The other path flags -> the file here that tests what they name.
 ELSEWHERE = {
   ('preflight', 'hlo'): 'models_and_corpora_test.py',
-  ('train', 'workdir'): 'gcs',
-  ('train', 'continue_as'): 'gcs',
-  ('evaluate', 'workdir'): 'gcs',
-  ('evaluate', 'config.data.dir'): 'gcs',
-  ('protocol', 'workdir'): 'gcs',
+  ('train', 'workdir'): 'train_test.py',
+  ('train', 'continue_as'): 'run_folders_test.py',
+  ('evaluate', 'workdir'): 'train_test.py',
+  ('evaluate', 'config.data.dir'): 'models_and_corpora_test.py',
+  ('protocol', 'workdir'): 'run_folders_test.py',
   **{
-    (command, flag): 'gcs'
+    (command, flag): 'corpora_test.py'
     for command in ('prepare-corpus', 'prepare-corpus-beam')
     for flag in ('input', 'output', 'vocab', 'exclude')
   },
@@ -210,3 +210,5 @@ def test_every_path_flag_is_tried() -> None:
   }
   assert every - tried == set(), 'give it a case'
   assert set(ELSEWHERE) <= every
+  for file in ELSEWHERE.values():
+    assert pathlib.Path(__file__).with_name(file).exists()
