@@ -164,7 +164,7 @@ def identity(source: Source) -> str:
     return sums.read_text('utf-8')
   files = source.weight_files
   if source.unpacked:  # They are as old as this process.
-    files = [pathlib.Path(source.given).expanduser()]
+    files = [storage.local(source.given)]
   facts = [source.step]
   for path in files:
     with contextlib.suppress(FileNotFoundError):  # Its run has deleted it.

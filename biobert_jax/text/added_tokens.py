@@ -14,6 +14,8 @@ from biobert_jax.text.vocabulary import SPECIALS
 
 FILE = 'added_tokens.json'
 CONFIG_FILE = 'tokenizer_config.json'
+# All that may state added tokens, in the order of `_stated`.
+FILES = ('tokenizer.json', CONFIG_FILE, 'special_tokens_map.json', FILE)
 _FLAGS = ('single_word', 'normalized', 'special')
 
 

@@ -138,7 +138,8 @@ class WordPieceTokenizer:
     added: tuple[AddedToken, ...] = ()
     folder, name = os.path.split(path)
     if name in ('vocab.txt', 'tokenizer.json'):
-      added = added_tokens.read_added_tokens(pathlib.Path(folder), pieces)
+      beside = storage.local(folder, added_tokens.FILES)
+      added = added_tokens.read_added_tokens(beside, pieces)
     own = [token.content for token in added if token.id >= len(pieces)]
     whole = (*pieces, *own)
     try:

@@ -7,12 +7,13 @@ needed.
 import json
 import pathlib
 import re
+import time
 from collections import Counter
 
 import pytest
 
 from biobert_jax import Tagger
-from biobert_jax.checkpoints import import_weights, pretrained
+from biobert_jax.checkpoints import detect, import_weights, pretrained
 from biobert_jax.checkpoints.formats import safetensors_file
 from biobert_jax.commands import config_files
 from biobert_jax.errors import BucketError, InputError
@@ -20,6 +21,7 @@ from biobert_jax.inference import finished_parts
 from biobert_jax.io import storage
 from biobert_jax.preflight import preflight
 from biobert_jax.text.documents import Document
+from biobert_jax.text.wordpiece import WordPieceTokenizer
 from biobert_jax.training import experiment
 from tests.fixtures import model_folders, small_run
 from tests.gcs.door import ALWAYS, Door, Fault
@@ -122,6 +124,34 @@ def test_a_tagger_opens_a_model_in_a_bucket(bucket, tmp_path):
     Tagger(str(one)) for one in (tmp_path / 'model', f'{bucket}/model')
   )
   assert there(text) == here(text)
+
+
+def test_weights_are_known_again_on_another_machine(
+  bucket, tmp_path, monkeypatch
+):
+  model_folders.write_huggingface(tmp_path / 'model')
+  upload(tmp_path / 'model', f'{bucket}/model')
+  found = []
+  for machine in ('one', 'other'):
+    monkeypatch.setenv('BIOBERT_CACHE', str(tmp_path / machine))
+    found.append(detect.identity(detect.detect(f'{bucket}/model')))
+  time.sleep(0.01)
+  upload(tmp_path / 'model', f'{bucket}/model')
+  found.append(detect.identity(detect.detect(f'{bucket}/model')))
+  assert found[0] == found[1] != found[2]
+
+
+def test_added_tokens_beside_a_vocabulary(bucket, tmp_path):
+  model_folders.write_huggingface(tmp_path / 'model')
+  tokens = {'IL-2': len(model_folders.pieces())}
+  (tmp_path / 'model' / 'added_tokens.json').write_text(json.dumps(tokens))
+  upload(tmp_path / 'model', f'{bucket}/model')
+  here, there = (
+    WordPieceTokenizer.from_vocab_file(f'{folder}/model/vocab.txt', False)
+    for folder in (tmp_path, bucket)
+  )
+  assert there == here
+  assert [token.content for token in there.added] == ['IL-2']
 
 
 def test_a_config_and_all_that_it_names(bucket, tmp_path, monkeypatch):

@@ -224,6 +224,8 @@ def _fetch(place: BucketPath, one: objects.Object, count: Any) -> None:
       os.fsync(file.fileno())
       if one.encoding == 'gzip':
         _expand(part)
+      # As old as the object, on every machine.
+      os.utime(part, (one.updated, one.updated))
       part.chmod(0o444)
       atomic.publish(part, whole)
 
