@@ -7,6 +7,8 @@ import textwrap
 
 import pytest
 
+from biobert_jax.commands import parser
+from biobert_jax.commands.main import COMMANDS
 from tests.tpu_setup.conftest import ROOT, Cloud
 
 README = (ROOT / 'tpu_setup' / 'README.md').read_text()
@@ -51,6 +53,16 @@ def test_each_call_runs_dry(cloud: Cloud, call) -> None:
   assert done.returncode == 0, done.stderr
   assert 'gcloud ' in done.stdout or 'job.sh' in done.stdout
   assert cloud.calls() == []
+
+
+def test_each_command_of_ours_is_one_that_the_parser_takes() -> None:
+  text = '\n'.join(blocks()).replace('\\\n', ' ').replace('PRICE', '1.2')
+  lines = re.findall('^python -m biobert_jax (.*)', text, re.M)
+  lines += [' '.join(w[w.index('--') + 1 :]) for _, w in calls() if '--' in w]
+  assert len(lines) >= 6
+  for line in lines:
+    name, *words = shlex.split(line)
+    assert parser.parse(COMMANDS[name], words) is not None
 
 
 def test_each_script_is_shown_and_takes_no_argument_by_itself() -> None:
