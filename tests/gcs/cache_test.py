@@ -160,10 +160,40 @@ class TestFullDisk:
     assert door.count(MEDIA) == 0
 
   def test_it_fills_meanwhile(
+    self,
+    bucket: str,
+    tmp_path: pathlib.Path,
+    monkeypatch: pytest.MonkeyPatch,
+  ) -> None:
+    """With room, what came before is not fetched again."""
+    disk = tmp_path / 'disk'
+    disk.mkdir()
+    content = os.urandom(2**20)
+    storage.write(f'{bucket}/x', content)
+    monkeypatch.setenv('BIOBERT_CACHE', str(disk))
+    free = shutil._ntuple_diskusage(2**30, 0, 2**30)  # type: ignore[attr-defined]
+    monkeypatch.setattr(shutil, 'disk_usage', lambda folder: free)
+    mount = ['mount', '-t', 'tmpfs', '-o', 'size=256k', 'tmpfs', str(disk)]
+    if os.getuid() or subprocess.run(mount, capture_output=True).returncode:
+      pytest.skip('only root can mount a small tmpfs')
+    try:
+      with pytest.raises(errors.BucketError) as caught:
+        storage.local(f'{bucket}/x')
+      assert errors.as_user_error(caught.value) is caught.value
+      said = (
+        f'cannot be copied to {disk} (No space left on device); set BIOBERT'
+      )
+      assert said in str(caught.value)
+      resize = ['mount', '-o', 'remount,size=8m', str(disk)]
+      subprocess.run(resize, check=True)
+      assert storage.local(f'{bucket}/x').read_bytes() == content
+    finally:
+      subprocess.run(['umount', '-l', str(disk)], check=True)
+
+  def test_no_folder_can_be_made_there(
     self, bucket: str, monkeypatch: pytest.MonkeyPatch
   ) -> None:
-    """A limit of the size of files is a disk that is full at once."""
-    monkeypatch.setenv('BIOBERT_CACHE', '/dev/full/cache')
+    monkeypatch.setenv('BIOBERT_CACHE', '/dev/null/cache')
     storage.write(f'{bucket}/x', b'x' * 1000)
     with pytest.raises(errors.BucketError, match='Not a directory.*BIOBERT'):
       storage.local(f'{bucket}/x')
