@@ -62,6 +62,20 @@ def test_a_copy_never_changes(door: Door, bucket: str) -> None:
   assert storage.shown(f'{new}/b:3: wrong') == f'{bucket}/x/b:3: wrong'
 
 
+def test_a_large_copy_is_told_once(bucket, monkeypatch, caplog) -> None:
+  monkeypatch.setattr(cache, '_TOLD', 3)
+  caplog.set_level('INFO')
+  for name, content in (('a', 'two'), ('b', 'x'), ('sub/c', 'x')):
+    storage.write(f'{bucket}/x/{name}', content)
+  storage.local(f'{bucket}/x', ['b', 'absent'])
+  assert caplog.messages == []
+  copy = storage.local(f'{bucket}/x', ['a', 'b'])
+  assert sorted(os.listdir(copy)) == ['a', 'b']
+  storage.local(f'{bucket}/x')
+  what = f'copying {bucket}/x to this machine: 0.0 GB, files: 1'
+  assert caplog.messages == [what]
+
+
 def test_a_copy_that_is_killed_goes_on(door: Door, bucket: str) -> None:
   size = 20 * 2**20
   content = os.urandom(size)

@@ -17,6 +17,7 @@ import errno
 import fcntl
 import gzip
 import hashlib
+import logging
 import os
 import pathlib
 import re
@@ -32,7 +33,9 @@ from biobert_jax.io.buckets.bucket_path import SCHEME, BucketPath
 VARIABLE = 'BIOBERT_CACHE'
 _DEFAULT = '~/.cache/biobert_jax'
 _PLACE = '.place'  # Which place a copy is of; no bucket has that name.
+_TOLD = 100_000_000  # Bytes of a copy that the log tells of.
 _TRIES = 3  # Of a folder that changes while it is read.
+_log = logging.getLogger(__name__)
 
 
 def folder() -> pathlib.Path:
@@ -175,6 +178,9 @@ def _copy(place: BucketPath, found: list[objects.Object]) -> pathlib.Path:
     missing = [o for o in found if not _file_of(place.bucket, o).exists()]
     _check_space(place, missing)
     total = sum(one.size for one in missing)
+    if total >= _TOLD:  # Off a terminal nothing else shows it.
+      what = f'copying {place} to this machine'
+      _log.info('%s: %.1f GB, files: %d', what, total / 1e9, len(missing))
     with trees.progress(f'copying {place}', total) as count:
       trees.each(lambda one: _fetch(place, one, count), missing)
     _link(place, found, top)
