@@ -154,8 +154,9 @@ def _xml_form(stream: Stream, start: bytes) -> str:
   ends = re.search(rb'</([\w.-]+:)?%s>\s*\Z' % whole, start)
   if not (named or ends or start.count(b'</') > 2):
     return ''  # A tag inside a line of text.
-  what = f'XML of <{root[:60]}>, and want PubmedArticleSet, article or BioC'
-  raise InputError(f"{stream.name}: {what}'s collection: leave the file out")
+  what = f'XML of <{root[:60]}>, and want PubmedArticleSet, article, BioC, an'
+  what += ' answer of Europe PMC or Dublin Core: leave the file out'
+  raise InputError(f'{stream.name}: {what}')
 
 
 _ROOTS = {
