@@ -73,6 +73,12 @@ MEMBERS = [
   ('filelist.txt', b'c.txt'),
   ('figure.jpg', b'\xff\xd8'),
   ('notes.dat', b'Some text.'),
+  # Beside the article of a package of PMC.
+  ('table.tsv', b'gene\tfold change of it\nBRCA1\t2\n'),
+  ('tokens.tsv', b'Gout\tB\nhurts\tO\n'),
+  ('data.json', b'[1, 2]'),
+  ('empty.txt', b''),
+  ('page.txt', b'<html><body>'),
 ]  # fmt: skip
 
 
@@ -92,7 +98,7 @@ def test_the_members_of_an_archive_are_those_of_a_folder(tmp_path):
     ('PMC7', 'A title\nOne. Two.', 0),
   ]
   assert counts['files_in_archives'] == 7
-  assert counts['archive_members_skipped'] == 5
+  assert counts['archive_members_skipped'] == 10
   skipped = [n for n in notes if n[0] == 'archive_member_skipped']
   assert skipped[0] == ('archive_member_skipped', f'{path}:LICENSE')
   assert ('no_text', f'{path}:in/a.jsonl:2') in notes
@@ -100,17 +106,18 @@ def test_the_members_of_an_archive_are_those_of_a_folder(tmp_path):
   names = [f'all.tar.gz/in/{n}a.jsonl:1' for n in ('', 'b/')]
   assert [a.id for a in articles[:2]] == names
   assert len(articles) == counts['articles'] == 7
-  assert sum(name == 'archive_member_skipped' for name, _ in notes) == 5
+  assert sum(name == 'archive_member_skipped' for name, _ in notes) == 10
 
 
 @pytest.mark.parametrize(
   ('name', 'content', 'what'),
   [
-    ('a.txt', b'<article/>', 'a.tar:a.txt: .*it holds JATS XML: rename it'),
     ('b.tar', tar([('a.txt', b'A b.')]), 'a tar archive inside of an archive'),
     ('b.ann', b'T1\tDisease 0 4\tGout', 'holds brat inside of an archive'),
-    ('a.tsv', b'Gout\tB\nhurts\tO\n', 'a token/tag file'),
-    ('a.txt', b'', 'a.tar:a.txt: the file is empty'),
+    ('a.xml', b'Gout.', 'a.tar:a.xml: .*it holds plain text: rename it'),
+    ('a.nxml', b'', 'a.tar:a.nxml: the file is empty'),
+    ('a.xml.gz', b'<article/>', 'is not packed by gzip as its name says'),
+    ('a.jsonl', b'{"text": "a"}\n{"text": 7}\n', 'a.tar:a.jsonl:2: .*want'),
   ],
 )
 def test_a_member_that_is_no_text_is_refused_by_its_name(
