@@ -20,11 +20,12 @@ from tests.fixtures.compiler_flags import QUICK
 
 os.environ['JAX_PLATFORMS'] = 'cpu'
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')  # JAX would set 1.
+# The last one counts: what the environment says, as .ci/run does of whole jobs.
 os.environ['XLA_FLAGS'] = ' '.join(
   [
-    os.environ.get('XLA_FLAGS', ''),
     '--xla_force_host_platform_device_count=8',
     QUICK,
+    os.environ.get('XLA_FLAGS', ''),
   ]
 ).strip()
 

@@ -20,6 +20,8 @@ from tests.fault_injection.children import LAST
 from tests.fixtures import small_run
 from tests.fixtures.saved_state import steps_of
 
+pytestmark = pytest.mark.alone
+
 HEARTBEAT = 10
 KILLS = 20
 

@@ -3,12 +3,16 @@
 import signal
 import time
 
+import pytest
+
 from biobert_jax import errors
 from biobert_jax.training import train
 from tests.fault_injection import children
 from tests.fault_injection.children import LAST
 from tests.fixtures import small_run
 from tests.fixtures.saved_state import steps_of
+
+pytestmark = pytest.mark.alone
 
 WATCHDOG = 8
 
@@ -47,7 +51,7 @@ def test_a_host_that_pauses_is_waited_for(tmp_path, cache):
     # Stopped, and not merely slow: nothing ran in it.
     with open(f'/proc/{paused.process.pid}/stat') as stat:
       assert stat.read().rsplit(')')[-1].split()[0] == 'T'
-    paused.process.send_signal(signal.SIGCONT)
+    paused.send_signal(signal.SIGCONT)
     assert [child.wait() for child in running] == [0, 0]
     said = [child.said for child in running]
   assert 'host 1 stood still for' in said[1]
