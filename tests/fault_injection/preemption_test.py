@@ -130,7 +130,7 @@ def test_sigterm_while_a_checkpoint_is_written(tmp_path, cache, hosts):
 
 @pytest.mark.alone
 def test_sigterm_to_one_of_two_hosts(tmp_path, cache):
-  two = {'hosts': 2, 'devices': 4, 'cache': cache}
+  two = {'hosts': 2, 'devices': 2, 'cache': cache}
   folder = tmp_path / 'run'
   with children.job(folder, fault='SIGTERM', at=3, strikes=1, **two) as running:
     struck = running[1].landed_at()

@@ -22,7 +22,7 @@ def test_a_stuck_host_ends_its_job(tmp_path, cache):
   folder = tmp_path / 'run'
   config = {'train__watchdog_seconds': WATCHDOG}
   fault = {'fault': 'sleep', 'at': 8, 'strikes': 1, 'config': config}
-  with children.job(folder, 2, 4, cache=cache, **fault) as running:
+  with children.job(folder, 2, 2, cache=cache, **fault) as running:
     struck = running[1].landed_at()
     gone = max(child.gone_at(120) for child in running)
     codes = [child.wait() for child in running]
@@ -44,7 +44,7 @@ def test_a_stuck_host_ends_its_job(tmp_path, cache):
 def test_a_host_that_pauses_is_waited_for(tmp_path, cache):
   folder = tmp_path / 'run'
   fault = {'fault': 'SIGSTOP', 'at': 8, 'strikes': 1}
-  with children.job(folder, 2, 4, cache=cache, **fault) as running:
+  with children.job(folder, 2, 2, cache=cache, **fault) as running:
     paused = running[1]
     paused.landed_at()
     time.sleep(3)
