@@ -285,6 +285,9 @@ def test_a_copy_of_a_run_elsewhere_is_read(
   model = pretrained.load_pretrained(tmp_path / 'moved')
   best = max((tmp_path / 'moved' / 'best').glob('[0-9]*'))
   (best / 'params' / '_METADATA').unlink()
+  # The state of the same step has the same parameters.
+  assert_equal(pretrained.load_pretrained(best.parents[1]).params, model.params)
+  shutil.rmtree(tmp_path / 'moved' / 'checkpoints' / best.name)
   with pytest.raises(InputError, match='damaged .* or use step 4'):
     pretrained.load_pretrained(tmp_path / 'moved')
   shutil.rmtree(best)
@@ -299,6 +302,7 @@ def test_a_flipped_bit_in_a_work_folder_names_the_parameter(
 ) -> None:
   shutil.copytree(trained, tmp_path / 'run')
   params = max((tmp_path / 'run' / 'best').glob('[0-9]*')) / 'params'
+  shutil.rmtree(tmp_path / 'run' / 'checkpoints' / params.parent.name)
   step = orbax_params.read_params(params)
   table = step['bert']['embeddings']['word_embeddings']
   table[3, 5] += 1e-3
