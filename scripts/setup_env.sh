@@ -89,9 +89,10 @@ make_venv() {  # make_venv FOLDER [PYTHON]
 by_uv() {  # by_uv FOLDER OPTIONS...: installs as pip does, on all cores.
   local key values value
   # As pip: the best of all indices; modules compiled now, not at each start.
-  local options=(--quiet --index-strategy unsafe-best-match --compile-bytecode)
+  local options=(--quiet --index-strategy unsafe-best-match)
   local venv=$1
   shift
+  [[ "$venv" != .venv ]] || options+=(--compile-bytecode)
   # For one of its packages, multiprocess, uv takes the wheel of another Python.
   [[ "$venv" != .venv/baselines ]] || return
   "$venv/bin/python" -m pip install -qq --disable-pip-version-check \
@@ -113,8 +114,10 @@ by_uv() {  # by_uv FOLDER OPTIONS...: installs as pip does, on all cores.
 }
 
 install() {  # install FOLDER REQUIREMENTS...: those that changed since.
-  local venv=$1 file start=$SECONDS stale=()
+  local venv=$1 file start=$SECONDS stale=() compile=--compile
   shift
+  # Of the others' modules few are imported: these are compiled then.
+  [[ "$venv" == .venv ]] || compile=--no-compile
   for file in "$@"; do
     # What was installed is kept word for word beside the packages.
     cat "$file" "$CONSTRAINTS" | cmp -s - "$venv/${file//\//-}" ||
@@ -123,7 +126,7 @@ install() {  # install FOLDER REQUIREMENTS...: those that changed since.
   ((${#stale[@]})) || return 0
   echo "Installing ${stale[*]} into $venv (a minute or more, the first time)." >&2
   by_uv "$venv" "${stale[@]/#/--requirement=}" >&2 ||
-    "$venv/bin/python" -m pip install -qq --disable-pip-version-check \
+    "$venv/bin/python" -m pip install -qq --disable-pip-version-check "$compile" \
       "${stale[@]/#/--requirement=}" >&2 ||
     fail "pip could not install into $venv (its reason stands above)." \
       'Check the network and the free disk space (3 GB), then run this again.'

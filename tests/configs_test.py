@@ -96,6 +96,8 @@ def test_loads_and_builds(name, variant):
   assert config.is_locked
   experiment.validate(config)
   sizes = {k: v for k, v in config.model.items() if v is not None}
+  # Further layers have the same parameters.
+  sizes['num_hidden_layers'] = min(2, sizes['num_hidden_layers'])
   bert = BertConfig(vocab_size=28996, **sizes)
   params = shapes(
     bert,

@@ -16,6 +16,8 @@ def _run(flags: Flags) -> Summary:
     flags.max_seq_length,
     flags.do_lower_case,
     flags.step,
+    flags.head,
+    command.labels_of(flags),
   )
 
 
@@ -41,7 +43,7 @@ FLAGS = (
     unset="512, or the model's limit",
   ),
   command.STEP,
-  command.DO_LOWER_CASE,
+  *command.OVERRIDES,
   command.COMPILE_CACHE,
 )
 EXAMPLES = (

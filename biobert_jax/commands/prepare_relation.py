@@ -39,7 +39,10 @@ def _run(flags: Flags) -> Summary:
     print(f'{name.replace("_", " "):44}', *cells, sep='', file=sys.stderr)
   given = ' '.join(map(shlex.quote, summary['overrides']))
   train = 'biobert-jax train --config=re_chemprot --workdir=DIR'
-  print(f'to train: {train} {given}', file=sys.stderr)
+  first = (
+    'to train' if 'train' in counts else 'to train, once DIR has train.tsv'
+  )
+  print(f'{first}: {train} {given}', file=sys.stderr)
   return summary
 
 

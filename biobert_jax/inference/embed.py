@@ -24,7 +24,7 @@ import jax.numpy as jnp
 import numpy as np
 import tqdm
 
-from biobert_jax.checkpoints import detect
+from biobert_jax.checkpoints import detect, pretrained
 from biobert_jax.checkpoints.formats.file_magic import refuse_nonfinite
 from biobert_jax.checkpoints.pretrained import Pretrained
 from biobert_jax.data import windows
@@ -386,6 +386,8 @@ def embed(
   max_seq_length: int | None = None,
   do_lower_case: bool | None = None,
   step: str = '',
+  head: str = '',
+  labels: Sequence[str] = (),
 ) -> dict[str, Any]:
   """Writes the vectors of a file of texts; options are those of an `Embedder`.
 
@@ -400,6 +402,8 @@ def embed(
     max_seq_length: as for an `Embedder`.
     do_lower_case: casing, where no file of the model states it.
     step: of a work folder, as `checkpoints.run_steps.candidates` takes it.
+    head: 'token' or 'sequence'; overrides what the model's files state.
+    labels: names of the classes by id; they override what the files state.
 
   Returns:
     Output, texts, pieces (tokens, with [CLS] and [SEP]), vectors, layers and
@@ -420,11 +424,8 @@ def embed(
   with atomic_write(storage.path(output), binary=True) as file:
     # Only now: a wrong output has been refused by then.
     source = detect.detect(model, step)
-    embedder = Embedder(
-      *(source, numbers, pooling, max_seq_length),
-      do_lower_case=do_lower_case,
-      counts=counts,
-    )
+    opened = pretrained.load_pretrained(source, do_lower_case, head, labels)
+    embedder = Embedder(opened, numbers, pooling, max_seq_length, counts=counts)
 
     def counted() -> Iterator[Embedded]:
       found = embedder(input_files.read_documents(files, counts))

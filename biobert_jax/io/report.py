@@ -169,4 +169,4 @@ def _html_table(table: Table) -> str:
     strength = ' class="strong"' if number in table.strong else ''
     lines.append(f'<tr{strength}>{cells("td", row)}</tr>')
   inner = '\n'.join(lines)
-  return f'<div class="scroll"><table>\n{inner}\n</table></div>'
+  return f'<div class="scroll report"><table>\n{inner}\n</table></div>'

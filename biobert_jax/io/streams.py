@@ -45,21 +45,27 @@ class Stream:
     self.packed = packed
     self.free = _FREE
     self._read = read
-    self._ahead = b''
+    self._ahead, self._taken = b'', 0  # Bytes read, and how many are given.
 
   def read(self, size: int = CHUNK) -> bytes:
     """At most `size` of the next bytes, fewer at times; b'' at the end."""
-    content = self._ahead or self._read(size)
-    taken, self._ahead = content[:size], content[size:]
-    return taken
+    self._ahead = self._ahead or self._read(size)
+    given = self._ahead[self._taken : self._taken + size]
+    self._taken += len(given)
+    if self._taken == len(self._ahead):
+      self._ahead, self._taken = b'', 0
+    return given
 
   def head(self, size: int) -> bytes:
     """The next bytes, which `read` will give again; fewer at the end."""
-    while len(self._ahead) < size:
-      more = self._read(min(size - len(self._ahead), CHUNK))
-      if not more:
-        break
-      self._ahead += more
+    parts = [self._ahead[self._taken :]]
+    missing = size - len(parts[0])
+    try:
+      while missing > 0 and (more := self._read(min(missing, CHUNK))):
+        parts.append(more)
+        missing -= len(more)
+    finally:  # What came before damage is read all the same.
+      self._ahead, self._taken = b''.join(parts), 0
     return self._ahead[:size]
 
   def chunks(self) -> Iterator[bytes]:

@@ -65,6 +65,9 @@ def read_pair(path: StrPath, counts: Counter[str], name: str = '') -> Document:
     for line, content in read_lines(file, counts):
       fields = content.split('\t')
       if content.startswith('T'):
+        if fields[0] in places:
+          what = f'two mentions have the id {fields[0]}: number one anew'
+          raise InputError.at(source, line, what)
         places[fields[0]] = len(entities)
         entities.append(_entity(fields, text, source, line, counts))
       elif content.strip():
@@ -128,8 +131,7 @@ def _take(
       raise InputError(f'{where}: {fault}; got {said[:60]!r}: fix the line')
     ends = places[match[2]], places[match[3]]
     relations.append(DocumentRelation(match[1], *ends))
-  elif kind == 'N' and target in places and len(rest) > 1:
-    concept = rest[1].removeprefix('ID:')
+  elif kind == 'N' and target in places and (concept := _concept(rest)):
     entity = entities[places[target]]
     concepts = [entity.concept] if entity.concept else []
     entities[places[target]] = dataclasses.replace(
@@ -141,7 +143,13 @@ def _take(
     entities[places[target]] = dataclasses.replace(entity, extra=note)
   else:
     names = {'E': 'events', 'A': 'attributes', 'M': 'attributes', '*': 'sets'}
+    names |= {'N': 'references'}
     counts[f'brat_{names.get(kind, "other_lines")}_dropped'] += 1
+
+
+def _concept(words: list[str]) -> str:
+  """The concept of a reference, `T1 MESH:D001241`; '' where it is missing."""
+  return words[1].strip().removeprefix('ID:') if len(words) > 1 else ''
 
 
 def write(documents: Iterable[Document], path: StrPath) -> None:

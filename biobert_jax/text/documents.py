@@ -198,8 +198,8 @@ def json_row(document: Document) -> dict[str, Any]:
 def mention_ids(document: Document, form: str) -> list[str]:
   """An id for each entity: its own where it matches, else the next `T1`."""
   given = [str(entity.extra.get('id', '')) for entity in document.entities]
-  fits = re.compile(form)
-  own = [bool(fits.fullmatch(id)) and given.count(id) == 1 for id in given]
+  fits, times = re.compile(form), Counter(given)
+  own = [bool(fits.fullmatch(id)) and times[id] == 1 for id in given]
   taken = {id for id, keeps in zip(given, own, strict=True) if keeps}
   fresh = (id for n in itertools.count(1) if (id := f'T{n}') not in taken)
   return [

@@ -177,9 +177,16 @@ def test_word_pieces_are_equal(case: Case) -> None:
   np.testing.assert_array_equal(ids, case.theirs['text_ids'])
 
 
-@pytest.mark.parametrize('attention', ['einsum', 'dot_product_attention'])
-@pytest.mark.parametrize('scan_layers', [False, True])
-@pytest.mark.parametrize('pack', [False, True])
+# Every two of the settings meet.
+@pytest.mark.parametrize(
+  ('pack', 'scan_layers', 'attention'),
+  [
+    (True, False, 'einsum'),
+    (False, True, 'einsum'),
+    (False, False, 'dot_product_attention'),
+    (True, True, 'dot_product_attention'),
+  ],
+)
 def test_vectors_are_equal(
   case: Case, pack: bool, scan_layers: bool, attention: str
 ) -> None:

@@ -11,9 +11,8 @@ from biobert_jax.checkpoints import export, pretrained
 from biobert_jax.data.ner import corpus as ner_corpus
 from biobert_jax.inference.tagger import Tagger
 from biobert_jax.text import documents
-from biobert_jax.training import train
 from tests.comparison import baseline
-from tests.fixtures import small_run
+from tests.fixtures import shared_runs
 
 pytestmark = pytest.mark.skipif(not baseline.PYTHON, reason=baseline.REASON)
 
@@ -43,9 +42,7 @@ def sentences() -> list[str]:
 def base(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
   """A folder with a trained tagger's export, `model`."""
   base = tmp_path_factory.mktemp('pipeline')
-  config = small_run.config(model__hidden_size=64, train__epochs=12.0)
-  train.train(config, str(base / 'run'))
-  model = pretrained.load_pretrained(base / 'run')
+  model = pretrained.load_pretrained(shared_runs.tagger(tmp_path_factory))
   export.export(model, 'huggingface', str(base / 'model'))
   return base
 

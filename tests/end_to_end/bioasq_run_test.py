@@ -189,7 +189,10 @@ def test_pubmedqa_from_its_file_to_its_score(tmp_path):
   """The three heads of a verb; predict reads the published file too."""
   folder = small_bioasq.write_pubmedqa(tmp_path / 'pubmedqa')
   config = small_run.yes_no(
-    str(folder), train__steps=100, optim__learning_rate=1e-2
+    str(folder),
+    train__steps=100,
+    train__checkpoint_every_steps=100,
+    optim__learning_rate=1e-2,
   )
   report = train.train(config, str(tmp_path / 'run'))
   gold = {

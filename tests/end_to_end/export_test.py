@@ -26,8 +26,7 @@ from biobert_jax.errors import InputError
 from biobert_jax.inference import predict, tagger
 from biobert_jax.models.heads import HEADS
 from biobert_jax.models.param_tree import to_tree
-from biobert_jax.training import train
-from tests.fixtures import model_folders, small_run
+from tests.fixtures import model_folders, shared_runs
 from tests.fixtures.texts import TEXT
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -36,12 +35,7 @@ Path = pathlib.Path
 
 @pytest.fixture(scope='module')
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-  folder = tmp_path_factory.mktemp('trained')
-  config = small_run.config(
-    model__hidden_size=64, train__epochs=15.0, data__entity_type='Disease'
-  )
-  train.train(config, str(folder))
-  return folder
+  return shared_runs.tagger(tmp_path_factory)
 
 
 @pytest.fixture(scope='module')

@@ -8,6 +8,7 @@ import ast
 import importlib.metadata
 import json
 import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -18,6 +19,7 @@ import pytest
 from packaging.requirements import Requirement
 
 from tests.fixtures import model_folders
+from tests.fixtures.compiler_flags import QUICK
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / 'pyproject.toml').read_text())['project']
@@ -77,7 +79,7 @@ class Installed:
     return subprocess.run(
       [self._bin / program, *arguments],
       cwd=cwd,
-      env=kept | {'JAX_PLATFORMS': 'cpu'},
+      env=kept | {'JAX_PLATFORMS': 'cpu', 'XLA_FLAGS': QUICK},
       capture_output=True,
       text=True,
     )
@@ -119,9 +121,15 @@ def test_it_says_what_it_can_do(plain: Installed, tmp_path: Path) -> None:
 def test_no_package_configs_is_installed(
   plain: Installed, tmp_path: Path
 ) -> None:
-  for name in ('configs', 'tests', 'scripts', 'tensorflow', 'array_record'):
-    done = plain.run('python', '-c', f'import {name}', cwd=tmp_path)
-    assert f"No module named '{name}'" in done.stderr
+  absent = ['configs', 'tests', 'scripts', 'tensorflow', 'array_record']
+  program = f"""
+import importlib.util
+for name in ('biobert_jax', *{absent}):
+  if importlib.util.find_spec(name) is None:
+    print(name)
+"""
+  done = plain.run('python', '-c', program, cwd=tmp_path)
+  assert done.stdout.split() == absent, done.stderr
 
 
 def test_a_sentence_is_tagged_without_tensorflow(
@@ -194,6 +202,9 @@ def test_the_tour_runs_from_the_wheel_alone(
   ]
   # What only IPython reads installs the library, which is there.
   program = '\n'.join(cells).replace('  %pip ', '  pass  # %pip ')
+  # How well relations and answers are learned is not looked at.
+  program, shortened = re.subn(r"('train.steps'): \d+", r'\1: 4', program)
+  assert shortened == 2
   # The last cell says whether the export tags as the model does.
   *before, compared = ast.parse(program).body
   shown = ast.parse(f'print({ast.unparse(compared)})').body

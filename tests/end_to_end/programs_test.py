@@ -13,8 +13,8 @@ from biobert_jax.errors import InputError
 from biobert_jax.inference import predict
 from biobert_jax.inference import tagger as inference_tagger
 from biobert_jax.text import documents
-from biobert_jax.training import evaluate, train
-from tests.fixtures import small_run
+from biobert_jax.training import evaluate
+from tests.fixtures import shared_runs
 from tests.fixtures.texts import TEXT
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -22,10 +22,8 @@ ROOT = pathlib.Path(__file__).parents[2]
 
 @pytest.fixture(scope='module')
 def trained(tmp_path_factory):
-  folder = tmp_path_factory.mktemp('trained')
-  config = small_run.config(model__hidden_size=64, train__epochs=15.0)
-  report = train.train(config, str(folder))
-  return folder, report
+  folder = shared_runs.tagger(tmp_path_factory)
+  return folder, json.loads((folder / 'results.json').read_text())
 
 
 def test_evaluate_gives_the_figures_of_training(trained):

@@ -41,6 +41,7 @@ def run(tmp_path_factory, version):
   corpus = small_questions.write(folder / 'corpus', version)
   # Enough for every one of several seeds: not chance.
   long = {'train__steps': 300, 'optim__learning_rate': 3e-3}
+  long['train__checkpoint_every_steps'] = 300  # A save takes as ten steps.
   config = small_run.qa(str(corpus), version, data__devel_split='devel', **long)
   return folder / 'run', train.train(config, str(folder / 'run')), corpus
 

@@ -9,8 +9,7 @@ from biobert_jax.checkpoints import export, pretrained
 from biobert_jax.errors import InputError
 from biobert_jax.inference import predict, relation_extractor
 from biobert_jax.text.documents import Document, Entity
-from biobert_jax.training import train
-from tests.fixtures import model_folders, small_relations, small_run
+from tests.fixtures import model_folders, shared_runs
 
 
 def document(id, *parts):
@@ -54,12 +53,7 @@ def write(path):
 
 @pytest.fixture(scope='module')
 def trained(tmp_path_factory):
-  folder = tmp_path_factory.mktemp('trained')
-  fold = small_relations.write(folder / 'corpus')
-  steep = {'train__steps': 30, 'optim__learning_rate': 1e-2}
-  config = small_run.relation(str(fold), data__test_split='', **steep)
-  train.train(config, str(folder / 'run'))
-  return folder / 'run'
+  return shared_runs.relations(tmp_path_factory)[1]
 
 
 def run(model, tmp_path, form='jsonl'):
@@ -124,15 +118,7 @@ def test_every_export_finds_the_same(form, trained, tmp_path):
 
 @pytest.fixture(scope='module')
 def marked(tmp_path_factory):
-  folder = tmp_path_factory.mktemp('marked')
-  fold = small_relations.write_marked(folder / 'corpus')
-  steep = {'train__steps': 30, 'optim__learning_rate': 1e-2}
-  options = {'data__entities': 'markers', 'data__pooling': 'entity_start'}
-  train.train(
-    small_run.relation(str(fold), data__test_split='', **steep, **options),
-    str(folder / 'run'),
-  )
-  return folder / 'run'
+  return shared_runs.relations(tmp_path_factory, marked=True)[1]
 
 
 def test_markers_and_entity_starts(marked, tmp_path):

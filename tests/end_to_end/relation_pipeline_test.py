@@ -6,8 +6,7 @@ import pathlib
 import pytest
 
 from biobert_jax import __main__ as command_line
-from biobert_jax.training import train
-from tests.fixtures import model_folders, small_relations, small_run
+from tests.fixtures import model_folders, shared_runs
 
 TEXT = """\
 In rats BRCA1 causes asthma and fever. Mice have no TP53.
@@ -34,14 +33,10 @@ def write_tagger(folder: pathlib.Path, labels: tuple[str, ...]) -> str:
 def models(tmp_path_factory):
   """Taggers of genes and of diseases, and a model of relations."""
   folder = tmp_path_factory.mktemp('models')
-  fold = small_relations.write(folder / 'corpus')
-  steep = {'train__steps': 12, 'optim__learning_rate': 1e-2}
-  config = small_run.relation(str(fold), data__test_split='', **steep)
-  train.train(config, str(folder / 'relations'))
   return (
     write_tagger(folder / 'genes', ('B-Gene', 'O', 'I-Gene')),
     write_tagger(folder / 'diseases', ('B-Disease', 'O', 'I-Disease')),
-    str(folder / 'relations'),
+    str(shared_runs.relations(tmp_path_factory)[1]),
   )
 
 

@@ -13,7 +13,7 @@ from biobert_jax.checkpoints import export, pretrained
 from biobert_jax.commands import export as export_command
 from biobert_jax.inference import model_runner
 from biobert_jax.training import evaluate, preemption, train
-from tests.fixtures import small_relations, small_run
+from tests.fixtures import shared_runs, small_run
 from tests.fixtures.saved_state import leaves_of
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -27,19 +27,29 @@ def losses_of(folder: pathlib.Path) -> list[float]:
 
 def config_of(fold, **overrides):
   steep = {'train__steps': 30, 'optim__learning_rate': 1e-2}
+  steep['train__checkpoint_every_steps'] = 1000
   return small_run.relation(str(fold), **(steep | overrides))
 
 
-@pytest.fixture(scope='module')
-def fold(tmp_path_factory):
-  return small_relations.write(tmp_path_factory.mktemp('corpus') / '1')
+def with_report(folder):
+  return folder, json.loads((folder / 'results.json').read_text())
 
 
 @pytest.fixture(scope='module')
-def whole(tmp_path_factory, fold):
+def shared(tmp_path_factory):
+  """A fold, and an unbroken run of `config_of`."""
+  return shared_runs.relations(tmp_path_factory)
+
+
+@pytest.fixture(scope='module')
+def fold(shared):
+  return shared[0]
+
+
+@pytest.fixture(scope='module')
+def whole(shared):
   """An unbroken run and its report."""
-  folder = tmp_path_factory.mktemp('whole')
-  return folder, train.train(config_of(fold), str(folder))
+  return with_report(shared[1])
 
 
 def test_learns_and_reports(whole):
@@ -166,12 +176,10 @@ def test_it_goes_on_from_another_task_s_weights(whole, fold, tmp_path):
   assert moved['classifier/kernel'] > 0.02
 
 
-def test_markers_with_entity_starts(tmp_path):
+def test_markers_with_entity_starts(tmp_path_factory, tmp_path):
   """Names inside of markers, told by the vectors of these: the same path."""
-  fold = small_relations.write_marked(tmp_path / 'marked' / '1')
-  options = {'data__entities': 'markers', 'data__pooling': 'entity_start'}
-  folder = tmp_path / 'run'
-  report = train.train(config_of(fold, **options), str(folder))
+  fold, run = shared_runs.relations(tmp_path_factory, marked=True)
+  folder, report = with_report(run)
   assert report['results']['test']['f1'] == 100.0
   figures = evaluate.evaluate(str(folder), 'test')
   assert figures.items() >= report['results']['test'].items()

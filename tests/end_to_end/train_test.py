@@ -26,6 +26,7 @@ from biobert_jax.training import (
   train_step,
 )
 from tests.fixtures import small_run
+from tests.fixtures.compiler_flags import QUICK
 from tests.fixtures.saved_state import (
   fingerprints_of,
   flip_numbers,
@@ -264,7 +265,7 @@ def test_a_signal_saves_and_asks_to_be_run_again(tmp_path, number, code):
     *('--config.model.hidden_size=32', '--config.train.epochs=200'),
     *('--config.model.num_hidden_layers=1', '--config.train.log_every_steps=1'),
   ]
-  environment = os.environ | {'JAX_PLATFORMS': 'cpu'}
+  environment = os.environ | {'JAX_PLATFORMS': 'cpu', 'XLA_FLAGS': QUICK}
   log = tmp_path / 'metrics.jsonl'
   with (tmp_path.parent / 'log').open('w') as stderr:
     process = subprocess.Popen(

@@ -157,9 +157,16 @@ def test_a_classifier_nobody_names_is_asked_about(tmp_path: Path) -> None:
   assert (other.head, other.labels) == ('sequence', ('X', 'Y', 'Z'))
 
 
-def test_a_work_folder_is_read_whole(tmp_path: Path) -> None:
-  train.train(small_run.config(train__epochs=1.0), str(tmp_path / 'loop'))
-  model = pretrained.load_pretrained(tmp_path / 'loop')
+@pytest.fixture(scope='module')
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+  """A work folder of one epoch, to be copied or read."""
+  folder = tmp_path_factory.mktemp('trained')
+  train.train(small_run.config(train__epochs=1.0), str(folder))
+  return folder
+
+
+def test_a_work_folder_is_read_whole(trained: Path, tmp_path: Path) -> None:
+  model = pretrained.load_pretrained(trained)
   assert (model.source.form, model.head) == ('workdir', 'token')
   assert model.settings == {
     'max_seq_length': 128,
@@ -271,12 +278,16 @@ def test_programs_are_not_trained_from(tmp_path: Path) -> None:
     experiment.from_config(small_run.config(init_from=str(tmp_path)))
 
 
-def test_a_copy_of_a_run_elsewhere_is_read(tmp_path: Path) -> None:
-  train.train(small_run.config(train__epochs=1.0), str(tmp_path / 'run'))
-  shutil.move(tmp_path / 'run', tmp_path / 'moved')
+def test_a_copy_of_a_run_elsewhere_is_read(
+  trained: Path, tmp_path: Path
+) -> None:
+  shutil.copytree(trained, tmp_path / 'moved')
   model = pretrained.load_pretrained(tmp_path / 'moved')
   best = max((tmp_path / 'moved' / 'best').glob('[0-9]*'))
   (best / 'params' / '_METADATA').unlink()
+  # The state of the same step has the same parameters.
+  assert_equal(pretrained.load_pretrained(best.parents[1]).params, model.params)
+  shutil.rmtree(tmp_path / 'moved' / 'checkpoints' / best.name)
   with pytest.raises(InputError, match='damaged .* or use step 4'):
     pretrained.load_pretrained(tmp_path / 'moved')
   shutil.rmtree(best)
@@ -287,10 +298,11 @@ def test_a_copy_of_a_run_elsewhere_is_read(tmp_path: Path) -> None:
 
 
 def test_a_flipped_bit_in_a_work_folder_names_the_parameter(
-  tmp_path: Path,
+  trained: Path, tmp_path: Path
 ) -> None:
-  train.train(small_run.config(train__epochs=1.0), str(tmp_path / 'run'))
+  shutil.copytree(trained, tmp_path / 'run')
   params = max((tmp_path / 'run' / 'best').glob('[0-9]*')) / 'params'
+  shutil.rmtree(tmp_path / 'run' / 'checkpoints' / params.parent.name)
   step = orbax_params.read_params(params)
   table = step['bert']['embeddings']['word_embeddings']
   table[3, 5] += 1e-3

@@ -1,12 +1,13 @@
 """A training process that a test harms.
 
-`python -m tests.fault_injection.child JSON`: the JSON names the work folder,
-config keys, this host's place in its job, and what befalls it: `{"fault":
-"SIGTERM", "at": 5, "host": 1}`. A fault is real: a signal that the process
-sends to itself where the timing must be exact. A file `landed_HOST` proves that
-it came to pass.
+`python -m tests.fault_injection.child JSON`, or `forked` of the same: the JSON
+names the work folder, config keys, this host's place in its job, and what
+befalls it: `{"fault": "SIGTERM", "at": 5, "host": 1}`. A fault is real: a
+signal that the process sends to itself where the timing must be exact. A file
+`landed_HOST` proves that it came to pass.
 """
 
+import atexit
 import json
 import logging
 import os
@@ -120,6 +121,22 @@ def main(options: dict[str, Any]) -> int:
     return errors.exit_code_of(lambda: run_on_all_hosts(program))
 
   return errors.exit_code_of(program)
+
+
+def forked(options: dict[str, Any], variables: dict[str, str]) -> None:
+  """`main` in a process that was forked when JAX had been imported already."""
+  import jax
+
+  os.environ.update(variables)
+  folder = variables['JAX_COMPILATION_CACHE_DIR']
+  jax.config.update('jax_compilation_cache_dir', folder or None)
+  log = os.open(options['log'], os.O_WRONLY | os.O_APPEND)
+  for stream in (1, 2):
+    os.dup2(log, stream)
+  code = main(options)
+  # As at the end of a process that was not forked.
+  atexit._run_exitfuncs()
+  sys.exit(code)
 
 
 if __name__ == '__main__':

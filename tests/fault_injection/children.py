@@ -1,20 +1,27 @@
-"""Starts, watches and ends the processes that the tests of faults harm."""
+"""Starts, watches and ends the processes that the tests of faults harm.
+
+They are forked from one that has imported JAX, TensorFlow and Orbax, which
+takes longer than most of what is tested.
+"""
 
 import contextlib
 import json
+import multiprocessing
 import os
 import pathlib
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from typing import Any
 
+import jax
+
+from tests.fault_injection import child
 from tests.fixtures.compiler_flags import QUICK
 
 ROOT = pathlib.Path(__file__).parents[2]
-TRAIN = 'tests.fault_injection.child'
+_FORKS = multiprocessing.get_context('forkserver')
+_FORKS.set_forkserver_preload(['tests.fault_injection.preloaded'])
 # The longest that a preempted machine may take to save and leave.
 GRACE_SECONDS = 15
 # Of a small run: its last step, and where devel is scored in the middle.
@@ -40,34 +47,30 @@ def environment(devices: int, cache: pathlib.Path | None) -> dict[str, str]:
 class Child:
   """One process of a job."""
 
-  def __init__(
-    self,
-    options: dict[str, Any],
-    devices: int,
-    cache: pathlib.Path | None,
-  ):
+  def __init__(self, options: dict[str, Any], variables: dict[str, str]):
     """Starts it.
 
     Args:
-      options: of `child.py`; `landed` is added. `logs` is the beginning of
-        the names of logs, where it is not the work folder.
-      devices: virtual devices.
-      cache: where compiled programs are kept, or None for none.
+      options: of `child.py`; `landed` and `log` are added. `logs` is the
+        beginning of the names of logs, where it is not the work folder.
+      variables: of its environment.
     """
     folder, host = options['workdir'], options.get('host', 0)
     beside = options.get('logs') or folder
     stem = f'{beside}.{time.monotonic_ns()}.{host}'
     self.landed = pathlib.Path(f'{stem}.landed')
     self._log = pathlib.Path(f'{stem}.log')
-    options = options | {'landed': str(self.landed)}
-    with self._log.open('w') as log:
-      self.process = subprocess.Popen(
-        [sys.executable, '-m', TRAIN, json.dumps(options)],
-        env=environment(devices, cache),
-        cwd=ROOT,
-        stdout=log,
-        stderr=log,
-      )
+    options = options | {'landed': str(self.landed), 'log': str(self._log)}
+    self._log.touch()
+    self.process = _FORKS.Process(
+      target=child.forked, args=(options, variables), daemon=True
+    )
+    self.process.start()
+
+  def send_signal(self, number: int) -> None:
+    """Sends it a signal."""
+    assert self.process.pid is not None
+    os.kill(self.process.pid, number)
 
   @property
   def said(self) -> str:
@@ -82,7 +85,7 @@ class Child:
     """
     until = time.monotonic() + seconds
     while not self.landed.exists() or not self.landed.read_text():
-      assert self.process.poll() is None, self.said
+      assert self.process.exitcode is None, self.said
       assert time.monotonic() < until, self.said
       time.sleep(0.02)
     found: float = json.loads(self.landed.read_text())['time']
@@ -94,12 +97,10 @@ class Child:
     Raises:
       AssertionError: it still runs after so many seconds.
     """
-    try:
-      return self.process.wait(seconds)
-    except subprocess.TimeoutExpired:
-      raise AssertionError(f'still runs after {seconds} s: {self.said}') from (
-        None
-      )
+    self.process.join(seconds)
+    code = self.process.exitcode
+    assert code is not None, f'still runs after {seconds} s: {self.said}'
+    return code
 
   def gone_at(self, seconds: float = 150) -> float:
     """When it was gone, waiting for it; seconds since 1970."""
@@ -119,7 +120,7 @@ def free_port() -> int:
 def job(
   workdir: pathlib.Path | str,
   hosts: int = 1,
-  devices: int = 8,
+  devices: int = 0,
   cache: pathlib.Path | None = None,
   **options: Any,
 ) -> Iterator[list[Child]]:
@@ -128,27 +129,26 @@ def job(
   Args:
     workdir: the work folder.
     hosts: how many processes.
-    devices: virtual devices of each.
+    devices: virtual devices of each; by default as many as here.
     cache: see `environment`.
     **options: `fault`, `at`, `strikes` (the host), `config`, ….
   """
   port = free_port()
   common = options | {'workdir': str(workdir), 'hosts': hosts, 'port': port}
-  running = [
-    Child(common | {'host': host}, devices, cache) for host in range(hosts)
-  ]
+  variables = environment(devices or jax.device_count(), cache)
+  running = [Child(common | {'host': host}, variables) for host in range(hosts)]
   try:
     yield running
   finally:
-    for child in running:
-      child.process.kill()
-      child.process.wait()
+    for one in running:
+      one.process.kill()
+      one.process.join()
 
 
 def finish(workdir: pathlib.Path | str, **options: Any) -> list[Child]:
   """Runs a job that must end well."""
   with job(workdir, **options) as running:
-    codes = [child.wait() for child in running]
+    codes = [one.wait() for one in running]
     assert codes == [0] * len(codes), '\n'.join(c.said for c in running)
   return running
 

@@ -20,7 +20,7 @@ def cache() -> pathlib.Path:
 
 @pytest.fixture(scope='session')
 def whole(tmp_path_factory) -> pathlib.Path:
-  """The work folder of an unbroken run, one process with eight devices."""
+  """The work folder of an unbroken run, one process with all devices."""
   folder = tmp_path_factory.mktemp('whole') / 'run'
   config = small_run.config(train__keep_checkpoints=4)
   train.train(config, str(folder))

@@ -20,6 +20,8 @@ from tests.fault_injection.children import LAST
 from tests.fixtures import small_run
 from tests.fixtures.saved_state import steps_of
 
+pytestmark = pytest.mark.alone
+
 HEARTBEAT = 10
 KILLS = 20
 
@@ -116,7 +118,7 @@ def test_kill_of_one_host(tmp_path, cache, killed, bound):
   folder = tmp_path / 'run'
   fault = {'fault': 'SIGKILL', 'at': 8, 'strikes': killed}
   with children.job(
-    folder, 2, 4, cache=cache, heartbeat=HEARTBEAT, **fault
+    folder, 2, 2, cache=cache, heartbeat=HEARTBEAT, **fault
   ) as running:
     struck = running[killed].landed_at()
     gone = running[1 - killed].gone_at(60)
@@ -127,7 +129,7 @@ def test_kill_of_one_host(tmp_path, cache, killed, bound):
   # Saved after steps 5 and 6: at most the steps since then are lost.
   assert steps_of(folder)[-1] == 6
   if killed == 1:
-    done = children.finish(folder, hosts=2, devices=4, cache=cache)
+    done = children.finish(folder, hosts=2, devices=2, cache=cache)
     assert 'resumed at step 6 of 12' in done[0].said
     # What was not told before the kill counts as down.
     assert 'goodput ' in done[0].said

@@ -74,7 +74,7 @@ def test_two_runs_in_one_folder(tmp_path, cache, whole):
     time.sleep(0.5)
     train.train(small_run.config(), str(folder))
     after = contents_of(folder)
-    first.process.send_signal(signal.SIGCONT)
+    first.send_signal(signal.SIGCONT)
     assert first.wait(60) == errors.EXIT_BAD_INPUT, first.said
     assert 'taken over: ' in first.said
     assert f'process {os.getpid()} on' in first.said

@@ -3,12 +3,16 @@
 import signal
 import time
 
+import pytest
+
 from biobert_jax import errors
 from biobert_jax.training import train
 from tests.fault_injection import children
 from tests.fault_injection.children import LAST
 from tests.fixtures import small_run
 from tests.fixtures.saved_state import steps_of
+
+pytestmark = pytest.mark.alone
 
 WATCHDOG = 8
 
@@ -18,7 +22,7 @@ def test_a_stuck_host_ends_its_job(tmp_path, cache):
   folder = tmp_path / 'run'
   config = {'train__watchdog_seconds': WATCHDOG}
   fault = {'fault': 'sleep', 'at': 8, 'strikes': 1, 'config': config}
-  with children.job(folder, 2, 4, cache=cache, **fault) as running:
+  with children.job(folder, 2, 2, cache=cache, **fault) as running:
     struck = running[1].landed_at()
     gone = max(child.gone_at(120) for child in running)
     codes = [child.wait() for child in running]
@@ -40,14 +44,14 @@ def test_a_stuck_host_ends_its_job(tmp_path, cache):
 def test_a_host_that_pauses_is_waited_for(tmp_path, cache):
   folder = tmp_path / 'run'
   fault = {'fault': 'SIGSTOP', 'at': 8, 'strikes': 1}
-  with children.job(folder, 2, 4, cache=cache, **fault) as running:
+  with children.job(folder, 2, 2, cache=cache, **fault) as running:
     paused = running[1]
     paused.landed_at()
     time.sleep(3)
     # Stopped, and not merely slow: nothing ran in it.
     with open(f'/proc/{paused.process.pid}/stat') as stat:
       assert stat.read().rsplit(')')[-1].split()[0] == 'T'
-    paused.process.send_signal(signal.SIGCONT)
+    paused.send_signal(signal.SIGCONT)
     assert [child.wait() for child in running] == [0, 0]
     said = [child.said for child in running]
   assert 'host 1 stood still for' in said[1]

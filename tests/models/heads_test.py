@@ -1,5 +1,6 @@
 """Each head against NumPy on the encoder's vectors, and its parameters."""
 
+import functools
 import math
 
 import jax
@@ -10,7 +11,7 @@ import pytest
 from biobert_jax.errors import InputError
 from biobert_jax.models.config import BertConfig
 from biobert_jax.models.encoder import BertEncoder, Inputs
-from biobert_jax.models.heads import CLASSIFIERS, HEADS, PreTrainer, module_of
+from biobert_jax.models.heads import CLASSIFIERS, HEADS, module_of
 from biobert_jax.models.param_tree import to_flat
 from tests.fixtures.programs import count_draws
 
@@ -130,6 +131,15 @@ def abstract(head, config=CONFIG):
   return module, jax.eval_shape(module.init, jax.random.key(0), INPUTS[head])
 
 
+def drawn(head, config=CONFIG):
+  """A head's module and random variables."""
+  module, variables = abstract(head, config)
+  draw = np.random.default_rng(1).normal
+  return module, jax.tree.map(
+    lambda x: draw(0, 0.3, x.shape).astype(np.float32), variables
+  )
+
+
 def paths_of(tree):
   leaves = jax.tree_util.tree_leaves_with_path(tree)
   return {'/'.join(k.key for k in path): leaf for path, leaf in leaves}
@@ -158,6 +168,11 @@ def test_the_encoder_alone_has_no_pooler_unasked():
 # Numbers.
 
 
+@functools.cache
+def encoder(config):
+  return jax.jit(BertEncoder(config).apply)
+
+
 @pytest.fixture(scope='module')
 def logits_of():
   """Runs a head on noisy parameters.
@@ -166,15 +181,12 @@ def logits_of():
   """
 
   def run(head, config=CONFIG):
-    module, variables = abstract(head, config)
-    draw = np.random.default_rng(1).normal
-    variables = jax.tree.map(
-      lambda x: draw(0, 0.3, x.shape).astype(np.float32), variables
-    )
+    module, variables = drawn(head, config)
     outputs = jax.jit(module.apply)(variables, INPUTS[head])
-    hidden = jax.jit(BertEncoder(config).apply)(
-      {'params': variables['params']['bert']}, FEATURES
-    )
+    # All heads draw the same encoder.
+    bert = dict(variables['params']['bert'])
+    bert.pop('pooler', None)
+    hidden = encoder(config)({'params': bert}, FEATURES)
     params = {
       path: np.asarray(x, np.float64)
       for path, x in to_flat(variables['params']).items()
@@ -293,8 +305,7 @@ def test_pieces_are_decoded_in_bfloat16_and_summed_in_float32():
 
 
 def test_gradients_of_both_uses_of_the_table_are_joined():
-  module = PreTrainer(CONFIG, next_sentence=False)
-  variables = jax.jit(module.init)(jax.random.key(0), PRETRAINING)
+  module, variables = drawn('masked_lm')
 
   def loss(variables):
     # One column: as an output, the table is used in row 20 alone, which is
@@ -325,8 +336,7 @@ def test_without_next_sentence_there_is_no_pooler():
 
 
 def test_dropout_belongs_to_rows_and_is_off_without_keys():
-  module = module_of('token', CONFIG, 5)
-  variables = jax.jit(module.init)(jax.random.key(0), Inputs(*[IDS] * 4))
+  module, variables = drawn('token')
   apply = jax.jit(module.apply)
   keys = jax.random.split(jax.random.key(1), 3)
   positions = jnp.broadcast_to(jnp.arange(8), (3, 8))

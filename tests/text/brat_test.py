@@ -54,6 +54,7 @@ def test_mentions_concepts_relations_and_notes(tmp_path):
     ('T1\tOrgan 9 14\tLiver', "9 14 holds 'liver', not 'Liver'"),
     ('T1\tOrgan 9 99\tliver', '9 99 holds'),
     ('T1\tOrgan 9\tliver', 'want T1, tab, Type START END'),
+    ('T9\tOrgan 9 14\tliver', 'two mentions have the id T9: number one anew'),
     ('R1\tPart Arg1:T1 Arg2:T2', 'no mention T1'),
     ('R1\tPart T1 T2', 'want Type Arg1:T1 Arg2:T2'),
   ],
@@ -62,6 +63,18 @@ def test_a_bad_line_is_named(tmp_path, line, what):
   write(tmp_path, f'T9\tCell 0 4\tLung\n{line}\n')
   with pytest.raises(InputError, match=rf'd1.ann:2: .*{what}'):
     list(brat.read_folder(tmp_path, collections.Counter()))
+
+
+@pytest.mark.parametrize(
+  'line', ['N1', 'N1\t', 'N1\tReference', 'N1\tReference T9', 'N1\tRef T9  ',
+           'N1\tReference T9 ID:\tLung', 'N1\tReference T7 MESH:D008168\tLung']
+)  # fmt: skip
+def test_a_reference_without_mention_or_concept_is_counted(tmp_path, line):
+  write(tmp_path, f'T9\tCell 0 4\tLung\n{line}\n')
+  counts = collections.Counter()
+  document, _ = brat.read_folder(tmp_path, counts)
+  assert document.entities[0].concept == ''
+  assert counts['brat_references_dropped'] == 1
 
 
 def test_ids_stay_and_the_configuration_names_all_types(tmp_path):

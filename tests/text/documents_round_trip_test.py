@@ -6,9 +6,9 @@ from collections import Counter
 
 import pytest
 
-from biobert_jax.text import bioc, brat, documents
+from biobert_jax.text import documents
 from biobert_jax.text.documents import Document, DocumentRelation, Entity
-from biobert_jax.text.readers import any_format, pubtator
+from tests.fixtures.written_forms import WRITTEN
 
 TEXT = 'Renal and hepatic failure\nD-penicillamine (β) harms <kidneys> & liver.'
 
@@ -49,18 +49,6 @@ ALSO = {
 }
 
 
-FORMS = {
-  'jsonl': (documents.write_jsonl, any_format.read_documents),
-  'pubtator': (
-    documents.write_pubtator,
-    lambda path: pubtator.read_pubtator(path, Counter()),
-  ),
-  'bioc': (bioc.write_xml, any_format.read_documents),
-  'bioc-json': (bioc.write_json, any_format.read_documents),
-  'brat': (brat.write, lambda path: brat.read_folder(path, Counter())),
-}
-
-
 def parts(document, form):
   """What a form promises to keep; brat and BioC give entities ids."""
   entities = [
@@ -86,7 +74,7 @@ def parts(document, form):
 )
 def test_what_is_written_is_read_again(tmp_path, form, relations, changes):
   document = dataclasses.replace(DOCUMENT, relations=relations, **changes)
-  write, read = FORMS[form]
+  write, read = WRITTEN[form]
   counts = Counter()
   documents.count_losses(document, form, counts)
   write([document, Document('note 2', 'No entity')], tmp_path / 'out')
@@ -101,7 +89,7 @@ def test_what_is_written_is_read_again(tmp_path, form, relations, changes):
     assert found['note-1'].title_length == 25
 
 
-@pytest.mark.parametrize('form', FORMS)
+@pytest.mark.parametrize('form', WRITTEN)
 def test_long_texts_with_many_overlapping_mentions(tmp_path, form):
   # Full texts of CRAFT have thousands of mentions, some in several parts.
   draw = random.Random(0)
@@ -122,7 +110,7 @@ def test_long_texts_with_many_overlapping_mentions(tmp_path, form):
       start, last, 'GO', text[start:last], 1.0, f'GO:{number}', extra
     )
     entities.append(one)
-  write, read = FORMS[form]
+  write, read = WRITTEN[form]
   write([Document('11532192', text, tuple(entities))], tmp_path / 'out')
   (found,) = read(tmp_path / 'out')
   plain = [

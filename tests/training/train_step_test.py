@@ -46,7 +46,7 @@ class Run:
     strategy='dp',
     model=1,
     accumulate=1,
-    devices=8,
+    devices=4,
     task=TASK,
     options=None,
   ):
@@ -81,7 +81,7 @@ class Run:
   @functools.cached_property
   def losses(self):
     now, losses = self.start(), []
-    for seed in range(10):
+    for seed in range(4):
       now, metrics = self.step(now, make_batch(seed))
       losses.append(float(metrics['loss']))
     return np.array(losses)
@@ -162,7 +162,7 @@ def advanced(opt_state):
 @pytest.mark.parametrize('layout', [DP4, FSDP2, TP, ZERO1])
 def test_every_layout_trains_the_same(run, layout):
   expected = run(*DP).losses
-  assert len(set(expected)) == 10
+  assert len(set(expected)) == 4
   np.testing.assert_allclose(run(*layout).losses, expected, rtol=1e-6)
 
 
@@ -207,14 +207,14 @@ WHOLE = 83
 def test_fsdp_gathers_once_and_scatters_once(run):
   whole, step = WHOLE, run(*FSDP2)
   assert sum(collectives(step, 'all-gather')) == NUM_PARAMS - whole
-  assert sum(collectives(step, 'reduce-scatter')) == (NUM_PARAMS - whole) // 8
+  assert sum(collectives(step, 'reduce-scatter')) == (NUM_PARAMS - whole) // 4
   assert whole < sum(collectives(step, 'all-reduce')) < whole + 64
 
 
 def test_zero1_scatters_gradients_once_and_gathers_parameters_once(run):
   step = run(*ZERO1)
   cut = NUM_PARAMS - WHOLE
-  assert sum(collectives(step, 'reduce-scatter')) == cut // 8
+  assert sum(collectives(step, 'reduce-scatter')) == cut // 4
   assert sum(collectives(step, 'all-gather')) == cut
   assert WHOLE < sum(collectives(step, 'all-reduce')) < WHOLE + 64
 
@@ -230,7 +230,7 @@ def test_moments_lie_where_their_parameters_lie(run):
       now.params,
     )
   kernel = now.params['bert']['embeddings']['word_embeddings']
-  assert kernel.addressable_shards[0].data.shape == (32, 2)
+  assert kernel.addressable_shards[0].data.shape == (32, 4)
 
 
 def test_layouts_start_from_the_same_numbers(run):
@@ -272,61 +272,46 @@ def test_a_batch_without_labels_teaches_nothing(run):
   close(after.params, run(*DP).start().params, rtol=0, atol=0)
 
 
-POISON = 31  # As the first piece of a batch, it makes its loss not a number.
+# As the first token of a batch, one makes its loss not a number, the other its
+# gradient larger than the bound.
+POISON, LOUD = 31, 30
 
 
-def poisoned_sums(logits, batch):
+def faulty_sums(logits, batch):
   sums = TASK.sums(logits, batch)
-  poison = jnp.where(batch['input_ids'][0, 0] == POISON, jnp.nan, 1.0)
-  return sums | {'loss': sums['loss'] * poison}
-
-
-@functools.cache
-def bounded(skip_norm):
-  """A run that leaves out larger gradients, and batches with poison."""
-  task = dataclasses.replace(TASK, sums=poisoned_sums)
-  options = train_step.StepOptions(skip_norm=skip_norm)
-  return Run(devices=2, task=task, options=options)
+  first = batch['input_ids'][0, 0]
+  factor = jnp.where(first == LOUD, 1e6, 1.0)
+  factor = jnp.where(first == POISON, jnp.nan, factor)
+  return sums | {'loss': sums['loss'] * factor}
 
 
 def test_bad_steps_change_nothing_and_are_counted():
-  run = bounded(1e3)
-  batches = [make_batch(seed) for seed in range(6)]
-  for batch in batches:
-    batch['input_ids'][0, 0] = 5
-  for bad in (2, 3):
-    batches[bad]['input_ids'][0, 0] = POISON
-  now, counted = run.start(), []
-  for batch in batches:
+  """Nor does a step whose gradient is larger than `skip_norm`."""
+  task = dataclasses.replace(TASK, sums=faulty_sums)
+  options = train_step.StepOptions(skip_norm=1e3)
+  run = Run(devices=2, task=task, options=options)
+  now, norms, counted = run.start(), [], []
+  for seed, first in enumerate((5, 5, POISON, POISON, 5, LOUD, 5)):
+    batch = make_batch(seed)
+    batch['input_ids'][0, 0] = first
     before = jax.device_get(now)
     now, metrics = run.step(now, batch)
     after = jax.device_get(now)
     counted.append((int(now.skipped[0]), int(now.skipped[1])))
+    norms.append(float(metrics['grad_norm']))
     same = jax.tree.map(
       np.array_equal,
       (after.params, after.opt_state),
       (before.params, before.opt_state),
     )
-    bad = not np.isfinite(metrics['loss'])
-    assert all(jax.tree.leaves(same)) == bad
+    assert all(jax.tree.leaves(same)) == (first != 5)
+    assert np.isfinite(metrics['loss']) == (first != POISON)
     assert metrics['skipped_steps'] == now.skipped[0]
-  assert counted == [(0, 0), (0, 0), (1, 1), (2, 2), (2, 0), (2, 0)]
-  assert int(now.step) == 6
-
-
-def test_a_gradient_beyond_the_bound_is_skipped():
-  norms, changed = [], []
-  for bound in (1e3, 1e-3):
-    run, batch = bounded(bound), make_batch(0)
-    batch['input_ids'][0, 0] = 5
-    now = run.start()
-    before = jax.device_get(now.opt_state)
-    now, metrics = run.step(now, batch)
-    norms.append(float(metrics['grad_norm']))
-    same = jax.tree.map(np.array_equal, jax.device_get(now.opt_state), before)
-    changed.append(not all(jax.tree.leaves(same)))
-  assert 1e-3 < norms[0] == norms[1] < 1e3
-  assert changed == [True, False]
+  assert counted == [
+    *((0, 0), (0, 0), (1, 1), (2, 2), (2, 0), (3, 1), (3, 0)),
+  ]
+  assert 1e-3 < norms[0] < 1e3 < norms[5] < np.inf
+  assert int(now.step) == 7
 
 
 def test_data_keys_are_those_of_every_generator():

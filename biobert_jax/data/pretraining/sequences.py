@@ -54,7 +54,8 @@ _BLOCK_POSITIONS, _UNPACKED_POSITIONS = 1 << 14, 1 << 16
 _SAMPLES = 64  # Blocks made to see how much of the corpus a sequence takes.
 # Blocks of fewer articles draw random next from elsewhere too.
 _FEW_ARTICLES, _OTHERS = 8, 8
-_TRIES = 64  # Documents read to find those others.
+_TRIES = 64  # Documents looked at to find those others.
+_KEPT_ARTICLES = 1 << 16  # Documents whose article is remembered.
 _LONG = 8  # A document is long if longer than this part of a block.
 _PAIR_POSITIONS = 64  # Of a sequence for each pair that it may have.
 _LEAST_LENGTH = PAIR_SPECIALS + 2
@@ -128,6 +129,9 @@ class PretrainingSequences:
       what = f'{shards.directory}: this split has no text'
       raise InputError(f'{what}; prepare the corpus with more articles')
     positions = _BLOCK_POSITIONS if pack else _UNPACKED_POSITIONS
+    self._article = functools.lru_cache(_KEPT_ARTICLES)(
+      lambda number: article_id(shards[number].id)
+    )
     self._choose_blocks(block_rows or positions // max_seq_length)
     self._eval_total = min(max_eval_rows or self.num_rows, self.num_rows)
     self._order = functools.lru_cache(maxsize=4)(self._order_of_epoch)
@@ -259,9 +263,9 @@ class PretrainingSequences:
     others: list[TokenizedDocument] = []
     few = len(articles) < _FEW_ARTICLES and self._rules.next_sentence
     for _ in range(_TRIES if few else 0):
-      document = self._shards[stream.below(len(self._shards))]
-      if len(document.input_ids) and article_id(document.id) not in articles:
-        others.append(document)
+      number = stream.below(len(self._shards))
+      if self._shards.lengths[number] and self._article(number) not in articles:
+        others.append(self._shards[number])
       if len(others) == _OTHERS:
         break
     return Texts.join(own, others)

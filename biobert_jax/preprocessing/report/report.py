@@ -131,8 +131,8 @@ def _summary(statistics: Statistics) -> Iterator[Block]:
     f'{totals["documents"]:,} documents, {totals["sentences"]:,} sentences,'
     f' {totals["words"]:,} words, {totals["pieces"]:,} tokens of a {casing}'
     f' vocabulary of {vocabulary["size"]:,} (sha256'
-    f' {vocabulary["sha256"][:12]}), from {manifest["inputs"]["files"]:,}'
-    f' files of {manifest["inputs"]["bytes"] / 1e6:,.1f} MB, by version'
+    f' {vocabulary["sha256"][:12]}), from {_files(manifest["inputs"]["files"])}'
+    f' of {manifest["inputs"]["bytes"] / 1e6:,.1f} MB, by version'
     f' {code["version"]}{revision}. {read}'
   )
   yield Heading('Warnings')
@@ -143,6 +143,10 @@ def _summary(statistics: Statistics) -> Iterator[Block]:
       ' the counts of articles are as expected.'
     ]
   )
+
+
+def _files(count: int) -> str:
+  return f'{count:,} file{"s" * (count != 1)}'
 
 
 def _warnings(statistics: Statistics, totals: dict[str, int]) -> Iterator[str]:
@@ -164,7 +168,7 @@ def _warnings(statistics: Statistics, totals: dict[str, int]) -> Iterator[str]:
   ):
     yield f'{line}.'
   if skipped := statistics.manifest['counts'].get(SKIPPED, 0):
-    yield f'{skipped:,} files could not be read and were skipped; see below.'
+    yield f'{_files(skipped)} could not be read and skipped; see below.'
   if statistics.manifest['splits'].keys() == {'train'}:
     yield 'Nothing is held out, so no loss on unseen text will be had.'
   if off := unexplained(statistics.manifest):
@@ -179,7 +183,8 @@ def _contents(statistics: Statistics) -> Iterator[Block]:
     counts = [f'{part["counts"][name]:,}' for name in _COUNTS]
     shards = f'{len(part["shards"]):,}'
     rows.append([split, *counts, shards, f'{size / 1e6:,.1f}'])
-  yield Table(['split', *_COUNTS, 'shards', 'MB'], rows)
+  shown = [name.replace('pieces', 'tokens') for name in _COUNTS]
+  yield Table(['split', *shown, 'shards', 'MB'], rows)
   yield Paragraph(
     'Words are those between white space. Validation is chosen by the hash'
     " of an article's id, so all sections of an article are on one side."

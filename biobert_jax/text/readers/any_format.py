@@ -154,8 +154,9 @@ def _xml_form(stream: Stream, start: bytes) -> str:
   ends = re.search(rb'</([\w.-]+:)?%s>\s*\Z' % whole, start)
   if not (named or ends or start.count(b'</') > 2):
     return ''  # A tag inside a line of text.
-  what = f'XML of <{root[:60]}>, and want PubmedArticleSet, article or BioC'
-  raise InputError(f"{stream.name}: {what}'s collection: leave the file out")
+  what = f'XML of <{root[:60]}>, and want PubmedArticleSet, article, BioC, an'
+  what += ' answer of Europe PMC or Dublin Core: leave the file out'
+  raise InputError(f'{stream.name}: {what}')
 
 
 _ROOTS = {
@@ -255,17 +256,20 @@ def _archive_documents(stream: Stream, reading: Reading) -> Iterator[Document]:
 def _members(
   stream: Stream, reading: Reading, strict: bool
 ) -> Iterator[tuple['Form', Stream, Reading]]:
-  """The texts in a tar archive; the rest is skipped as that of a folder is."""
+  """The texts in a tar archive; tables, figures and the like are skipped."""
   for member, _, content in tar_archives.members(stream):
     content = streams.unpacked(content)
-    if not is_text(content, member):
+    form = None
+    try:
+      if is_text(content, member):
+        form = _form(content, strict)
+    except InputError:
+      if re.search(r'(?i)\.n?xml(\.gz)?$', member):
+        raise
+    if form in (None, FORMS['tokens']):
       reading.counts['archive_members_skipped'] += 1
       reading.notes('archive_member_skipped', member)
       continue
-    if not (strict or content.head(1)):
-      reading.drop('no_record', content.name)
-      continue
-    form = _form(content, strict)
     if form in (FORMS['tar'], FORMS['brat']):
       what = f'holds {form.name} inside of an archive: unpack the archive'
       raise InputError(f'{content.name}: {what}, and name its folder')
@@ -364,10 +368,7 @@ FORMS = {
     'JSON', ('.jsonl', '.json', '.ndjson'), jsonl.read, jsonl.documents
   ),
   'pubtator': Form(
-    'PubTator',
-    ('.pubtator', '.txt'),
-    _from_documents(_pubtator),
-    _pubtator,
+    'PubTator', ('.pubtator', '.txt'), _from_documents(_pubtator), _pubtator
   ),
   'brat': Form('brat', ('.txt', '.ann'), _from_documents(brat.read), brat.read),
   'tokens': Form(

@@ -132,6 +132,8 @@ class _Target:
       abstracts = self._fields['description']
     if abstracts[1:]:
       counts['other_abstracts_dropped'] += len(abstracts) - 1
+    if further := len(self._fields['title'][1:]):
+      counts['further_titles_dropped'] += further
     record = {**ids, 'title': title, 'abstractText': ''.join(abstracts[:1])}
     where = (self._ordinal, self._source, self._reading)
     if found := jsonl.article_of(record, *where):

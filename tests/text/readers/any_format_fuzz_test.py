@@ -209,6 +209,12 @@ CASES = {
     'dropped_|sections_|paragraphs_|titles_|headings_|figures_|further_',
     _text_of('article/body', 'article-meta/abstract', 'article-title'),
   ),
+  'flat_records': Case(
+    *('a.xml', mutated_inputs.EUROPE_PMC, _articles),
+    lambda text: (*_sizes('resultList/result')(text), 0),
+    'dropped_|further_|other_',
+    _text_of('resultList/result/title', 'resultList/result/abstractText'),
+  ),
   'jsonl': Case(
     *('a.jsonl', mutated_inputs.JSONL, _articles),
     lambda text: (len(_values(text)), 0),

@@ -188,7 +188,9 @@ def measure_int8(
     x, y = (result['last_hidden_state'][real] for result in results)
     differences.append(np.abs(x - y).max())
     norms = np.linalg.norm(x, axis=-1) * np.linalg.norm(y, axis=-1)
-    cosines.append((x * y).sum(-1) / norms)
+    # Where both are zeros, they are the same.
+    cosine = (x * y).sum(-1) / np.where(norms > 0, norms, 1)
+    cosines.append(np.where(norms > 0, cosine, (x == y).all(-1)))
     exact, rounded = (_decisions(result, batch[1]) for result in results)
     same.append(exact == rounded)
   every = np.concatenate(cosines)
