@@ -157,8 +157,8 @@ class Door:
       'STORAGE_EMULATOR_HOST': self.url,
       'TENSORSTORE_GCS_HTTP_URL': self.url,
       'CLOUD_STORAGE_EMULATOR_ENDPOINT': self.url,
-      'NO_PROXY': '127.0.0.1',
-      'no_proxy': '127.0.0.1',
+      'NO_PROXY': '127.0.0.1,localhost',
+      'no_proxy': '127.0.0.1,localhost',
     }
 
   def by_proxy(self) -> dict[str, str]:
@@ -168,8 +168,8 @@ class Door:
     return {
       **proxies,
       **dict.fromkeys(bundles, str(self.authority)),
-      'NO_PROXY': '127.0.0.1',
-      'no_proxy': '127.0.0.1',
+      'NO_PROXY': '127.0.0.1,localhost',
+      'no_proxy': '127.0.0.1,localhost',
     }
 
   def by_every_road(self) -> dict[str, str]:

@@ -14,6 +14,7 @@ from tests.gcs.door import ALWAYS, Door, Fault
 
 pytest.importorskip('tensorflow', reason='Orbax writes to buckets through it')
 
+SECONDS = 400  # A machine may have other things to do as well.
 # 8 % of the requests fail, and 5 % are late.
 CHAOS = (
   ('status', 0.03, {'code': 503}),
@@ -23,6 +24,12 @@ CHAOS = (
   ('lost', 0.01, {}),
   ('delay', 0.05, {'seconds': 0.3}),
 )
+
+
+def finish(run: pathlib.Path | str, **options: Any) -> None:
+  """Trains to the end."""
+  with children.job(run, **options) as (child,):
+    assert child.wait(SECONDS) == errors.EXIT_DONE, child.said
 
 
 def figures_of(run: Any) -> tuple[Any, list[Any]]:
@@ -37,7 +44,7 @@ def test_a_run_ends_as_on_a_disk(
   bucket: str, door: Door, tmp_path: pathlib.Path
 ) -> None:
   options = {'devices': 1, 'cache': tmp_path / 'programs'}
-  children.finish(tmp_path / 'run', **options)
+  finish(tmp_path / 'run', **options)
   door.faults = [
     Fault(kind, times=ALWAYS, probability=probability, **more)
     for kind, probability, more in CHAOS
@@ -45,9 +52,9 @@ def test_a_run_ends_as_on_a_disk(
   options |= {'logs': str(tmp_path / 'logs')}
   kill = {'fault': 'SIGKILL', 'at': 'save'}
   with children.job(f'{bucket}/run', **options, **kill) as (child,):
-    child.landed_at()
-    assert child.wait() == -9
-  (child,) = children.finish(f'{bucket}/run', **options)
+    child.landed_at(SECONDS)
+    assert child.wait(SECONDS) == -9
+  finish(f'{bucket}/run', **options)
   failed = sum(bool(e.fault) and e.fault != 'delay' for e in door.log)
   assert failed > 0.04 * len(door.log)
   assert figures_of(f'{bucket}/run') == figures_of(tmp_path / 'run')
@@ -59,7 +66,7 @@ def test_sigterm_to_one_of_two_hosts(
   stop = {'fault': 'SIGTERM', 'at': 4, 'strikes': 1}
   logs = str(tmp_path / 'logs')
   with children.job(f'{bucket}/run', 2, 1, None, logs=logs, **stop) as running:
-    codes = [child.wait() for child in running]
+    codes = [child.wait(SECONDS) for child in running]
     said = running[0].said
   assert codes == [errors.EXIT_PREEMPTED] * 2, said
   (step,) = storage.names(f'{bucket}/run/checkpoints')

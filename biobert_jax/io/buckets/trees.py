@@ -104,7 +104,7 @@ def add(source: pathlib.Path, to: BucketPath, last: Sequence[str] = ()) -> None:
       with open(file, 'rb') as opened:
         if objects.crc32c_of(opened) != one.crc32c:
           what = 'is there already with other content; remove what lies in'
-          what = f'{what} {to}, or name another --output'
+          what = f'{what} {to}, or name another folder'
           raise InputError(f'{place}: {what}')
     count(file.stat().st_size)
 

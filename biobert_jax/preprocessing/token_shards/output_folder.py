@@ -47,7 +47,7 @@ def shards_folder(
     made = folder / MANIFEST
     if not made.exists() and storage.names(output):
       what = f'{output}: holds something that no run of this machine put there'
-      raise InputError(f'{what}; name an empty --output, or remove it')
+      raise InputError(f'{what}; remove it, or name an empty folder')
     _log.info('parts and shards lie in %s until all is in %s', folder, output)
     yield folder
     parts, aside = folder / _PARTS, folder.with_name(_PARTS)
