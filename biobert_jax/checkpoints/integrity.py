@@ -14,8 +14,12 @@ import numpy as np
 import orbax.checkpoint as ocp
 from jax.experimental import multihost_utils
 
-from biobert_jax.checkpoints import bucket_steps, orbax_access
-from biobert_jax.checkpoints.formats import array_checksums, orbax_params
+from biobert_jax.checkpoints import bucket_steps
+from biobert_jax.checkpoints.formats import (
+  array_checksums,
+  orbax_access,
+  orbax_params,
+)
 from biobert_jax.errors import DivergedError, InputError, StorageError
 from biobert_jax.io import storage
 from biobert_jax.io.storage import BucketPath, Place

@@ -12,8 +12,9 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from biobert_jax.checkpoints import orbax_access, run_steps
+from biobert_jax.checkpoints import run_steps
 from biobert_jax.checkpoints.detect import WORKDIR, Source
+from biobert_jax.checkpoints.formats import orbax_access
 from biobert_jax.data.batch_sizes import Stage, Stages
 from biobert_jax.errors import InputError
 from biobert_jax.io import storage

@@ -1,4 +1,7 @@
-"""Checkpoints in a bucket: kept, read, and condemned for damage alone."""
+"""Checkpoints in a bucket: kept, read, and condemned for damage alone.
+
+Of `checkpoints/bucket_steps.py` and `checkpoints/formats/orbax_access.py`.
+"""
 
 import contextlib
 from collections.abc import Iterator

@@ -1,4 +1,7 @@
-"""A run's small files in a bucket: lease, logs, ledger, steps that are left."""
+"""A run's small files in a bucket: lease, logs, ledger, steps that are left.
+
+Also of `training/monitoring/event_files.py`.
+"""
 
 import concurrent.futures
 import json

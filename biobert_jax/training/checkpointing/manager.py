@@ -16,7 +16,8 @@ from typing import Any
 
 import orbax.checkpoint as ocp
 
-from biobert_jax.checkpoints import integrity, orbax_access
+from biobert_jax.checkpoints import integrity
+from biobert_jax.checkpoints.formats import orbax_access
 from biobert_jax.checkpoints.formats.array_checksums import fingerprints
 from biobert_jax.checkpoints.formats.orbax_logging import quieten_orbax
 from biobert_jax.checkpoints.formats.orbax_params import compare
