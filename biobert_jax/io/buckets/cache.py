@@ -15,8 +15,6 @@ object wait for the one that fetches it.
 import contextlib
 import errno
 import fcntl
-import gzip
-import hashlib
 import logging
 import os
 import pathlib
@@ -155,6 +153,8 @@ def _without_conflicts(
 
 
 def _digest(*words: object) -> str:
+  import hashlib
+
   text = '\0'.join(map(str, words)).encode()
   return hashlib.sha256(text).hexdigest()
 
@@ -238,6 +238,8 @@ def _fetch(place: BucketPath, one: objects.Object, count: Any) -> None:
 
 def _expand(part: pathlib.Path) -> None:
   """Stored compressed, to be read as if it were not."""
+  import gzip
+
   with (
     atomic.staged(part) as aside,
     gzip.open(part) as packed,

@@ -10,11 +10,8 @@ import contextlib
 import difflib
 import errno
 import functools
-import gzip
-import mimetypes
 import os
 import pathlib
-import secrets
 from collections.abc import Callable, Iterator
 from typing import IO, Any, NamedTuple
 
@@ -119,6 +116,8 @@ def nearest(place: BucketPath) -> str:
 
 def read(place: BucketPath) -> bytes:
   """The bytes of an object; what arrives damaged is read again."""
+  import gzip
+
   blob = request.bucket(place).blob(place.key)
   options: dict[str, Any] = {'raw_download': True, 'checksum': 'crc32c'}
   for last in (False, False, True):
@@ -202,8 +201,10 @@ def write(
   Raises:
     BucketChangedError: it has another generation.
   """
+  import mimetypes
+
   blob = request.bucket(place).blob(place.key, chunk_size=_CHUNK)
-  mark = secrets.token_hex(8)
+  mark = os.urandom(8).hex()
   blob.metadata = {_WRITER: mark}
   failures: list[BaseException] = []
   kind = mimetypes.guess_type(place.name)[0] or 'application/octet-stream'
