@@ -80,7 +80,11 @@ def settle(folder: BucketPath) -> None:
     elif not step.is_given_up():
       # A name of its own: the same step may be left again.
       name = f'{folder.name}_{step.place.name}_{time.time_ns()}'
-      storage.move_tree(step.place, aside / name)
+      try:
+        storage.move_tree(step.place, aside / name)
+      except FileNotFoundError:  # The run before this one deletes it just now.
+        storage.remove_tree(aside / name)
+        continue
       _log.warning(
         'moved %s, which was not finished, to %s', step.place, aside / name
       )
