@@ -321,7 +321,7 @@ def test_models_and_training_run_without_tensorflow() -> None:
     path.removesuffix('.py').replace('/', '.')
     for path in files()
     if path.split('/')[1]
-    in ('models', 'metrics', 'tasks', 'checkpoints', 'inference')
+    in ('models', 'metrics', 'tasks', 'checkpoints', 'inference', 'training')
   ]
   code = (
     "import sys; sys.modules['tensorflow'] = None\n"  # Importing it raises.
