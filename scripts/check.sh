@@ -45,6 +45,8 @@ run_tests() {
 }
 
 export JAX_PLATFORMS=cpu TF_CPP_MIN_LOG_LEVEL=2
+# Without bytecode each process that a test starts compiles our modules anew.
+unset PYTHONDONTWRITEBYTECODE
 readonly PYTHON_FOLDERS=(biobert_jax configs scripts tests)
 # Minutes more: CONTRIBUTING.md.
 readonly SLOWER=(end_to_end fault_injection real_data comparison beam gcs tpu)

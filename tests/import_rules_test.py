@@ -327,7 +327,7 @@ def test_what_takes_long_to_import_is_not_imported_in_vain() -> None:
     path.removesuffix('.py').replace('/', '.')
     for path in files()
     if path.split('/')[1]
-    in ('models', 'metrics', 'tasks', 'checkpoints', 'inference')
+    in ('models', 'metrics', 'tasks', 'checkpoints', 'inference', 'training')
   ]
   code = (
     "import sys; sys.modules['tensorflow'] = None\n"  # Importing it raises.

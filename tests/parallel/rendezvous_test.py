@@ -13,7 +13,8 @@ from biobert_jax.parallel import rendezvous
 @pytest.fixture
 def job(monkeypatch):
   """Starts hosts of a job, each in a thread; gives what became of them."""
-  monkeypatch.setattr(rendezvous, 'SECONDS_BETWEEN_LINES', 0.5)
+  monkeypatch.setattr(rendezvous, 'SECONDS_BETWEEN_LINES', 0.3)
+  monkeypatch.setattr(rendezvous, '_TICK', 0.05)
   with socket.socket() as free:
     free.bind(('localhost', 0))
     address = f'localhost:{free.getsockname()[1]}'
@@ -55,7 +56,7 @@ def test_hosts_meet_in_any_order_and_leave_the_port_free(job):
 @pytest.mark.parametrize('present', [(0,), (0, 2), (1, 2)])
 def test_whoever_is_missing_is_named_by_all(job, present, caplog):
   for host in present:
-    job(host, 4, 2.5)
+    job(host, 4, 1.8)
   ends = job.wait()
   missing = ', '.join(f'host {n}' for n in range(4) if n not in present)
   missing = missing if 0 in present else 'host 0'

@@ -51,7 +51,7 @@ def test_predictions_are_those_of_the_task():
   for batch, predicted in found:
     assert 'words' in batch  # What the device does not need is kept.
     arrays = {n: jax.numpy.asarray(batch[n]) for n in make_batch(0, 1)}
-    logits = TASK.apply(params, arrays)
+    logits = jax.jit(TASK.apply)(params, arrays)
     np.testing.assert_array_equal(predicted['label'], logits.argmax(-1))
 
 

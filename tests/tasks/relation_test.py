@@ -34,7 +34,7 @@ TOKENIZER = WordPieceTokenizer(PIECES, False)
 BERT = BertConfig(
   vocab_size=len(PIECES),
   hidden_size=16,
-  num_hidden_layers=2,
+  num_hidden_layers=1,
   num_attention_heads=2,
   intermediate_size=32,
   initializer_range=0.5,  # So that sentences differ at once.
@@ -77,7 +77,7 @@ def gold_of(dataset, split):
 def test_packing_changes_neither_loss_nor_probabilities(fold):
   """Nor does it matter what shares a row: sentences do not see each other."""
   task = relation.make_task(BERT, ('0', '1'))
-  params = task.init(jax.random.key(0))
+  params = jax.jit(task.init)(jax.random.key(0))
   sentences = small_relations.sentences()
 
   @jax.jit
@@ -113,7 +113,8 @@ def test_packing_changes_neither_loss_nor_probabilities(fold):
 def test_both_entities_tell_in_either_place(marked, pooling):
   """What is pooled is of each sentence's own, packed or not."""
   task = relation.make_task(BERT, ('0', '1'), pooling)
-  params = task.init(jax.random.key(0))
+  params = jax.jit(task.init)(jax.random.key(0))
+  run = jax.jit(lambda batch: task.predict(task.apply(params, batch), batch))
   shares = []
   for pack in (True, False):
     options = {'data__pack': pack, 'data__max_seq_length': 128}
@@ -122,8 +123,7 @@ def test_both_entities_tell_in_either_place(marked, pooling):
     outputs = []
     for batch in rows.eval_batches(16):
       features = {n: jnp.asarray(batch[n]) for n in rows.feature_shapes(16)}
-      predicted = task.predict(task.apply(params, features), features)
-      outputs.append((batch, jax.device_get(predicted)))
+      outputs.append((batch, jax.device_get(run(features))))
     shares.append(merge(iter(outputs), 'probability', 32, 2))
   np.testing.assert_allclose(*shares, atol=2e-6)
   assert np.ptp(shares[0][:, 1]) > 0.01

@@ -102,7 +102,7 @@ def test_segments_and_packing(bioasq, head):
   """Pairs in one row do not see each other; the second segment is told."""
   labels = yes_no.YES_NO
   task = yes_no.make_task(BERT, labels, head)
-  params = task.init(jax.random.key(0))
+  params = jax.jit(task.init)(jax.random.key(0))
   run = jax.jit(
     lambda features: task.predict(task.apply(params, features), features)
   )

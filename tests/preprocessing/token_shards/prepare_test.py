@@ -332,7 +332,7 @@ def test_killed_at_any_moment_and_started_again(
 ) -> None:
   draw = random.Random()
   seen = []
-  for _ in range(5):
+  for _ in range(3):
     process = child(tmp_path, inputs)
     made = tmp_path / 'out'
     while not (made / 'parts/lock').exists() and process.poll() is None:
@@ -349,7 +349,11 @@ def test_killed_at_any_moment_and_started_again(
 def test_workers_end_with_their_parent(
   tmp_path: pathlib.Path,
 ) -> None:
-  inputs = write_inputs(tmp_path / 'in', files=2, each=30_000)
+  (tmp_path / 'in').mkdir()
+  for name in 'ab':  # Long enough that they are still at work.
+    path = tmp_path / 'in' / f'{name}.jsonl'
+    lines(path, {f'{name}{i}': 'The cell was seen. ' * 99 for i in range(9000)})
+  inputs = str(tmp_path / 'in' / '*.jsonl')
   process = child(tmp_path, inputs)
   workers: list[str] = []
   while len(workers) < 3:  # Two, and the tracker of their semaphores.

@@ -5,6 +5,7 @@ Also of `checkpoints/formats/stablehlo/loader.py`.
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 
@@ -49,6 +50,18 @@ def write_model(folder, head):
   return flat
 
 
+@pytest.fixture(scope='module')
+def token(tmp_path_factory):
+  folder = tmp_path_factory.mktemp('token')
+  write_model(folder, 'token')
+  return folder
+
+
+@pytest.fixture
+def copy(token, tmp_path):
+  return shutil.copytree(token, tmp_path / 'copy')
+
+
 @pytest.mark.parametrize('head', ['encoder', 'pretraining', 'span'])
 def test_outputs_equal_those_of_our_model(tmp_path, head):
   flat = write_model(tmp_path, head)
@@ -58,8 +71,8 @@ def test_outputs_equal_those_of_our_model(tmp_path, head):
   assert_same(StableHloProgram(tmp_path)(*given), wanted, given[1], 1e-6)
 
 
-def test_it_runs_without_this_package(tmp_path):
-  flat = write_model(tmp_path, 'token')
+def test_it_runs_without_this_package(copy):
+  flat, tmp_path = flat_params('token'), copy
   batches = [batch(5, 7), batch(2, 64)]
   for i, (ids, mask, types) in enumerate(batches):
     np.savez(tmp_path / f'given_{i}.npz', ids=ids, mask=mask, types=types)
@@ -107,9 +120,8 @@ def test_vectors_come_in_float32_whatever_the_model_computes_in(tmp_path):
   assert {array.dtype for array in outputs.values()} == {np.dtype('float32')}
 
 
-def test_a_batch_that_does_not_fit_is_refused(tmp_path):
-  write_model(tmp_path, 'token')
-  model = StableHloProgram(tmp_path)
+def test_a_batch_that_does_not_fit_is_refused(token):
+  model = StableHloProgram(token)
   assert model.max_length == 64
   ids, mask, types = batch(5, 7)
   with pytest.raises(InputError, match='65 pieces, more than 64'):
@@ -122,28 +134,26 @@ def test_a_batch_that_does_not_fit_is_refused(tmp_path):
     model(ids[:0], mask[:0], types[:0])
 
 
-def test_a_folder_without_a_model_is_named(tmp_path):
+def test_a_folder_without_a_model_is_named(tmp_path, copy):
   with pytest.raises(InputError, match='model.stablehlo: no such file'):
     StableHloProgram(tmp_path)
-  write_model(tmp_path, 'token')
-  (tmp_path / 'model.stablehlo.npz').unlink()
+  (copy / 'model.stablehlo.npz').unlink()
   with pytest.raises(InputError, match='model.stablehlo.npz: no such file'):
-    StableHloProgram(tmp_path)
+    StableHloProgram(copy)
 
 
 @pytest.mark.parametrize('name', ['model.stablehlo', 'model.stablehlo.npz'])
-def test_a_damaged_file_is_named(tmp_path, name):
-  write_model(tmp_path, 'token')
-  path = tmp_path / name
+def test_a_damaged_file_is_named(copy, name):
+  path = copy / name
   whole = path.read_bytes()
   half = len(whole) // 2
   for content in (b'', b'junk' * 100, whole[:half], whole[:-100]):
     path.write_bytes(content)
     with pytest.raises(InputError, match=re.escape(f'{path}: damaged')):
-      StableHloProgram(tmp_path)
+      StableHloProgram(copy)
   if name.endswith('npz'):  # It has checksums.
     path.write_bytes(
       whole[:half] + bytes([whole[half] ^ 255]) + whole[half + 1 :]
     )
     with pytest.raises(InputError, match='damaged'):
-      StableHloProgram(tmp_path)
+      StableHloProgram(copy)
