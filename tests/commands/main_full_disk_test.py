@@ -72,9 +72,11 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> Places:
 
 def test_every_command_that_writes_is_tried():
   tried = {main._find(shlex.split(line))[0] for line in LINES}
-  # Others of `score` print alone; preflight and Beam need more than is here,
-  # and tests/fault_injection/folder_test.py has evaluate.
-  others = {name for name in main.COMMANDS if name.startswith('score ')}
+  # Others of `score`, and `cache`, print alone; preflight and Beam need more
+  # than is here, and tests/fault_injection/folder_test.py has evaluate.
+  others = {
+    name for name in main.COMMANDS if name.startswith(('score ', 'cache '))
+  }
   others |= {'preflight', 'prepare-corpus-beam', 'evaluate'}
   assert tried | others == main.COMMANDS.keys()
 

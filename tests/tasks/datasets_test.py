@@ -27,7 +27,7 @@ def test_the_folder_of_the_corpus_is_expanded(monkeypatch, tmp_path):
   assert datasets.data_folder(config) == tmp_path / 'corpus'
   config = small_run.config(data__dir='')
   with pytest.raises(InputError, match='dir=DIR, a folder of shards$'):
-    datasets.data_folder(config, ', a folder of shards')
+    datasets.data_place(config, ', a folder of shards')
 
 
 def test_the_digest_is_of_splits_and_records_in_order():

@@ -171,7 +171,7 @@ def test_one_host_of_several_uses_its_own_chips(
   cloud: Cloud, topology: str, several: bool
 ) -> None:
   flags = (*SLICE, f'--topology={topology}', '--tier=spot', '--max-hours=none')
-  words = ('--', 'evaluate', '--workdir=/mnt/biobert/runs/x')
+  words = ('--', 'evaluate', '--workdir=gs://my-bucket/runs/x')
   done = cloud.run('launch.sh', *flags, *words, DRY_RUN='1')
   assert done.returncode == 0, done.stderr
   assert ('TPU_PROCESS_BOUNDS=1,1,1' in done.stdout) == several
@@ -263,9 +263,11 @@ def test_local_copies_go_where_the_hosts_were_told(ready, tmp_path) -> None:
   flag = f'--cache={tmp_path / "data disk"}'
   assert ready.run('setup_hosts.sh', *SLICE, flag).returncode == 0
   ready.wish('plan', 'preempted\n0\n')
+  (ready.folder / 'cache-0').unlink()
   done = ready.run('launch.sh', *LAUNCH, flag, '--', *TRAIN)
   assert done.returncode == 0, done.stderr
-  assert (ready.folder / 'cache-0').read_text() == f'{tmp_path}/data disk\n'
+  told = (ready.folder / 'cache-0').read_text(), ready.calls()
+  assert told[0] == f'{tmp_path}/data disk\n', told
 
 
 def test_a_slice_made_anew_runs_the_same_commit(ready, clone) -> None:
