@@ -75,7 +75,6 @@ def _stopping(whole: bool) -> Iterator[None]:
         (report, 'draw_lengths'),
         (train.train_step, 'step_of'),
         (embed, 'PooledEncoder'),
-        (model_runner, 'ModelRunner'),
         (model_runner.ModelRunner, '_native'),
       ):
         stack.enter_context(mock.patch.object(module, name, stop))
