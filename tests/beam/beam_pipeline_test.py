@@ -187,9 +187,12 @@ def test_remote_files_repeated_work_and_empty_shards(
 
 
 @needs_beam
-def test_a_worker_names_the_file_in_one_line(folder: pathlib.Path) -> None:
+@pytest.mark.parametrize('runner', [TWO_PROCESSES, ()])
+def test_a_worker_names_the_file_in_one_line(
+  folder: pathlib.Path, runner: tuple[str, ...]
+) -> None:
   (folder / 'in' / 'b.jsonl').write_text('<html>no</html>')
-  given = [*options(folder), *TWO_PROCESSES]
+  given = [*options(folder), *runner]
   child = run('--input', f'{folder}/in/*', '--output', folder / 'o', *given)
   assert child.returncode == 3
   errors = [
@@ -198,6 +201,8 @@ def test_a_worker_names_the_file_in_one_line(folder: pathlib.Path) -> None:
   assert len(errors) == 1
   assert errors[0].startswith(f'error: {folder}/in/b.jsonl: a web page')
   assert 'while running' not in errors[0]
+  # Processes of Beam's own say more.
+  assert runner or 'Traceback' not in child.stderr
   assert not (folder / 'o' / 'manifest.json').exists()
 
 

@@ -18,6 +18,7 @@ import bisect
 import dataclasses
 import functools
 import json
+import logging
 import os
 import pathlib
 import re
@@ -61,6 +62,11 @@ _IN_FILE = struct.Struct('>BQI')
 _OF_KEY = struct.Struct('>B16sI')
 
 
+def _is_news(record: logging.LogRecord) -> bool:
+  """Whether a record shows no stack of an InputError, which is one line."""
+  return not (record.exc_info and isinstance(record.exc_info[1], InputError))
+
+
 def prepare_with_beam(
   inputs: Sequence[str],
   output: str,
@@ -99,6 +105,7 @@ def prepare_with_beam(
   tokenizer = dataclasses.replace(tokenizer)
 
   def run(folder: str) -> None:
+    logging.getLogger('apache_beam.runners.common').addFilter(_is_news)
     pipeline = beam.Pipeline(_local_runner(options), options)
     build(pipeline, files, folder, tokenizer, job, spec, sizes, most)
     try:
