@@ -195,7 +195,7 @@ def as_user_error(error: BaseException) -> UserError | None:
     if said or ours:
       name = name or getattr(below, 'filename', None)
     if said and ours:
-      name = name or text.partition(said)[0].strip(' :(')
+      name = name or text.partition(said)[0].partition(': ')[0]
   if full := disk_full(error):
     remedy = 'free some space, then run the same command again'
     return StorageError(f'{name or "a file"}: {full}; {remedy}')

@@ -1,11 +1,13 @@
 """Runs the TPU compiler in a process beside this one, and ends it in time."""
 
+import errno
 import importlib.metadata
 import importlib.util
 import json
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -25,6 +27,7 @@ _CODE = 'after_codegen.txt'  # The only one with estimated cycles.
 _CHILD = (sys.executable, '-m', compile_worker.__name__)
 _POLL_SECONDS = 0.2
 _LIMIT_SECONDS = 3600.0  # The longest seen: 17 minutes, to machine code.
+_LEFT = 2**20  # Bytes; with less the disk counts as full.
 _LOG, _SHOWN_LINES = 'log.txt', 20
 # The runtime asks a cloud machine's own service and a lock for a chip, unless
 # it is told that it is only here to compile.
@@ -170,6 +173,9 @@ def _find(folder: pathlib.Path, ending: str) -> pathlib.Path | None:
 
 def _read(slice_: Slice, folder: pathlib.Path, seconds: float) -> Compiled:
   """Reads the compiler's files in the folder."""
+  # On a full disk they end anywhere, and the compiler says nothing.
+  if shutil.disk_usage(folder).free < _LEFT:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
   failure: dict[str, Any] = {}
   if (path := folder / compile_worker.FAILURE).exists():
     failure = json.loads(path.read_text())

@@ -123,16 +123,23 @@ def test_a_run_goes_on_where_it_was_broken_off(
   assert make(there, f'{bucket}/out') == made
 
 
-def test_an_input_that_changes_meanwhile_is_noticed(
-  there: str, bucket: str, door: Door
-) -> None:
+def write_while_it_reads(door: Door, name: str, text: str) -> None:
+  """Writes an object when the first input is asked for."""
 
   def before(line: str) -> None:
     if re.search(r'GET .*00\.jsonl.*alt=media', line):
       door.before = lambda line: None
-      storage.write(f'{there}/c.txt', 'The gene is new. It is. So it is.')
+      storage.write(name, text)
 
   door.before = before
+
+
+def test_an_input_that_changes_meanwhile_is_noticed(
+  there: str, bucket: str, door: Door
+) -> None:
+  write_while_it_reads(
+    door, f'{there}/c.txt', 'The gene is new. It is. So it is.'
+  )
   with pytest.raises(BucketChangedError, match=r'in/c\.txt: was changed'):
     make(there, f'{bucket}/out', on_error='skip')
   door.log.clear()
@@ -155,13 +162,7 @@ def test_what_is_there_is_never_overwritten(
     make(there, f'{bucket}/out')
   storage.remove(f'{bucket}/out/notes.txt')
   name = 'corpus-train.array_record-00001-of-00003'
-
-  def before(line: str) -> None:
-    if re.search(r'GET .*00\.jsonl.*alt=media', line):
-      door.before = lambda line: None
-      storage.write(f'{bucket}/out/{name}', 'of another')
-
-  door.before = before
+  write_while_it_reads(door, f'{bucket}/out/{name}', 'of another')
   with pytest.raises(InputError, match=f'{name}: is there already with other'):
     make(there, f'{bucket}/out')
   assert storage.read_text(f'{bucket}/out/{name}') == 'of another'

@@ -2,10 +2,13 @@
 
 import json
 import os
+import pathlib
+import shutil
 import sys
 
 import pytest
 
+from biobert_jax import errors
 from biobert_jax.errors import InputError
 from biobert_jax.preflight import compiler, topology
 from tests.fixtures import compiler_reports, small_run
@@ -147,3 +150,15 @@ def test_another_report_is_refused():
       compiler_reports.ASSIGNMENT,
       compiler_reports.REPORT.replace('Total bytes', 'Sum'),
     )
+
+
+def test_on_a_full_disk_no_file_is_trusted(
+  tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+  full = shutil.disk_usage(tmp_path)._replace(free=0)
+  monkeypatch.setattr(shutil, 'disk_usage', lambda folder: full)
+  with pytest.raises(OSError, match='No space left') as caught:
+    compiler._read(topology.parse_slice('v5e-8'), tmp_path, 0.0)
+  told = errors.as_user_error(caught.value)
+  assert told is not None
+  assert str(told).startswith(f'{tmp_path}: No space left on device; free some')

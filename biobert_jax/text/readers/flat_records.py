@@ -28,7 +28,6 @@ _IDENTIFIERS = {
   'pmid': re.compile(r'(?:pubmed/|pubmed\.ncbi[^/]*/|pmid:? ?)([0-9]{1,9})\b'),
   'doi': re.compile(r'\b(10\.[0-9]{4,9}/\S+)'),
 }
-_LANGUAGE = '{http://www.w3.org/XML/1998/namespace}lang'
 
 
 def read(stream: Stream, reading: article.Reading) -> Iterator[article.Article]:
@@ -65,7 +64,7 @@ class _Target:
       self._inline.start(tag)
     elif tag in _FIELDS.get(self._parents[-1], ()):
       self._depth = len(self._parents)
-      self._language = attributes.get(_LANGUAGE, '')
+      self._language = attributes.get(xml_stream.LANGUAGE, '')
     elif tag == 'record':
       self._before = self._ordinal
       self._clear()

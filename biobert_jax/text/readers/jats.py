@@ -66,7 +66,6 @@ _BLOCKS = {
 }
 _MARKS = {'sup': citations.SUP, 'break': ' '}
 _ENDS = {'sup': citations.SUP_END, 'xref': citations.XREF_END}
-_LANGUAGE = '{http://www.w3.org/XML/1998/namespace}lang'
 
 
 def read(stream: Stream, reading: article.Reading) -> Iterator[article.Article]:
@@ -166,7 +165,7 @@ class _Target:
     parent = self._parents[-2]
     if tag == 'article':
       self._clear()
-      self._language = attributes.get(_LANGUAGE, '')
+      self._language = attributes.get(xml_stream.LANGUAGE, '')
     elif tag == 'article-meta':
       self._place = tag
     elif tag == 'article-id' and self._place == 'article-meta':
@@ -176,7 +175,9 @@ class _Target:
       self._id_type = tag
       self._roles.append('id')
     elif tag == 'abstract' and self._place == 'article-meta':
-      kind, language = map(attributes.get, ('abstract-type', _LANGUAGE))
+      kind, language = map(
+        attributes.get, ('abstract-type', xml_stream.LANGUAGE)
+      )
       if _OTHER_ABSTRACTS.fullmatch(kind or '') or not _is_english(language):
         self._counts['other_abstracts_dropped'] += 1
         self._skip = len(self._parents)

@@ -17,6 +17,8 @@ from lxml import etree
 from biobert_jax.errors import InputError
 from biobert_jax.io.streams import Stream
 
+# The attribute xml:lang.
+LANGUAGE = '{http://www.w3.org/XML/1998/namespace}lang'
 _T = TypeVar('_T')
 
 _PROLOG = 2**16  # Bytes in which the root element has to start.
